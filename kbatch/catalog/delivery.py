@@ -1,0 +1,32 @@
+"""What a request is to deliver and how long that takes, so that a clip and its wait can be held against it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kbatch.catalog.bodies import parameters_of
+from kbatch.catalog.cards import Card
+from kbatch.problems import Bug
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedClip:
+    """The clip that a request buys: its length in seconds, and whether audio was bought."""
+
+    duration_s: int
+    audio: bool
+
+
+def expected_clip(card: Card, request: Mapping[str, Any]) -> ExpectedClip:
+    """Return what a complete request body buys."""
+    params = parameters_of(card, request)
+    return ExpectedClip(duration_s=params[card.duration], audio=card.audio is not None and params[card.audio])
+
+
+def typical_s(card: Card, request: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the usual shortest and longest time of a render, in seconds, as the card's `typical_source` says."""
+    duration_s = parameters_of(card, request)[card.duration]
+    for typical in card.typical:
+        if typical.duration in (None, duration_s):
+            return typical.shortest_s, typical.longest_s
+    raise Bug(f"the card {card.key} has no render time for {duration_s} s")

@@ -1,0 +1,123 @@
+"""One function makes the request body, and price and fingerprint are computed from that same body.
+
+`complete` turns a draft into the body that will be sent, every default explicit, pictures as tokens. What the shot
+wrote lands in it or is refused; every complaint is told at once, under a code of `kbatch.catalog.codes`. A complaint
+about something that is not there names the place where it would stand.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from kbatch.catalog import codes
+from kbatch.catalog.bodies import body_of, digest_token, frame_token
+from kbatch.catalog.cards import Card
+from kbatch.catalog.checks import check, is_unicode, not_unicode
+from kbatch.catalog.words import shown, too_long
+from kbatch.manifest.drafts import Draft, Frame
+from kbatch.manifest.pictures import InlinePicture, LocalPicture, Picture, RemotePicture
+from kbatch.problems import Complaint
+
+Pictures = Callable[[str], Picture | Complaint]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A picture that a request takes: the parameter, the token that stands for it in the body, and what it is."""
+
+    parameter: str
+    token: str
+    picture: Picture | Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A draft completed by its card; `request` is None when a complaint is fatal.
+
+    `dropped` are parameters that were left out because the model lacks them, `defaulted` those that the card filled.
+    """
+
+    request: Mapping[str, Any] | None
+    inputs: tuple[Input, ...]
+    dropped: tuple[str, ...]
+    defaulted: tuple[str, ...]
+    complaints: tuple[Complaint, ...]
+
+
+def complete(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: bool = False) -> Completed:
+    """Return the identity body of a draft: exactly what will be sent, but each picture as a token.
+
+    `pictures` reads a written picture reference; `drop_unsupported` also drops the shot's own parameters that the model
+    lacks, as a profile may ask.
+
+    >>> complete(card, draft, pictures).request                                   # doctest: +SKIP
+    {'prompt': 'a ridge', 'model': 'kling-2.5-turbo-pro', 'klingParams': {'duration': 5, 'start_image': 'sha256:…'}}
+    """
+    checked = check(card, draft.params, draft.weak, drop_unsupported=drop_unsupported)
+    taken = [_take(card, name, draft.params[name], pictures) for name in card.images if name in draft.params]
+    inputs = tuple(each for each in taken if isinstance(each, Input))
+    faults = tuple(each for each in taken if isinstance(each, Complaint))
+    complaints = (*_check_prompt(card, draft.prompt), *checked.complaints, *faults)
+    request = None
+    if not any(complaint.fatal for complaint in complaints):
+        values = {**checked.values, **{each.parameter: each.token for each in inputs}}
+        request = body_of(card, draft.prompt, values)
+    return Completed(
+        request=request,
+        inputs=inputs,
+        dropped=checked.dropped,
+        defaulted=checked.defaulted,
+        complaints=complaints,
+    )
+
+
+def _check_prompt(card: Card, prompt: str | None) -> tuple[Complaint, ...]:
+    field, most = ("prompt",), card.prompt.get("maxLength")
+    if prompt is None:
+        if "prompt" not in card.required:
+            return ()
+        hint = "write `prompt` or `prompt_file`"
+        return (Complaint(code=codes.MISSING_PROMPT, field=field, message=f"`{card.model}` needs a prompt", hint=hint),)
+    if not prompt.strip():
+        way_out = None if "prompt" in card.required else "leave `prompt` out when there is nothing to say"
+        return (Complaint(code=codes.TOO_SHORT, field=field, message="the prompt is empty", hint=way_out),)
+    if most is not None and len(prompt) > most:
+        return (too_long("the prompt", field, prompt, most),)
+    return () if is_unicode(prompt) else (not_unicode(field, "the prompt"),)
+
+
+def _take(card: Card, name: str, value: object, pictures: Pictures) -> Input | Complaint:
+    field = ("params", name)
+    if isinstance(value, Frame):
+        picture: Picture | Frame | Complaint = value
+    elif isinstance(value, str):
+        picture = pictures(value)
+    else:
+        message = f"`{name}` must be a picture, not {shown(value)}"
+        hint = "a URL, a data: URI or a path relative to the manifest"
+        return Complaint(code=codes.WRONG_TYPE, field=field, message=message, hint=hint)
+    if isinstance(picture, Complaint):
+        return replace(picture, field=field)
+    form, token = _form(picture)
+    if form not in card.images[name]:
+        message = f"`{name}` of `{card.model}` takes a URL only, not {_FORMS[form]}"
+        hint = "publish the picture and write its URL"
+        return Complaint(code=codes.PICTURE_FORM, field=field, message=message, hint=hint)
+    return Input(parameter=name, token=token, picture=picture)
+
+
+_FORMS = {"data": "a data: URI", "file": "a local file or a clip's frame"}
+
+
+def _form(picture: Picture | Frame) -> tuple[str, str]:
+    match picture:
+        case RemotePicture(url=url):
+            return "url", url
+        case InlinePicture(digest=digest):
+            return "data", digest_token(digest)
+        case LocalPicture(digest=digest):
+            return "file", digest_token(digest)
+        case Frame(which=which, address=address):
+            return "file", frame_token(which, address)
+        case _:
+            assert_never(picture)

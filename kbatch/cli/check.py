@@ -1,0 +1,59 @@
+"""`kbatch check`: everything that can be wrong with manifests, at once and offline."""
+
+import json
+from pathlib import Path
+
+import click
+
+from kbatch.cli.options import format_choice, max_jobs, profile
+from kbatch.load import DEFAULT_MANIFEST, Options, load
+from kbatch.problems import ExitCode, Invalid, Problem
+from kbatch.report import diagnostics
+
+_EXAMPLES = """\b
+Examples:
+  kbatch check
+  kbatch check campaigns/*.yaml
+  kbatch check campaign.yaml --profile draft --format json
+"""
+
+
+@click.command("check", epilog=_EXAMPLES)
+@click.argument("manifests", nargs=-1, metavar="[MANIFEST]...", type=click.Path(path_type=Path))
+@profile
+@max_jobs
+@format_choice("text", "json")
+def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, form: str) -> int:
+    """Find everything that can be wrong with manifests, offline and without a key.
+
+    Exits with 2 when something is wrong; warnings alone are 0.
+    """
+    problems: list[Problem] = []
+    paths = manifests or (Path(DEFAULT_MANIFEST),)
+    for path in paths:
+        found, jobs = _check(path, Options(profile=profile, max_jobs=max_jobs))
+        problems.extend(found)
+        if form == "text":
+            for problem in found:
+                click.echo(diagnostics.as_text(problem))
+            click.echo(_verdict(path, found, jobs), err=True)
+    if form == "json":
+        click.echo(json.dumps(diagnostics.as_json(problems), indent=2, ensure_ascii=False))
+    return ExitCode.USAGE if any(problem.fatal for problem in problems) else ExitCode.OK
+
+
+def _check(path: Path, options: Options) -> tuple[tuple[Problem, ...], int]:
+    try:
+        loaded = load(path, options)
+    except Invalid as error:
+        return error.problems, 0
+    return loaded.warnings, len(loaded.jobs)
+
+
+def _verdict(path: Path, problems: tuple[Problem, ...], jobs: int) -> str:
+    errors = sum(problem.fatal for problem in problems)
+    warnings = len(problems) - errors
+    said = [f"{errors} error{'s' * (errors != 1)}"] if errors else [f"{jobs:,} job{'s' * (jobs != 1)}, good"]
+    if warnings:
+        said.append(f"{warnings} warning{'s' * (warnings != 1)}")
+    return f"{path}: {', '.join(said)}"

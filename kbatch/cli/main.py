@@ -1,0 +1,123 @@
+"""The `kbatch` command: finds a subcommand by name, and turns errors into words and an exit code.
+
+Nothing heavy is imported here: a subcommand's module comes in when it is called.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from kbatch import __version__
+from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, did_you_mean
+
+COMMANDS = {
+    "init": "Write a small manifest that checks, plans and simulates",
+    "check": "Find everything that is wrong with manifests, offline",
+    "plan": "Show what a manifest would buy, reuse and fetch, with prices",
+    "run": "Plan, confirm, render and collect; the same command resumes",
+    "status": "Show what is bought, running, owed and unknown, offline",
+    "pull": "Collect what is already paid; never buys",
+    "reconcile": "Settle submits whose outcome nobody knows",
+    "models": "List the models, or show one model's parameters and prices",
+    "schema": "Print a JSON Schema",
+    "simulate": "Serve both providers, pretended, on this machine",
+    "doctor": "Check keys, providers, balances and this machine",
+}
+_EXAMPLES = """\b
+Examples:
+  kbatch init my-campaign
+  kbatch plan my-campaign/kbatch.yaml
+  kbatch run my-campaign/kbatch.yaml --simulate --yes
+"""
+
+
+class _Commands(click.Group):
+    """A group that knows its commands by name and imports one when it is asked for."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = import_module(f"kbatch.cli.{name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            hint = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"{error.message}{f' {hint}' if hint else ''}", context) from None
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EXAMPLES,
+)
+@click.version_option(__version__, "--version", message="kbatch %(version)s")
+def commands() -> None:
+    """Render video campaigns from a YAML manifest: one priced plan, one consent, and no clip paid twice."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit with its code; the only place where every error ends in words."""
+    sys.exit(int(_run(arguments)))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result = commands.main(args=arguments, prog_name="kbatch", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except Invalid as error:
+        _show_problems(error)
+        return int(error.exit_code)
+    except KbatchError as error:
+        _show_error(error)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return int(ExitCode.OK)
+    except Exception as error:  # the top: anything that arrives here is a bug, said with all that helps to find it
+        return _show_bug(error)
+    return int(result) if isinstance(result, int) else int(ExitCode.OK)
+
+
+def _show_problems(error: Invalid) -> None:
+    from kbatch.report.diagnostics import as_text  # noqa: PLC0415 - only when something is wrong
+
+    for problem in error.problems:
+        click.echo(as_text(problem), err=True)
+
+
+def _show_error(error: KbatchError) -> None:
+    from kbatch.report.words import harmless  # noqa: PLC0415 - only when something is wrong
+
+    code = getattr(error, "code", None)
+    label = "bug" if isinstance(error, Bug) else "refused" if error.exit_code == ExitCode.REFUSED else "error"
+    click.echo(f"{label}{f'[{code}]' if code else ''}: {harmless(error.message)}", err=True)
+    if error.hint:
+        click.echo(f"   hint: {harmless(error.hint)}", err=True)
+
+
+def _show_bug(error: Exception) -> int:
+    import traceback  # noqa: PLC0415 - only for a bug
+
+    traceback.print_exception(error)
+    click.echo("bug: kbatch met a state that must not occur; the lines above say where. Nothing paid is lost:", err=True)
+    click.echo("   hint: the same command resumes; please report the lines above", err=True)
+    return int(ExitCode.BUG)

@@ -1,0 +1,101 @@
+"""`kbatch simulate`: both providers, pretended, on a port of this machine."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch.files import read_bytes
+from kbatch.problems import Invalid, Problem
+from kbatch.simulator.faults import CATALOGUE, read_rules
+from kbatch.simulator.state import STARTING_CREDITS
+
+EXAMPLES = """\b
+Examples:
+  kbatch simulate
+  kbatch simulate --port 8085 --latency 20 --bill bill.json
+  kbatch simulate --no-clips --latency 0 --faults faults.yaml --seed 7
+  KBATCH_APIFRAME_URL=http://127.0.0.1:8085 APIFRAME_API_KEY=any kbatch run --yes
+
+\b
+A faults file is a list, of which only `fault` is needed:
+  - {fault: lost-answer, times: 1}
+  - {fault: 503, at: poll, probability: 0.1}
+  - {fault: moderation, match: '(?i)weapon', provider: apiframe}
+
+\b
+Faults:
+"""
+
+
+def fault_list() -> str:
+    """Return the catalogue as aligned lines."""
+    wide = max(map(len, CATALOGUE))
+    return "\n".join(f"  {name:<{wide}}  {text}" for name, text in CATALOGUE.items())
+
+
+@click.command(
+    "simulate",
+    short_help="Serve both providers, pretended, on this machine.",
+    epilog=EXAMPLES + fault_list(),
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="On 127.0.0.1; 0 is any.")
+@click.option("--latency", "latency_s", type=click.FloatRange(min=0), default=5.0, show_default=True, metavar="SECONDS",
+              help="How long a render takes.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of ids and of faults by probability.")
+@click.option("--faults", "faults_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="What shall go wrong, and when.")  # fmt: skip
+@click.option("--bill", "bill_file", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write the bill here after every change.")  # fmt: skip
+@click.option("--no-clips", is_flag=True, help="Tiny files that only declare the right duration and audio.")
+@click.option("--credits", "credit_words", multiple=True, metavar="[PROVIDER=]N",
+              help="Credits that an account starts with, in its provider's unit.")  # fmt: skip
+def command(**options: Any) -> None:
+    """Serve both providers, pretended, on 127.0.0.1, until Ctrl-C or SIGTERM.
+
+    Nothing here costs anything. Any key that is not empty works, except `invalid` and those that begin with `bad`. The
+    first line on stdout is {"url": …}; GET /__bill shows who was charged, GET /__openapi.json describes the rest.
+    """
+    from kbatch.simulator.listen import serve  # noqa: PLC0415 - a server is not needed for --help
+    from kbatch.simulator.server import Settings  # noqa: PLC0415
+
+    settings = Settings(
+        seed=options["seed"],
+        latency_s=options["latency_s"],
+        credits={**STARTING_CREDITS, **_credits(options["credit_words"])},
+        faults=_rules(options["faults_file"]),
+        clips=not options["no_clips"],
+        bill=options["bill_file"],
+        clock=time.time,
+    )
+    try:
+        serve(settings, port=options["port"], on_ready=_say_where)
+    except OSError as error:
+        raise click.UsageError(f"cannot serve: {error}") from error
+
+
+def _say_where(url: str) -> None:
+    click.echo(json.dumps({"url": url}))
+    sys.stdout.flush()
+
+
+def _rules(path: Path | None) -> Any:
+    if path is None:
+        return ()
+    try:
+        return read_rules(read_bytes(path).decode("utf-8"), file=str(path))
+    except UnicodeDecodeError as error:
+        raise Invalid([Problem(code="faults-file", message=f"{path} is not UTF-8: {error}")]) from error
+
+
+def _credits(words: tuple[str, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for word in words:
+        name, equals, amount = word.rpartition("=")
+        if not amount.isascii() or not amount.isdigit() or (equals and name not in STARTING_CREDITS):
+            raise click.BadParameter(f"{word!r} is not N, apiframe=N or aimlapi=N", param_hint="--credits")
+        found |= {name: int(amount)} if equals else dict.fromkeys(STARTING_CREDITS, int(amount))
+    return found

@@ -1,0 +1,128 @@
+"""Loads a manifest from the disk through the pure stages: document, form, drafts, jobs; every problem collected.
+
+This is the pipeline's first half as a list of steps. It reads files and writes nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kbatch.catalog.cards import Catalog, read_cards
+from kbatch.catalog.pricing import OwnPrice, read_prices
+from kbatch.files import Folder, packaged_cards, read_bytes
+from kbatch.manifest.document import Document, read_document
+from kbatch.manifest.findings import Findings
+from kbatch.manifest.form import check_form
+from kbatch.manifest.pictures import Picture, read_picture
+from kbatch.manifest.resolve import Wanted, resolve
+from kbatch.manifest.settings import Settings, read_settings
+from kbatch.manifest.shape import shape_schema
+from kbatch.manifest.strict import strict_validator
+from kbatch.plan.jobs import Job, complete_jobs
+from kbatch.problems import Complaint, Invalid, Mark, Problem
+
+DEFAULT_MANIFEST = "kbatch.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What of a manifest is loaded: a profile by name, simulated or real outputs, and how many jobs are too many."""
+
+    profile: str | None = None
+    simulated: bool = False
+    max_jobs: int = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A manifest that is right: its jobs in order, its settings, the tree it reads, and warnings."""
+
+    path: Path
+    document: Document
+    tree: Folder
+    settings: Settings
+    jobs: tuple[Job, ...]
+    catalog: Catalog
+    warnings: tuple[Problem, ...]
+
+    @property
+    def folder(self) -> Path:
+        """The manifest's folder: paths in manifest and lockfile are relative to it."""
+        return self.path.parent
+
+
+@cache
+def load_catalog() -> Catalog:
+    """Return the packaged model cards, read once."""
+    return read_cards(packaged_cards())
+
+
+@cache
+def _validators() -> tuple[Any, Any]:
+    schema = shape_schema()
+    shot = {"$ref": "#/$defs/shot", "$defs": schema["$defs"]}
+    return strict_validator(schema), strict_validator(shot)
+
+
+def load(path: Path, options: Options | None = None) -> Loaded:
+    """Return a loaded manifest; Invalid carries all problems, warnings among them, when one of them is an error."""
+    options = options or Options()
+    document = _read(path)
+    findings = Findings(document)
+    check_form(document, *_validators(), findings)
+    if findings.fatal:
+        raise Invalid(findings.problems())
+    settings = read_settings(document.value, options.profile, simulated=options.simulated)
+    tree = Folder.of(path)
+    wanted = Wanted(profile=options.profile, output_dir=settings.output_dir, max_jobs=options.max_jobs)
+    drafts = resolve(document, tree, wanted, findings)
+    catalog = load_catalog()
+    prices = _read_prices(catalog, settings, findings)
+    jobs = complete_jobs(drafts, catalog, _pictures(tree), prices, findings)
+    problems = findings.problems()
+    if findings.fatal:
+        raise Invalid(problems)
+    return Loaded(
+        path=path, document=document, tree=tree, settings=settings, jobs=jobs, catalog=catalog, warnings=problems
+    )
+
+
+def _read(path: Path) -> Document:
+    name = str(path)
+    start = Mark(file=name, line=1, column=1)
+    try:
+        data = read_bytes(path, limit=11 * 1024 * 1024)
+    except FileNotFoundError:
+        hint = "`kbatch init` writes one" if path.name == DEFAULT_MANIFEST else None
+        raise Invalid([Problem(code="file-not-found", message=f"there is no file `{name}`", hint=hint)]) from None
+    except OSError as error:
+        message = f"`{name}` cannot be read: {error.strerror}"
+        raise Invalid([Problem(code="file-unreadable", message=message, mark=start)]) from error
+    document = read_document(data, name)
+    if isinstance(document, tuple):
+        raise Invalid(document)
+    return document
+
+
+def _read_prices(catalog: Catalog, settings: Settings, findings: Findings) -> dict[str, OwnPrice]:
+    prices, complaints = read_prices(catalog, settings.prices)
+    for complaint in complaints:
+        at = complaint.field
+        if settings.profile and findings.document.value["profiles"][settings.profile].get("prices", {}).get(at[1]):
+            at = ("profiles", settings.profile, *at)
+        findings.say(complaint.code, at, complaint.message, hint=complaint.hint, on_key=complaint.on_key)
+    return dict(prices)
+
+
+def _pictures(tree: Folder) -> Callable[[str], Picture | Complaint]:
+    """Return a reader of picture references that decodes each only once."""
+    known: dict[str, Picture | Complaint] = {}
+
+    def read(text: str) -> Picture | Complaint:
+        if text not in known:
+            known[text] = read_picture(text, tree)
+        return known[text]
+
+    return read

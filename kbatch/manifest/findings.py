@@ -1,0 +1,80 @@
+"""Collects what is wrong with a manifest's jobs: one problem a place and code, with the jobs that it hits counted."""
+
+from dataclasses import dataclass, field
+
+from kbatch.manifest.document import Document
+from kbatch.manifest.drafts import Path
+from kbatch.problems import Hit, Mark, Problem, Severity
+
+
+@dataclass(slots=True)
+class _Found:
+    """The first occurrence of a problem, and how many jobs have it."""
+
+    problem: Problem
+    first: str | None
+    count: int
+    of: int
+
+
+@dataclass(slots=True)
+class Findings:
+    """Problems in the order in which they were first met; `document` gives their places."""
+
+    document: Document
+    _found: dict[tuple[str, Path, str, str], _Found] = field(default_factory=dict)
+
+    @property
+    def fatal(self) -> bool:
+        """Whether an error, not only warnings, was found."""
+        return any(found.problem.fatal for found in self._found.values())
+
+    def say(
+        self,
+        code: str,
+        where: Path,
+        message: str,
+        *,
+        hint: str | None = None,
+        word: str | None = None,
+        on_key: bool = False,
+        severity: Severity = Severity.ERROR,
+        mark: Mark | None = None,
+        jobs: tuple[str, int] | None = None,
+    ) -> None:
+        """Add a problem at `where`; `word` narrows the place, `jobs` is (address, jobs of its shot)."""
+        about = "" if jobs is not None and mark is None else message
+        key = (code, where, word or "", about)
+        known = self._found.get(key)
+        if known is not None:
+            known.count += 1
+            return
+        if mark is None:
+            mark = self.document.mark_word(where, word) if word else self.document.mark(where, key=on_key)
+        problem = Problem(code=code, message=message, mark=mark, hint=hint, severity=severity)
+        first, of = jobs if jobs is not None else (None, 0)
+        self._found[key] = _Found(problem, first, 1, of)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return all problems by their place in the file, each with the jobs it hits."""
+        made = [_with_jobs(found) for found in self._found.values()]
+        return tuple(sorted(made, key=_place))
+
+
+def _with_jobs(found: _Found) -> Problem:
+    problem = found.problem
+    if found.first is None:
+        return problem
+    return Problem(
+        code=problem.code,
+        message=problem.message,
+        mark=problem.mark,
+        hint=problem.hint,
+        severity=problem.severity,
+        jobs=Hit(hit=found.count, of=found.of, first=found.first),
+    )
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    mark = problem.mark
+    return (mark.file, mark.line, mark.column) if mark else ("", 0, 0)

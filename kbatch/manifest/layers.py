@@ -1,0 +1,118 @@
+"""Which value counts where several layers write one: defaults, then the shot, then a profile's override.
+
+Every value keeps the layer and the place that brought it, so that a complaint and `kbatch explain` can name both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kbatch.manifest.drafts import Origin, Path
+
+WEAK_LAYERS = ("defaults", "profile defaults")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A value as it was written, with its origin."""
+
+    value: Any
+    origin: Origin
+
+    @property
+    def weak(self) -> bool:
+        """Whether only defaults bring it, so that a model without such a parameter drops it."""
+        return self.origin.layer in WEAK_LAYERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """A shot after layering, templates not yet rendered; `fields` holds all but params and labels."""
+
+    id: str
+    path: Path
+    fields: Mapping[str, Placed]
+    params: Mapping[str, Placed]
+    labels: Mapping[str, Placed]
+    matrix: Mapping[str, Any]
+    drop_unsupported: bool
+
+    def value(self, field: str, default: Any = None) -> Any:
+        """Return a field's value as written."""
+        placed = self.fields.get(field)
+        return default if placed is None else placed.value
+
+
+def layer_shots(manifest: Mapping[str, Any], profile: str | None) -> tuple[Shot, ...]:
+    """Return the manifest's shots with all layers applied, in manifest order."""
+    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+    base: Path = ("profiles", profile) if profile else ()
+    override = chosen.get("override", {})
+    named = chosen if "name" in chosen.get("output", {}) else manifest
+    names_at: Path = (*base, "output") if named is chosen else ("output",)
+    below = [
+        ("manifest", (), {key: manifest[key] for key in ("provider",) if key in manifest}),
+        ("profile defaults", base, {key: chosen[key] for key in ("provider",) if key in chosen}),
+        ("manifest", names_at, {"output": named["output"]["name"]} if "name" in named.get("output", {}) else {}),
+        ("defaults", ("defaults",), manifest.get("defaults", {})),
+        ("profile defaults", (*base, "defaults"), chosen.get("defaults", {})),
+    ]
+    above = [("profile", (*base, "override"), override)]
+    return tuple(
+        _layer(shot, ("shots", index), (*below, ("shot", ("shots", index), shot), *above))
+        for index, shot in enumerate(manifest["shots"])
+    )
+
+
+def layer_vars(manifest: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
+    """Return the manifest's variables, those of the profile over them key by key."""
+    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+    return {**manifest.get("vars", {}), **chosen.get("vars", {})}
+
+
+def layer_data(manifest: Mapping[str, Any], profile: str | None) -> dict[str, Placed]:
+    """Return the data files by name, those of the profile over the manifest's."""
+    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+    mine = {key: Placed(value, Origin(layer="manifest", path=("data", key))) for key, value in manifest.get("data", {}).items()}
+    theirs = {
+        key: Placed(value, Origin(layer="profile", path=("profiles", profile or "", "data", key)))
+        for key, value in chosen.get("data", {}).items()
+    }
+    return mine | theirs
+
+
+def layer_matrix(manifest: Mapping[str, Any], profile: str | None) -> tuple[Mapping[str, Any], Path]:
+    """Return the top-level matrix and its place; a profile's own replaces the manifest's whole."""
+    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+    if "matrix" in chosen:
+        return chosen["matrix"], ("profiles", profile or "", "matrix")
+    return manifest.get("matrix", {}), ("matrix",)
+
+
+def _layer(shot: Mapping[str, Any], path: Path, layers: tuple[tuple[str, Path, Mapping[str, Any]], ...]) -> Shot:
+    fields: dict[str, Placed] = {}
+    params: dict[str, Placed] = {}
+    labels: dict[str, Placed] = {}
+    drop = False
+    for layer, where, values in layers:
+        for name, value in values.items():
+            if name in ("params", "labels"):
+                into = params if name == "params" else labels
+                for key, part in value.items():
+                    into[key] = Placed(part, Origin(layer=layer, path=(*where, name, key)))
+            elif name == "drop_unsupported":
+                drop = bool(value)
+            elif name not in ("id", "matrix"):
+                if name in ("prompt", "prompt_file"):
+                    fields.pop("prompt_file" if name == "prompt" else "prompt", None)
+                at = (*where, "name") if layer == "manifest" and name == "output" else (*where, name)
+                fields[name] = Placed(value, Origin(layer=layer, path=at))
+    return Shot(
+        id=shot["id"],
+        path=path,
+        fields=fields,
+        params=params,
+        labels=labels,
+        matrix=shot.get("matrix", {}),
+        drop_unsupported=drop,
+    )

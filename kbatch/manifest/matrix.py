@@ -1,0 +1,142 @@
+"""A matrix: axes, `zip`, `exclude` and `include` become combinations, as GitHub Actions defines them.
+
+The product of the axes has the first axis outermost. `exclude` removes partial matches, then each `include` extends the
+original combinations whose values it does not contradict, or else adds a combination of its own. The size is known
+before anything is expanded.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from kbatch.manifest.labels import label_of
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of an axis with the label that stands for it in addresses."""
+
+    label: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """Axes in declared order with their rules; `zips` are groups of axes of equal length that advance together."""
+
+    axes: Mapping[str, tuple[Point, ...]]
+    zips: tuple[tuple[str, ...], ...] = ()
+    exclude: tuple[Mapping[str, Any], ...] = ()
+    include: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One point of the matrix: `shown` are the (axis, label) pairs of the address, `values` all names it defines."""
+
+    shown: tuple[tuple[str, str], ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expanded:
+    """The combinations in order, and the rules (`exclude` or `include`, index) that matched nothing."""
+
+    combinations: tuple[Combination, ...]
+    idle: tuple[tuple[str, int], ...]
+
+
+EMPTY = Matrix(axes={})
+
+
+def most(matrix: Matrix) -> int:
+    """Return how many combinations there are at most, without making one: the product of the axes and the includes."""
+    size = 1
+    for group in _groups(matrix):
+        size *= len(matrix.axes[group[0]])
+    if not matrix.axes:
+        return max(1, len(matrix.include))
+    return size + len(matrix.include)
+
+
+def expand(matrix: Matrix) -> Expanded:
+    """Return all combinations; a matrix without axes and includes has exactly one, the empty one."""
+    if not matrix.axes and not matrix.include:
+        return Expanded(combinations=(Combination((), {}),), idle=())
+    idle: list[tuple[str, int]] = []
+    kept = list(_points(matrix)) if matrix.axes else []
+    for index, rule in enumerate(matrix.exclude):
+        rest = [point for point in kept if not _matches(point, rule)]
+        if len(rest) == len(kept):
+            idle.append(("exclude", index))
+        kept = rest
+    originals = [{name: point.value for name, point in combination.items()} for combination in kept]
+    created: list[Combination] = []
+    for index, rule in enumerate(matrix.include):
+        extended = False
+        for point, values in zip(kept, originals, strict=True):
+            if all(_same(point[name], rule[name]) for name in rule if name in point):
+                values.update((name, value) for name, value in rule.items() if name not in point)
+                extended = True
+        if not extended:
+            created.append(_created(matrix, rule))
+    order = list(matrix.axes)
+    combinations = [
+        Combination(tuple((name, point[name].label) for name in order), values)
+        for point, values in zip(kept, originals, strict=True)
+    ]
+    return Expanded(combinations=(*combinations, *created), idle=tuple(idle))
+
+
+def _groups(matrix: Matrix) -> list[tuple[str, ...]]:
+    """Return the axes in groups that advance together, each group where its first axis is declared."""
+    groups: list[tuple[str, ...]] = []
+    done: set[str] = set()
+    for name in matrix.axes:
+        if name not in done:
+            group = next((zipped for zipped in matrix.zips if name in zipped), (name,))
+            groups.append(group)
+            done.update(group)
+    return groups
+
+
+def _points(matrix: Matrix) -> Iterator[dict[str, Point]]:
+    groups = _groups(matrix)
+    columns: list[Sequence[tuple[Point, ...]]] = [
+        list(zip(*(matrix.axes[name] for name in group), strict=True)) for group in groups
+    ]
+    names = [name for group in groups for name in group]
+    for row in product(*columns):
+        yield dict(zip(names, (point for cell in row for point in cell), strict=True))
+
+
+def _matches(point: Mapping[str, Point], rule: Mapping[str, Any]) -> bool:
+    return all(name in point and _same(point[name], value) for name, value in rule.items())
+
+
+def _same(point: Point, value: Any) -> bool:
+    """Whether a rule's value means this point: the same value, its label, or for a mapping a part of it."""
+    if isinstance(value, Mapping) and isinstance(point.value, Mapping):
+        return all(key in point.value and equal(point.value[key], part) for key, part in value.items())
+    return equal(point.value, value) or (isinstance(value, str) and value == point.label)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two YAML values are the same; unlike in Python, `true` is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _created(matrix: Matrix, rule: Mapping[str, Any]) -> Combination:
+    order = [name for name in matrix.axes if name in rule] + [name for name in rule if name not in matrix.axes]
+    shown = tuple((name, label_of(rule[name]) or "") for name in order)
+    values = {name: _axis_value(matrix, name, value) for name, value in rule.items()}
+    return Combination(shown, values)
+
+
+def _axis_value(matrix: Matrix, name: str, value: Any) -> Any:
+    """Return the axis's own value where an include names it by its label, so that data rows stay whole."""
+    for point in matrix.axes.get(name, ()):
+        if _same(point, value):
+            return point.value
+    return value

@@ -1,0 +1,55 @@
+"""What a manifest says beside its shots: budget, rates, prices of its own, outputs, concurrency; a profile laid over it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Amounts are integers in each provider's own credits; a bare number stands under `None` until a provider is known.
+
+    `usd_per_credit` is exact: the decimal that was written, never a binary fraction. `output_dir` is where clips go, below
+    `output_root` in a folder of the profile's name.
+    """
+
+    name: str
+    profile: str | None
+    max_credits: Mapping[str | None, int]
+    max_credits_per_job: Mapping[str | None, int]
+    usd_per_credit: Mapping[str, Decimal]
+    prices: Mapping[str, Mapping[str, int]]
+    output_dir: str
+    output_root: str
+    concurrency: Mapping[str | None, int]
+
+
+def read_settings(manifest: Mapping[str, Any], profile: str | None, *, simulated: bool) -> Settings:
+    """Return the settings of a manifest whose shape was checked; simulated outputs have a folder of their own."""
+    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+
+    def layered(name: str) -> dict[str, Any]:
+        return {**manifest.get(name, {}), **chosen.get(name, {})}
+
+    budget = layered("budget")
+    folder = str(layered("output").get("dir", "renders")) + ("-sim" if simulated else "")
+    return Settings(
+        name=manifest["name"],
+        profile=profile,
+        max_credits=_by_provider(budget.get("max_credits")),
+        max_credits_per_job=_by_provider(budget.get("max_credits_per_job")),
+        usd_per_credit={
+            provider: Decimal(str(rate["usd_per_credit"])) for provider, rate in layered("rates").items()
+        },
+        prices=layered("prices"),
+        output_dir=f"{folder}/{profile}" if profile else folder,
+        output_root=folder,
+        concurrency=_by_provider(layered("run").get("concurrency")),
+    )
+
+
+def _by_provider(value: Any) -> dict[str | None, int]:
+    if value is None:
+        return {}
+    return dict(value) if isinstance(value, Mapping) else {None: value}

@@ -1,0 +1,178 @@
+"""Parts of the manifest's shape: variables and axes, money, outputs, the run."""
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+OUTPUT_NAME: Schema = {
+    "title": "Output name",
+    "description": "The clip's file below `output.dir`, a template that ends in .mp4",
+    "type": "string",
+    "minLength": 1,
+    "examples": ["{{ shot.id }}/{{ slug }}.mp4"],
+}
+
+_SCALAR: Schema = {"type": ["string", "integer", "number", "boolean"]}
+_ROWS: Schema = {"type": "array", "items": {"type": "object", "minProperties": 1}}
+
+MATRIX_PARTS: Schema = {
+    "vars": {
+        "title": "Variables",
+        "description": "Values for templates, by bare name or under `vars`",
+        "type": "object",
+        "examples": [{"brand": "Solstice"}],
+    },
+    "data": {
+        "title": "Data",
+        "description": "Files with rows, by name: CSV, JSON, JSONL or YAML, relative to the manifest's folder",
+        "type": "object",
+        "additionalProperties": {"type": "string", "minLength": 1},
+        "examples": [{"products": "data/products.csv"}],
+    },
+    "axis": {
+        "title": "Axis",
+        "description": "Scalars, mappings labelled by id, key, slug or name, or a template that yields a list",
+        "anyOf": [
+            {"type": "array", "items": {"anyOf": [_SCALAR, {"type": "object", "minProperties": 1}]}},
+            {"$ref": "#/$defs/template"},
+        ],
+        "examples": [["Lisbon", "Tokyo"], "{{ data.products }}"],
+    },
+    "matrix": {
+        "title": "Matrix",
+        "description": "Axes by name, the first one outermost; every combination is a job and is paid",
+        "type": "object",
+        "properties": {
+            "include": {
+                **_ROWS,
+                "description": "Extends the combinations that it does not contradict, else adds one",
+                "examples": [[{"city": "Oslo", "light": "polar night"}]],
+            },
+            "exclude": {
+                **_ROWS,
+                "description": "Leaves out the combinations that have all these values",
+                "examples": [[{"city": "Tokyo", "light": "golden hour"}]],
+            },
+            "zip": {
+                "description": "Axes of equal length that advance together",
+                "type": "array",
+                "items": {"type": "array", "minItems": 2, "items": {"type": "string"}},
+                "examples": [[["city", "country"]]],
+            },
+        },
+        "additionalProperties": {"$ref": "#/$defs/axis"},
+        "examples": [{"city": ["Lisbon", "Tokyo"], "light": ["golden hour", "blue hour"]}],
+    },
+}
+
+
+_RATE: Schema = {
+    "credits": {"type": "integer", "minimum": 1, "description": "Credits for one clip"},
+    "credits_per_second": {"type": "integer", "minimum": 1, "description": "Credits for each second of a clip"},
+}
+
+MONEY_PARTS: Schema = {
+    "credits": {
+        "description": "Credits: a bare number where one provider is used, else by provider",
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "object", "minProperties": 1, "additionalProperties": {"type": "integer", "minimum": 0}},
+        ],
+    },
+    "budget": {
+        "title": "Budget",
+        "description": "What may be spent, checked at planning and before every submit",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "max_credits": {
+                "$ref": "#/$defs/credits",
+                "title": "Most credits",
+                "description": "Bounds this run together with all that the lockfile's receipts were charged",
+                "examples": [{"apiframe": 2000}, 2000],
+            },
+            "max_credits_per_job": {
+                "$ref": "#/$defs/credits",
+                "title": "Most credits for one job",
+                "description": "A job that costs more is refused",
+                "examples": [105],
+            },
+        },
+    },
+    "rates": {
+        "title": "Rates",
+        "description": "What a credit costs, by provider, for totals in USD",
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "required": ["usd_per_credit"],
+            "additionalProperties": False,
+            "properties": {
+                "usd_per_credit": {"type": "number", "exclusiveMinimum": 0, "description": "US dollars for one credit"}
+            },
+        },
+        "examples": [{"apiframe": {"usd_per_credit": 0.01}}],
+    },
+    "rate": {
+        "description": "A price in whole credits, for a clip or for each of its seconds",
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": _RATE,
+    },
+    "price": {
+        "title": "Price of your own",
+        "description": "One price for all variants of a model, prices for single variants, or both",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {
+            **_RATE,
+            "variants": {
+                "description": "Prices of single variants, which win over the one for all",
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": {"$ref": "#/$defs/rate"},
+                "examples": [{"pro-audio": {"credits_per_second": 8}}],
+            },
+        },
+        "not": {"required": ["credits", "credits_per_second"]},
+        "examples": [{"credits_per_second": 262500}],
+    },
+    "prices": {
+        "title": "Prices of your own",
+        "description": "By provider/model: fills an unknown price or raises one; to lower one needs --trust-prices",
+        "type": "object",
+        "additionalProperties": {"$ref": "#/$defs/price"},
+        "examples": [{"aimlapi/kling-video/v2.1/pro/image-to-video": {"credits_per_second": 262500}}],
+    },
+    "output": {
+        "title": "Output",
+        "description": "Where clips are written, relative to the manifest",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "dir": {"type": "string", "minLength": 1, "description": "The folder of all clips", "default": "renders"},
+            "name": {**OUTPUT_NAME, "default": "{{ slug }}.mp4"},
+        },
+        "examples": [{"dir": "renders", "name": "{{ shot.id }}/{{ slug }}.mp4"}],
+    },
+    "run": {
+        "title": "Run",
+        "description": "How it is run; nothing here changes what is bought",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "concurrency": {
+                "title": "Concurrency",
+                "description": "How many jobs may render at once: a bare number, or by provider",
+                "anyOf": [
+                    {"type": "integer", "minimum": 1},
+                    {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},
+                ],
+                "examples": [{"apiframe": 8, "aimlapi": 4}],
+            }
+        },
+    },
+}

@@ -1,0 +1,125 @@
+"""Whether a clip is whole, and what it is: length, picture size, frame rate, audio.
+
+The walk over the boxes notices one missing byte, which decoders do not: each box must end where the next begins and the
+last one at the last byte, and no sample may lie beyond the file. No byte of the media itself is decoded, so a picture
+that is wrong inside a whole file is not noticed here; a fragmented file cut between two fragments is whole, but short.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from kbatch.media.boxes import Box, Damaged, boxes_in, boxes_of_file, find
+from kbatch.media.tracks import Track, add_fragments, default_ticks, read_length, read_track
+
+_MOST_METADATA = 16 * 1024 * 1024
+_LONGEST_S = 24 * 3600
+_LARGEST_SIDE = 16_384
+_TOLERANCE_S = 0.5
+_FIRST_KINDS = {"ftyp", "styp", "moov", "mdat", "wide", "free", "skip"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """What a whole clip holds: seconds, pixels, frames a second (None when the file does not tell), audio track."""
+
+    duration: float
+    width: int
+    height: int
+    fps: float | None
+    audio: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotWhole:
+    """Why the bytes are no whole clip."""
+
+    message: str
+
+
+def probe(source: bytes | BinaryIO) -> Media | NotWhole:
+    """Read a clip from bytes or a seekable reader; any bytes give an answer, a reader's OSError is its own."""
+    reader = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        return _probe(reader)
+    except Damaged as damage:
+        return NotWhole(message=str(damage))
+
+
+def wrong(media: Media, *, seconds: float | None, audio: bool) -> tuple[str, ...]:
+    """Return what was delivered otherwise than bought, empty when nothing; a length not bought (None) is not judged."""
+    reasons = []
+    if seconds is not None and abs(media.duration - seconds) > _TOLERANCE_S:
+        reasons.append(f"the clip is {media.duration:g} s long, {seconds:g} s were bought")
+    if audio and not media.audio:
+        reasons.append("the clip has no audio track, audio was bought")
+    return tuple(reasons)
+
+
+def _probe(reader: BinaryIO) -> Media:
+    size = reader.seek(0, io.SEEK_END)
+    boxes = _outer_boxes(reader, size)
+    movie = _read_only(reader, [box for box in boxes if box.kind == "moov"][:1])
+    if not movie:
+        raise Damaged("no `moov` box: the clip's description is missing")
+    data = movie[0]
+    tracks = [read_track(data, box) for box in boxes_in(data) if box.kind == "trak"]
+    reach = max((track.reach for track in tracks), default=0)
+    media_end = max((box.end for box in boxes if box.kind == "mdat"), default=0)
+    if reach > media_end:
+        raise Damaged(f"the last sample ends {reach - media_end} bytes beyond the media")
+    video = next((track for track in tracks if track.kind == "vide"), None)
+    if video is None:
+        raise Damaged("no video track")
+    fragments = _read_only(reader, [box for box in boxes if box.kind == "moof"])
+    if fragments:
+        if next(box.kind for box in reversed(boxes) if box.kind in ("moof", "mdat")) == "moof":
+            raise Damaged("the last fragment is without its media")
+        whole = Box(kind="moov", start=0, end=len(data))
+        video = add_fragments(video, default_ticks(data, whole, video), fragments)
+    return _media(video, _seconds(data, video), any(track.kind == "soun" for track in tracks))
+
+
+def _outer_boxes(reader: BinaryIO, size: int) -> tuple[Box, ...]:
+    if size == 0:
+        raise Damaged("the file is empty")
+    reader.seek(0)
+    begins = reader.read(40).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if begins[:1] in (b"<", b"{"):
+        shown = "".join(letter if letter.isprintable() else " " for letter in begins.decode("ascii", "replace"))
+        raise Damaged(f"this is text, not a video: `{shown}`")
+    boxes = boxes_of_file(reader, size)
+    if boxes[0].kind not in _FIRST_KINDS:
+        raise Damaged(f"this is no MP4: it begins with a box `{boxes[0].kind}`")
+    return boxes
+
+
+def _read_only(reader: BinaryIO, boxes: Sequence[Box]) -> list[bytes]:
+    if sum(box.end - box.start for box in boxes) > _MOST_METADATA:
+        raise Damaged(f"the clip's description is larger than {_MOST_METADATA} bytes")
+    contents = []
+    for box in boxes:
+        reader.seek(box.start)
+        contents.append(reader.read(box.end - box.start))
+    return contents
+
+
+def _seconds(data: bytes, video: Track) -> float:
+    """Return the video track's length, else the one that the whole movie declares."""
+    timescale, ticks = video.timescale, video.ticks
+    if not (timescale and ticks):
+        movie = find(data, "mvhd")
+        timescale, ticks = read_length(data, movie) if movie else (0, 0)
+    if not (timescale and ticks):
+        raise Damaged("the clip has no length")
+    if ticks > timescale * _LONGEST_S:
+        raise Damaged("the clip claims to be longer than a day")
+    return ticks / timescale
+
+
+def _media(video: Track, seconds: float, audio: bool) -> Media:
+    if not (0 < video.width <= _LARGEST_SIDE and 0 < video.height <= _LARGEST_SIDE):
+        raise Damaged(f"the picture claims {video.width} by {video.height} pixels")
+    fps = round(video.samples / seconds, 3) if video.samples > 1 else None
+    return Media(duration=round(seconds, 3), width=video.width, height=video.height, fps=fps, audio=audio)

@@ -1,0 +1,92 @@
+"""Ceilings: how many credits a run may commit, from the command line, the budget and the limit for one job.
+
+A ceiling counts one provider's own credits. A bare number belongs to the one provider in use; with two it is refused,
+since credits of two providers never add up.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kbatch.plan.plan import Plan
+from kbatch.problems import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceilings:
+    """Per provider: `run` bounds this run's maximum, `budget` bounds it with all that receipts were charged, `job` each job."""
+
+    run: Mapping[str, int]
+    budget: Mapping[str, int]
+    job: Mapping[str, int]
+
+    @property
+    def any(self) -> bool:
+        """Whether some ceiling on a run's total is set."""
+        return bool(self.run or self.budget)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """One ceiling that the plan passes, with the numbers."""
+
+    provider: str
+    ceiling: int
+    wanted: int
+    message: str
+
+
+def read_ceilings(plan: Plan, max_credits: Sequence[str]) -> tuple[Ceilings, tuple[Problem, ...]]:
+    """Return the ceilings of a plan from `--max-credits` words and its manifest's budget."""
+    problems: list[Problem] = []
+    run: dict[str, int] = {}
+    for word in max_credits:
+        provider, _, amount = word.rpartition("=")
+        if not (amount.isascii() and amount.isdigit()):
+            hint = "a whole number, or `apiframe=500`"
+            problems.append(Problem(code="bad-ceiling", message=f"`--max-credits {word}` is not a ceiling", hint=hint))
+            continue
+        _place(plan, provider or None, int(amount), run, f"`--max-credits {word}`", problems)
+    budget: dict[str, int] = {}
+    job: dict[str, int] = {}
+    for name, into in (("max_credits", budget), ("max_credits_per_job", job)):
+        for key, ceiling in getattr(plan.settings, name).items():
+            _place(plan, key, ceiling, into, f"`budget.{name}`", problems)
+    return Ceilings(run=run, budget=budget, job=job), tuple(problems)
+
+
+def _place(
+    plan: Plan, provider: str | None, amount: int, into: dict[str, int], what: str, problems: list[Problem]
+) -> None:
+    if provider is not None:
+        into[provider] = min(amount, into.get(provider, amount))
+        return
+    used = plan.providers
+    if len(used) > 1:
+        hint = f"say whose credits: {', '.join(f'{name}=…' for name in used)}"
+        message = f"{what} is a bare number, and the jobs use {' and '.join(used)}"
+        problems.append(Problem(code="ceiling-without-provider", message=message, hint=hint))
+    elif used:
+        into[used[0]] = min(amount, into.get(used[0], amount))
+
+
+def find_over(plan: Plan, ceilings: Ceilings) -> tuple[Over, ...]:
+    """Return every ceiling that the plan's maximum passes; unknown prices count when they are bought, not here."""
+    over: list[Over] = []
+    for provider, total in plan.totals.items():
+        wanted = total.known + total.held
+        if provider in ceilings.run and wanted > ceilings.run[provider]:
+            ceiling = ceilings.run[provider]
+            message = f"{provider}: the plan's maximum is {wanted:,} {total.unit}, --max-credits allows {ceiling:,}"
+            over.append(Over(provider=provider, ceiling=ceiling, wanted=wanted, message=message))
+        if provider in ceilings.budget and wanted:
+            spent, ceiling = plan.spent.get(provider, 0), ceilings.budget[provider]
+            if spent + wanted > ceiling:
+                before = f" with {spent:,} already charged" if spent else ""
+                message = f"{provider}: the plan's maximum is {wanted:,} {total.unit}{before}, the budget is {ceiling:,}"
+                over.append(Over(provider=provider, ceiling=ceiling, wanted=spent + wanted, message=message))
+    for entry in plan.purchases:
+        limit = ceilings.job.get(entry.job.provider)
+        if limit is not None and entry.credits is not None and entry.credits > limit:
+            message = f"`{entry.address}` costs {entry.credits:,}, `max_credits_per_job` allows {limit:,}"
+            over.append(Over(provider=entry.job.provider, ceiling=limit, wanted=entry.credits, message=message))
+    return tuple(over)

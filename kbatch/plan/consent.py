@@ -1,0 +1,76 @@
+"""Consent: a plan becomes a `ConfirmedPlan` here and nowhere else, and only a confirmed plan can be run.
+
+Every rule that can refuse before spending stands in `confirm`, in the order in which a person would ask.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kbatch.plan.ceilings import Ceilings, find_over
+from kbatch.plan.plan import Plan
+from kbatch.problems import Refused
+
+
+class Given(StrEnum):
+    """How a person agreed: at the prompt, with `--yes`, or by naming the digest."""
+
+    PROMPT = "prompt"
+    YES = "yes"
+    DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is agreed to beside the plan: ceilings, unpriced jobs at most, lowered prices, and whether credits are real."""
+
+    ceilings: Ceilings
+    allow_unpriced: int = 0
+    trust_prices: bool = False
+    locked: bool = False
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmedPlan:
+    """A plan that someone agreed to, with its terms; made by `confirm` only."""
+
+    plan: Plan
+    terms: Terms
+    given: Given | None
+
+
+def check_terms(plan: Plan, terms: Terms) -> None:
+    """Raise Refused when the plan breaks a rule that no consent lifts."""
+    lowered = [entry for entry in plan.entries if entry.job.quote.lowers]
+    if lowered and not terms.trust_prices:
+        first = lowered[0].job
+        message = f"`prices` lowers the price of {first.card.key} below its card ({first.quote.working})"
+        raise Refused("price-lowered", message, hint="`--trust-prices` accepts it: a manifest may be a stranger's")
+    if terms.locked and plan.purchases:
+        bought = len(plan.purchases)
+        raise Refused("locked-plan", f"--locked: {bought} {'job' if bought == 1 else 'jobs'} would be bought", hint="run without --locked buys them")
+    unpriced = sum(entry.credits is None for entry in plan.purchases)
+    if unpriced > terms.allow_unpriced:
+        hint = f"state a price under `prices`, or `--allow-unpriced {unpriced}` accepts them"
+        raise Refused("unpriced", f"{unpriced} {'job has' if unpriced == 1 else 'jobs have'} no known price", hint=hint)
+    over = find_over(plan, terms.ceilings)
+    if over:
+        more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
+        raise Refused("over-ceiling", over[0].message + more, hint="raise the ceiling, or select fewer jobs with --only or --first")
+
+
+def confirm(plan: Plan, terms: Terms, given: Given | None) -> ConfirmedPlan:
+    """Return the confirmed plan, or raise Refused; without purchases no consent is needed."""
+    check_terms(plan, terms)
+    if plan.purchases and given is None:
+        hint = "`--yes` agrees to the plan above, `--approve " + plan.digest[:15] + "…` to exactly this one"
+        raise Refused("not-confirmed", "nobody agreed to the plan, so nothing was sent", hint=hint)
+    return ConfirmedPlan(plan=plan, terms=terms, given=given)
+
+
+def needs_ceiling(plan: Plan, terms: Terms) -> bool:
+    """Whether `--yes` without a terminal is refused: a real run that buys, and no ceiling bounds it."""
+    if terms.simulated or not plan.purchases:
+        return False
+    bounded = {*terms.ceilings.run, *terms.ceilings.budget}
+    return any(entry.job.provider not in bounded for entry in plan.purchases)

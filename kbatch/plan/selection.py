@@ -1,0 +1,93 @@
+"""Which jobs a command is about: GLOBs over addresses, labels, failures and the first N purchases.
+
+A GLOB knows `*` and `?` only, since brackets are part of addresses; a bare shot id selects all its jobs.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kbatch.plan.jobs import Job
+from kbatch.problems import Problem, did_you_mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What the flags say; each may be repeated and adds up, `exclude` counts after `only`."""
+
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    failed: bool = False
+    first: int | None = None
+    replace: tuple[str, ...] = ()
+
+
+def matches(glob: str, job: Job) -> bool:
+    """Whether a GLOB means this job.
+
+    >>> _pattern("hero[*]").match("hero[city=oslo]") is not None
+    True
+    """
+    return glob == job.draft.shot or _pattern(glob).match(job.address) is not None
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in glob) + r"\Z", re.DOTALL)
+
+
+def addresses(globs: Iterable[str], jobs: Sequence[Job], flag: str) -> tuple[frozenset[str], tuple[Problem, ...]]:
+    """Return the addresses that the globs select, and a problem for each that selects none."""
+    found: set[str] = set()
+    problems: list[Problem] = []
+    known = list(dict.fromkeys(job.draft.shot for job in jobs))
+    for glob in globs:
+        pattern = _pattern(glob)
+        hits = [job.address for job in jobs if glob == job.draft.shot or pattern.match(job.address)]
+        if not hits:
+            near = did_you_mean(glob, known) or did_you_mean(glob, [job.address for job in jobs[:2000]])
+            problems.append(Problem(code="no-such-job", message=f"`{flag} {glob}` matches no job", hint=near))
+        found.update(hits)
+    return frozenset(found), tuple(problems)
+
+
+def select(jobs: Sequence[Job], selection: Selection, failed: frozenset[str]) -> tuple[tuple[Job, ...], tuple[Problem, ...]]:
+    """Return the selected jobs in order with the upstream jobs that they need, and what selects nothing.
+
+    `failed` are the addresses whose last attempt failed.
+    """
+    only, problems = addresses(selection.only, jobs, "--only")
+    exclude, more = addresses(selection.exclude, jobs, "--exclude")
+    labelled = [job for job in jobs if _has_labels(job, selection.labels)]
+    said = (*problems, *more)
+    if selection.labels and not labelled:
+        shown = ", ".join(f"{key}={value}" for key, value in selection.labels)
+        said = (*said, Problem(code="no-such-job", message=f"`--label {shown}` matches no job"))
+    chosen = {
+        job.address
+        for job in labelled
+        if (not selection.only or job.address in only)
+        and job.address not in exclude
+        and (not selection.failed or job.address in failed)
+    }
+    needed = _with_upstream(chosen, {job.address: job.upstream for job in jobs})
+    return tuple(job for job in jobs if job.address in needed), said
+
+
+def _has_labels(job: Job, wanted: tuple[tuple[str, str], ...]) -> bool:
+    """Whether a job has one of the wanted values of each wanted label; an axis counts as a label too."""
+    known = {**dict(job.draft.axes), **job.draft.labels}
+    by_key: dict[str, set[str]] = {}
+    for key, value in wanted:
+        by_key.setdefault(key, set()).add(value)
+    return all(known.get(key) in values for key, values in by_key.items())
+
+
+def _with_upstream(chosen: set[str], upstream: Mapping[str, tuple[str, ...]]) -> set[str]:
+    needed, waiting = set(chosen), list(chosen)
+    while waiting:
+        for address in upstream.get(waiting.pop(), ()):
+            if address not in needed:
+                needed.add(address)
+                waiting.append(address)
+    return needed

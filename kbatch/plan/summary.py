@@ -1,0 +1,129 @@
+"""What a plan costs, seen from several sides: by model and variant, by label, by axis value, and how long it takes."""
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kbatch.catalog.pricing import dearer_defaults
+from kbatch.plan.actions import Action, Entry
+from kbatch.plan.plan import Plan
+
+DEFAULT_CONCURRENCY = {"apiframe": 8, "aimlapi": 4}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A part of the purchases: `name` of the part, how many jobs, their credits, and how many of them are unpriced."""
+
+    provider: str
+    name: str
+    jobs: int
+    credits: int
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dearer:
+    """What leaving a parameter at its default costs over the cheaper value, in all purchases that do."""
+
+    provider: str
+    parameter: str
+    default: str
+    cheaper: str
+    jobs: int
+    credits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The sides of a plan; `seconds` is the expected time of the run, the usual shortest and longest."""
+
+    variants: tuple[Share, ...]
+    labels: tuple[Share, ...]
+    axes: tuple[Share, ...]
+    dearer: tuple[Dearer, ...]
+    seconds: tuple[int, int]
+
+
+def summarize(plan: Plan, concurrency: Mapping[str, int]) -> Summary:
+    """Return the summary of the purchases; concurrency is per provider, in jobs."""
+    bought = plan.purchases
+    return Summary(
+        variants=_shares((entry, f"{entry.job.model} {entry.job.quote.variant}") for entry in bought),
+        labels=_shares((entry, f"{k}={v}") for entry in bought for k, v in sorted(entry.job.draft.labels.items())),
+        axes=_several(_shares((entry, f"{k}={v}") for entry in bought for k, v in entry.job.draft.axes)),
+        dearer=_dearer(bought),
+        seconds=(expected_seconds(plan, concurrency, 0), expected_seconds(plan, concurrency, 1)),
+    )
+
+
+def _shares(parts: Iterable[tuple[Entry, str]]) -> tuple[Share, ...]:
+    gathered: dict[tuple[str, str], list[int | None]] = defaultdict(list)
+    for entry, name in parts:
+        gathered[entry.job.provider, name].append(entry.credits)
+    return tuple(
+        Share(
+            provider=provider,
+            name=name,
+            jobs=len(credits),
+            credits=sum(filter(None, credits)),
+            unpriced=credits.count(None),
+        )
+        for (provider, name), credits in gathered.items()
+    )
+
+
+def _several(shares: tuple[Share, ...]) -> tuple[Share, ...]:
+    """Keep the axes that have more than one value: one value alone is no price lever."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for share in shares:
+        axis, _, value = share.name.partition("=")
+        values[axis].add(value)
+    return tuple(share for share in shares if len(values[share.name.partition("=")[0]]) > 1)
+
+
+def _dearer(bought: Iterable[Entry]) -> tuple[Dearer, ...]:
+    gathered: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
+    for entry in bought:
+        for found in dearer_defaults(entry.job.card, entry.job.request):
+            if found.parameter in entry.job.defaulted:
+                key = (entry.job.provider, found.parameter, _word(found.default), _word(found.cheaper))
+                gathered[key].append(found.saves)
+    return tuple(
+        Dearer(provider=key[0], parameter=key[1], default=key[2], cheaper=key[3], jobs=len(saves), credits=sum(saves))
+        for key, saves in gathered.items()
+    )
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def expected_seconds(plan: Plan, concurrency: Mapping[str, int], which: int) -> int:
+    """Return how long the run takes when every render takes its usual shortest (0) or longest (1) time.
+
+    Jobs fill each provider's places longest first; a chained job starts after the jobs whose frames it needs.
+    """
+    times = {
+        entry.address: entry.job.typical_s[which]
+        for entry in plan.entries
+        if entry.action in (Action.RENDER, Action.POLL)
+    }
+    places = {name: [0] * max(1, min(concurrency.get(name, 1), len(times) or 1)) for name in plan.providers}
+    ends: dict[str, int] = {}
+    waiting = sorted((entry for entry in plan.entries if entry.address in times), key=lambda entry: -times[entry.address])
+    while waiting:
+        later: list[Entry] = []
+        for entry in waiting:
+            needs = [need for need in entry.job.upstream if need in times]
+            if any(need not in ends for need in needs):
+                later.append(entry)
+                continue
+            free = heapq.heappop(places[entry.job.provider])
+            ends[entry.address] = max(free, *(ends[need] for need in needs), 0) + times[entry.address]
+            heapq.heappush(places[entry.job.provider], ends[entry.address])
+        if len(later) == len(waiting):
+            break
+        waiting = later
+    return max(ends.values(), default=0)

@@ -1,0 +1,157 @@
+"""The AI/ML API (https://api.aimlapi.com), translated: requests from what kbatch wants, outcomes from what it answers.
+
+Source: the vendor's model page and OpenAPI, and public clients for the error bodies. There is no idempotency key, no
+list, no upload and no cancel: a purchase is sent once, ever. One dollar is 2,000,000 credits.
+"""
+
+import math
+import re
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from kbatch.problems import Bug
+from kbatch.providers.answers import encoded, first_url, identifier, inner, read_object, succeeded, whole
+from kbatch.providers.base import (
+    Accepted,
+    Answer,
+    Balance,
+    Failed,
+    Listed,
+    NotAccepted,
+    NotNow,
+    Page,
+    PollOutcome,
+    Reason,
+    Reply,
+    Request,
+    Running,
+    SubmitOutcome,
+    Succeeded,
+    Uploaded,
+)
+from kbatch.providers.messages import describe, harmless, is_moderation
+from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
+
+CREDITS_PER_USD = 2_000_000
+_PATH = "/v2/generate/video/kling/generation"
+_JSON = {"Accept": "application/json"}
+_OUT_OF_CREDITS = {"err_insufficent_credits", "err_insufficient_credits"}
+
+
+class Aimlapi:
+    """The provider `aimlapi`; holds no state."""
+
+    __slots__ = ()
+
+    name = "aimlapi"
+    title = "AI/ML API"
+    base_url = "https://api.aimlapi.com"
+    key_variable = "AIMLAPI_API_KEY"
+    url_variable = "KBATCH_AIMLAPI_URL"
+    resends = False
+    lists_jobs = False
+    uploads = False
+
+    def authorization(self, key: str) -> tuple[str, str]:
+        """Return the bearer header; white space around a key, as a secret file may leave, is not part of it."""
+        return ("Authorization", f"Bearer {key.strip()}")
+
+    def submit(self, body: bytes, *, idempotency_key: str) -> Request:
+        """Return the paying call; the key goes along for tracing only, this API does not heed it."""
+        headers = {**_JSON, "Content-Type": "application/json"}
+        if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", idempotency_key):
+            headers["X-Client-Request-Id"] = idempotency_key
+        return Request(method="POST", path=_PATH, headers=headers, content=body)
+
+    def read_submit(self, reply: Reply, *, first: bool) -> SubmitOutcome:
+        """Read `{"id", "status", "meta"}` with 200 or 201; `meta` may be missing."""
+        told = succeeded(reply) or {}
+        job_id = identifier(told.get("id"))
+        accepted = Accepted(job_id=job_id, credits=_credits(told)) if job_id else None
+        return sort_submit(reply, first=first, accepted=accepted, refused=_refusal(reply))
+
+    def poll(self, job_id: str) -> Request:
+        """Return `GET …?generation_id=`; ids hold `:` and `/` too."""
+        return Request(method="GET", path=f"{_PATH}?generation_id={encoded(job_id)}", headers=_JSON)
+
+    def read_poll(self, reply: Reply) -> PollOutcome:
+        """Read a generation; a status that the documents do not name is still running, a 404 may pass."""
+        told = succeeded(reply)
+        status = told.get("status") if told is not None else None
+        if told is None or not isinstance(status, str):
+            return not_now(reply, _refusal(reply), "no status in it")
+        match status.lower():
+            case "completed":
+                url = first_url(told.get("video"))
+                if url is None:
+                    return not_now(reply, None, "completed, but no clip is named")
+                return Succeeded(url=url, credits=_credits(told))
+            case "error":
+                words = describe(told.get("error")) or "the generation ended with an error"
+                return Failed(message=words, credits=_credits(told))
+            case _:
+                return Running(credits=_credits(told))
+
+    def read_job(self, reply: Reply) -> Listed | NotNow:
+        """Read who a generation is: the answer names no model and no input."""
+        told = succeeded(reply) or {}
+        job_id, status, model = identifier(told.get("id")), told.get("status"), told.get("model")
+        if job_id is None or not isinstance(status, str):
+            return not_now(reply, _refusal(reply), "no generation in it")
+        name = harmless(model) if isinstance(model, str) else ""
+        return Listed(job_id=job_id, model=name, status=harmless(status), credits=_credits(told))
+
+    def upload(self, name: str, media_type: str, data: bytes) -> Request:
+        """Raise: this API has no uploads, pictures travel as base64 in the body."""
+        raise Bug("the AI/ML API has no uploads")
+
+    def read_upload(self, reply: Reply) -> Uploaded | NotAccepted:
+        """Refuse: this API has no uploads."""
+        return NotAccepted(reason=Reason.INVALID, message="the AI/ML API has no uploads")
+
+    def balance(self) -> Request:
+        """Return `GET /v2/billing`."""
+        return Request(method="GET", path="/v2/billing", headers=_JSON)
+
+    def read_balance(self, reply: Reply) -> Balance | NotAccepted:
+        """Read `{"current_balance", "currency": "USD"}` into credits, rounded down; another currency is not read."""
+        told = succeeded(reply, exact=True)
+        usd = _amount(inner(told, "current_balance"))
+        if usd is None or inner(told, "currency") != "USD":
+            return not_accepted(reply, _refusal(reply), "no balance in USD in it")
+        return Balance(credits=math.floor(usd * CREDITS_PER_USD))
+
+    def jobs(self, cursor: str | None) -> Request:
+        """Raise: this API has no list of jobs."""
+        raise Bug("the AI/ML API has no list of jobs")
+
+    def read_jobs(self, reply: Reply) -> Page | NotNow:
+        """Refuse: this API has no list of jobs."""
+        return NotNow(message="the AI/ML API has no list of jobs")
+
+
+AIMLAPI = Aimlapi()
+
+
+def _refusal(reply: Reply) -> Reason | None:
+    if not isinstance(reply, Answer):
+        return None
+    if reply.status == 403:
+        told = read_object(reply.body)
+        kinds = (inner(told, "error", "data", "kind"), inner(told, "error", "kind"), inner(told, "data", "kind"))
+        if any(isinstance(kind, str) and kind in _OUT_OF_CREDITS for kind in kinds):
+            return Reason.CREDITS
+    return Reason.MODERATION if is_moderation(reply) else REFUSALS.get(reply.status)
+
+
+def _credits(told: dict[str, Any]) -> int | None:
+    return whole(inner(told, "meta", "usage", "credits_used"))
+
+
+def _amount(value: Any) -> Decimal | None:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,30})?", value):
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not -(10**9) <= value <= 10**9:
+        return None
+    # Twelve decimals keep the product within the 28 digits of the arithmetic: nothing is rounded up on the way.
+    return Decimal(value).quantize(Decimal("1E-12"), rounding=ROUND_FLOOR)

@@ -1,0 +1,183 @@
+"""Apiframe v2 (https://api.apiframe.ai), translated: requests from what kbatch wants, outcomes from what it answers.
+
+Source: the vendor's model pages, OpenAPI and SDK. A purchase carries an `Idempotency-Key`, so it may be sent again;
+credits are taken at submission and returned in full when a job fails.
+"""
+
+import hashlib
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+from kbatch.problems import Bug
+from kbatch.providers.answers import encoded, first_url, identifier, inner, read_object, succeeded, whole
+from kbatch.providers.base import (
+    Accepted,
+    Answer,
+    Balance,
+    Failed,
+    Listed,
+    NotAccepted,
+    NotNow,
+    Page,
+    PollOutcome,
+    Reason,
+    Reply,
+    Request,
+    Running,
+    SubmitOutcome,
+    Succeeded,
+    Uploaded,
+)
+from kbatch.providers.messages import describe, harmless, is_moderation
+from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
+
+_JSON = {"Accept": "application/json"}
+_LARGEST = 10**15
+
+
+class Apiframe:
+    """The provider `apiframe`; holds no state."""
+
+    __slots__ = ()
+
+    name = "apiframe"
+    title = "Apiframe"
+    base_url = "https://api.apiframe.ai"
+    key_variable = "APIFRAME_API_KEY"
+    url_variable = "KBATCH_APIFRAME_URL"
+    resends = True
+    lists_jobs = True
+    uploads = True
+
+    def authorization(self, key: str) -> tuple[str, str]:
+        """Return `X-API-Key`; white space around a key, as a secret file may leave, is not part of it."""
+        return ("X-API-Key", key.strip())
+
+    def submit(self, body: bytes, *, idempotency_key: str) -> Request:
+        """Return the paying call; without a usable key a resend could pay twice, so that is a bug."""
+        if not re.fullmatch(r"[!-~]{1,255}", idempotency_key):
+            raise Bug(f"not an idempotency key: {idempotency_key!r}")
+        headers = {**_JSON, "Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+        return Request(method="POST", path="/v2/videos/generate", headers=headers, content=body)
+
+    def read_submit(self, reply: Reply, *, first: bool) -> SubmitOutcome:
+        """Read 202 `{"jobId", "status"}`; `id` and a replay's status 200 are tolerated."""
+        told = succeeded(reply) or {}
+        job_id = identifier(told.get("jobId")) or identifier(told.get("id"))
+        accepted = Accepted(job_id=job_id, credits=whole(told.get("creditCost"))) if job_id else None
+        return sort_submit(reply, first=first, accepted=accepted, refused=_refusal(reply))
+
+    def poll(self, job_id: str) -> Request:
+        """Return `GET /v2/jobs/{id}`."""
+        return Request(method="GET", path=f"/v2/jobs/{encoded(job_id)}", headers=_JSON)
+
+    def read_poll(self, reply: Reply) -> PollOutcome:
+        """Read a job; a status that the documents do not name is still running."""
+        told = succeeded(reply)
+        status = told.get("status") if told is not None else None
+        if told is None or not isinstance(status, str):
+            return not_now(reply, _refusal(reply), "no status in it")
+        credits = whole(told.get("creditCost"))
+        match status.upper():
+            case "COMPLETED":
+                return _completed(told, reply, credits)
+            case "FAILED" | "CANCELLED":
+                words = describe(told.get("error")) or f"the job is {harmless(status).lower()}"
+                return Failed(message=words, credits=credits)
+            case _:
+                progress = whole(told.get("progress"))
+                return Running(progress=progress if progress is not None and progress <= 100 else None, credits=credits)
+
+    def read_job(self, reply: Reply) -> Listed | NotNow:
+        """Read who a job is, its input included."""
+        job = _listed(succeeded(reply))
+        return job if job is not None else not_now(reply, _refusal(reply), "no job in it")
+
+    def upload(self, name: str, media_type: str, data: bytes) -> Request:
+        """Return the multipart upload of one picture; the same picture gives the same bytes."""
+        boundary = "kbatch-" + hashlib.sha256(data).hexdigest()
+        file = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-100:] or "picture"
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{file}"\r\n'
+            f"Content-Type: {media_type}\r\n\r\n"
+        )
+        content = head.encode("ascii") + data + f"\r\n--{boundary}--\r\n".encode("ascii")
+        headers = {**_JSON, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+        return Request(method="POST", path="/v2/uploads", headers=headers, content=content)
+
+    def read_upload(self, reply: Reply) -> Uploaded | NotAccepted:
+        """Read 201 `{"url", "expiresAt", …}`."""
+        told = succeeded(reply) or {}
+        url = first_url(told.get("url"))
+        if url is None:
+            return not_accepted(reply, _refusal(reply), "no URL in it")
+        return Uploaded(url=url, expires_at=_text(told.get("expiresAt")))
+
+    def balance(self) -> Request:
+        """Return `GET /v2/me`."""
+        return Request(method="GET", path="/v2/me", headers=_JSON)
+
+    def read_balance(self, reply: Reply) -> Balance | NotAccepted:
+        """Read `team.credits`; the account is the team's id: receipts go into git, a mail address must not."""
+        team = inner(succeeded(reply, exact=True), "team")
+        credits = inner(team, "credits")
+        if isinstance(credits, bool) or not isinstance(credits, int | Decimal) or not -_LARGEST <= credits <= _LARGEST:
+            return not_accepted(reply, _refusal(reply), "no credits in it")
+        most = whole(inner(team, "maxConcurrentJobs"))
+        return Balance(
+            credits=math.floor(credits), account=identifier(inner(team, "id")), max_concurrent=most if most else None
+        )
+
+    def jobs(self, cursor: str | None) -> Request:
+        """Return one page of a hundred jobs."""
+        more = f"&cursor={encoded(cursor)}" if cursor is not None else ""
+        return Request(method="GET", path=f"/v2/jobs?limit=100{more}", headers=_JSON)
+
+    def read_jobs(self, reply: Reply) -> Page | NotNow:
+        """Read `{"jobs", "nextCursor", "hasMore"}`; entries that cannot be read are left out."""
+        told = succeeded(reply)
+        jobs = told.get("jobs") if told is not None else None
+        if told is None or not isinstance(jobs, list):
+            return not_now(reply, _refusal(reply), "no list of jobs in it")
+        cursor = identifier(told.get("nextCursor")) if told.get("hasMore") is not False else None
+        return Page(jobs=tuple(job for job in map(_listed, jobs) if job is not None), cursor=cursor)
+
+
+APIFRAME = Apiframe()
+
+
+def _refusal(reply: Reply) -> Reason | None:
+    if not isinstance(reply, Answer):
+        return None
+    if reply.status == 503 and isinstance(inner(read_object(reply.body), "error"), str):
+        return Reason.UNAVAILABLE
+    return Reason.MODERATION if is_moderation(reply) else REFUSALS.get(reply.status)
+
+
+def _completed(told: dict[str, Any], reply: Reply, credits: int | None) -> PollOutcome:
+    url = first_url(told.get("result"))
+    expired = told.get("expired") is True
+    if url is None and not expired:
+        return not_now(reply, None, "completed, but no clip is named")
+    return Succeeded(url=url or "", credits=credits, expired=expired)
+
+
+def _listed(told: Any) -> Listed | None:
+    job_id = identifier(inner(told, "id")) or identifier(inner(told, "jobId"))
+    if job_id is None:
+        return None
+    asked = told.get("input")
+    return Listed(
+        job_id=job_id,
+        model=_text(told.get("model")) or "",
+        status=_text(told.get("status")) or "",
+        created_at=_text(told.get("createdAt")),
+        input=asked if isinstance(asked, dict) else None,
+        credits=whole(told.get("creditCost")),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return harmless(value) or None if isinstance(value, str) else None

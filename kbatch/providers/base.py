@@ -1,0 +1,212 @@
+"""What passes between the runner and a provider: request values out, answer values in, outcomes back.
+
+A provider translates and never acts: it sees no socket, clock, file or key. Whether money may have been spent is decided
+here in three kinds of submit outcome: `Accepted`, `NotAccepted` (only the answer to a first send can say so) and
+`Unknown` (everything else).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One API call without base URL and key: `path` is encoded and begins with `/`; `content` is sent byte for byte."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer read to its end; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """A call without a whole answer; `maybe_sent` is False only when no byte of the request can have left."""
+
+    message: str
+    maybe_sent: bool
+
+
+Reply = Answer | NoAnswer
+
+
+class Reason(StrEnum):
+    """Why a provider did not accept, in words that stay the same in receipts and reports."""
+
+    INVALID = "invalid"
+    MODERATION = "moderation"
+    KEY = "key"
+    CREDITS = "credits"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not-found"
+    RATE = "rate"
+    UNAVAILABLE = "unavailable"
+    NO_CONNECTION = "no-connection"
+
+
+# outcomes of a submit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The purchase stands: its job id, and the credits reported with it when the answer says them."""
+
+    job_id: str
+    credits: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAccepted:
+    """Nothing was charged; `retry_after_s` is the provider's wish, None when it gave none."""
+
+    reason: Reason
+    message: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Sent, and nobody knows whether it was accepted; `exists` when the answer says that the key is taken (409)."""
+
+    message: str
+    exists: bool = False
+    retry_after_s: float | None = None
+
+
+SubmitOutcome = Accepted | NotAccepted | Unknown
+
+# outcomes of a poll
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Not ended yet; `progress` in percent and `credits` where the provider tells them."""
+
+    progress: int | None = None
+    credits: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The clip was made: its URL, empty only when the provider says `expired` and names none any more."""
+
+    url: str
+    credits: int | None = None
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Ended without a clip; `credits` is what stays charged where the provider tells (0 after a refund)."""
+
+    message: str
+    credits: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotNow:
+    """The poll told nothing about the job: ask again; `stop` when the key was refused and asking again is no use."""
+
+    message: str
+    retry_after_s: float | None = None
+    stop: Reason | None = None
+
+
+PollOutcome = Running | Succeeded | Failed | NotNow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """A picture the provider now serves: its URL and, as an ISO 8601 text, when it ends."""
+
+    url: str
+    expires_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What the account holds in the provider's credits, and what else it tells; amounts are rounded down."""
+
+    credits: int
+    account: str | None = None
+    max_concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One job of the provider's list; `input` is there only when the job was asked for by its id."""
+
+    job_id: str
+    model: str
+    status: str
+    created_at: str | None = None
+    input: Mapping[str, Any] | None = None
+    credits: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of the provider's job list, newest first; `cursor` is None on the last one."""
+
+    jobs: tuple[Listed, ...]
+    cursor: str | None = None
+
+
+class Provider(Protocol):
+    """One paid API, translated; `read_*` never raise for anything that a server may send."""
+
+    name: str
+    title: str
+    base_url: str
+    key_variable: str
+    url_variable: str
+    resends: bool
+    lists_jobs: bool
+    uploads: bool
+
+    def authorization(self, key: str) -> tuple[str, str]:
+        """Return header name and value that carry the key."""
+
+    def submit(self, body: bytes, *, idempotency_key: str) -> Request:
+        """Return the paying call for exactly these bytes."""
+
+    def read_submit(self, reply: Reply, *, first: bool) -> SubmitOutcome:
+        """Sort a reply into the three kinds; `first` is False for a resend, which can only be accepted or unknown."""
+
+    def poll(self, job_id: str) -> Request:
+        """Return the call that asks for one job."""
+
+    def read_poll(self, reply: Reply) -> PollOutcome:
+        """Read a job's state; what cannot be read is `NotNow`."""
+
+    def read_job(self, reply: Reply) -> Listed | NotNow:
+        """Read who a job is (id, model, input) for adoption and reconciliation."""
+
+    def upload(self, name: str, media_type: str, data: bytes) -> Request:
+        """Return the call that publishes a picture; only where `uploads` is True."""
+
+    def read_upload(self, reply: Reply) -> Uploaded | NotAccepted:
+        """Read the picture's URL; an upload costs nothing, so every failure is `NotAccepted`."""
+
+    def balance(self) -> Request:
+        """Return the call that asks for the balance."""
+
+    def read_balance(self, reply: Reply) -> Balance | NotAccepted:
+        """Read the balance in the provider's credits."""
+
+    def jobs(self, cursor: str | None) -> Request:
+        """Return the call for one page of the job list; only where `lists_jobs` is True."""
+
+    def read_jobs(self, reply: Reply) -> Page | NotNow:
+        """Read one page of the job list."""

@@ -1,0 +1,179 @@
+"""All that is known of one fingerprint's attempts, joined: the arithmetic under folding and merging.
+
+Joining two receipts is commutative, associative and idempotent, and drops nothing that was paid:
+
+- A purchase is known by its attempt and job id. Two records of one purchase become one: the greater state, with what
+  belongs to it (`error`); the largest charge reported while the job lived and what a failure left of it; the earliest
+  submission and end; the place in which the clip was put last.
+- A *send* is an attempt without a job id yet. Of two sends of one attempt the later counts, since nobody sends again
+  before the earlier one is settled; it counts only in the highest attempt, and not once that attempt has a job: the key
+  of a purchase is made of fingerprint and attempt, so the job is what the send became.
+- Shown is, of what is or may be paid, the latest submission; without any, the latest attempt that ended.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from kbatch.receipts.lifecycle import OPEN, PAID, State
+from kbatch.receipts.receipt import KEPT_AS, Credits, Output, Receipt, ReceiptState
+
+_OF_SENDING = ("provider", "model", "variant", "origin", "request", "inputs", "submitted_at", "key", "body", "address")
+
+
+def records_of(receipt: Receipt) -> tuple[Receipt, ...]:
+    """Return every attempt that a receipt holds, the shown one first, each without lists."""
+    if not receipt.also and not receipt.failed and receipt.last_attempt == receipt.attempt:
+        return (receipt,)
+    return (replace(receipt, also=(), failed=(), last_attempt=0), *receipt.also, *receipt.failed)
+
+
+def join(one: Receipt | None, other: Receipt) -> Receipt:
+    """Return what both receipts of one fingerprint know together."""
+    if one is None or one == other:
+        return other
+    last = max(one.last_attempt, other.last_attempt)
+    return gather((*records_of(one), *records_of(other)), last_attempt=last)
+
+
+def gather(records: Iterable[Receipt], *, last_attempt: int = 0) -> Receipt:
+    """Return the receipt of at least one record of one fingerprint, each without lists, in any order."""
+    jobs: dict[tuple[int, str], Receipt] = {}
+    sends: dict[int, Receipt] = {}
+    for record in records:
+        if record.job_id is None:
+            sends[record.attempt] = _join_sends(sends.get(record.attempt), record)
+        else:
+            purchase = (record.attempt, record.job_id)
+            jobs[purchase] = _join_jobs(jobs.get(purchase), record)
+    last = max(last_attempt, *sends, *(attempt for attempt, _ in jobs))
+    known = [_completed(job, sends.get(job.attempt)) for job in jobs.values()]
+    if last in sends and all(attempt != last for attempt, _ in jobs):
+        known.append(sends[last])
+    return _show(known or [sends[max(sends)]], last)
+
+
+def find(receipt: Receipt | None, attempt: int, job_id: str | None) -> Receipt | None:
+    """Return the record of a purchase, or with `job_id` None the attempt's send."""
+    for record in records_of(receipt) if receipt else ():
+        if (record.attempt, record.job_id) == (attempt, job_id):
+            return record
+    return None
+
+
+def moment(at: str | None) -> str:
+    """Return a time as a text that sorts by time, whatever its number of decimals; unknown sorts first."""
+    return (at or "").removesuffix("Z")
+
+
+def _show(records: list[Receipt], last_attempt: int) -> Receipt:
+    records.sort(key=_by_submission, reverse=True)
+    ended = [record for record in records if record.stage not in PAID and record.stage not in OPEN]
+    living = [record for record in records if record.stage in PAID or record.stage in OPEN]
+    if living:
+        shown, also, failed = living[0], living[1:], ended
+    else:
+        shown = max(ended, key=lambda record: (record.attempt, _by_submission(record)))
+        also, failed = [], [record for record in ended if record is not shown]
+    if not also and not failed and shown.last_attempt == last_attempt:
+        return shown
+    return replace(shown, also=tuple(also), failed=tuple(failed), last_attempt=last_attempt)
+
+
+def _by_submission(record: Receipt) -> tuple[str, int, str]:
+    return moment(record.submitted_at), record.attempt, record.job_id or ""
+
+
+def _join_sends(one: Receipt | None, other: Receipt) -> Receipt:
+    if one is None or one == other:
+        return other
+    if one.submitted_at is None or other.submitted_at is None:
+        blank, sent = (one, other) if one.submitted_at is None else (other, one)
+        if blank.stage is State.REFUSED and moment(blank.finished_at) < moment(sent.submitted_at):
+            return sent
+    elif one.submitted_at != other.submitted_at:
+        return max(one, other, key=lambda send: moment(send.submitted_at))
+    return _join_outcomes(one, other)
+
+
+def _join_jobs(one: Receipt | None, other: Receipt) -> Receipt:
+    return other if one is None or one == other else _join_outcomes(one, other)
+
+
+def _completed(job: Receipt, send: Receipt | None) -> Receipt:
+    """Return a job of which only events after its acceptance are known with the send that it came from."""
+    return job if send is None or job.submitted_at is not None else _with_sending(job, send)
+
+
+def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
+    """Join two records of one purchase, or of one send."""
+    stages = one.stage, other.stage
+    top = max(stages, key=lambda stage: stage.rank)
+    at_top = [record for record, stage in zip((one, other), stages, strict=True) if stage is top]
+    ends = [record.finished_at for record in (one, other) if record.finished_at is not None]
+    sent = _with_sending(one, other)
+    return replace(
+        sent,
+        state=KEPT_AS[top],
+        error=_greater(at_top[0].error, at_top[-1].error),
+        credits=_join_credits(one, other, planned=sent.credits.planned, failed=KEPT_AS[top] is ReceiptState.FAILED),
+        finished_at=min(ends, key=moment, default=None),
+        output=_join_outputs(one.output, other.output),
+        account=_greater(one.account, other.account),
+        accepted_as_is=one.accepted_as_is or other.accepted_as_is,
+    )
+
+
+def _with_sending(record: Receipt, other: Receipt) -> Receipt:
+    """Return the record with what is known of its sending: the earlier one's, or what both say of the same."""
+    mine, theirs = moment(record.submitted_at), moment(other.submitted_at)
+    if not theirs or (mine and mine < theirs):
+        return record
+    if mine == theirs:
+        sending = {name: _greater(getattr(record, name), getattr(other, name)) for name in _OF_SENDING}
+        planned = _larger(record.credits.planned, other.credits.planned)
+    else:
+        sending = {name: getattr(other, name) for name in _OF_SENDING}
+        planned = other.credits.planned
+    return replace(record, **sending, credits=replace(record.credits, planned=planned))
+
+
+def _join_credits(one: Receipt, other: Receipt, *, planned: int | None, failed: bool) -> Credits:
+    charge: int | None = None
+    left: int | None = None
+    for record in (one, other):
+        if record.state is ReceiptState.FAILED:
+            left = _larger(left, record.credits.reported)
+            charge = _larger(charge, record.credits.charged)
+        else:
+            charge = _larger(charge, record.credits.reported)
+    if failed:
+        return Credits(planned=planned, reported=left, charged=charge)
+    return Credits(planned=planned, reported=charge)
+
+
+def _join_outputs(one: Output | None, other: Output | None) -> Output | None:
+    if one is None or other is None or one == other:
+        return one or other
+    first, last = sorted((one, other), key=lambda output: (output.placed, moment(output.placed_at), _text(output)))
+    if last.sha256:
+        return last
+    return replace(last, sha256=first.sha256, bytes=first.bytes, media=first.media)
+
+
+def _text(output: Output) -> str:
+    return f"{output.path}\n{output.sha256}\n{output.bytes}\n{output.media}"
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return max(one, other)
+
+
+def _greater(one: Any, other: Any) -> Any:
+    """Return the same of two values whichever comes first: one that says something, then the later by its JSON."""
+    if one == other or not other:
+        return one
+    return max(one, other, key=lambda value: json.dumps(value, sort_keys=True)) if one else other

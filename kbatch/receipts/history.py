@@ -1,0 +1,104 @@
+"""Journals that were put away, and the index that says which of them the lockfile holds already.
+
+A history file is `.kbatch/history/<stem>.<run id>.jsonl`. The index `<stem>.covered.json` beside it spares reading them
+all at every start: while the lockfile is the very one that was written last, what it covered need not be read again.
+Without the index, or with one that cannot be read, everything is read.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kbatch import files
+from kbatch.receipts import shape
+from kbatch.receipts.jsontext import parse_json
+
+RUN_ID = re.compile(r"[A-Za-z0-9_-]+")
+"""A run id holds no dot, so that the history of `a` and of `a.sim` cannot be confused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """The lockfile written last (its SHA-256 and number of receipts), the history files in it, the plans used up."""
+
+    lockfile: str = ""
+    renders: int = 0
+    history: frozenset[str] = frozenset()
+    used_plans: frozenset[str] = frozenset()
+
+
+_INDEX = shape.record(
+    {
+        "lockfile": shape.text,
+        "renders": shape.whole(),
+        "history": shape.list_of(shape.text),
+        "used_plans": shape.list_of(shape.text),
+    }
+)
+
+
+def stem_of(lockfile_path: Path) -> str:
+    """Return what names the files that belong to a lockfile: `campaign` for `campaign.lock.json`."""
+    return lockfile_path.name.removesuffix(".lock.json")
+
+
+def state_folder(lockfile_path: Path) -> Path:
+    """Return the folder beside a lockfile that holds what is this machine's: journals and their history."""
+    return lockfile_path.parent / ".kbatch"
+
+
+def hide(folder: Path) -> None:
+    """Keep a state folder out of git."""
+    if files.size_of(folder / ".gitignore") is None:
+        files.write_atomic(folder / ".gitignore", b"*\n")
+
+
+def history_files(lockfile_path: Path) -> list[Path]:
+    """Return the journals of this lockfile that were put away, in no particular order."""
+    begins = f"{stem_of(lockfile_path)}."
+    found = files.names_in(state_folder(lockfile_path) / "history", "*.jsonl")
+    return [path for path in found if path.stem.startswith(begins) and RUN_ID.fullmatch(path.stem[len(begins) :])]
+
+
+def index_path(lockfile_path: Path) -> Path:
+    """Return where the index of a lockfile lies."""
+    return state_folder(lockfile_path) / "history" / f"{stem_of(lockfile_path)}.covered.json"
+
+
+def read_covered(lockfile_path: Path) -> Covered:
+    """Return the index; an empty one when there is none or it cannot be read."""
+    data = files.read_if_there(index_path(lockfile_path))
+    if data is None:
+        return Covered()
+    try:
+        fields: Any = parse_json(data.decode("utf-8"))
+        _INDEX(fields)
+    except ValueError:
+        return Covered()
+    return Covered(
+        lockfile=fields["lockfile"],
+        renders=fields["renders"],
+        history=frozenset(fields["history"]),
+        used_plans=frozenset(fields["used_plans"]),
+    )
+
+
+def unread_files(lockfile_path: Path, data: bytes | None, covered: Covered) -> list[Path]:
+    """Return the history files that a lockfile with these bytes may lack something of."""
+    same = data is not None and hashlib.sha256(data).hexdigest() == covered.lockfile
+    return [path for path in history_files(lockfile_path) if not (same and path.name in covered.history)]
+
+
+def write_covered(lockfile_path: Path, data: bytes, *, renders: int, used_plans: frozenset[str]) -> None:
+    """Record that the lockfile with these bytes holds all history there is, and which plans are used up beside."""
+    index = {
+        "lockfile": hashlib.sha256(data).hexdigest(),
+        "renders": renders,
+        "history": sorted(path.name for path in history_files(lockfile_path)),
+        "used_plans": sorted(read_covered(lockfile_path).used_plans | used_plans),
+    }
+    hide(state_folder(lockfile_path))
+    files.write_atomic(index_path(lockfile_path), json.dumps(index, indent=2).encode("ascii") + b"\n")

@@ -1,0 +1,203 @@
+"""The journal on disk: events appended and synced before anyone acts on them, read back, and put away.
+
+Rules it keeps: `record` returns after the fsync, never before; what was recorded is never taken back; many events that
+wait at once share one fsync. Times in a journal only go up, even if the clock does not: the fold compares them. Whoever
+opens a journal holds the run's lock.
+
+It belongs to its lockfile: `.kbatch/<stem>.journal.jsonl` beside it, where the stem is the lockfile's name without
+`.lock.json`; put away it is `.kbatch/history/<stem>.<run id>.jsonl`.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol, Self
+
+import anyio
+import anyio.to_thread
+
+from kbatch import files
+from kbatch.problems import StateUnreadable
+from kbatch.receipts.attempts import moment
+from kbatch.receipts.events import Event, Fact, stamp
+from kbatch.receipts.history import RUN_ID, hide, state_folder, stem_of
+from kbatch.receipts.runs import carried
+from kbatch.receipts.shape import Misfit
+
+_TICK = timedelta(milliseconds=1)
+_DAMAGED = (
+    "the journal records what was paid: look at the line, mend or remove it by hand, then `kbatch reconcile`; "
+    "the providers' own lists show their jobs"
+)
+
+
+Clock = Callable[[], datetime]
+"""Tells the time, with its time zone."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Sink(Protocol):
+    """Where lines go: `append` returns when they are on the disk, or raises OSError; it blocks."""
+
+    def append(self, data: bytes) -> None:
+        """Write all of `data` durably."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+def journal_path(lockfile_path: Path) -> Path:
+    """Return where the journal of a lockfile lies."""
+    return state_folder(lockfile_path) / f"{stem_of(lockfile_path)}.journal.jsonl"
+
+
+def read_journal(path: Path) -> tuple[Event, ...]:
+    """Return the journal's events, a torn last line aside; none without a file; StateUnreadable at damage elsewhere."""
+    return _read(path)[0]
+
+
+class Journal:
+    """A journal that is open for writing, by one run; `Journal.open` makes it."""
+
+    def __init__(self, sink: Sink, run_id: str, clock: Clock, known: Sequence[Event], after: str) -> None:
+        self._sink = sink
+        self._run_id = run_id
+        self._clock = clock
+        latest = max((after, *(event.at for event in known)), key=moment)
+        self._last = datetime.fromisoformat(latest) if latest else datetime.min.replace(tzinfo=UTC)
+        self._sequence = max((event.sequence for event in known if event.run == run_id), default=0)
+        self._waiting: list[bytes] = []
+        self._given = 0
+        self._written = 0
+        self._turn = anyio.Lock()
+        self._thread = anyio.CapacityLimiter(1)
+        self._failure: OSError | None = None
+        self._closed = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        path: Path,
+        *,
+        run_id: str,
+        clock: Clock = _utc_now,
+        after: str = "",
+        sink: Callable[[Path], Sink] = files.Appender,
+    ) -> AsyncIterator[Self]:
+        """Open the journal for a run, cutting back a torn last line; every event will be later than the time `after`.
+
+        `run_id` has letters, digits, `-` and `_` only, and is new for every run.
+        """
+        if not RUN_ID.fullmatch(run_id):
+            raise ValueError(f"run id `{run_id}`: letters, digits, `-` and `_` only")
+        events = await anyio.to_thread.run_sync(_mend, path)
+        journal = cls(await anyio.to_thread.run_sync(sink, path), run_id, clock, events, after)
+        try:
+            yield journal
+        finally:
+            with anyio.CancelScope(shield=True):
+                await journal._close()
+
+    async def record(self, *facts: Fact) -> tuple[Event, ...]:
+        """Return the facts as events once they are on the disk, in their order; OSError when they may not be.
+
+        Not cut short by cancellation: what was handed over is recorded. After one OSError every later call raises it
+        at once, since a journal with a gap would lie.
+        """
+        if self._closed:
+            raise RuntimeError("the journal is closed")
+        self._raise_failure()
+        events = tuple(self._stamped(fact) for fact in facts)
+        self._waiting += [event.to_line() for event in events]
+        self._given += len(events)
+        mine = self._given
+        with anyio.CancelScope(shield=True):
+            async with self._turn:
+                if self._written < mine:
+                    await self._write()
+        return events
+
+    def _stamped(self, fact: Fact) -> Event:
+        now = self._clock().astimezone(UTC)
+        self._last = max(now.replace(microsecond=now.microsecond // 1000 * 1000), self._last + _TICK)
+        self._sequence += 1
+        at = self._last.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return stamp(fact, at=at, run=self._run_id, sequence=self._sequence)
+
+    async def _write(self) -> None:
+        """Put on the disk what waits, of all tasks: whoever has the turn writes for the others too."""
+        self._raise_failure()
+        count = len(self._waiting)
+        try:
+            await anyio.to_thread.run_sync(self._sink.append, b"".join(self._waiting), limiter=self._thread)
+        except OSError as error:
+            self._failure = error
+            raise
+        del self._waiting[:count]
+        self._written += count
+
+    async def _close(self) -> None:
+        self._closed = True
+        async with self._turn:
+            await anyio.to_thread.run_sync(self._sink.close, limiter=self._thread)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise OSError(self._failure.errno, self._failure.strerror, self._failure.filename) from self._failure
+
+
+def rotate(path: Path, *, run_id: str) -> Path | None:
+    """Put the journal away as this run's history and begin anew; return the history file, None when there was nothing.
+
+    Call it when the lockfile holds all of the journal. The new journal begins with what is still open (`runs.carried`).
+    A crash in between leaves both files, which folds to the same.
+    """
+    events, size, data = _read(path)
+    if not events:
+        return None
+    history = _free_name(path.parent / "history", f"{path.name.removesuffix('.journal.jsonl')}.{run_id}")
+    hide(path.parent)
+    files.write_atomic(history, data[:size])
+    files.write_atomic(path, b"".join(event.to_line() for event in carried(events)))
+    return history
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    path, number = folder / f"{name}.jsonl", 1
+    while files.size_of(path) is not None:
+        number += 1
+        path = folder / f"{name}-{number}.jsonl"
+    return path
+
+
+def _mend(path: Path) -> tuple[Event, ...]:
+    """Prepare the journal for appending: its folder, and no torn last line."""
+    hide(path.parent)
+    events, size, data = _read(path)
+    if size < len(data):
+        files.cut_back(path, size)
+    return events
+
+
+def _read(path: Path) -> tuple[tuple[Event, ...], int, bytes]:
+    """Return the events, the size of what holds them, and all bytes."""
+    data = files.read_if_there(path) or b""
+    events = []
+    size = 0
+    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+        try:
+            events.append(Event.from_line(line))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            if size + len(line) + 1 == len(data):
+                break
+            raise StateUnreadable(f"{path}:{number}: is no event: {error}", hint=_DAMAGED) from None
+        except Misfit as misfit:
+            raise StateUnreadable(f"{path}:{number}: is no event: {misfit}", hint=_DAMAGED) from None
+        size += len(line) + 1
+    return tuple(events), size, data

@@ -1,0 +1,183 @@
+"""The lockfile as text and as a value: `parse` is strict, `serialize` gives the same bytes for the same value.
+
+The file is sorted and indented so that git can show and merge it. An unreadable lockfile is an error that names file
+and line, never an empty one: what it holds was paid. `schemas/lockfile.schema.json` describes the same shape.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kbatch.problems import StateUnreadable
+from kbatch.receipts import shape
+from kbatch.receipts.attempts import gather
+from kbatch.receipts.events import MEDIA
+from kbatch.receipts.jsontext import Repeated, line_of, line_of_repeated, parse_json, write_json
+from kbatch.receipts.receipt import Receipt, ReceiptState, as_kept, attempt_from_kept
+
+VERSION = 1
+
+_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+_RESTORE = "restore it from git; what was bought from here since then is read again from `.kbatch/history/`"
+_MERGE = "take both sides out of git (`git show :2:./FILE`, `:3:./FILE`) and `kbatch lock merge OURS THEIRS --out FILE`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a job refers to: its receipt, and where its clip belongs, relative to the manifest."""
+
+    fingerprint: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockfile:
+    """Receipts by fingerprint, and by address what each job refers to; each profile has an index of its own."""
+
+    manifest: str
+    jobs: Mapping[str, Entry] = field(default_factory=dict)
+    renders: Mapping[str, Receipt] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
+
+
+_credits = shape.nullable(shape.whole())
+_output = shape.record(
+    {
+        "path": shape.some_text,
+        "sha256": shape.digest,
+        "bytes": shape.whole(),
+        "media": MEDIA,
+    },
+    {"placed_at": shape.moment},
+)
+_attempt: Mapping[str, shape.Check] = {
+    "provider": shape.text,
+    "model": shape.text,
+    "variant": shape.nullable(shape.text),
+    "state": shape.one_of(tuple(ReceiptState)),
+    "origin": shape.text,
+    "job_id": shape.nullable(shape.some_text),
+    "attempt": shape.whole(1),
+    "request": shape.object_of(shape.anything),
+    "inputs": shape.object_of(shape.object_of(shape.anything)),
+    "credits": shape.record({"planned": _credits, "reported": _credits}, {"charged": _credits}),
+    "submitted_at": shape.nullable(shape.moment),
+    "finished_at": shape.nullable(shape.moment),
+    "output": shape.nullable(_output),
+    "error": shape.nullable(
+        shape.record(
+            {
+                "at": shape.one_of(("submit", "render", "delivery")),
+                "reason": shape.nullable(shape.text),
+                "message": shape.text,
+            }
+        )
+    ),
+}
+_seldom: Mapping[str, shape.Check] = {"account": shape.nullable(shape.text), "accepted_as_is": shape.boolean}
+
+
+def _with_job(inner: shape.Check) -> shape.Check:
+    """Accept what `inner` accepts when state and job id agree: what is unknown has none, what was accepted has one."""
+
+    def check(value: Any) -> None:
+        inner(value)
+        state, job_id = value["state"], value["job_id"]
+        if state == ReceiptState.UNKNOWN and job_id is not None:
+            raise shape.Misfit("must be null in state `unknown`", ("job_id",))
+        if state not in (ReceiptState.UNKNOWN, ReceiptState.FAILED) and job_id is None:
+            raise shape.Misfit(f"must not be null in state `{state}`", ("job_id",))
+
+    return check
+
+
+_others = shape.list_of(_with_job(shape.record(_attempt, _seldom)))
+_receipt = _with_job(
+    shape.record(_attempt, {**_seldom, "also": _others, "failed": _others, "last_attempt": shape.whole(1)})
+)
+_index = shape.object_of(shape.record({"fingerprint": shape.some_text, "path": shape.some_text}))
+_lockfile = shape.record(
+    {
+        "lockfile_version": shape.whole(1),
+        "manifest": shape.text,
+        "jobs": _index,
+        "renders": shape.object_of(_receipt),
+    },
+    {"profiles": shape.object_of(shape.record({"jobs": _index}))},
+)
+
+
+def parse(data: bytes, name: str) -> Lockfile:
+    """Return the lockfile in `data`; StateUnreadable says `name`, the line and a way out."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise StateUnreadable(f"{name}:{line}: is not UTF-8 text", hint=_RESTORE) from None
+    if not text.strip():
+        raise StateUnreadable(f"{name}:1: is empty, which no lockfile is", hint=_RESTORE)
+    return _read(_parse_text(text, name), text, name)
+
+
+def serialize(lockfile: Lockfile) -> bytes:
+    """Return the bytes of a lockfile; the same for every value that `parse` reads back as this one."""
+    fields: dict[str, Any] = {
+        "lockfile_version": VERSION,
+        "manifest": lockfile.manifest,
+        "jobs": _as_index(lockfile.jobs),
+        "renders": {fingerprint: as_kept(receipt) for fingerprint, receipt in lockfile.renders.items()},
+    }
+    if lockfile.profiles:
+        fields["profiles"] = {name: {"jobs": _as_index(jobs)} for name, jobs in lockfile.profiles.items()}
+    return write_json(fields)
+
+
+def _parse_text(text: str, name: str) -> Any:
+    try:
+        return parse_json(text)
+    except json.JSONDecodeError as error:
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.startswith(_MARKERS):
+                message = f"{name}:{number}: an unfinished merge (`{line[:7]}`)"
+                raise StateUnreadable(message, hint=_MERGE) from None
+        raise StateUnreadable(f"{name}:{error.lineno}: is not JSON: {error.msg}", hint=_RESTORE) from None
+    except Repeated as error:
+        raise StateUnreadable(f"{name}:{line_of_repeated(text)}: {error}", hint=_RESTORE) from None
+    except shape.Misfit as error:
+        raise StateUnreadable(f"{name}:1: {error}", hint=_RESTORE) from None
+
+
+def _read(value: Any, text: str, name: str) -> Lockfile:
+    version = value.get("lockfile_version") if isinstance(value, dict) else None
+    if type(version) is int and version > VERSION:
+        line = line_of(text, ("lockfile_version",))
+        message = f"{name}:{line}: has lockfile_version {version}, this kbatch reads {VERSION}"
+        raise StateUnreadable(message, hint="a newer kbatch wrote it: upgrade kbatch")
+    try:
+        _lockfile(value)
+    except shape.Misfit as misfit:
+        line = line_of(text, misfit.path)
+        raise StateUnreadable(f"{name}:{line}: {misfit}", hint=_RESTORE) from None
+    return Lockfile(
+        manifest=value["manifest"],
+        jobs=_read_index(value["jobs"]),
+        renders={fingerprint: _read_receipt(kept) for fingerprint, kept in value["renders"].items()},
+        profiles={profile: _read_index(kept["jobs"]) for profile, kept in value.get("profiles", {}).items()},
+    )
+
+
+def _read_receipt(kept: Mapping[str, Any]) -> Receipt:
+    shown = attempt_from_kept(kept)
+    if kept.keys().isdisjoint(("also", "failed", "last_attempt")):
+        return shown
+    others = [attempt_from_kept(one) for one in (*kept.get("also", ()), *kept.get("failed", ()))]
+    return gather((shown, *others), last_attempt=kept.get("last_attempt", 0))
+
+
+def _read_index(kept: Mapping[str, Any]) -> dict[str, Entry]:
+    return {address: Entry(fingerprint=entry["fingerprint"], path=entry["path"]) for address, entry in kept.items()}
+
+
+def _as_index(jobs: Mapping[str, Entry]) -> dict[str, Any]:
+    return {address: {"fingerprint": entry.fingerprint, "path": entry.path} for address, entry in jobs.items()}

@@ -1,0 +1,249 @@
+"""The receipt: what is known of a purchase, in the form in which the lockfile keeps it.
+
+A receipt shows one attempt, the one that counts now. Further paid attempts stand in `also`, attempts that ended without
+a purchase in `failed`; both latest first, and neither ever goes away, so that merging an old branch brings nothing back
+to life. Lists inside these two are empty.
+
+What a URL hides stays out: its query, fragment and user are cut off wherever a URL is the whole of a string in
+`request` or `inputs` (a picture's address), and wherever one stands in an error's message. A prompt that mentions one
+is kept.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from kbatch.receipts.lifecycle import State
+
+_URL = re.compile(r"(https?://)(?:[^\s/?#@]*@)?([^\s?#]*)[?#]?\S*", re.IGNORECASE)
+
+
+class ReceiptState(StrEnum):
+    """A state as the lockfile has it; `failed` is also what was refused at submission."""
+
+    SUBMITTED = "submitted"
+    RENDERED = "rendered"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DELIVERED_WRONG = "delivered-wrong"
+
+
+KEPT_AS: Mapping[State, ReceiptState] = {
+    State.INTENDED: ReceiptState.UNKNOWN,
+    State.UNKNOWN: ReceiptState.UNKNOWN,
+    State.REFUSED: ReceiptState.FAILED,
+    State.ACCEPTED: ReceiptState.SUBMITTED,
+    State.FAILED: ReceiptState.FAILED,
+    State.SUCCEEDED: ReceiptState.RENDERED,
+    State.DOWNLOADED: ReceiptState.RENDERED,
+    State.DELIVERED_WRONG: ReceiptState.DELIVERED_WRONG,
+    State.DONE: ReceiptState.DONE,
+}
+"""How the lockfile writes each state of an attempt; `planned` has no receipt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credits:
+    """In the provider's credits: the quote, what is charged as far as reported, and after a failure what had been.
+
+    None is "not known", never 0. `charged` is there only for a failed job that the provider had charged before: the
+    difference to `reported` is the refund.
+    """
+
+    planned: int | None = None
+    reported: int | None = None
+    charged: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """What a clip holds: seconds, pixels, frames a second, an audio track; None where its file does not tell."""
+
+    duration: float | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    audio: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A clip on this disk: `path` relative to the manifest; `placed` is False while it is still a verified `.part`.
+
+    `placed_at` is when it came to `path`: the later of two places is where it is.
+    """
+
+    path: str
+    sha256: str = ""
+    bytes: int = 0
+    media: Media = field(default_factory=Media)
+    placed_at: str = ""
+    placed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What is known of one fingerprint's purchase; `request` is the identity body, `inputs` are by parameter.
+
+    `error` has `at` (submit, render, delivery), `reason` and `message`. `last_attempt` is the highest attempt ever
+    begun. `address` (the last known), `key` and `body` come from the journal and are not in the lockfile; an account is
+    there where the provider told it.
+    """
+
+    provider: str = ""
+    model: str = ""
+    variant: str | None = None
+    state: ReceiptState
+    origin: str = ""
+    job_id: str | None = None
+    attempt: int
+    request: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    credits: Credits = Credits()
+    submitted_at: str | None = None
+    finished_at: str | None = None
+    output: Output | None = None
+    error: Mapping[str, Any] | None = None
+    account: str | None = None
+    accepted_as_is: bool = False
+    also: tuple["Receipt", ...] = ()
+    failed: tuple["Receipt", ...] = ()
+    last_attempt: int = 0
+    address: str = ""
+    key: str = ""
+    body: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.last_attempt < self.attempt:
+            object.__setattr__(self, "last_attempt", self.attempt)
+
+    @property
+    def stage(self) -> State:
+        """The state in the table of `lifecycle`, which is finer than the lockfile's."""
+        match self.state:
+            case ReceiptState.UNKNOWN:
+                return State.UNKNOWN if self.error else State.INTENDED
+            case ReceiptState.FAILED:
+                return State.FAILED if self.job_id else State.REFUSED
+            case ReceiptState.RENDERED:
+                return State.DOWNLOADED if self.output else State.SUCCEEDED
+            case ReceiptState.SUBMITTED:
+                return State.ACCEPTED
+            case ReceiptState.DELIVERED_WRONG:
+                return State.DELIVERED_WRONG
+            case ReceiptState.DONE:
+                return State.DONE
+
+
+def without_queries(value: Any) -> Any:
+    """Return a JSON value in which every string that is one URL has lost query, fragment and user."""
+    if isinstance(value, str):
+        return _URL.sub(r"\1\2", value) if _URL.fullmatch(value) else value
+    if isinstance(value, Mapping):
+        return {name: without_queries(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_queries(item) for item in value]
+    return value
+
+
+def without_queries_within(message: str) -> str:
+    """Return a message in which every URL has lost query, fragment and user."""
+    return _URL.sub(r"\1\2", message)
+
+
+def media_of(data: Mapping[str, Any]) -> Media:
+    """Return the media of an event or a lockfile; a whole frame rate is an int, so that it has one spelling."""
+    duration, fps = data["duration"], data["fps"]
+    return Media(
+        duration=None if duration is None else float(duration),
+        width=data["width"],
+        height=data["height"],
+        fps=int(fps) if isinstance(fps, float) and fps.is_integer() else fps,
+        audio=data["audio"],
+    )
+
+
+def as_kept(receipt: Receipt) -> dict[str, Any]:
+    """Return a receipt as the lockfile's JSON; what is only written when it says something is left out otherwise."""
+    kept = _attempt_as_kept(receipt)
+    if receipt.also:
+        kept["also"] = [_attempt_as_kept(one) for one in receipt.also]
+    if receipt.failed:
+        kept["failed"] = [_attempt_as_kept(one) for one in receipt.failed]
+    if receipt.last_attempt > receipt.attempt:
+        kept["last_attempt"] = receipt.last_attempt
+    return kept
+
+
+def _attempt_as_kept(receipt: Receipt) -> dict[str, Any]:
+    credits = receipt.credits
+    kept: dict[str, Any] = {
+        "provider": receipt.provider,
+        "model": receipt.model,
+        "variant": receipt.variant,
+        "state": receipt.state.value,
+        "origin": receipt.origin,
+        "job_id": receipt.job_id,
+        "attempt": receipt.attempt,
+        "request": receipt.request,
+        "inputs": receipt.inputs,
+        "credits": {"planned": credits.planned, "reported": credits.reported},
+        "submitted_at": receipt.submitted_at,
+        "finished_at": receipt.finished_at,
+        "output": _output_as_kept(receipt.output),
+        "error": receipt.error,
+    }
+    if credits.charged is not None:
+        kept["credits"]["charged"] = credits.charged
+    if receipt.account is not None:
+        kept["account"] = receipt.account
+    if receipt.accepted_as_is:
+        kept["accepted_as_is"] = True
+    return kept
+
+
+def _output_as_kept(output: Output | None) -> dict[str, Any] | None:
+    if output is None or not output.placed or not output.sha256:
+        return None
+    media = output.media
+    kept: dict[str, Any] = {
+        "path": output.path,
+        "sha256": output.sha256,
+        "bytes": output.bytes,
+        "media": {
+            "duration": media.duration,
+            "width": media.width,
+            "height": media.height,
+            "fps": media.fps,
+            "audio": media.audio,
+        },
+    }
+    if output.placed_at:
+        kept["placed_at"] = output.placed_at
+    return kept
+
+
+def attempt_from_kept(kept: Mapping[str, Any]) -> Receipt:
+    """Return one attempt from a lockfile's JSON of the right shape, its lists aside."""
+    output = kept["output"]
+    return Receipt(
+        provider=kept["provider"],
+        model=kept["model"],
+        variant=kept["variant"],
+        state=ReceiptState(kept["state"]),
+        origin=kept["origin"],
+        job_id=kept["job_id"],
+        attempt=kept["attempt"],
+        request=kept["request"],
+        inputs=kept["inputs"],
+        credits=Credits(**kept["credits"]),
+        submitted_at=kept["submitted_at"],
+        finished_at=kept["finished_at"],
+        output=output and Output(**{**output, "media": media_of(output["media"])}),
+        error=kept["error"],
+        account=kept.get("account"),
+        accepted_as_is=kept.get("accepted_as_is", False),
+    )

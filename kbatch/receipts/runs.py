@@ -1,0 +1,62 @@
+"""What events say of runs: plans that are used up, work that was begun and not finished, sends whose outcome is open.
+
+This is what outlives a journal: when it is put away, `carried` begins the next one.
+"""
+
+from collections.abc import Iterable
+
+from kbatch.receipts.events import Event
+from kbatch.receipts.lifecycle import Kind
+
+
+def carried(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Return what a new journal begins with: unfinished runs, then each open send with its last `lost`.
+
+    A send is open while nobody knows its outcome: its exact body must be at hand for a resend.
+    """
+    events = tuple(events)
+    open_sends: dict[tuple[str | None, int | None], tuple[Event, ...]] = {}
+    for event in events:
+        attempt = event.fingerprint, event.attempt
+        if event.kind is Kind.INTENDED:
+            open_sends[attempt] = (event,)
+        elif event.kind is Kind.LOST and attempt in open_sends:
+            open_sends[attempt] = (open_sends[attempt][0], event)
+        elif event.kind in (Kind.ACCEPTED, Kind.REFUSED):
+            open_sends.pop(attempt, None)
+    return (*unfinished(events), *(event for send in open_sends.values() for event in send))
+
+
+def unfinished(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Return the first `began` of each plan claimed and each replacement begun that no later run has finished.
+
+    A run finishes them when it ends finished, has the same plan where there was one, and replaces at least the same.
+    """
+    begun: list[Event] = []
+    of_run: dict[str, Event] = {}
+    for event in events:
+        if event.kind is Kind.BEGAN:
+            of_run[event.run] = event
+            work = event.data["plan"] is not None or event.data["replacing"]
+            if work and not any(_covers(event, other) and _covers(other, event) for other in begun):
+                begun.append(event)
+        elif event.kind is Kind.ENDED and event.data["finished"] and event.run in of_run:
+            begun = [other for other in begun if not _covers(of_run[event.run], other)]
+    return tuple(begun)
+
+
+def used_plans(events: Iterable[Event]) -> frozenset[str]:
+    """Return the digests of the plans that a run has finished: they authorise nothing any more."""
+    plans: dict[str, str] = {}
+    used = set()
+    for event in events:
+        if event.kind is Kind.BEGAN and event.data["plan"] is not None:
+            plans[event.run] = event.data["plan"]
+        elif event.kind is Kind.ENDED and event.data["finished"] and event.run in plans:
+            used.add(plans[event.run])
+    return frozenset(used)
+
+
+def _covers(run: Event, work: Event) -> bool:
+    same_plan = work.data["plan"] in (None, run.data["plan"])
+    return same_plan and set(work.data["replacing"]) <= set(run.data["replacing"])

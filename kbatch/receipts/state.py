@@ -1,0 +1,183 @@
+"""The state of a manifest on disk: lockfile, journal and history read as one, and written back.
+
+`load` gives what is true: the lockfile, with every event folded over it that it may lack. A purchase that the history
+knows and the lockfile does not (a `git reset`, an older cache) is restored and said.
+
+The order of writing keeps every crash harmless: the lockfile before the journal is put away, the index last.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kbatch import files
+from kbatch.problems import StateUnreadable
+from kbatch.receipts.attempts import moment, records_of
+from kbatch.receipts.events import Event
+from kbatch.receipts.fold import fold
+from kbatch.receipts.history import index_path, read_covered, state_folder, stem_of, unread_files, write_covered
+from kbatch.receipts.journal import journal_path, read_journal, rotate
+from kbatch.receipts.lifecycle import PAID, Kind
+from kbatch.receipts.lockfile import Lockfile, parse, serialize
+from kbatch.receipts.receipt import Receipt, as_kept
+from kbatch.receipts.runs import used_plans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The state as it is: receipts know their addresses; `notes` are for the user, one sentence each.
+
+    `events` are the journal's, for what a run left unfinished (`runs.unfinished`) and what it uploaded; `used_plans`
+    are digests that authorise nothing any more; `newest` is the latest time in the state, for `Journal.open(after=…)`.
+    """
+
+    lockfile: Lockfile
+    notes: tuple[str, ...]
+    events: tuple[Event, ...]
+    used_plans: frozenset[str]
+    newest: str
+
+
+def load(lockfile_path: Path, *, manifest_name: str) -> Loaded:
+    """Return the state of a manifest; StateUnreadable when a part of it cannot be read or is another manifest's."""
+    data = files.read_if_there(lockfile_path)
+    kept = Lockfile(manifest=manifest_name) if data is None else parse(data, str(lockfile_path))
+    covered = read_covered(lockfile_path)
+    unread = unread_files(lockfile_path, data, covered)
+    history = sorted((event for path in unread for event in read_journal(path)), key=_order)
+    restored = fold(history, kept.renders)
+    if data is None and len(restored) < covered.renders:
+        raise _gone(lockfile_path, covered.renders, len(restored))
+    events = read_journal(journal_path(lockfile_path))
+    _check_manifest(events, lockfile_path, manifest_name)
+    renders = _with_addresses(fold(events, restored), kept)
+    return Loaded(
+        lockfile=replace(kept, manifest=manifest_name, renders=renders),
+        notes=(*_renamed(lockfile_path, kept, manifest_name), *_restored(lockfile_path, kept, restored, history)),
+        events=events,
+        used_plans=covered.used_plans | used_plans((*history, *events)),
+        newest=_newest(renders.values(), events),
+    )
+
+
+def save(lockfile_path: Path, lockfile: Lockfile) -> None:
+    """Replace the lockfile, whole or not at all; it is what `load` gave, with what happened since."""
+    data = serialize(lockfile)
+    files.write_atomic(lockfile_path, data)
+    write_covered(lockfile_path, data, renders=len(lockfile.renders), used_plans=frozenset())
+
+
+def settle(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfile:
+    """Save the lockfile with all of the journal folded in, put the journal away, and return what was saved.
+
+    Call it when a run has finished and its journal is closed; after an interruption only `save`, so that the next run
+    finds the journal.
+    """
+    path = journal_path(lockfile_path)
+    events = read_journal(path)
+    settled = replace(lockfile, renders=fold(events, lockfile.renders))
+    data = serialize(settled)
+    files.write_atomic(lockfile_path, data)
+    rotate(path, run_id=run_id)
+    write_covered(lockfile_path, data, renders=len(settled.renders), used_plans=used_plans(events))
+    return settled
+
+
+def other_lockfiles_holding(lockfile_path: Path, fingerprints: Collection[str]) -> tuple[Path, ...]:
+    """Return the other lockfiles and journals beside this one that know any of these fingerprints.
+
+    Where one does, the manifest was probably renamed, and a run would buy again. Simulated ones are no others of real
+    ones. StateUnreadable when one cannot be read: it may hold them.
+    """
+    wanted = frozenset(fingerprints)
+    lockfiles = (path for path in files.names_in(lockfile_path.parent, "*.lock.json") if path != lockfile_path)
+    journals = files.names_in(state_folder(lockfile_path), "*.journal.jsonl")
+    others = (path for path in journals if path != journal_path(lockfile_path))
+    simulated = _simulated(stem_of(lockfile_path))
+    return (
+        *(path for path in lockfiles if _simulated(stem_of(path)) == simulated and _lockfile_knows(path, wanted)),
+        *(
+            path
+            for path in others
+            if _simulated(path.name.removesuffix(".journal.jsonl")) == simulated
+            and any(event.fingerprint in wanted for event in read_journal(path))
+        ),
+    )
+
+
+def _lockfile_knows(path: Path, wanted: frozenset[str]) -> bool:
+    data = files.read_if_there(path)
+    ours = data is not None and b'"lockfile_version"' in data
+    return data is not None and ours and not wanted.isdisjoint(parse(data, str(path)).renders)
+
+
+def _simulated(stem: str) -> bool:
+    return stem.endswith(".sim")
+
+
+def _order(event: Event) -> tuple[str, str, int]:
+    return moment(event.at), event.run, event.sequence
+
+
+def _check_manifest(events: Iterable[Event], lockfile_path: Path, manifest_name: str) -> None:
+    for event in events:
+        if event.kind is Kind.BEGAN and event.data["manifest"] != manifest_name:
+            other, path = event.data["manifest"], journal_path(lockfile_path)
+            message = f"{path}: is the journal of a run of `{other}`, not of `{manifest_name}`"
+            hint = f"`kbatch run {other}` finishes it; or `--lockfile` gives `{manifest_name}` a lockfile of its own"
+            raise StateUnreadable(message, hint=hint)
+
+
+def _gone(lockfile_path: Path, had: int, found: int) -> StateUnreadable:
+    message = f"{lockfile_path}: is gone; it had {had} receipts, and only {found} are in `.kbatch/history/`"
+    hint = f"restore it from git; to begin without the others remove `{index_path(lockfile_path)}`"
+    return StateUnreadable(message, hint=hint)
+
+
+def _renamed(lockfile_path: Path, kept: Lockfile, manifest_name: str) -> Iterator[str]:
+    if kept.manifest != manifest_name:
+        yield f"{lockfile_path.name} was written for `{kept.manifest}` and is used for `{manifest_name}` now"
+
+
+def _restored(
+    lockfile_path: Path, kept: Lockfile, restored: Mapping[str, Receipt], history: Sequence[Event]
+) -> Iterator[str]:
+    missing = behind = 0
+    for fingerprint in {event.fingerprint for event in history if event.fingerprint is not None}:
+        before, after = kept.renders.get(fingerprint), restored[fingerprint]
+        lacked = _purchases(after) - _purchases(before)
+        missing += len(lacked)
+        behind += not lacked and before is not None and as_kept(before) != as_kept(after)
+    if missing:
+        yield f"{lockfile_path.name} lacked {_renders(missing, 'paid render')}: restored from `.kbatch/history/`"
+    if behind:
+        yield f"{lockfile_path.name} was behind on {_renders(behind, 'render')}: `.kbatch/history/` knew more"
+
+
+def _renders(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _purchases(receipt: Receipt | None) -> set[tuple[int, str | None]]:
+    records = records_of(receipt) if receipt else ()
+    return {(record.attempt, record.job_id) for record in records if record.stage in PAID}
+
+
+def _with_addresses(renders: Mapping[str, Receipt], kept: Lockfile) -> dict[str, Receipt]:
+    """Name receipts that came from the lockfile by the jobs that refer to them, the default profile's first."""
+    named = dict(renders)
+    for jobs in (kept.jobs, *kept.profiles.values()):
+        for address, entry in jobs.items():
+            receipt = named.get(entry.fingerprint)
+            if receipt is not None and not receipt.address:
+                named[entry.fingerprint] = replace(receipt, address=address)
+    return named
+
+
+def _newest(renders: Iterable[Receipt], events: Iterable[Event]) -> str:
+    newest = max((event.at for event in events), key=moment, default="")
+    for receipt in renders:
+        for record in records_of(receipt):
+            placed_at = record.output.placed_at if record.output else ""
+            newest = max(newest, record.submitted_at or "", record.finished_at or "", placed_at, key=moment)
+    return newest

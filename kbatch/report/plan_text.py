@@ -1,0 +1,155 @@
+"""The plan in words for a terminal: pieces of text with the name of a style, line by line; it fits the width it is given.
+
+Jobs that differ only in their axes and share action, price and reason are folded when a plan is long.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from kbatch.plan.actions import Entry
+from kbatch.plan.plan import Plan, Total
+from kbatch.plan.summary import Share, Summary
+from kbatch.report.words import amount, count, listed, span
+
+Line = list[tuple[str, str]]
+_MOST_ROWS = 60
+
+
+def lines(plan: Plan, summary: Summary, *, width: int) -> Iterator[Line]:
+    """Yield the plan's lines: a head, the jobs, what they cost from several sides, the totals."""
+    profile = f", profile {plan.settings.profile}" if plan.settings.profile else ""
+    yield [(f"Plan for {plan.manifest}{profile}", "title")]
+    for note in plan.notes:
+        yield [(f"  note: {note}", "warning")]
+    yield []
+    yield from _jobs(plan.entries, width)
+    yield from _dropped(plan.entries)
+    if plan.purchases:
+        yield []
+        yield from _shares("by model and variant", summary.variants)
+        yield from _shares("by label", summary.labels)
+        yield from _shares("by axis value", summary.axes)
+        yield from _dearer(summary)
+    yield []
+    for provider, total in plan.totals.items():
+        yield from _total(plan, provider, total)
+    if plan.purchases:
+        yield [(f"  expected time {span(*summary.seconds)}", "")]
+    if plan.orphans:
+        yield [(f"  {count(len(plan.orphans), 'receipt')} that no job refers to any more; kept", "dim")]
+    shown = ", ".join(f"{number:,} {name}" for name, number in plan.counts.items() if number)
+    yield [(f"  {shown or 'no jobs'}", ""), (f"   {plan.digest}", "dim")]
+
+
+def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
+    if not entries:
+        yield [("  no jobs are selected", "dim")]
+        return
+    shown = entries if len(entries) <= _MOST_ROWS else entries[: _MOST_ROWS - 10]
+    longest = min(max(len(entry.address) for entry in shown), max(24, width - 44))
+    models = min(max(len(_model(entry)) for entry in shown), 30)
+    prices = max(len(_price(entry)) for entry in shown)
+    reason = ""
+    for entry in shown:
+        row: Line = [
+            (f"  {entry.action.value:<9}", entry.action.value),
+            (f"{entry.address:<{longest}}  ", ""),
+            (f"{_model(entry):<{models}}  ", "dim"),
+            (f"{_price(entry):>{prices}}", "money" if entry.buys else "dim"),
+        ]
+        used = sum(len(words) for words, _ in row)
+        said = "″" if entry.reason == reason and len(entry.reason) > 2 else entry.reason
+        reason = entry.reason
+        if used + 2 + len(said) <= width:
+            yield [*row, (f"  {said}", "dim")]
+        else:
+            yield row
+            yield from _wrapped(said, width)
+    hidden = len(entries) - len(shown)
+    if hidden:
+        rest = sum(entry.credits or 0 for entry in entries[len(shown) :])
+        yield [(f"  … and {count(hidden, 'job')} more ({rest:,} credits); --only GLOB or --format json shows them", "dim")]
+
+
+def _wrapped(text: str, width: int) -> Iterator[Line]:
+    row = ""
+    for word in text.split():
+        if row and len(row) + 1 + len(word) > width - 13:
+            yield [(f"           {row}", "dim")]
+            row = word
+        else:
+            row = f"{row} {word}" if row else word
+    if row:
+        yield [(f"           {row}", "dim")]
+
+
+def _model(entry: Entry) -> str:
+    name = entry.job.model.removeprefix("kling-video/")
+    return f"{name} {entry.job.quote.variant}"
+
+
+def _price(entry: Entry) -> str:
+    if entry.action.value == "unknown":
+        return "held ?" if entry.held is None else f"held {entry.held:,}"
+    return "?" if entry.credits is None else f"{entry.credits:,}"
+
+
+def _dropped(entries: Sequence[Entry]) -> Iterator[Line]:
+    gathered: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        for name in entry.job.dropped:
+            gathered.setdefault((entry.job.model, name), []).append(entry.address)
+    for (model, name), addresses in gathered.items():
+        words = f"  {model} has no `{name}`: left out of {count(len(addresses), 'job')}, first {addresses[0]}"
+        yield [(words, "warning")]
+
+
+def _shares(title: str, shares: Sequence[Share]) -> Iterator[Line]:
+    if not shares:
+        return
+    yield [(f"  {title}", "dim")]
+    names = max(len(share.name) for share in shares)
+    for share in sorted(shares, key=lambda share: (-share.credits, share.name))[:12]:
+        unpriced = f"  and {count(share.unpriced, 'job')} without a price" if share.unpriced else ""
+        money = f"{share.credits:>9,}" if share.jobs > share.unpriced else f"{'?':>9}"
+        yield [(f"    {share.name:<{names}}  {count(share.jobs, 'job'):>9}", ""), (money, "money"), (unpriced, "warning")]
+    if len(shares) > 12:
+        yield [(f"    … and {len(shares) - 12:,} more", "dim")]
+
+
+def _dearer(summary: Summary) -> Iterator[Line]:
+    for found in summary.dearer:
+        words = f"  {found.parameter}: {found.default} by default costs {found.credits:,} credits more than {found.cheaper}"
+        yield [(f"{words} in {count(found.jobs, 'job')}; writing the value settles it", "warning")]
+
+
+def _total(plan: Plan, provider: str, total: Total) -> Iterator[Line]:
+    row: Line = [(f"  {provider:<10}", "title")]
+    if total.unpriced:
+        row.append((f"{count(total.unpriced, 'job')} without a known price", "warning"))
+        if total.known:
+            row.append((f"; the others {total.known:,} {total.unit}", ""))
+    else:
+        row.append((f"expected {amount(total.expected, total.unit)}", "money"))
+        row.append((_usd(plan.settings.usd_per_credit, provider, total.expected), "dim"))
+    if total.held:
+        row.append((f", {total.held:,} held by unknown outcomes: maximum {amount(total.maximum, total.unit)}", "warning"))
+    yield row
+    spent, limits = plan.spent.get(provider, 0), plan.settings.max_credits
+    budget = limits.get(provider, limits.get(None))
+    if budget is not None:
+        left = budget - spent - total.known - total.held
+        words = f"            budget {budget:,}, {spent:,} charged before, "
+        yield [(words, ""), (f"{left:,} left after this" if left >= 0 else f"{-left:,} over", "" if left >= 0 else "error")]
+
+
+def _usd(rates: Mapping[str, Decimal], provider: str, credits: int | None) -> str:
+    rate = rates.get(provider)
+    if rate is None or credits is None:
+        return ""
+    return f" (${rate * credits:,.2f} at ${rate} a credit)"
+
+
+def names(entries: Sequence[Entry]) -> str:
+    """Return a few addresses in words."""
+    return listed([entry.address for entry in entries])

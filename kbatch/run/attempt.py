@@ -1,0 +1,229 @@
+"""One attempt at fetching a clip: from its URL, through redirects, into the `.part`.
+
+Rules it keeps: every hop is checked against the host rules, and no key goes along; a resume asks for the last bytes
+once more and compares them, so that the pieces of two clips are never joined.
+"""
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import BinaryIO
+from urllib.parse import urljoin
+
+from anyio.to_thread import run_sync
+
+from kbatch.files import PartFile, examine
+from kbatch.providers.answers import retry_after
+from kbatch.providers.messages import harmless
+from kbatch.run.hosts import HostRefused, HostRules, Resolve, checked_addresses, resolve
+from kbatch.run.transport import Client, Cut, Stream
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
+_BUSY = (408, 425, 429)
+_OVERLAP = 4096
+_PIECE = 256 * 1024
+
+
+class Why(StrEnum):
+    """Why a clip was not fetched, and with it what may help."""
+
+    LATER = "later"
+    """A network or a host in trouble: the same URL may do later."""
+    STALE = "stale"
+    """The URL does not lead to the clip, or no longer: ask the provider for a fresh one."""
+    REFUSED = "refused"
+    """The host rules forbid it until the user allows the host."""
+    TOO_LARGE = "too-large"
+    """Larger than any clip may be."""
+    DISK = "disk"
+    """The disk is full or refuses to be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The bounds of one fetch: `attempts` in a row that bring nothing; `scale` shortens kbatch's own waits."""
+
+    allow_hosts: frozenset[str] = frozenset()
+    max_bytes: int = 2 * 1024 * 1024 * 1024
+    total_s: float = 1800.0
+    attempts: int = 6
+    scale: float = 1.0
+    resolve: Resolve = resolve
+    jitter: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFetched:
+    """The clip stays owed; what arrived so far stays in the `.part`."""
+
+    message: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """An attempt that failed in a way that may pass; `why` is said when no attempt is left."""
+
+    message: str
+    why: Why = Why.LATER
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete:
+    """All announced bytes arrived."""
+
+
+class Attempt:
+    """What attempts at one URL share; `_etag` names the version that the `.part` was begun with."""
+
+    def __init__(self, *, client: Client, url: str, part: PartFile, terms: Terms) -> None:
+        self._client = client
+        self._url = url
+        self._part = part
+        self._terms = terms
+        self._etag: str | None = None
+
+    async def run(self) -> Complete | Again | NotFetched:
+        """Make one attempt, through at most five redirects."""
+        overlap = await run_sync(_tail, self._part)
+        headers = self._range(overlap)
+        url = self._url
+        for _ in range(_MOST_REDIRECTS + 1):
+            addresses = await self._addresses(url)
+            if not isinstance(addresses, tuple):
+                return addresses
+            try:
+                async with self._client.stream(url, headers=headers, addresses=addresses) as answer:
+                    if answer.status not in _REDIRECTS:
+                        return await self._receive(answer, overlap)
+                    url = _redirected(url, answer)
+            except Cut as cut:
+                return Again(message=harmless(str(cut)))
+        return Again(message=f"more than {_MOST_REDIRECTS} redirects", why=Why.STALE)
+
+    def _range(self, overlap: bytes) -> Mapping[str, str]:
+        if not overlap:
+            return {}
+        headers = {"Range": f"bytes={self._part.size - len(overlap)}-"}
+        return {**headers, "If-Range": self._etag} if self._etag else headers
+
+    async def _addresses(self, url: str) -> tuple[str, ...] | Again | NotFetched:
+        if self._client.simulated:
+            return ()
+        rules = HostRules(loopback=self._client.loopback, allow_hosts=self._terms.allow_hosts)
+        try:
+            resolver = self._terms.resolve if self._client.connects(url) else None
+            addresses = await checked_addresses(url, rules, resolver)
+        except OSError as error:
+            return Again(message=f"the clip's host cannot be found: {error.strerror or error}")
+        if isinstance(addresses, HostRefused):
+            return NotFetched(message=addresses.message, why=Why.REFUSED)
+        return addresses
+
+    async def _receive(self, answer: Stream, overlap: bytes) -> Complete | Again | NotFetched:
+        refused = _refused(answer)
+        if refused is not None:
+            if answer.status == 416:
+                await run_sync(self._part.restart)
+            return refused
+        start, total = _placed(answer)
+        if answer.status == 200 and self._part.size:
+            await run_sync(self._part.restart)
+            overlap = b""
+        elif start != self._part.size - len(overlap):
+            await run_sync(self._part.restart)
+            return Again(message="the host answered with another part than was asked for")
+        if total is not None and total > self._terms.max_bytes:
+            return NotFetched(message=f"the clip has {total} bytes, more than any clip may", why=Why.TOO_LARGE)
+        etag = answer.headers.get("etag", "")
+        self._etag = etag if re.fullmatch(r'"[!-~]*"', etag) else None
+        return await self._pour(answer, overlap) or await self._count(total)
+
+    async def _pour(self, answer: Stream, overlap: bytes) -> Again | NotFetched | None:
+        """Write the body behind what is there; its first bytes must be those that the `.part` ends with."""
+        held = bytearray()
+        try:
+            while piece := await answer.read():
+                held += piece
+                if overlap and len(held) >= len(overlap):
+                    if not held.startswith(overlap):
+                        await run_sync(self._part.restart)
+                        return Again(message="the host serves another clip than before")
+                    del held[: len(overlap)]
+                    overlap = b""
+                if not overlap and len(held) >= _PIECE:
+                    await self._write(held)
+                if self._part.size > self._terms.max_bytes:
+                    message = f"the clip has more than {self._terms.max_bytes} bytes"
+                    return NotFetched(message=message, why=Why.TOO_LARGE)
+        except Cut:
+            if not overlap:
+                await self._write(held)
+            raise
+        if overlap:
+            await run_sync(self._part.restart)
+            return Again(message="the host serves less than before")
+        await self._write(held)
+        return None
+
+    async def _write(self, held: bytearray) -> None:
+        data = bytes(held)
+        held.clear()
+        await run_sync(self._part.write, data)
+
+    async def _count(self, total: int | None) -> Complete | Again:
+        if total is None or self._part.size == total:
+            return Complete()
+        if self._part.size > total:
+            await run_sync(self._part.restart)
+        return Again(message=f"{self._part.size} of {total} bytes arrived")
+
+
+def _tail(part: PartFile) -> bytes:
+    size = min(part.size, _OVERLAP)
+    if size == 0:
+        return b""
+
+    def read(file: BinaryIO) -> bytes:
+        file.seek(-size, 2)
+        return file.read(size)
+
+    return examine(part.path, read)
+
+
+def _redirected(url: str, answer: Stream) -> str:
+    try:
+        return urljoin(url, answer.headers.get("location", ""))
+    except ValueError:
+        return ""
+
+
+def _refused(answer: Stream) -> Again | NotFetched | None:
+    """Return what an answer without the clip means, None when it brings one."""
+    status = answer.status
+    if status in (200, 206):
+        kind = answer.headers.get("content-type", "").lower()
+        if "html" in kind or "json" in kind or answer.headers.get("content-encoding", "identity") != "identity":
+            shown = harmless(kind) or "an encoded body"
+            return Again(message=f"the host answered with {shown} in place of a clip", why=Why.STALE)
+        return None
+    if status in _BUSY or status >= 500:
+        return Again(message=f"the clip's host answered HTTP {status}", retry_after_s=retry_after(answer.headers))
+    if status == 416:
+        return Again(message="the host has less than what is already here", why=Why.STALE)
+    return NotFetched(message=f"the clip's host answered HTTP {status}", why=Why.STALE)
+
+
+def _placed(answer: Stream) -> tuple[int, int | None]:
+    """Return at which byte the body begins and how many the whole clip has, None when not told."""
+    if answer.status == 206:
+        found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", answer.headers.get("content-range", ""))
+        if found is None:
+            return -1, None
+        return int(found[1]), None if found[2] == "*" else int(found[2])
+    length = answer.headers.get("content-length", "")
+    return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None

@@ -1,0 +1,71 @@
+"""Fetching a clip that is paid for: into its `.part`, resumed, verified; publishing it is the caller's.
+
+Rules it keeps: a clip counts as fetched only when its announced length is there, the probe finds it whole and it is on
+the disk; nothing raises but cancellation: a clip that is not fetched is a value that says why, and it stays owed.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import anyio
+from anyio.to_thread import run_sync
+
+from kbatch.files import PartFile, examine, sha256_of
+from kbatch.media.mp4 import Media, NotWhole, probe
+from kbatch.run.attempt import Again, Attempt, Complete, NotFetched, Terms, Why
+from kbatch.run.pacing import retry_wait
+from kbatch.run.transport import Client
+
+__all__ = ["Fetched", "NotFetched", "Terms", "Why", "fetch"]
+
+_STALE_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The whole clip is in the `.part` and on the disk."""
+
+    sha256: str
+    bytes: int
+    media: Media
+
+
+async def fetch(client: Client, url: str, part: PartFile, terms: Terms | None = None) -> Fetched | NotFetched:
+    """Fetch the clip at `url` into `part`, on from what is there; retried on a budget of its own."""
+    terms = terms or Terms()
+    try:
+        with anyio.move_on_after(terms.total_s):
+            return await _fetch(client, url, part, terms)
+    except OSError as error:
+        return NotFetched(message=f"{part.path.name}: {error.strerror or error}", why=Why.DISK)
+    return NotFetched(message=f"not fetched within {terms.total_s:g} s", why=Why.LATER)
+
+
+async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetched | NotFetched:
+    attempt = Attempt(client=client, url=url, part=part, terms=terms)
+    fruitless = 0
+    while True:
+        before = part.size
+        outcome: Complete | Again | Fetched | NotFetched = await attempt.run()
+        if isinstance(outcome, Complete):
+            outcome = await _verify(part)
+        match outcome:
+            case Fetched() | NotFetched():
+                return outcome
+            case Again():
+                fruitless = 0 if part.size > before else fruitless + 1
+                if fruitless >= (_STALE_ATTEMPTS if outcome.why is Why.STALE else terms.attempts):
+                    return NotFetched(message=outcome.message, why=outcome.why)
+                asked_s = outcome.retry_after_s
+                await anyio.sleep(retry_wait(fruitless - 1, terms.jitter(), retry_after_s=asked_s, scale=terms.scale))
+            case _:
+                assert_never(outcome)
+
+
+async def _verify(part: PartFile) -> Fetched | Again:
+    await run_sync(part.sync)
+    media = await run_sync(examine, part.path, probe)
+    if isinstance(media, NotWhole):
+        await run_sync(part.restart)
+        return Again(message=f"what was fetched is no whole clip: {media.message}", why=Why.STALE)
+    return Fetched(sha256=await run_sync(sha256_of, part.path), bytes=part.size, media=media)

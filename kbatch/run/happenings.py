@@ -1,0 +1,41 @@
+"""What a run tells while it goes on: one value for the live display, plain lines and tests alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Moment(StrEnum):
+    """What happened to a job, or to the run."""
+
+    SUBMITTING = "submitting"
+    ACCEPTED = "accepted"
+    RENDERING = "rendering"
+    RENDERED = "rendered"
+    DOWNLOADING = "downloading"
+    DONE = "done"
+    MOVED = "moved"
+    DELIVERED_WRONG = "delivered-wrong"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    BLOCKED = "blocked"
+    OWED = "owed"
+    SKIPPED = "skipped"
+    WAITING = "waiting"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One moment of a job (`address`) or of the run (None), in words; `credits` where money is concerned."""
+
+    moment: Moment
+    address: str | None = None
+    text: str = ""
+    credits: int | None = None
+    provider: str | None = None
+    progress: int | None = None
+
+
+Tell = Callable[[Happening], None]

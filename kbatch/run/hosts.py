@@ -1,0 +1,154 @@
+"""Which hosts kbatch talks to: the base URL of an API, and the hosts that clips are fetched from.
+
+A clip's URL comes from a provider's answer, so it is not trusted: it must be https and lead to a public address, else a
+stranger's answer could make this machine call into its own network. Names are resolved first and every address is
+checked; the connection then goes to a checked address (`transport`), so a name that changes in between leads nowhere.
+Through a proxy it is the proxy that resolves: then only what the URL itself says can be checked.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import anyio
+
+from kbatch.problems import Problem
+
+Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
+"""From host and port to addresses in order of preference; OSError when the name has none."""
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRules:
+    """What is allowed beyond public https: loopback when the API itself is there, and hosts that the user named."""
+
+    loopback: bool = False
+    allow_hosts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRefused:
+    """Why a URL is not fetched; the clip stays owed."""
+
+    message: str
+
+
+def check_base_url(text: str) -> Problem | None:
+    """Return what is wrong with a base URL: https, or http on loopback; no user, query or fragment; None when good."""
+    parts = _split(text)
+    if parts is None or not parts.hostname:
+        return _bad_base("is not a URL")
+    if parts.username is not None or parts.password is not None:
+        return _bad_base("holds a user name or password")
+    if "?" in text or "#" in text:
+        return _bad_base("holds a query or fragment")
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
+        return None
+    return _bad_base("is not https, and plain http is accepted for loopback only")
+
+
+def _bad_base(what: str) -> Problem:
+    # The text itself is not repeated: it may hold a password.
+    return Problem(code="base-url", message=f"the base URL {what}", hint="such as `https://api.example.com`")
+
+
+def _split(text: str) -> SplitResult | None:
+    if not text.isprintable() or " " in text or "\\" in text:
+        return None
+    try:
+        parts = urlsplit(text)
+        if parts.hostname and parts.port != 0:
+            parts.hostname.encode("idna")
+            return parts
+    except (ValueError, UnicodeError):
+        pass
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name: `localhost`, 127.0.0.0/8 or ::1."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is on the public internet, addresses of version 4 inside version 6 included."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        inside = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
+        if found in _NAT64:
+            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if inside is not None:
+            return is_public(str(inside))
+        if found not in _GLOBAL_UNICAST:
+            return False
+    return found.is_global and not found.is_multicast
+
+
+async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None) -> tuple[str, ...] | HostRefused:
+    """Return the addresses that a clip's URL may be fetched from, or why it may not; OSError when it has none.
+
+    One address that is not public refuses them all: a name that leads to both is not an accident. Without `resolve` (a
+    proxy does it) only an address in the URL is checked, and none is returned.
+    """
+    parts = _split(url)
+    if parts is None or parts.hostname is None or parts.scheme not in ("http", "https"):
+        return HostRefused(message="the clip's URL is not one that can be fetched")
+    host = parts.hostname.lower()
+    if parts.username is not None or parts.password is not None:
+        return HostRefused(message=f"the clip's URL on {host} holds a user name or password")
+    allowed = host in {name.strip("[]").lower() for name in rules.allow_hosts}
+    local = rules.loopback and is_loopback(host)
+    if parts.scheme == "http" and not (allowed or local):
+        return HostRefused(message=f"{host} is offered over plain http")
+    if resolve is None:
+        addresses: tuple[str, ...] = (host,) if _is_address(host) else ()
+    else:
+        addresses = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
+        if not addresses:
+            raise OSError(f"{host} has no address")
+    for address in () if allowed else addresses:
+        if not (is_public(address) or (local and is_loopback(address))):
+            return HostRefused(message=f"{host} is at {address}, which is no public address")
+    return addresses if resolve is not None else ()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
+async def resolve(host: str, port: int) -> tuple[str, ...]:
+    """Return the addresses of a host by the system's resolver."""
+    try:
+        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host} is no host name") from error
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the environment's proxy for a URL, None for loopback and for hosts in `NO_PROXY`."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme.lower()) or proxies.get("all")
+    if not proxy or is_loopback(host) or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"

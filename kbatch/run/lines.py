@@ -1,0 +1,94 @@
+"""Opens a line to each provider that a plan needs: base URL and key from the environment, or the simulator's app."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from kbatch.problems import Invalid, Problem, Refused
+from kbatch.providers.base import Provider
+from kbatch.providers.registry import PROVIDERS
+from kbatch.receipts.receipt import Receipt
+from kbatch.run.context import Line
+from kbatch.run.hosts import check_base_url, is_loopback
+from kbatch.run.pacing import poll_scale
+from kbatch.run.slots import Slots
+from kbatch.run.transport import Client, Limits
+
+SIMULATED_SCALE = 0.005
+DEFAULT_CONCURRENCY = {"apiframe": 8, "aimlapi": 4}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Where lines lead: the environment's variables, or an ASGI app that plays both providers; jobs at once by provider."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    app: Any | None = None
+    concurrency: Mapping[str | None, int] = field(default_factory=dict)
+
+
+def concurrency_of(provider: str, wished: Mapping[str | None, int]) -> int:
+    """Return how many jobs may run at a provider: named for it, else a bare number, else the default."""
+    return wished.get(provider) or wished.get(None) or DEFAULT_CONCURRENCY.get(provider, 4)
+
+
+def origin_of(provider: Provider, wiring: Wiring) -> str:
+    """Return where receipts say that they come from: `https://host`, `loopback` or `simulator`; Invalid for a bad URL."""
+    if wiring.app is not None:
+        return "simulator"
+    url = _base_url(provider, wiring)
+    parts = urlsplit(url)
+    return "loopback" if is_loopback(parts.hostname or "") else f"https://{parts.netloc.lower()}"
+
+
+def check_origins(renders: Mapping[str, Receipt], names: Iterable[str], wiring: Wiring) -> None:
+    """Refuse a run that would mix receipts of two origins in one lockfile."""
+    origins = {name: origin_of(PROVIDERS[name], wiring) for name in names}
+    for receipt in renders.values():
+        origin = origins.get(receipt.provider)
+        if origin is not None and receipt.origin and receipt.origin != origin:
+            message = f"the lockfile has receipts of {receipt.provider} from {receipt.origin}, this run would use {origin}"
+            hint = "`--lockfile FILE` gives this origin a lockfile of its own"
+            raise Refused("mixed-origins", message, hint=hint)
+
+
+@asynccontextmanager
+async def open_lines(names: Iterable[str], wiring: Wiring) -> AsyncIterator[dict[str, Line]]:
+    """Yield a line to each named provider; Refused when a key is missing."""
+    async with AsyncExitStack() as stack:
+        lines = {}
+        for name in names:
+            line = _line(PROVIDERS[name], wiring)
+            await stack.enter_async_context(line.client)
+            lines[name] = line
+        yield lines
+
+
+def _line(provider: Provider, wiring: Wiring) -> Line:
+    places = concurrency_of(provider.name, wiring.concurrency)
+    url = provider.base_url if wiring.app is not None else _base_url(provider, wiring)
+    key = "simulated" if wiring.app is not None else wiring.environment.get(provider.key_variable, "").strip()
+    if not key:
+        message = f"{provider.key_variable} is not set, and this needs {provider.title}"
+        raise Refused("key-missing", message, hint="keys come from the environment only; --simulate needs none")
+    loopback = wiring.app is not None or is_loopback(urlsplit(url).hostname or "")
+    scale = poll_scale(wiring.environment.get("KBATCH_POLL_SCALE"), loopback=loopback)
+    if isinstance(scale, Problem):
+        raise Invalid([scale])
+    if wiring.app is not None and not wiring.environment.get("KBATCH_POLL_SCALE"):
+        scale = SIMULATED_SCALE
+    limits = Limits(connections=places + 16)
+    client = Client(url, provider.authorization(key), app=wiring.app, limits=limits)
+    return Line(
+        provider=provider, client=client, slots=Slots(places), origin=origin_of(provider, wiring), scale=scale
+    )
+
+
+def _base_url(provider: Provider, wiring: Wiring) -> str:
+    url = wiring.environment.get(provider.url_variable, "").strip() or provider.base_url
+    problem = check_base_url(url)
+    if problem is not None:
+        raise Invalid([Problem(code=problem.code, message=f"{provider.url_variable}: {problem.message}", hint=problem.hint)])
+    return url

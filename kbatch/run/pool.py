@@ -1,0 +1,51 @@
+"""Connections that are kept for reuse: at most so many at once, the one used last is used first.
+
+Rules it keeps: only a connection whose exchange ended in order is reused; after an error or a cancellation it is
+closed, since what is still on its way could be taken for the answer to the next request. It knows nothing of HTTP.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
+
+import anyio
+
+Connection = TypeVar("Connection")
+
+
+class Pool(Generic[Connection]):
+    """Makes connections when none is free; `close` is called for each one that is not reused."""
+
+    def __init__(
+        self, make: Callable[[], Connection], close: Callable[[Connection], Awaitable[None]], *, limit: int
+    ) -> None:
+        self._make = make
+        self._close = close
+        self._limit = limit
+        self._slots = anyio.Semaphore(limit)
+        self._free: list[Connection] = []
+        self._closed = False
+
+    @asynccontextmanager
+    async def lease(self, *, fresh: bool = False) -> AsyncIterator[Connection]:
+        """Lend one connection, a new one if `fresh`; it comes back only when the block ends in order."""
+        async with self._slots:
+            connection = self._free.pop() if self._free and not fresh else self._make()
+            try:
+                yield connection
+            except BaseException:
+                await self._end(connection)
+                raise
+            self._free.append(connection)
+            if self._closed or len(self._free) > self._limit:
+                await self._end(self._free.pop(0))
+
+    async def aclose(self) -> None:
+        """Close all that are free; one that is still lent is closed when it comes back."""
+        self._closed = True
+        while self._free:
+            await self._end(self._free.pop())
+
+    async def _end(self, connection: Connection) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._close(connection)

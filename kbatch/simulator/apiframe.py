@@ -1,0 +1,302 @@
+"""Apiframe v2 as its documents describe it: every endpoint, its answers and its documented errors."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kbatch.simulator.exchange import APIFRAME, Call, Reply, read_json, reply_json
+from kbatch.simulator.faults import Event, Place, draw_fates
+from kbatch.simulator.fields import Complaint, choice, link, many, record, text
+from kbatch.simulator.offers import OFFERS, Offer, cheapest_and_dearest, offers_of, quote, timeline_of
+from kbatch.simulator.orders import Beat, Clip
+from kbatch.simulator.pictures import EXTENSIONS, kind_of, parts_of
+from kbatch.simulator.purchase import Purchase, accept, event_of, picture_of
+from kbatch.simulator.state import (
+    DAY_S,
+    ENDED_WITHOUT_A_CLIP,
+    Job,
+    KeyUse,
+    Phase,
+    Upload,
+    World,
+    available,
+    clip_token,
+    digest_of,
+    expired,
+    phase,
+    stamp,
+)
+
+MEBIBYTE = 1024 * 1024
+IMAGE_LIMIT = 25 * MEBIBYTE
+VIDEO_LIMIT = 50 * MEBIBYTE
+KEY_LIMIT = 255
+MAX_CONCURRENT_SHOWN = 10
+SOON_S = 30.0
+STATUSES = ("QUEUED", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED")
+_WORDS = dict(zip(Phase, STATUSES, strict=True))
+
+COMMON = {
+    "prompt": text(1, 4000),
+    "webhookUrl": link(),
+    "webhookEvents": many(choice("progress", "completed", "failed"), most=3),
+}
+_PICTURES = ("start_image", "end_image")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def error(status: int, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Reply:
+    """Return an error in Apiframe's envelope."""
+    return reply_json(status, {"error": message, **more}, headers)
+
+
+def refuse_key(call: Call) -> Reply | None:
+    """Return the 401 that a missing or an unknown key gets; a key `invalid` or `bad…` stands for an unknown one."""
+    key = call.headers.get("x-api-key", "").strip()
+    if not key:
+        return error(401, "API key is required")
+    return error(401, "Invalid API key") if key == "invalid" or key.startswith("bad") else None
+
+
+def submit(world: World, call: Call, now: float) -> Reply:
+    """Accept a video job: 202 with its id, or one of the documented refusals; a replayed key charges nothing."""
+    try:
+        body = read_json(call.body)
+    except ValueError as trouble:
+        return error(400, f"Request body is not valid JSON: {trouble}")
+    complaints = complaints_about(body)
+    if complaints:
+        return _invalid(complaints)
+    key = call.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= KEY_LIMIT:
+        return error(400, f"Idempotency-Key must have 1 to {KEY_LIMIT} characters")
+    if key is not None and key in world.keys and now < world.keys[key].at + DAY_S:
+        return _replay(world, world.keys[key], body, now)
+    return _buy(world, body, key, now)
+
+
+def poll(world: World, call: Call, now: float) -> Reply:
+    """Show one job: 400 for what is no id, 404 for an unknown one."""
+    job_id = call.path.rpartition("/")[2]
+    if not _UUID.fullmatch(job_id):
+        return error(400, "Invalid job ID")
+    job = world.jobs.get(job_id.lower())
+    if job is None or job.provider != APIFRAME:
+        return error(404, "Job not found")
+    return reply_json(200, {**_shown(world, job, call.base, now), "input": job.input})
+
+
+def job_at(world: World, call: Call) -> Job | None:
+    """Return the job that a poll is about."""
+    return world.jobs.get(call.path.rpartition("/")[2].lower())
+
+
+def list_jobs(world: World, call: Call, now: float) -> Reply:
+    """Show a page of jobs, newest first, without their input; `cursor` is the number below which to go on."""
+    wanted, model = call.query.get("status"), call.query.get("model")
+    limit, cursor = call.query.get("limit", "20"), call.query.get("cursor")
+    order = world.order[APIFRAME]
+    complaints = []
+    if wanted is not None and wanted not in STATUSES:
+        complaints.append(("status", f"Expected one of {', '.join(STATUSES)}"))
+    if not re.fullmatch(r"[1-9][0-9]?|100", limit, re.ASCII):
+        complaints.append(("limit", "Number must be from 1 to 100"))
+    if cursor is not None and not re.fullmatch(r"c[0-9]{1,12}", cursor, re.ASCII):
+        complaints.append(("cursor", "Invalid cursor"))
+    if complaints:
+        return _invalid(complaints)
+    below = len(order) if cursor is None else min(len(order), int(cursor[1:]))
+    found: list[Job] = []
+    for number in range(below - 1, -1, -1):
+        job = world.jobs[order[number]]
+        if model in (None, job.model) and wanted in (None, _WORDS[phase(world, job, now)[0]]):
+            found.append(job)
+        if len(found) > int(limit):
+            break
+    page = found[: int(limit)]
+    more = len(found) > len(page)
+    jobs = [_shown(world, job, call.base, now) for job in page]
+    return reply_json(200, {"jobs": jobs, "nextCursor": f"c{page[-1].number}" if more else None, "hasMore": more})
+
+
+def show_account(world: World, call: Call, now: float) -> Reply:
+    """Show the account: the balance is `team.credits`; nothing of the key is shown."""
+    team = {
+        "id": "team_simulated",
+        "name": "Simulated team",
+        "credits": available(world, APIFRAME),
+        "plan": "simulated",
+        "maxConcurrentJobs": world.terms.concurrency or MAX_CONCURRENT_SHOWN,
+    }
+    user = {"id": "user_simulated", "email": "nobody@simulated.invalid", "name": "Simulated user"}
+    return reply_json(200, {"user": user, "team": team, "apiKey": {"id": "key_simulated", "name": "simulated"}})
+
+
+def list_models(world: World, call: Call, now: float) -> Reply:
+    """Show what is on offer; needs no key."""
+    models = []
+    for offer in offers_of(APIFRAME):
+        low, high = cheapest_and_dearest(offer)
+        mode = "per_second" if offer.by_second else "fixed"
+        models.append({"id": offer.model, "type": "video", "costMin": low, "costMax": high, "pricingMode": mode})
+    return reply_json(200, {"models": models})
+
+
+def upload(world: World, call: Call, now: float) -> Reply:
+    """Take a file from the multipart field `file`, told by its first bytes, and serve it for an hour."""
+    try:
+        parts = parts_of(call.headers.get("content-type", ""), call.body)
+    except ValueError as trouble:
+        return error(400, str(trouble))
+    files = [part for part in parts if part.name == "file" and part.filename is not None]
+    if len(files) != 1 or len(parts) != 1:
+        return _invalid([("file", "Expected exactly one file in the field `file`")])
+    data = files[0].data
+    media_type = kind_of(data)
+    if media_type is None:
+        return _invalid([("file", "Unsupported file type: PNG, JPEG, WebP, GIF, MP4, WebM or MOV")])
+    kind = media_type.partition("/")[0]
+    if len(data) > (VIDEO_LIMIT if kind == "video" else IMAGE_LIMIT):
+        return error(413, "File too large")
+    fates = draw_fates(world.terms.faults, world.tally, event_of_upload(call))
+    lives_s = SOON_S if "expires-soon" in fates else world.terms.upload_lives_s
+    name = digest_of(f"{world.terms.seed}|upload|{len(world.uploads)}|{now!r}")[:32]
+    file = Upload(
+        id=name,
+        name=f"file.{EXTENSIONS[media_type]}",
+        media_type=media_type,
+        data=data,
+        expires_at=now + lives_s,
+    )
+    world.uploads[name] = file
+    shown = {
+        "id": name,
+        "url": f"{call.base}/uploads/{name}/{file.name}",
+        "kind": kind,
+        "contentType": media_type,
+        "byteSize": len(data),
+        "expiresAt": stamp(file.expires_at),
+    }
+    return reply_json(201, shown)
+
+
+def event_of_upload(call: Call) -> Event:
+    """Return how the dice see an upload: a rule's `match` is held against the file's name."""
+    try:
+        names = [part.filename or "" for part in parts_of(call.headers.get("content-type", ""), call.body)]
+    except ValueError:
+        names = []
+    return event_of(APIFRAME, Place.UPLOAD, "upload", names[0] if names else "")
+
+
+def complaints_about(body: object) -> list[Complaint]:
+    """Return what is wrong with the body of a submit: shape and common fields, then the model's own."""
+    models = tuple(offer.model for offer in offers_of(APIFRAME))
+    if not isinstance(body, dict):
+        return record({}).complain(body, "")
+    parameters = body.get("klingParams", {})
+    rest = {name: value for name, value in body.items() if name not in ("model", "klingParams")}
+    found = record(COMMON).complain(rest, "")
+    found += [(name, "Required") for name in ("prompt", "model") if name not in body]
+    if "model" in body:
+        found += choice(*models).complain(body["model"], "model")
+    offer = _offer(body)
+    if offer is None:
+        return found + ([] if isinstance(parameters, dict) else record({}).complain(parameters, "klingParams"))
+    return found + offer.complaints(parameters, "klingParams")
+
+
+def _offer(body: Mapping[str, Any]) -> Offer | None:
+    model = body.get("model")
+    return OFFERS.get((APIFRAME, model)) if isinstance(model, str) else None
+
+
+def _replay(world: World, use: KeyUse, body: Mapping[str, Any], now: float) -> Reply:
+    if use.digest != _digest(body):
+        return error(409, "Idempotency-Key was already used with a different request body")
+    job = world.jobs[use.job_id]
+    return reply_json(202, {"jobId": job.id, "status": _WORDS[phase(world, job, now)[0]]})
+
+
+def _buy(world: World, body: Mapping[str, Any], key: str | None, now: float) -> Reply:
+    offer = OFFERS[APIFRAME, body["model"]]
+    completed = offer.complete(body.get("klingParams", {}))
+    price = quote(offer, completed)
+    if world.terms.concurrency is not None and world.running[APIFRAME] >= world.terms.concurrency:
+        return too_many(world, "Too many concurrent jobs")
+    left = available(world, APIFRAME)
+    if left < price.credits:
+        return error(402, "Insufficient credits", creditsRequired=price.credits, creditsAvailable=left)
+    pictures = {name: picture_of(world, completed[name], now) for name in _PICTURES if name in completed}
+    lost = next((url for _, url in pictures.values() if url is not None), None)
+    wide, _, high = completed.get("aspect_ratio", "16:9").partition(":")
+    clip = Clip(
+        provider=APIFRAME,
+        model=offer.model,
+        variant=price.variant,
+        prompt=body["prompt"],
+        seconds=float(completed["duration"]),
+        audio=completed.get("generate_audio", False),
+        ratio=(int(wide), int(high)),
+        beats=tuple(Beat(prompt=beat["prompt"], seconds=beat["duration"]) for beat in timeline_of(completed)),
+        start=pictures["start_image"][0] if "start_image" in pictures else None,
+        end=pictures["end_image"][0] if "end_image" in pictures else None,
+    )
+    sent = {name: value for name, value in body.items() if not name.startswith("webhook")}
+    purchase = Purchase(
+        provider=APIFRAME,
+        model=offer.model,
+        prompt=body["prompt"],
+        input=sent,
+        quote=price,
+        clip=clip,
+        key=key,
+        lost_picture=lost,
+    )
+    job = accept(world, purchase, now)
+    if key is not None:
+        world.keys[key] = KeyUse(job_id=job.id, digest=_digest(body), at=now)
+    return reply_json(202, {"jobId": job.id, "status": "QUEUED"})
+
+
+def too_many(world: World, message: str, wait_s: int | None = None) -> Reply:
+    """Return the 429, whose Retry-After is in seconds."""
+    seconds = world.terms.retry_after_s if wait_s is None else wait_s
+    return error(429, message, {"retry-after": str(seconds)})
+
+
+def _shown(world: World, job: Job, base: str, now: float) -> dict[str, Any]:
+    where, progress = phase(world, job, now)
+    ended = where not in (Phase.QUEUED, Phase.RUNNING)
+    failed = where in ENDED_WITHOUT_A_CLIP
+    return {
+        "id": job.id,
+        "status": _WORDS[where],
+        "model": job.model,
+        "progress": None if failed else progress,
+        "result": _result(job, f"{base}/clips/{clip_token(world, job)}.mp4") if where is Phase.COMPLETED else None,
+        "error": job.error if failed else None,
+        "creditCost": 0 if failed else job.credits,
+        "webhookStatus": None,
+        "createdAt": stamp(job.created_at),
+        "completedAt": stamp(job.ends_at) if ended else None,
+        "expired": where is Phase.COMPLETED and expired(world, job, now),
+    }
+
+
+def _result(job: Job, url: str) -> Any:
+    if "result-string" in job.fates:
+        return url
+    return {"videos": [url]} if "result-list" in job.fates else {"videoUrl": url}
+
+
+def _invalid(complaints: list[Complaint]) -> Reply:
+    details: dict[str, list[str]] = {}
+    for path, message in complaints:
+        details.setdefault(path, []).append(message)
+    return error(400, "Validation failed", details=details)
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    return digest_of(json.dumps(body, sort_keys=True))

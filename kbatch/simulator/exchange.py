@@ -1,0 +1,76 @@
+"""What passes between the door (a socket, or a call in process) and the pretended world: calls in, replies out.
+
+A reply also says what becomes of the connection, since a lost answer is an answer too. Nothing here knows a socket.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from kbatch.simulator.orders import Clip
+
+APIFRAME = "apiframe"
+AIMLAPI = "aimlapi"
+PROVIDERS = (APIFRAME, AIMLAPI)
+
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One HTTP request; `path` is decoded, header names are lower case, `base` is the origin that was called."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    base: str = "http://127.0.0.1"
+
+
+class Connection(Enum):
+    """What happens to the connection: kept, cut after `Reply.sent` bytes of the body, or held without an answer."""
+
+    KEEP = "keep"
+    CUT = "cut"
+    HANG = "hang"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One HTTP answer; `clip` asks the door to make the body, `effect` names the fault that bends that download.
+
+    `sent` is None when nothing at all leaves before a cut, else how many bytes of the body do. `wait_s` passes before
+    the answer, `drip_s` is spread over its body. `charged` says that the bill changed: it goes to disk first.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    clip: Clip | None = None
+    effect: str | None = None
+    connection: Connection = Connection.KEEP
+    sent: int | None = None
+    wait_s: float = 0.0
+    drip_s: float = 0.0
+    charged: bool = False
+
+
+def reply_json(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return a JSON answer; escaped to ASCII, since a prompt may hold half of a surrogate pair."""
+    body = json.dumps(document, separators=(",", ":")).encode()
+    return Reply(status=status, headers={"content-type": JSON_TYPE, **(headers or {})}, body=body)
+
+
+def read_json(body: bytes) -> Any:
+    """Return the document in `body`; ValueError for anything that RFC 8259 does not allow, `NaN` included."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

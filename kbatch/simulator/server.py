@@ -1,0 +1,184 @@
+"""The simulator as a Starlette app: what asks the clock, writes the bill to disk and puts replies on the wire.
+
+    app = build_app(Settings(latency_s=30))
+    httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simulator")
+
+A connection that is to be cut raises `Cut` out of the app. In process that is what the caller's transport sees, in
+place of the read error of a socket; `kbatch.simulator.listen` turns it into a real cut. Both mean the same: the request
+arrived and its answer did not. An answer that never comes ends likewise after `Settings.hang_s`, or when the client
+leaves.
+A charge is in the bill file before its answer leaves; other changes of the bill follow right after the answer.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
+
+from kbatch.files import write_atomic
+from kbatch.simulator import bill
+from kbatch.simulator.downloads import deliver
+from kbatch.simulator.exchange import Call, Connection, Reply, reply_json
+from kbatch.simulator.state import Terms, World, new_world
+from kbatch.simulator.studio import Studio, fetch
+from kbatch.simulator.world import answer
+
+BODY_LIMIT = 64 * 1024 * 1024
+SEVER = "kbatch.sever"
+_DROPS = 10
+
+Sever = Callable[[], Awaitable[None]]
+"""Ends a real connection: what was written is flushed, nothing more is sent."""
+
+
+class Cut(Exception):
+    """The connection ended without a whole answer: the request arrived, and may have been paid for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Terms):
+    """How a simulator is set up: the world's terms, whether clips are real, and where the bill goes.
+
+    `clock` gives seconds since the epoch; a virtual one makes a rehearsal instant. `hang_s` bounds an answer that never
+    comes.
+    """
+
+    clips: bool = True
+    bill: Path | None = None
+    hang_s: float = 600.0
+    clock: Callable[[], float] = time.time
+
+
+def build_app(settings: Settings) -> Starlette:
+    """Return the app that serves both providers, their clips and the bill; its world is `app.state.world`."""
+    door = Door(settings)
+    app = Starlette(routes=[Mount("/", app=door)])
+    app.state.world = door.world
+    app.state.door = door
+    return app
+
+
+class Door:
+    """The ASGI side of one world."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.world: World = new_world(settings)
+        self._studio = Studio(real=settings.clips)
+        self._written = 0
+        self._lock: anyio.Lock | None = None
+        if settings.bill is not None:
+            write_atomic(settings.bill, bill.as_text(self.world.bill).encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        body = await _read(receive)
+        if body is None:
+            await _send_whole(send, _too_large(), head=False)
+            return
+        call = _call(scope, body)
+        reply = answer(self.world, call, self.settings.clock())
+        if reply.clip is not None:
+            reply = deliver(reply, await fetch(self._studio, reply.clip), call)
+        if reply.charged:
+            await self.save_bill()
+        try:
+            await self._put_on_the_wire(reply, scope, receive, send)
+        finally:
+            await self.save_bill()
+
+    async def save_bill(self) -> None:
+        """Bring the bill file up to date; several that wait here are served by one write."""
+        version, path = self.world.bill.version, self.settings.bill
+        if path is None or self._written >= version:
+            return
+        if self._lock is None:
+            self._lock = anyio.Lock()
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                if self._written >= version:
+                    return
+                version, text = self.world.bill.version, bill.as_text(self.world.bill)
+                await anyio.to_thread.run_sync(write_atomic, path, text.encode())
+                self._written = version
+
+    async def _put_on_the_wire(self, reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
+        if reply.wait_s:
+            await anyio.sleep(reply.wait_s)
+        if reply.connection is Connection.KEEP:
+            await _send(send, reply, head=scope["method"] == "HEAD")
+            return
+        if reply.connection is Connection.HANG:
+            with anyio.move_on_after(self.settings.hang_s):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+        elif reply.sent is not None:
+            await _start(send, reply)
+            await send({"type": "http.response.body", "body": reply.body[: reply.sent], "more_body": True})
+        sever: Sever | None = scope.get("extensions", {}).get(SEVER)
+        if sever is not None:
+            await sever()
+        raise Cut(f"{scope['method']} {scope['path']}: the connection was cut")
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Return the request's body, None when it is larger than anything that a provider takes."""
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(pieces)
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size <= BODY_LIMIT:
+            pieces.append(piece)
+        if not message.get("more_body", False):
+            return b"".join(pieces) if size <= BODY_LIMIT else None
+
+
+def _call(scope: Scope, body: bytes) -> Call:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    query = scope["query_string"].decode("latin-1")
+    return Call(
+        method=scope["method"],
+        path=scope["path"],
+        query=dict(parse_qsl(query, keep_blank_values=True)) if query else {},
+        headers=headers,
+        body=body,
+        base=f"{scope['scheme']}://{headers.get('host', '127.0.0.1')}",
+    )
+
+
+async def _send(send: Send, reply: Reply, *, head: bool) -> None:
+    if not reply.drip_s or head:
+        await _send_whole(send, reply, head=head)
+        return
+    await _start(send, reply)
+    step = max(1, len(reply.body) // _DROPS)
+    for at in range(0, len(reply.body), step):
+        await send({"type": "http.response.body", "body": reply.body[at : at + step], "more_body": True})
+        await anyio.sleep(reply.drip_s / _DROPS)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send_whole(send: Send, reply: Reply, *, head: bool) -> None:
+    await _start(send, reply)
+    await send({"type": "http.response.body", "body": b"" if head else reply.body})
+
+
+async def _start(send: Send, reply: Reply) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+    headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+
+
+def _too_large() -> Reply:
+    return reply_json(413, {"error": f"Payload larger than {BODY_LIMIT} bytes"})

@@ -1,0 +1,126 @@
+"""What the simulator's answers hold, as JSON Schema: the second half of its OpenAPI document.
+
+Written by hand and not made from the code that answers, so that a fuzzer that compares the two can find a difference.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Shape = Mapping[str, Any]
+
+TEXT: Shape = {"type": "string"}
+WHOLE: Shape = {"type": "integer", "minimum": 0}
+MOMENT: Shape = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+URL: Shape = {"type": "string", "pattern": "^https?://"}
+UUID: Shape = {"type": "string", "format": "uuid"}
+
+
+def closed(**properties: Shape) -> Shape:
+    """Return an object with exactly these properties, all of them there."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def or_null(shape: Shape) -> Shape:
+    """Return the same, or null."""
+    return {"anyOf": [shape, {"type": "null"}]}
+
+
+def listed(shape: Shape) -> Shape:
+    """Return a list of these."""
+    return {"type": "array", "items": shape}
+
+
+# Apiframe
+
+APIFRAME_ERROR = closed(error=TEXT)
+APIFRAME_INVALID: Shape = {
+    "type": "object",
+    "properties": {"error": TEXT, "details": {"type": "object", "additionalProperties": listed(TEXT)}},
+    "required": ["error"],
+    "additionalProperties": False,
+}
+APIFRAME_BROKE = closed(error=TEXT, creditsRequired=WHOLE, creditsAvailable={"type": "integer"})
+_STATUS: Shape = {"type": "string", "enum": ["QUEUED", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED"]}
+ACCEPTED = closed(jobId=UUID, status=_STATUS)
+_JOB: dict[str, Shape] = {
+    "id": UUID,
+    "status": _STATUS,
+    "model": TEXT,
+    "progress": or_null({"type": "integer", "minimum": 0, "maximum": 100}),
+    "result": or_null({"anyOf": [closed(videoUrl=URL), closed(videos=listed(URL)), URL]}),
+    "error": or_null(TEXT),
+    "creditCost": WHOLE,
+    "webhookStatus": or_null(TEXT),
+    "createdAt": MOMENT,
+    "completedAt": or_null(MOMENT),
+    "expired": {"type": "boolean"},
+}
+FULL_JOB = closed(**_JOB, input={"type": "object"})
+JOBS = closed(jobs=listed(closed(**_JOB)), nextCursor=or_null(TEXT), hasMore={"type": "boolean"})
+ACCOUNT = closed(
+    user=closed(id=TEXT, email=TEXT, name=TEXT),
+    team=closed(id=TEXT, name=TEXT, credits={"type": "integer"}, plan=TEXT, maxConcurrentJobs=WHOLE),
+    apiKey=closed(id=TEXT, name=TEXT),
+)
+_PRICING: Shape = {"enum": ["fixed", "per_second"]}
+MODELS = closed(models=listed(closed(id=TEXT, type=TEXT, costMin=WHOLE, costMax=WHOLE, pricingMode=_PRICING)))
+UPLOADED = closed(
+    id=TEXT, url=URL, kind={"enum": ["image", "video"]}, contentType=TEXT, byteSize=WHOLE, expiresAt=MOMENT
+)
+
+# AI/ML
+
+_INNER: Shape = closed(name=TEXT, message=TEXT, data={})
+AIMLAPI_ERROR = closed(title=TEXT, status=WHOLE, message=TEXT, instance=TEXT, timestamp=MOMENT, error=_INNER)
+AIMLAPI_OLD_ERROR = closed(message=TEXT, path=TEXT, requestId=TEXT, statusCode=WHOLE, timestamp=MOMENT)
+_META = closed(usage=closed(credits_used=WHOLE, usd_spent={"type": "number", "minimum": 0}))
+GENERATION: Shape = {
+    "type": "object",
+    "properties": {"id": TEXT, "status": {"const": "queued"}, "meta": _META},
+    "required": ["id", "status"],
+    "additionalProperties": False,
+}
+_VIDEO: Shape = {
+    "type": "object",
+    "properties": {"url": URL, "content_type": TEXT, "file_name": TEXT},
+    "required": ["url"],
+    "additionalProperties": False,
+}
+GENERATED: Shape = {
+    "type": "object",
+    "properties": {
+        "id": TEXT,
+        "status": {"enum": ["queued", "generating", "waiting", "active", "completed", "error"]},
+        "video": {"anyOf": [_VIDEO, listed(_VIDEO), {"type": "null"}]},
+        "error": or_null({"anyOf": [closed(name=TEXT, message=TEXT), closed(detail=listed({"type": "object"}))]}),
+        "meta": _META,
+    },
+    "required": ["id", "status", "video", "error"],
+    "additionalProperties": False,
+}
+BALANCE = closed(current_balance={"type": "number"}, currency={"const": "USD"})
+
+# the simulator's own
+
+_TOTAL = closed(charged=WHOLE, refunded=WHOLE)
+_CHARGE = closed(
+    job_id=TEXT,
+    provider={"enum": ["apiframe", "aimlapi"]},
+    model=TEXT,
+    variant=TEXT,
+    credits=WHOLE,
+    refunded=WHOLE,
+    idempotency_key=or_null(TEXT),
+    at=MOMENT,
+)
+BILL = closed(
+    charges=listed(_CHARGE),
+    totals=closed(apiframe=_TOTAL, aimlapi=_TOTAL),
+    requests=closed(submit=WHOLE, poll=WHOLE, download=WHOLE, upload=WHOLE),
+    warnings=listed(closed(keys_leaked=WHOLE, header=TEXT)),
+)

@@ -1,0 +1,200 @@
+"""The state of the pretended world: its terms, its jobs, its money, and what time alone does to them.
+
+Pure in spirit: nothing here reads a clock, a disk or a random number; time comes in as `now` (seconds, UTC epoch),
+chance as a seed. The state is changed in place, since a copy of it for every request would cost as much as its jobs.
+"""
+
+import hashlib
+import heapq
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from kbatch.simulator.bill import Bill, refund
+from kbatch.simulator.exchange import AIMLAPI, APIFRAME, PROVIDERS
+from kbatch.simulator.faults import Rule, Tally
+from kbatch.simulator.orders import Clip
+
+DAY_S = 86_400.0
+QUEUED_SHARE = 0.1
+STARTING_CREDITS: Mapping[str, int] = {APIFRAME: 100_000, AIMLAPI: 2_000_000_000}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How this world behaves: times in seconds, `credits` per provider in its own unit, None for no limit.
+
+    `retention_s` is how long a clip stays (24 h is the default in Apiframe's specification).
+    """
+
+    seed: int = 0
+    latency_s: float = 0.0
+    retention_s: float = DAY_S
+    upload_lives_s: float = 3600.0
+    credits: Mapping[str, int] = field(default_factory=lambda: STARTING_CREDITS)
+    concurrency: int | None = None
+    rate_per_minute: int | None = None
+    retry_after_s: int = 1
+    slow_s: float = 2.0
+    faults: tuple[Rule, ...] = ()
+
+
+class Phase(StrEnum):
+    """Where a job is, in neither provider's words."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED_WITHOUT_A_CLIP = frozenset({Phase.FAILED, Phase.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One accepted purchase; `ends_at` is infinite for a job that hangs, `input` what the caller sent."""
+
+    id: str
+    number: int
+    provider: str
+    model: str
+    variant: str
+    prompt: str
+    input: Mapping[str, Any]
+    credits: int
+    created_at: float
+    ends_at: float
+    end: Phase
+    error: str | None
+    fates: frozenset[str]
+    clip: Clip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUse:
+    """What an idempotency key bought, with a digest of the body it was used with."""
+
+    job_id: str
+    digest: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file that the world serves until `expires_at`."""
+
+    id: str
+    name: str
+    media_type: str
+    data: bytes
+    expires_at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """All that the simulator remembers; `order` lists a provider's job ids as they came.
+
+    `dead` counts the clip URLs of a job that were found expired, `due` is a heap of when jobs end.
+    """
+
+    terms: Terms = field(default_factory=Terms)
+    bill: Bill = field(default_factory=Bill)
+    tally: Tally = field(default_factory=Tally)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    order: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in PROVIDERS})
+    keys: dict[str, KeyUse] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    dead: dict[str, int] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    pictures: dict[bytes, bytes] = field(default_factory=dict)
+    takes: dict[Clip, int] = field(default_factory=dict)
+    spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
+    held: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
+    running: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
+    due: list[tuple[float, int, str]] = field(default_factory=list)
+    calls: dict[str, deque[float]] = field(default_factory=lambda: {name: deque() for name in PROVIDERS})
+
+
+def new_world(terms: Terms) -> World:
+    """Return a world in which nothing has happened yet."""
+    return World(terms=terms, tally=Tally(seed=terms.seed))
+
+
+def settle(world: World, now: float) -> None:
+    """Let the jobs that are due end: a failed one is refunded, a completed one's hold becomes a charge."""
+    while world.due and world.due[0][0] <= now:
+        job = world.jobs[heapq.heappop(world.due)[2]]
+        world.running[job.provider] -= 1
+        if job.provider == AIMLAPI:
+            world.held[AIMLAPI] -= job.credits
+        if job.end in ENDED_WITHOUT_A_CLIP:
+            refund(world.bill, job.id)
+            if job.provider == APIFRAME:
+                world.spent[APIFRAME] -= job.credits
+        elif job.provider == AIMLAPI:
+            world.spent[AIMLAPI] += job.credits
+
+
+def balance(world: World, provider: str) -> int:
+    """Return the credits of an account as its balance endpoint tells them; what is only held still counts."""
+    return world.terms.credits.get(provider, 0) - world.spent[provider]
+
+
+def available(world: World, provider: str) -> int:
+    """Return the credits that a new purchase may use."""
+    return balance(world, provider) - world.held[provider]
+
+
+def phase(world: World, job: Job, now: float) -> tuple[Phase, int]:
+    """Return where a job is and its progress in percent: queued for a tenth of the latency, then rising to 99."""
+    if now >= job.ends_at:
+        return job.end, 100
+    latency = world.terms.latency_s
+    share = (now - job.created_at) / latency if latency > 0 else 1.0
+    if share < QUEUED_SHARE:
+        return Phase.QUEUED, 0
+    return Phase.RUNNING, max(1, min(99, int(100 * (share - QUEUED_SHARE) / (1 - QUEUED_SHARE))))
+
+
+def expired(world: World, job: Job, now: float) -> bool:
+    """Tell whether the clip of a completed job is no longer kept."""
+    return now >= job.ends_at + world.terms.retention_s
+
+
+def clip_token(world: World, job: Job) -> str:
+    """Return the unguessable name of a job's clip; another one after the first was found dead (`expired-url`)."""
+    turn = world.dead.get(job.id, 0)
+    token = digest_of(f"{world.terms.seed}|clip|{job.id}|{turn}")[:40]
+    world.tokens[token] = job.id
+    return token
+
+
+def is_dead(world: World, job: Job, token: str) -> bool:
+    """Tell whether a token is the dead first one of an `expired-url` job, and retire it."""
+    if "expired-url" not in job.fates or token != digest_of(f"{world.terms.seed}|clip|{job.id}|0")[:40]:
+        return False
+    world.dead[job.id] = 1
+    return True
+
+
+def shared_picture(world: World, data: bytes) -> bytes:
+    """Return the one copy of these bytes that the world keeps, however many jobs show them."""
+    return world.pictures.setdefault(hashlib.sha256(data).digest(), data)
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a text in hex; half a surrogate pair is no obstacle."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def stamp(now: float) -> str:
+    """Return an instant in UTC, ISO 8601 with milliseconds."""
+    instant = _EPOCH + timedelta(milliseconds=math.floor(now * 1000))
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"

@@ -1,0 +1,1 @@
+"""The JSON Schemas and model cards that kbatch reads and publishes."""

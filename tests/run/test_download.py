@@ -1,0 +1,476 @@
+"""Clips over a real socket: cut, moved, replaced, refused, and in the end whole or owed."""
+
+import errno
+import hashlib
+import re
+import struct
+
+import anyio
+import pytest
+
+from kbatch.files import PartFile
+from kbatch.media.mp4 import Media
+from kbatch.run.download import Fetched, NotFetched, Terms, Why, fetch
+from kbatch.run.transport import Client, Limits
+
+pytestmark = pytest.mark.anyio
+
+
+def box(kind, *parts):
+    """Return an MP4 box."""
+    content = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def clip(filling=0, size=300_000):
+    """Return a whole clip of 5 s, 64 by 48, silent, whose media is `size` bytes of `filling`."""
+    tkhd = box(b"tkhd", bytes(76), struct.pack(">HHHH", 64, 0, 48, 0))
+    mdhd = box(b"mdhd", struct.pack(">IIIII", 0, 0, 0, 1000, 5000), bytes(4))
+    hdlr = box(b"hdlr", bytes(8), b"vide", bytes(13))
+    moov = box(b"moov", box(b"mvhd", bytes(100)), box(b"trak", tkhd, box(b"mdia", mdhd, hdlr)))
+    return box(b"ftyp", b"isom", bytes(4)) + moov + box(b"mdat", bytes([filling]) * size)
+
+
+CLIP = clip()
+MEDIA = Media(duration=5.0, width=64, height=48, fps=None, audio=False)
+WHOLE = Fetched(sha256=hashlib.sha256(CLIP).hexdigest(), bytes=len(CLIP), media=MEDIA)
+QUICK = {"scale": 0.001, "jitter": lambda: 0.0}
+
+
+@pytest.fixture
+def part(tmp_path):
+    """Return a `.part` in an empty folder."""
+    file = PartFile(tmp_path / "clip.mp4")
+    yield file
+    file.close()
+
+
+def range_of(request):
+    """Return the first byte that a request asks for, 0 when for all."""
+    found = re.search(rb"\r\nrange: bytes=(\d+)-\r\n", request, re.IGNORECASE)
+    return int(found[1]) if found else 0
+
+
+def whole_or_rest(request, reply, data=CLIP, **headers):
+    """Return the honest answer to a request, with 206 where it asks for a part."""
+    start = range_of(request)
+    if start >= len(data):
+        return reply(416, b"", content_range=f"bytes */{len(data)}")
+    if b"\r\nrange:" not in request.lower():
+        return reply(200, data, **headers)
+    return reply(206, data[start:], content_range=f"bytes {start}-{len(data) - 1}/{len(data)}", **headers)
+
+
+async def get(server, part, **terms):
+    """Fetch from a server whose API is on loopback too."""
+    async with Client(server.url, ("X-API-Key", "k")) as client:
+        return await fetch(client, f"{server.url}/clip.mp4", part, Terms(**{**QUICK, **terms}))
+
+
+async def test_a_whole_clip_is_fetched_and_verified(serve, reply, part):
+    """Bytes, digest and what the probe found come back; the file is what was served, under its `.part` name."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(200, CLIP))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert part.path.read_bytes() == CLIP
+    assert not part.target.exists()
+    assert len(server.requests) == 1
+
+
+async def test_a_clip_without_a_length_is_fetched(serve, part):
+    """A chunked answer ends where it ends; the probe tells that it is whole."""
+
+    async def answer(stream, request, seen):
+        await stream.send(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for place in range(0, len(CLIP), 50_000):
+            piece = CLIP[place : place + 50_000]
+            await stream.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+        await stream.send(b"0\r\n\r\n")
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+
+
+@pytest.mark.parametrize("etag", ["", '"v1"'], ids=["without-etag", "with-etag"])
+async def test_cuts_are_resumed_where_they_happened(serve, reply, part, etag):
+    """After each cut the rest is asked for, with a little of what is there to compare, and nothing is fetched twice."""
+    cut_at = 120_000
+
+    async def answer(stream, request, seen):
+        data = whole_or_rest(request, reply, etag=etag)
+        if len(seen.requests) < 3:
+            await stream.send(data[: data.index(b"\r\n\r\n") + 4 + cut_at])
+            return False
+        await stream.send(data)
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert [range_of(request) for request in server.requests] == [0, cut_at - 4096, 2 * cut_at - 2 * 4096]
+    assert [f"if-range: {etag}".encode() in request.lower() for request in server.requests] == [
+        False,
+        *[bool(etag)] * 2,
+    ]
+
+
+async def test_what_an_earlier_run_left_is_resumed(serve, reply, part):
+    """A `.part` of a killed process is gone on with, after its last bytes were compared."""
+    part.write(CLIP[:200_000])
+
+    async def answer(stream, request, seen):
+        await stream.send(whole_or_rest(request, reply))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert [range_of(request) for request in server.requests] == [200_000 - 4096]
+
+
+async def test_a_part_that_is_complete_is_not_fetched_again(serve, reply, part):
+    """Of a clip that is all there only the last bytes are asked for."""
+    part.write(CLIP)
+
+    async def answer(stream, request, seen):
+        await stream.send(whole_or_rest(request, reply))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert [range_of(request) for request in server.requests] == [len(CLIP) - 4096]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(clip(filling=7)[:200_000], id="another-clip-of-the-same-length"),
+        pytest.param(b"<html>" * 3, id="a-few-bytes-of-something-else"),
+        pytest.param(clip(size=400_000), id="a-longer-clip"),
+        pytest.param(CLIP + bytes(1000), id="more-than-the-clip"),
+    ],
+)
+async def test_pieces_of_two_clips_are_never_joined(serve, reply, part, left):
+    """A `.part` that is not the beginning of what is served is dropped and fetched anew."""
+    part.write(left)
+
+    async def answer(stream, request, seen):
+        await stream.send(whole_or_rest(request, reply))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert part.path.read_bytes() == CLIP
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(lambda reply: reply(200, CLIP), id="200-in-place-of-206"),
+        pytest.param(lambda reply: reply(416, b""), id="416"),
+        pytest.param(lambda reply: reply(206, CLIP[9:], content_range=f"bytes 9-{len(CLIP) - 1}/*"), id="another-part"),
+        pytest.param(lambda reply: reply(206, CLIP), id="206-without-a-place"),
+        pytest.param(lambda reply: reply(206, b"", content_range=f"bytes 195904-300100/{len(CLIP)}"), id="206-empty"),
+    ],
+)
+async def test_a_host_that_does_not_resume_is_asked_for_all(serve, reply, part, first):
+    """Whatever a host makes of Range, the clip comes out whole."""
+    part.write(CLIP[:200_000])
+
+    async def answer(stream, request, seen):
+        await stream.send(first(reply) if len(seen.requests) == 1 else whole_or_rest(request, reply))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert part.path.read_bytes() == CLIP
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_a_host_in_trouble_is_asked_again(serve, reply, part, status):
+    """Transient answers are retried, also those that are no HTTP at all."""
+
+    async def answer(stream, request, seen):
+        if len(seen.requests) == 1:
+            await stream.send(reply(status, b"<html>oops</html>"))
+            return True
+        if len(seen.requests) == 2:
+            await stream.send(b"\x00\x01")
+            return False
+        await stream.send(reply(200, CLIP))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+
+
+async def test_retry_after_is_honoured(serve, reply, part):
+    """A host that asks for a pause gets it, whatever the scale of kbatch's own waits."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(503, b"", retry_after="60"))
+        return True
+
+    async with serve(answer) as server:
+        found = await get(server, part, total_s=0.05)
+    assert found == NotFetched(message="not fetched within 0.05 s", why=Why.LATER)
+    assert len(server.requests) == 1
+
+
+async def test_the_budget_of_attempts_ends(serve, reply, part):
+    """A host that stays in trouble leaves the clip owed, after as many attempts as allowed."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(503, b""))
+        return True
+
+    async with serve(answer) as server:
+        found = await get(server, part, attempts=4)
+    assert found == NotFetched(message="the clip's host answered HTTP 503", why=Why.LATER)
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_a_url_that_ended_needs_a_fresh_one(serve, reply, part, status):
+    """The same URL is not asked again: the provider is."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(status, b"expired"))
+        return True
+
+    async with serve(answer) as server:
+        found = await get(server, part)
+    assert found == NotFetched(message=f"the clip's host answered HTTP {status}", why=Why.STALE)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        pytest.param(b"<!DOCTYPE html><title>Sign in</title>", {"content_type": "text/html"}, id="html"),
+        pytest.param(b"<!DOCTYPE html><title>Sign in</title>", {"content_type": "video/mp4"}, id="html-that-lies"),
+        pytest.param(b'{"error": "expired"}', {"content_type": "application/json"}, id="json"),
+        pytest.param(b"", {}, id="empty"),
+        pytest.param(CLIP[:-1], {}, id="one-byte-missing-at-the-source"),
+        pytest.param(CLIP + b"\0", {}, id="one-byte-too-many"),
+        pytest.param(b"\x1f\x8b", {"content_encoding": "gzip"}, id="encoded"),
+        pytest.param(bytes(5000), {"content_type": "text/html\x9b2J"}, id="an-escape-in-a-header"),
+    ],
+)
+async def test_what_is_no_clip_is_not_kept(serve, reply, part, body, headers):
+    """A page, a torso or nothing is tried once more, then the URL counts as stale; nothing of it stays."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(200, body, **headers))
+        return True
+
+    async with serve(answer) as server:
+        found = await get(server, part)
+    assert isinstance(found, NotFetched)
+    assert found.why is Why.STALE
+    assert found.message.isprintable()
+    assert len(server.requests) == 2
+    assert part.size == 0
+
+
+async def test_redirects_are_followed_by_hand(serve, reply, part):
+    """Relative and absolute ones lead to the clip, the range asked for at each."""
+    part.write(CLIP[:10_000])
+
+    async def answer(stream, request, seen):
+        path = request.split(b" ")[1]
+        steps = {b"/clip.mp4": "a/b", b"/a/b": "/c", b"/c": f"{seen.url}/d"}
+        if path in steps:
+            await stream.send(reply(302, b"", location=steps[path]))
+        else:
+            await stream.send(whole_or_rest(request, reply))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert [range_of(request) for request in server.requests] == [10_000 - 4096] * 4
+
+
+async def test_a_circle_of_redirects_ends(serve, reply, part):
+    """After five the URL counts as stale."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(302, b"", location="/clip.mp4"))
+        return True
+
+    async with serve(answer) as server:
+        found = await get(server, part)
+    assert found == NotFetched(message="more than 5 redirects", why=Why.STALE)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://10.0.0.1/clip",
+        "https://10.0.0.1/clip",
+        "http://cdn.example.net/clip",
+        "file:///etc/passwd",
+        "http://[bad",
+    ],
+)
+async def test_a_redirect_into_a_network_is_refused(serve, reply, part, location):
+    """Each hop is checked: a public host cannot send this machine inside."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(302, b"", location=location))
+        return True
+
+    async with serve(answer) as server:
+        found = await get(server, part)
+    assert isinstance(found, NotFetched)
+    assert found.why is Why.REFUSED
+    assert len(server.requests) == 1
+
+
+async def test_loopback_is_refused_for_a_real_api_unless_allowed(serve, reply, part):
+    """A provider's answer cannot make this machine call itself; the user can."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(200, CLIP))
+        return True
+
+    async with serve(answer) as server, Client("https://api.example.com", ("X-API-Key", "k")) as client:
+        refused = await fetch(client, f"{server.url}/c", part, Terms(**QUICK))
+        assert refused == NotFetched(message="127.0.0.1 is offered over plain http", why=Why.REFUSED)
+        assert server.connections == 0
+        allowed = Terms(**QUICK, allow_hosts=frozenset({"127.0.0.1"}))
+        assert await fetch(client, f"{server.url}/c", part, allowed) == WHOLE
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked(serve, reply, part):
+    """A name is resolved once: what it leads to a moment later does not matter."""
+    asked = []
+
+    async def rebinding(host, port):
+        asked.append(host)
+        return ("127.0.0.1",)
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(200, CLIP))
+        return True
+
+    async with serve(answer) as server, Client("https://api.example.com", ("X-API-Key", "k")) as client:
+        terms = Terms(**QUICK, allow_hosts=frozenset({"cdn.example.invalid"}), resolve=rebinding)
+        assert await fetch(client, f"http://cdn.example.invalid:{server.port}/c", part, terms) == WHOLE
+    assert asked == ["cdn.example.invalid"]
+
+
+async def test_a_host_that_is_not_found_may_be_later(part):
+    """DNS in trouble is no reason to give a clip up."""
+
+    async def nowhere(host, port):
+        raise OSError(errno.EAGAIN, "temporary failure in name resolution")
+
+    async with Client("https://api.example.com", ("X-API-Key", "k")) as client:
+        found = await fetch(client, "https://cdn.example.net/c", part, Terms(**QUICK, attempts=2, resolve=nowhere))
+    assert found.why is Why.LATER
+    assert "temporary failure" in found.message
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
+async def test_more_than_any_clip_is_not_fetched(serve, reply, part, announced):
+    """The cap holds for what is announced and for what keeps coming."""
+
+    async def answer(stream, request, seen):
+        if announced:
+            await stream.send(reply(200, CLIP))
+            return True
+        await stream.send(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            await stream.send(b"10000\r\n" + bytes(65536) + b"\r\n")
+
+    async with serve(answer) as server:
+        found = await get(server, part, max_bytes=100_000)
+    assert isinstance(found, NotFetched)
+    assert found.why is Why.TOO_LARGE
+
+
+async def test_a_trickle_ends_with_the_total_time(serve, part):
+    """A host that sends a byte now and then does not hold a run forever; what came stays for the next time."""
+
+    async def answer(stream, request, seen):
+        await stream.send(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n" % len(CLIP))
+        while True:
+            await stream.send(b"\0")
+            await anyio.sleep(0.005)
+
+    async with serve(answer) as server:
+        found = await get(server, part, total_s=0.05)
+    assert found == NotFetched(message="not fetched within 0.05 s", why=Why.LATER)
+
+
+async def test_a_stall_is_resumed(serve, reply, part):
+    """Silence is a cut: what came before it is kept."""
+
+    async def answer(stream, request, seen):
+        data = whole_or_rest(request, reply)
+        if len(seen.requests) == 1:
+            await stream.send(data[:150_000])
+            await anyio.sleep_forever()
+        await stream.send(data)
+        return True
+
+    async with serve(answer) as server, Client(server.url, ("X", "k"), limits=Limits(stall_s=0.05)) as client:
+        assert await fetch(client, server.url, part, Terms(**QUICK)) == WHOLE
+    assert range_of(server.requests[1]) > 100_000
+
+
+async def test_a_full_disk_is_said_as_such(serve, reply, tmp_path):
+    """What the disk refuses is no fault of the host and is not retried."""
+
+    class Full(PartFile):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(200, CLIP))
+        return True
+
+    part = Full(tmp_path / "clip.mp4")
+    async with serve(answer) as server:
+        found = await get(server, part)
+    part.close()
+    assert found == NotFetched(message="clip.mp4.part: No space left on device", why=Why.DISK)
+    assert len(server.requests) == 1
+
+
+async def test_a_simulated_clip_never_leaves_the_process(part):
+    """With an app in place of the API, any URL is answered by it, no name is resolved and no host is refused."""
+
+    async def never(host, port):
+        raise AssertionError("resolved")
+
+    async def app(scope, receive, send):
+        assert (b"x-api-key", b"k") not in scope["headers"]
+        headers = [(b"content-length", str(len(CLIP)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": CLIP})
+
+    async with Client("http://simulator", ("X-API-Key", "k"), app=app) as client:
+        assert await fetch(client, "https://cdn.simulator/clip.mp4", part, Terms(**QUICK, resolve=never)) == WHOLE
+
+
+async def test_a_simulated_answer_that_ends_early_is_resumed(part):
+    """In process nothing is cut by a socket: the announced length tells."""
+    asked = []
+
+    async def app(scope, receive, send):
+        headers = dict(scope["headers"])
+        start = int(headers.get(b"range", b"bytes=0-")[6:-1])
+        asked.append(start)
+        told = [(b"content-length", str(len(CLIP) - start).encode())]
+        told.append((b"content-range", f"bytes {start}-{len(CLIP) - 1}/{len(CLIP)}".encode()))
+        await send({"type": "http.response.start", "status": 206 if start else 200, "headers": told})
+        await send({"type": "http.response.body", "body": CLIP[start:][: 100_000 if len(asked) == 1 else None]})
+
+    async with Client("http://simulator", ("X-API-Key", "k"), app=app) as client:
+        assert await fetch(client, "https://cdn.simulator/clip.mp4", part, Terms(**QUICK)) == WHOLE
+    assert asked == [0, 100_000 - 4096]

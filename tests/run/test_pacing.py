@@ -1,0 +1,197 @@
+"""Waits are numbers out of numbers: tables, and a clock that is a variable."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kbatch.problems import Problem
+from kbatch.run.pacing import (
+    Capacity,
+    Gcra,
+    Learned,
+    backoff,
+    first_poll_after,
+    full,
+    halved,
+    hold,
+    learn,
+    next_poll_after,
+    poll_scale,
+    recovered,
+    reserve,
+    retry_wait,
+)
+
+UNIT = st.floats(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "jitter", "wait"),
+    [
+        pytest.param(0, 0.0, 0.5, id="first-shortest"),
+        pytest.param(0, 1.0, 1.0, id="first-longest"),
+        pytest.param(3, 0.5, 6.0, id="as-documented"),
+        pytest.param(6, 1.0, 60.0, id="capped"),
+        pytest.param(100_000, 1.0, 60.0, id="no-overflow"),
+        pytest.param(-1, 1.0, 1.0, id="before-the-first"),
+    ],
+)
+def test_backoff_doubles_up_to_a_cap(attempt, jitter, wait):
+    """Each attempt waits twice as long, up to a minute, jittered downwards by at most half."""
+    assert backoff(attempt, jitter) == wait
+
+
+@pytest.mark.parametrize(
+    ("asked", "scale", "wait"),
+    [
+        pytest.param(None, 1.0, 2.0, id="own"),
+        pytest.param(None, 0.001, 0.002, id="own-scaled"),
+        pytest.param(30.0, 0.001, 30.0, id="asked-never-scaled"),
+        pytest.param(1.0, 1.0, 2.0, id="own-is-longer"),
+        pytest.param(0.0, 1.0, 2.0, id="asked-for-nothing"),
+    ],
+)
+def test_a_retry_waits_at_least_what_was_asked(asked, scale, wait):
+    """`Retry-After` bounds the wait from below and is not scaled."""
+    assert retry_wait(1, 1.0, retry_after_s=asked, scale=scale) == wait
+
+
+@pytest.mark.parametrize(
+    ("text", "loopback", "scale"),
+    [
+        (None, True, 1.0),
+        ("", True, 1.0),
+        ("0.001", True, 0.001),
+        ("1", True, 1.0),
+        ("0.5", True, 0.5),
+        ("0.001", False, 1.0),
+        ("nonsense", False, 1.0),
+    ],
+)
+def test_the_poll_scale_counts_on_loopback_only(text, loopback, scale):
+    """Elsewhere it is 1, whatever is written."""
+    assert poll_scale(text, loopback=loopback) == scale
+
+
+@pytest.mark.parametrize("text", ["0", "0.0009", "1.01", "-1", "nan", "inf", "fast"])
+def test_a_poll_scale_out_of_range_is_a_problem(text):
+    """It is refused, not clamped."""
+    assert isinstance(poll_scale(text, loopback=True), Problem)
+
+
+@given(st.floats(1, 3600), st.lists(st.floats(1, 3600), max_size=30))
+def test_what_is_learned_stays_within_what_was_seen(start, observed):
+    """Typical and shortest time never leave the range of the observations and the start, shortest first."""
+    known = Learned(shortest_s=start / 2, typical_s=start)
+    for took in observed:
+        known = learn(known, took)
+    assert known.seen == len(observed)
+    assert known.shortest_s <= known.typical_s
+    span = [start / 2, start, *observed]
+    assert min(span) - 1e-6 <= known.shortest_s
+    assert known.typical_s <= max(span) + 1e-6
+
+
+def test_learning_converges_on_a_steady_model():
+    """After a dozen renders of 150 s the expectation is 150 s, wherever it began; a faster one shows at once."""
+    known = Learned(shortest_s=10.0, typical_s=600.0)
+    for _ in range(60):
+        known = learn(known, 150.0)
+    assert known.typical_s == pytest.approx(150.0, rel=0.01)
+    assert known.shortest_s == pytest.approx(150.0, rel=0.05)
+    assert learn(known, 90.0).shortest_s == 90.0
+
+
+def polls(took_s, known, jitter=0.0):
+    """Return the times at which a job that takes `took_s` is polled, the last one finding it done."""
+    times = [first_poll_after(known, jitter)]
+    while times[-1] < took_s:
+        times.append(times[-1] + next_poll_after(times[-1], known.typical_s, jitter))
+    return times
+
+
+def test_polls_close_in_on_the_expected_end():
+    """Between the first poll and the expected end each interval is no longer than the one before."""
+    times = polls(150.0, Learned(shortest_s=60.0, typical_s=150.0), jitter=1.0)
+    intervals = [later - earlier for earlier, later in pairwise(times)]
+    assert times[0] == 60.0
+    assert intervals == sorted(intervals, reverse=True)
+    assert times[-1] - 150.0 < 7.5
+
+
+@given(took_s=st.floats(1, 900), typical_s=st.floats(10, 600), jitter=UNIT)
+def test_polls_are_few_and_never_late_by_more_than_the_ceiling(took_s, typical_s, jitter):
+    """A finished job is noticed within 30 s of its end or at the first poll, with 5 s or more between polls."""
+    known = Learned(shortest_s=typical_s / 2, typical_s=typical_s)
+    times = polls(took_s, known, jitter)
+    assert times[-1] <= max(took_s + 30.0, times[0])
+    assert len(times) <= 1 + took_s / 5
+
+
+@given(elapsed_s=st.floats(0, 1e6), expected_s=st.floats(0, 1e6), jitter=UNIT)
+def test_an_interval_stays_between_floor_and_ceiling(elapsed_s, expected_s, jitter):
+    """5 to 30 seconds, whatever was expected."""
+    assert 5.0 <= next_poll_after(elapsed_s, expected_s, jitter) <= 30.0
+
+
+def test_a_rate_spaces_calls_after_its_burst():
+    """Two at once, then one every two seconds; waiting gives the burst back."""
+    rate = Gcra(interval_s=2.0, burst=2)
+    waits = []
+    for _ in range(4):
+        rate, wait = reserve(rate, 0.0)
+        waits.append(wait)
+    assert waits == [0.0, 0.0, 2.0, 4.0]
+    rate, wait = reserve(rate, 100.0)
+    assert wait == 0.0
+    assert reserve(rate, 100.0)[1] == 0.0
+
+
+@given(
+    interval_s=st.integers(1, 5),
+    burst=st.integers(1, 5),
+    gaps=st.lists(st.integers(0, 6), min_size=1, max_size=40),
+)
+def test_no_window_holds_more_than_the_rate_allows(interval_s, burst, gaps):
+    """In any stretch of time at most burst + length/interval calls go out."""
+    rate, now, sent = Gcra(interval_s=float(interval_s), burst=burst), 0.0, []
+    for gap in gaps:
+        now += gap
+        rate, wait = reserve(rate, now)
+        sent.append(now + wait)
+    for index, start in enumerate(sent):
+        for count, end in enumerate(sent[index:], start=1):
+            assert count <= burst + (end - start) / interval_s
+
+
+def test_a_hold_lets_nobody_through_before_its_end():
+    """After a `Retry-After` of 30 s the next call waits for it, and a shorter one changes nothing."""
+    rate = hold(Gcra(interval_s=1.0, burst=3), 30.0)
+    assert reserve(rate, 0.0)[1] == 30.0
+    assert hold(rate, 10.0) == rate
+    assert reserve(hold(Gcra(interval_s=1.0), 30.0), 40.0)[1] == 0.0
+
+
+def test_capacity_is_halved_once_for_one_burst_of_refusals():
+    """Eight 429 of the same moment halve once; the next ones, later, again, down to one."""
+    capacity = full(8)
+    for _ in range(8):
+        capacity = halved(capacity, 100.0)
+    assert capacity.slots == 4
+    for at in (110.0, 120.0, 130.0, 140.0):
+        capacity = halved(capacity, at)
+    assert capacity.slots == 1
+
+
+def test_capacity_recovers_by_about_one_a_round_and_no_further_than_configured():
+    """From 4 of 8, each round of acceptances brings about one more slot, until 8."""
+    capacity = halved(full(8), 0.0)
+    for slots in (4, 5, 6, 7):
+        assert capacity.slots == slots
+        for _ in range(slots + 1):
+            capacity = recovered(capacity)
+    for _ in range(20):
+        capacity = recovered(capacity)
+    assert capacity == Capacity(most=8, now=8.0, halved_at_s=0.0)
