@@ -361,3 +361,20 @@ class Folder:
 
 def _hidden(part: str) -> bool:
     return part.startswith(".") and part not in (".", "..")
+
+
+class LineFile:
+    """A file that others follow while it grows: each line is flushed as it is written, not synced."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf-8")
+
+    def write(self, line: str) -> None:
+        """Append a line."""
+        self._file.write(line + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

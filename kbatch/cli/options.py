@@ -1,12 +1,13 @@
 """Options that several commands share, and the words of the command line turned into values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from kbatch.load import DEFAULT_MANIFEST
+from kbatch.plan.selection import Selection
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -47,3 +48,32 @@ def state(function: Function) -> Function:
     for flag in (simulate, lockfile, profile):
         function = flag(function)
     return function
+
+
+def read_selection(flags: Mapping[str, Any]) -> Selection:
+    """Return the selection that the flags of `selection` make."""
+    labels = []
+    for word in flags["labels"]:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise click.BadParameter(f"`{word}` is not K=V", param_hint="--label")
+        labels.append((key, value))
+    return Selection(
+        only=flags["only"],
+        exclude=flags["exclude"],
+        labels=tuple(labels),
+        failed=flags["failed"],
+        first=flags["first"],
+        replace=flags["replace"],
+    )
+
+
+def read_concurrency(words: tuple[str, ...]) -> dict[str | None, int]:
+    """Return jobs at once by provider from `8` and `apiframe=8`; a bare number stands under None."""
+    found: dict[str | None, int] = {}
+    for word in words:
+        provider, _, number = word.rpartition("=")
+        if not (number.isascii() and number.isdigit() and int(number) > 0):
+            raise click.BadParameter(f"`{word}` is not a number of jobs", param_hint="--concurrency")
+        found[provider or None] = int(number)
+    return found

@@ -5,9 +5,10 @@ Joining two receipts is commutative, associative and idempotent, and drops nothi
 - A purchase is known by its attempt and job id. Two records of one purchase become one: the greater state, with what
   belongs to it (`error`); the largest charge reported while the job lived and what a failure left of it; the earliest
   submission and end; the place in which the clip was put last.
-- A *send* is an attempt without a job id yet. Of two sends of one attempt the later counts, since nobody sends again
-  before the earlier one is settled; it counts only in the highest attempt, and not once that attempt has a job: the key
-  of a purchase is made of fingerprint and attempt, so the job is what the send became.
+- A *send* is an attempt without a job id yet, known by the time of its `intended`. Of two sends of one attempt the
+  later counts, since nobody sends again before the earlier one is settled; it counts only in the highest attempt, and
+  not once that attempt has a job: the key of a purchase is made of fingerprint and attempt, so the job is what the send
+  became.
 - Shown is, of what is or may be paid, the latest submission; without any, the latest attempt that ended.
 """
 
@@ -16,10 +17,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from kbatch.receipts.lifecycle import OPEN, PAID, State
+from kbatch.receipts.lifecycle import OPEN, PAID
 from kbatch.receipts.receipt import KEPT_AS, Credits, Output, Receipt, ReceiptState
 
-_OF_SENDING = ("provider", "model", "variant", "origin", "request", "inputs", "submitted_at", "key", "body", "address")
+_SHARED = ("provider", "model", "variant", "origin", "request", "inputs")
+_OF_SENDING = (*_SHARED, "submitted_at", "key", "body", "provider_time", "address")
 
 
 def records_of(receipt: Receipt) -> tuple[Receipt, ...]:
@@ -48,7 +50,8 @@ def gather(records: Iterable[Receipt], *, last_attempt: int = 0) -> Receipt:
             purchase = (record.attempt, record.job_id)
             jobs[purchase] = _join_jobs(jobs.get(purchase), record)
     last = max(last_attempt, *sends, *(attempt for attempt, _ in jobs))
-    known = [_completed(job, sends.get(job.attempt)) for job in jobs.values()]
+    siblings = (*jobs.values(), *sends.values())
+    known = [_completed(job, sends.get(job.attempt), siblings) for job in jobs.values()]
     if last in sends and all(attempt != last for attempt, _ in jobs):
         known.append(sends[last])
     return _show(known or [sends[max(sends)]], last)
@@ -88,11 +91,7 @@ def _by_submission(record: Receipt) -> tuple[str, int, str]:
 def _join_sends(one: Receipt | None, other: Receipt) -> Receipt:
     if one is None or one == other:
         return other
-    if one.submitted_at is None or other.submitted_at is None:
-        blank, sent = (one, other) if one.submitted_at is None else (other, one)
-        if blank.stage is State.REFUSED and moment(blank.finished_at) < moment(sent.submitted_at):
-            return sent
-    elif one.submitted_at != other.submitted_at:
+    if moment(one.submitted_at) != moment(other.submitted_at):
         return max(one, other, key=lambda send: moment(send.submitted_at))
     return _join_outcomes(one, other)
 
@@ -101,9 +100,14 @@ def _join_jobs(one: Receipt | None, other: Receipt) -> Receipt:
     return other if one is None or one == other else _join_outcomes(one, other)
 
 
-def _completed(job: Receipt, send: Receipt | None) -> Receipt:
-    """Return a job of which only events after its acceptance are known with the send that it came from."""
-    return job if send is None or job.submitted_at is not None else _with_sending(job, send)
+def _completed(job: Receipt, send: Receipt | None, siblings: Iterable[Receipt]) -> Receipt:
+    """Return a job with the send that it came from; without one, with what all purchases of a fingerprint share."""
+    if send is not None and job.submitted_at in (None, send.submitted_at):
+        job = _with_sending(job, send)
+    if not job.provider:
+        donor = max(siblings, key=lambda other: (bool(other.provider), _by_submission(other)))
+        job = replace(job, **{name: getattr(donor, name) for name in _SHARED})
+    return job
 
 
 def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
@@ -128,15 +132,19 @@ def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
 def _with_sending(record: Receipt, other: Receipt) -> Receipt:
     """Return the record with what is known of its sending: the earlier one's, or what both say of the same."""
     mine, theirs = moment(record.submitted_at), moment(other.submitted_at)
-    if not theirs or (mine and mine < theirs):
-        return record
     if mine == theirs:
         sending = {name: _greater(getattr(record, name), getattr(other, name)) for name in _OF_SENDING}
         planned = _larger(record.credits.planned, other.credits.planned)
+    elif _told_sooner(record) < _told_sooner(other):
+        return record
     else:
         sending = {name: getattr(other, name) for name in _OF_SENDING}
         planned = other.credits.planned
     return replace(record, **sending, credits=replace(record.credits, planned=planned))
+
+
+def _told_sooner(record: Receipt) -> tuple[bool, bool, str]:
+    return not record.provider, record.submitted_at is None, moment(record.submitted_at)
 
 
 def _join_credits(one: Receipt, other: Receipt, *, planned: int | None, failed: bool) -> Credits:

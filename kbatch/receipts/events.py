@@ -7,9 +7,10 @@ A `Fact` is what someone tells the journal; the journal stamps it with time, run
     intended         address, provider, model, variant, origin, key (Idempotency-Key), credits (the quote, null: no
                      known price), request (the identity body), inputs (by parameter), body (the bytes sent, as text;
                      null where the provider never resends)
-    lost             message: why the outcome is unknown
-    refused          reason, message, by (submit | reconcile): not accepted, nothing charged
-    accepted         job_id, account, by (submit | resend | reconcile | list)
+                     optional provider_time: when, by the provider's own clock, which decides how long its key holds
+    lost             sent_at, message: why the outcome is unknown
+    refused          sent_at, reason, message, by (submit | reconcile): not accepted, nothing charged
+    accepted         sent_at, job_id, account, by (submit | resend | reconcile | list)
     reported         job_id, credits: what the provider says it charges
     rendered         job_id, credits (null: not told)
     failed           job_id, message, credits (what stays charged; 0 after a refund, null: not told)
@@ -22,7 +23,8 @@ A `Fact` is what someone tells the journal; the journal stamps it with time, run
     uploaded         provider, digest (of the picture), url, expires_at
     ended            exit_code, finished (false after an interruption)
 
-An event after acceptance names its job, because two checkouts may have bought one fingerprint under one attempt.
+An answer names its send (`sent_at`: the time of its `intended`, also after a resend), and an event after acceptance its
+job, because two checkouts may have bought one fingerprint under one attempt.
 """
 
 import json
@@ -47,6 +49,7 @@ MEDIA = shape.record(
 )
 """What a clip's file tells of it; null where it does not."""
 
+_send = {"sent_at": shape.moment}
 _job = {"job_id": shape.some_text}
 _clip = {**_job, "path": shape.some_text, "sha256": shape.digest, "bytes": shape.whole(), "media": MEDIA}
 
@@ -64,14 +67,16 @@ DATA: Mapping[Kind, shape.Check] = MappingProxyType(
                 "request": shape.object_of(shape.anything),
                 "inputs": shape.object_of(shape.object_of(shape.anything)),
                 "body": shape.nullable(shape.text),
-            }
+            },
+            {"provider_time": shape.nullable(shape.text)},
         ),
-        Kind.LOST: shape.record({"message": shape.text}),
+        Kind.LOST: shape.record({**_send, "message": shape.text}),
         Kind.REFUSED: shape.record(
-            {"reason": shape.text, "message": shape.text, "by": shape.one_of(("submit", "reconcile"))}
+            {**_send, "reason": shape.text, "message": shape.text, "by": shape.one_of(("submit", "reconcile"))}
         ),
         Kind.ACCEPTED: shape.record(
             {
+                **_send,
                 **_job,
                 "account": shape.nullable(shape.text),
                 "by": shape.one_of(("submit", "resend", "reconcile", "list")),

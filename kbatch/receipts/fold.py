@@ -1,16 +1,16 @@
 """Events become receipts: the fold, and the strict look at the next event of a run.
 
 Folding bears everything that reading the past brings: an event twice, a whole journal over a lockfile that knows it
-already or knows more, an event whose predecessors are lost. The result is the same; a lesser state never replaces a
-greater one. In any order fold all events of an attempt that was sent once; where an attempt was refused and sent again,
-its `intended`, `lost` and `refused` must come in the order of their times, as they do in a journal.
+already or knows more, an event whose predecessors are lost. Each event is made into what it tells of its send or job,
+and joined (`attempts`): so a lesser state never replaces a greater one, and order matters only in that of an attempt
+that was refused and sent again, `accepted` must come before what befell its job.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from kbatch.problems import IllegalTransition
-from kbatch.receipts.attempts import find, join, moment, records_of
+from kbatch.receipts.attempts import find, join, records_of
 from kbatch.receipts.events import Event
 from kbatch.receipts.lifecycle import Kind, State, advance
 from kbatch.receipts.receipt import (
@@ -38,15 +38,7 @@ def apply(renders: Mapping[str, Receipt], event: Event) -> Receipt | None:
     """Return the receipt of the event's fingerprint after it, None for a run's event; `renders` stays as it is."""
     if event.fingerprint is None or event.attempt is None:
         return None
-    known = renders.get(event.fingerprint)
-    match event.kind:
-        case Kind.INTENDED:
-            return join(known, _sent(event.attempt, event))
-        case Kind.LOST | Kind.REFUSED:
-            return _answered(known, event.attempt, event)
-        case _:
-            blank = Receipt(state=ReceiptState.SUBMITTED, attempt=event.attempt, job_id=event.data["job_id"])
-            return join(known, _told(blank, event))
+    return join(renders.get(event.fingerprint), _told(event.attempt, event))
 
 
 def check(renders: Mapping[str, Receipt], event: Event) -> None:
@@ -55,19 +47,26 @@ def check(renders: Mapping[str, Receipt], event: Event) -> None:
         return
     receipt = renders.get(event.fingerprint)
     address = event.data.get("address") or (receipt.address if receipt else "") or event.fingerprint[:12]
-    state = stage_of(receipt, event.attempt, event.data.get("job_id"))
+    job_id = None if event.kind is Kind.ACCEPTED else event.data.get("job_id")
+    state = stage_of(receipt, event.attempt, job_id)
     advance(state, event.kind, address=address)
     if event.kind is Kind.INTENDED and event.attempt != next_attempt(receipt):
         wanted = f"attempt {event.attempt} must not be `intended`, the next one is {next_attempt(receipt)}"
         raise IllegalTransition(f"{address} is {state.value}: {wanted}")
+    send = find(receipt, event.attempt, None)
+    if send is not None and event.data.get("sent_at", send.submitted_at) != send.submitted_at:
+        raise IllegalTransition(
+            f"{address} is {state.value} since {send.submitted_at}: `{event.kind.value}` is of another send"
+        )
     if event.kind is Kind.REFUSED and state is State.UNKNOWN and event.data["by"] != "reconcile":
         raise IllegalTransition(f"{address} is {state.value}: an answer cannot make it `refused`, only `reconcile` can")
 
 
 def stage_of(receipt: Receipt | None, attempt: int, job_id: str | None = None) -> State:
-    """Return where an attempt stands: its job when that is known, else its send, else planned."""
-    record = find(receipt, attempt, job_id) or find(receipt, attempt, None)
-    return record.stage if record else State.PLANNED
+    """Return where a job of an attempt stands, without a job id where the attempt does; planned when it never began."""
+    records = [record for record in records_of(receipt) if record.attempt == attempt] if receipt else []
+    named = [record for record in records if job_id in (None, record.job_id) or record.job_id is None]
+    return max((record.stage for record in named), key=lambda stage: stage.rank, default=State.PLANNED)
 
 
 def next_attempt(receipt: Receipt | None) -> int:
@@ -94,63 +93,56 @@ def _sent(attempt: int, event: Event) -> Receipt:
         address=data["address"],
         key=data["key"],
         body=data["body"],
+        provider_time=data.get("provider_time"),
     )
 
 
-def _answered(known: Receipt | None, attempt: int, event: Event) -> Receipt | None:
-    """Lost and refused are about the last send before them; an attempt with a job, or before the last, is settled."""
-    send = find(known, attempt, None)
-    if send is None:
-        if known is not None and (attempt < known.last_attempt or _has_job(known, attempt)):
-            return known
-        send = Receipt(state=ReceiptState.UNKNOWN, attempt=attempt)
-    elif moment(event.at) < moment(send.submitted_at):
-        return known
-    message = without_queries_within(event.data["message"])
-    error = {"at": "submit", "reason": event.data.get("reason"), "message": message}
-    refused = event.kind is Kind.REFUSED
-    answer = replace(
-        send,
-        state=ReceiptState.FAILED if refused else ReceiptState.UNKNOWN,
-        credits=Credits(planned=send.credits.planned, reported=0 if refused else None),
-        finished_at=event.at if refused else None,
-        error=error,
-    )
-    return join(known, answer)
-
-
-def _has_job(receipt: Receipt, attempt: int) -> bool:
-    return any(record.attempt == attempt and record.job_id for record in records_of(receipt))
-
-
-def _told(blank: Receipt, event: Event) -> Receipt:
-    """Return what one event after acceptance tells of its job, and nothing else."""
+def _told(attempt: int, event: Event) -> Receipt:
+    """Return what one event tells of its send or its job, and nothing else: folding is joining these."""
     data = event.data
     match event.kind:
+        case Kind.INTENDED:
+            return _sent(attempt, event)
+        case Kind.LOST:
+            return _unaccepted(attempt, event, state=ReceiptState.UNKNOWN)
+        case Kind.REFUSED:
+            credits = Credits(reported=0)
+            refused = _unaccepted(attempt, event, state=ReceiptState.FAILED)
+            return replace(refused, credits=credits, finished_at=event.at)
+    job = Receipt(state=ReceiptState.SUBMITTED, attempt=attempt, job_id=data["job_id"])
+    match event.kind:
         case Kind.ACCEPTED:
-            return replace(blank, account=data["account"])
+            return replace(job, account=data["account"], submitted_at=data["sent_at"])
         case Kind.REPORTED:
-            return replace(blank, credits=Credits(reported=data["credits"]))
+            return replace(job, credits=Credits(reported=data["credits"]))
         case Kind.RENDERED:
             charge = Credits(reported=data["credits"])
-            return replace(blank, state=ReceiptState.RENDERED, credits=charge, finished_at=event.at)
+            return replace(job, state=ReceiptState.RENDERED, credits=charge, finished_at=event.at)
         case Kind.FAILED:
-            error = {"at": "render", "reason": None, "message": without_queries_within(data["message"])}
             left = Credits(reported=data["credits"])
-            return replace(blank, state=ReceiptState.FAILED, credits=left, finished_at=event.at, error=error)
+            error = _error("render", None, data["message"])
+            return replace(job, state=ReceiptState.FAILED, credits=left, finished_at=event.at, error=error)
         case Kind.DOWNLOADED:
-            return replace(blank, state=ReceiptState.RENDERED, output=_clip(event, placed=False))
+            return replace(job, state=ReceiptState.RENDERED, output=_clip(event, placed=False))
         case Kind.DELIVERED:
-            return replace(blank, state=ReceiptState.DONE, output=_clip(event, placed=True))
+            return replace(job, state=ReceiptState.DONE, output=_clip(event, placed=True))
         case Kind.DELIVERED_WRONG:
-            message = without_queries_within("; ".join(data["reasons"]))
-            error = {"at": "delivery", "reason": "delivered-wrong", "message": message}
+            error = _error("delivery", "delivered-wrong", "; ".join(data["reasons"]))
             output = _clip(event, placed=True)
-            return replace(blank, state=ReceiptState.DELIVERED_WRONG, output=output, error=error)
+            return replace(job, state=ReceiptState.DELIVERED_WRONG, output=output, error=error)
         case Kind.MOVED:
-            return replace(blank, output=Output(path=data["path"], placed_at=event.at))
+            return replace(job, output=Output(path=data["path"], placed_at=event.at))
         case _:
-            return replace(blank, accepted_as_is=True)
+            return replace(job, accepted_as_is=True)
+
+
+def _unaccepted(attempt: int, event: Event, *, state: ReceiptState) -> Receipt:
+    error = _error("submit", event.data.get("reason"), event.data["message"])
+    return Receipt(state=state, attempt=attempt, submitted_at=event.data["sent_at"], error=error)
+
+
+def _error(at: str, reason: str | None, message: str) -> dict[str, str | None]:
+    return {"at": at, "reason": reason, "message": without_queries_within(message)}
 
 
 def _clip(event: Event, *, placed: bool) -> Output:

@@ -89,7 +89,8 @@ class Receipt:
     """What is known of one fingerprint's purchase; `request` is the identity body, `inputs` are by parameter.
 
     `error` has `at` (submit, render, delivery), `reason` and `message`. `last_attempt` is the highest attempt ever
-    begun. `address` (the last known), `key` and `body` come from the journal and are not in the lockfile; an account is
+    begun. `address` (the last known), `key`, `body` and `provider_time` (by the
+    provider's clock) come from the journal and are not in the lockfile; an account is
     there where the provider told it.
     """
 
@@ -115,6 +116,7 @@ class Receipt:
     address: str = ""
     key: str = ""
     body: str | None = field(default=None, repr=False)
+    provider_time: str | None = None
 
     def __post_init__(self) -> None:
         if self.last_attempt < self.attempt:

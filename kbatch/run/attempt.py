@@ -141,7 +141,7 @@ class Attempt:
             return NotFetched(message=f"the clip has {total} bytes, more than any clip may", why=Why.TOO_LARGE)
         etag = answer.headers.get("etag", "")
         self._etag = etag if re.fullmatch(r'"[!-~]*"', etag) else None
-        return await self._pour(answer, overlap) or await self._count(total)
+        return await self._pour(answer, overlap) or self._count(total)
 
     async def _pour(self, answer: Stream, overlap: bytes) -> Again | NotFetched | None:
         """Write the body behind what is there; its first bytes must be those that the `.part` ends with."""
@@ -175,11 +175,9 @@ class Attempt:
         held.clear()
         await run_sync(self._part.write, data)
 
-    async def _count(self, total: int | None) -> Complete | Again:
+    def _count(self, total: int | None) -> Complete | Again:
         if total is None or self._part.size == total:
             return Complete()
-        if self._part.size > total:
-            await run_sync(self._part.restart)
         return Again(message=f"{self._part.size} of {total} bytes arrived")
 
 

@@ -82,7 +82,7 @@ async def buy(run: Run, line: Line, entry: Entry) -> Purchase:
         "request": dict(job.request),
         "inputs": inputs,
         "body": body.decode() if line.provider.resends else None,
-        "sent_at": _their_time(line),
+        "provider_time": _their_time(line),
     }
     tries: dict[Reason, int] = {}
     while True:
@@ -129,6 +129,9 @@ async def _send(run: Run, line: Line, body: bytes, key: str) -> Reply:
 async def _record_answer(
     run: Run, line: Line, fingerprint: str, attempt: int, outcome: SubmitOutcome, *, by: str
 ) -> None:
+    sent_at = run.renders[fingerprint].submitted_at
+    kind: Kind
+    data: dict[str, Any]
     match outcome:
         case Accepted(job_id=job_id):
             kind, data = Kind.ACCEPTED, {"job_id": job_id, "account": line.account, "by": by}
@@ -136,7 +139,7 @@ async def _record_answer(
             kind, data = Kind.REFUSED, {"reason": reason.value, "message": message, "by": "submit"}
         case Unknown(message=message):
             kind, data = Kind.LOST, {"message": message}
-    await run.record(Fact(kind=kind, fingerprint=fingerprint, attempt=attempt, data=data))
+    await run.record(Fact(kind=kind, fingerprint=fingerprint, attempt=attempt, data={"sent_at": sent_at, **data}))
 
 
 async def _after_refusal(run: Run, line: Line, outcome: NotAccepted, tries: dict[Reason, int]) -> bool:
@@ -175,7 +178,7 @@ async def settle(run: Run, line: Line, receipt: Receipt) -> Purchase:
     if line.provider.lists_jobs and not run.stopping.hard:
         found = await find_job(run, line, receipt)
         if isinstance(found, Listed):
-            data = {"job_id": found.job_id, "account": line.account, "by": "list"}
+            data = {"sent_at": receipt.submitted_at, "job_id": found.job_id, "account": line.account, "by": "list"}
             await run.record(Fact(kind=Kind.ACCEPTED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
             return Bought(credits=found.credits)
         if isinstance(found, NotNow):
@@ -205,7 +208,7 @@ def _their_time(line: Line) -> str:
 
 def _within_window(line: Line, receipt: Receipt) -> bool:
     """Whether the provider still knows the key, by its own clock: less than 20 of its 24 hours have passed."""
-    sent = receipt.sent_at or receipt.submitted_at
+    sent = receipt.provider_time or receipt.submitted_at
     if sent is None:
         return False
     age = datetime.now(UTC) + timedelta(seconds=line.skew_s) - datetime.fromisoformat(sent)

@@ -6,7 +6,7 @@ import anyio
 
 from kbatch import files
 from kbatch.files import PartFile
-from kbatch.media.mp4 import Media
+from kbatch.media.mp4 import Media, wrong
 from kbatch.plan.actions import Entry
 from kbatch.providers.base import Failed, NotNow, Running, Succeeded
 from kbatch.receipts.events import Fact
@@ -14,7 +14,8 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import ReceiptState
 from kbatch.run.collect import StillOwed, poll
 from kbatch.run.context import Line, Run
-from kbatch.run.download import Fetched, NotFetched, Terms, Why, fetch, wrong
+from kbatch.run.attempt import NotFetched, Terms, Why
+from kbatch.run.download import Fetched, fetch
 from kbatch.run.happenings import Moment
 from kbatch.run.places import make_room
 

@@ -74,7 +74,7 @@ def providers_needed(plan: Plan, *, fetch: bool) -> list[str]:
 async def _journaled(confirmed: ConfirmedPlan, scene: Scene, tell: Tell, lines: Mapping[str, Line]) -> Outcome:
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
     path = journal_path(scene.lockfile_path)
-    async with Journal.open(path, run_id=run_id, not_before=scene.loaded.newest) as journal:
+    async with Journal.open(path, run_id=run_id, after=scene.loaded.newest) as journal:
         run = _make_run(confirmed, scene, tell, lines, journal)
         await run.record(_began(confirmed, scene))
         await _work(run, scene)

@@ -64,7 +64,7 @@ def _before(job: Listed, receipt: Receipt) -> bool:
         return False
     try:
         created = datetime.fromisoformat(job.created_at)
-        return created < datetime.fromisoformat(receipt.sent_at or receipt.submitted_at) - _EARLIER
+        return created < datetime.fromisoformat(receipt.provider_time or receipt.submitted_at) - _EARLIER
     except (ValueError, TypeError):
         return False
 

@@ -282,13 +282,11 @@ def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     try:
         decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        whole = decoder.decompress(body, limit + 1)
+        whole = decoder.decompress(body, limit)
     except zlib.error as error:
         raise httpx.DecodingError(str(error)) from error
-    if len(whole) > limit:
-        raise _TooLarge
     if not decoder.eof:
-        raise httpx.DecodingError("the compressed answer ends early")
+        raise httpx.DecodingError("the compressed answer ends early, or never")
     return whole
 
 

@@ -4,6 +4,7 @@ An entry is `{fault: NAME, at: PLACE, match: REGEX, provider: NAME, times: N, pr
 needed. Values are read as the words they are written as: `429` and `no` are not converted.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -22,7 +23,7 @@ def rule(name: str, **settings: object) -> Rule:
     >>> rule("lost-answer", times=1).place
     <Place.SUBMIT: 'submit'>
     """
-    return read_rules(yaml.safe_dump([{"fault": name, **settings}]))[0]
+    return read_rules(json.dumps([{"fault": name, **settings}], ensure_ascii=False))[0]
 
 
 def read_rules(text: str, *, file: str = "faults") -> tuple[Rule, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kbatch.receipts.attempts import gather
+from kbatch.receipts.attempts import find, gather
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check, next_attempt, stage_of
 from kbatch.receipts.lifecycle import TRANSITIONS, Kind, State
@@ -20,6 +20,7 @@ SHA = "ab" * 32
 def data_of(kind: Kind, **changes: Any) -> dict[str, Any]:
     """Return valid data of an event of this kind, with some of it changed."""
     job = {"job_id": "job-1"}
+    send = {"sent_at": "2026-01-01T00:00:01Z"}
     clip = {**job, "path": "renders/hero.mp4", "sha256": SHA, "bytes": 1000, "media": MEDIA}
     samples: Mapping[Kind, dict[str, Any]] = {
         Kind.INTENDED: {
@@ -34,9 +35,9 @@ def data_of(kind: Kind, **changes: Any) -> dict[str, Any]:
             "inputs": {},
             "body": '{"prompt":"a ridge"}',
         },
-        Kind.LOST: {"message": "cut off after sending"},
-        Kind.REFUSED: {"reason": "rate", "message": "too many requests", "by": "submit"},
-        Kind.ACCEPTED: {**job, "account": None, "by": "submit"},
+        Kind.LOST: {**send, "message": "cut off after sending"},
+        Kind.REFUSED: {**send, "reason": "rate", "message": "too many requests", "by": "submit"},
+        Kind.ACCEPTED: {**send, **job, "account": None, "by": "submit"},
         Kind.REPORTED: {**job, "credits": 15},
         Kind.RENDERED: {**job, "credits": None},
         Kind.FAILED: {**job, "message": "the model gave up", "credits": 0},
@@ -53,24 +54,32 @@ def data_of(kind: Kind, **changes: Any) -> dict[str, Any]:
 
 
 class Teller:
-    """Stamps facts as a journal would: each a second later than the one before."""
+    """Stamps facts as a journal would, each a second later than the one before; answers are about the last send."""
 
     def __init__(self, run: str = "run-1", *, start: int = 0) -> None:
         self.run = run
         self._second = start
         self._sequence = 0
+        self._sent_at: dict[tuple[str | None, int | None], str] = {}
 
     def tell(self, kind: Kind, fingerprint: str | None = "fp", attempt: int | None = 1, **changes: Any) -> Event:
         """Return the next event."""
         self._second += 1
         self._sequence += 1
-        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._second)
+        at = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._second)).isoformat().replace("+00:00", "Z")
+        if kind is Kind.INTENDED:
+            self._sent_at[fingerprint, attempt] = at
+        if kind in (Kind.LOST, Kind.REFUSED, Kind.ACCEPTED) and (fingerprint, attempt) in self._sent_at:
+            changes = {"sent_at": self._sent_at[fingerprint, attempt], **changes}
         fact = Fact(kind=kind, fingerprint=fingerprint, attempt=attempt, data=data_of(kind, **changes))
-        return stamp(fact, at=at.isoformat().replace("+00:00", "Z"), run=self.run, sequence=self._sequence)
+        return stamp(fact, at=at, run=self.run, sequence=self._sequence)
 
-    def tell_all(self, *kinds: Kind, fingerprint: str = "fp", attempt: int = 1) -> list[Event]:
-        """Return one event after another of an attempt."""
-        return [self.tell(kind, fingerprint, attempt) for kind in kinds]
+    def tell_all(self, *kinds: Kind, attempt: int = 1, job_id: str = "job-1") -> list[Event]:
+        """Return one event after another of an attempt of `fp`, those after its acceptance about this job."""
+        return [
+            self.tell(kind, "fp", attempt, **({"job_id": job_id} if "job_id" in data_of(kind) else {}))
+            for kind in kinds
+        ]
 
     def tell_run(self, kind: Kind, **changes: Any) -> Event:
         """Return the next event, one of the run."""
@@ -83,9 +92,11 @@ LOST = (Kind.INTENDED, Kind.LOST)
 
 
 @st.composite
-def lives(draw: st.DrawFn, *, run: str = "run-1", steps: int = 14, known: Sequence[Event] = ()) -> list[Event]:
+def lives(
+    draw: st.DrawFn, *, run: str = "run-1", steps: int = 14, known: Sequence[Event] = (), start: int = 0
+) -> list[Event]:
     """Return events that a run may journal after the known ones: every one passes `check`."""
-    teller = Teller(run, start=1000 if known else 0)
+    teller = Teller(run, start=start)
     renders: dict[str, Receipt] = {}
     for event in known:
         _take(renders, event)
@@ -118,14 +129,16 @@ def _next_events(draw: st.DrawFn, renders: Mapping[str, Receipt], teller: Teller
     if stage_of(receipt, attempt) in (State.PLANNED, State.REFUSED):
         moves.append((attempt, None, Kind.INTENDED))
     attempt, job_id, kind = draw(st.sampled_from(moves))
+    send = find(receipt, attempt, None)
     changes: dict[str, Any] = {}
     if kind is Kind.INTENDED:
         changes = {"body": f"body of {teller.run} {draw(st.integers(1, 3))}", "address": fingerprint}
-    elif kind is Kind.REFUSED:
-        changes = {"by": "reconcile"}
+    elif kind in (Kind.LOST, Kind.REFUSED):
+        changes = {"sent_at": send and send.submitted_at, **({"by": "reconcile"} if kind is Kind.REFUSED else {})}
     elif kind is Kind.ACCEPTED:
-        changes = {"job_id": f"{fingerprint}-{attempt}-{draw(st.sampled_from(['same', teller.run]))}"}
-    elif kind is not Kind.LOST:
+        job_id = f"{fingerprint}-{attempt}-{draw(st.sampled_from(['same', teller.run]))}"
+        changes = {"sent_at": send and send.submitted_at, "job_id": job_id}
+    else:
         changes = {"job_id": job_id}
     if kind in (Kind.REPORTED, Kind.RENDERED, Kind.FAILED):
         changes["credits"] = draw(st.sampled_from([0, 15, 30]))

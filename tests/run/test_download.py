@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import random
 import re
 import struct
 
@@ -22,13 +23,13 @@ def box(kind, *parts):
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
-def clip(filling=0, size=300_000):
-    """Return a whole clip of 5 s, 64 by 48, silent, whose media is `size` bytes of `filling`."""
+def clip(seed=0, size=300_000):
+    """Return a whole clip of 5 s, 64 by 48, silent, whose media is `size` bytes of noise."""
     tkhd = box(b"tkhd", bytes(76), struct.pack(">HHHH", 64, 0, 48, 0))
     mdhd = box(b"mdhd", struct.pack(">IIIII", 0, 0, 0, 1000, 5000), bytes(4))
     hdlr = box(b"hdlr", bytes(8), b"vide", bytes(13))
     moov = box(b"moov", box(b"mvhd", bytes(100)), box(b"trak", tkhd, box(b"mdia", mdhd, hdlr)))
-    return box(b"ftyp", b"isom", bytes(4)) + moov + box(b"mdat", bytes([filling]) * size)
+    return box(b"ftyp", b"isom", bytes(4)) + moov + box(b"mdat", random.Random(seed).randbytes(size))
 
 
 CLIP = clip()
@@ -147,7 +148,7 @@ async def test_a_part_that_is_complete_is_not_fetched_again(serve, reply, part):
 @pytest.mark.parametrize(
     "left",
     [
-        pytest.param(clip(filling=7)[:200_000], id="another-clip-of-the-same-length"),
+        pytest.param(clip(seed=7)[:200_000], id="another-clip-of-the-same-length"),
         pytest.param(b"<html>" * 3, id="a-few-bytes-of-something-else"),
         pytest.param(clip(size=400_000), id="a-longer-clip"),
         pytest.param(CLIP + bytes(1000), id="more-than-the-clip"),
@@ -166,18 +167,28 @@ async def test_pieces_of_two_clips_are_never_joined(serve, reply, part, left):
     assert part.path.read_bytes() == CLIP
 
 
+PLACE = f"bytes {200_000 - 4096}-{len(CLIP) - 1}/{len(CLIP)}"
+
+
 @pytest.mark.parametrize(
-    "first",
+    ("first", "requests"),
     [
-        pytest.param(lambda reply: reply(200, CLIP), id="200-in-place-of-206"),
-        pytest.param(lambda reply: reply(416, b""), id="416"),
-        pytest.param(lambda reply: reply(206, CLIP[9:], content_range=f"bytes 9-{len(CLIP) - 1}/*"), id="another-part"),
-        pytest.param(lambda reply: reply(206, CLIP), id="206-without-a-place"),
-        pytest.param(lambda reply: reply(206, b"", content_range=f"bytes 195904-300100/{len(CLIP)}"), id="206-empty"),
+        pytest.param(lambda reply: reply(200, CLIP), 1, id="200-in-place-of-206"),
+        pytest.param(lambda reply: reply(416, b""), 2, id="416"),
+        pytest.param(
+            lambda reply: reply(206, CLIP[9:], content_range=f"bytes 9-{len(CLIP) - 1}/*"), 2, id="another-part"
+        ),
+        pytest.param(lambda reply: reply(206, CLIP), 2, id="206-without-a-place"),
+        pytest.param(lambda reply: reply(206, b"", content_range=PLACE), 2, id="206-empty"),
+        pytest.param(lambda reply: reply(206, bytes(99), content_range=PLACE), 2, id="206-less-than-what-is-here"),
+        pytest.param(lambda reply: reply(206, bytes(9999), content_range=PLACE), 2, id="206-of-something-else"),
+        pytest.param(
+            lambda reply: reply(206, CLIP[195_904:] + bytes(9), content_range=PLACE), 3, id="206-more-than-the-clip"
+        ),
     ],
 )
-async def test_a_host_that_does_not_resume_is_asked_for_all(serve, reply, part, first):
-    """Whatever a host makes of Range, the clip comes out whole."""
+async def test_a_host_that_does_not_resume_is_asked_for_all(serve, reply, part, first, requests):
+    """Whatever a host makes of Range, the clip comes out whole, with a request or two more."""
     part.write(CLIP[:200_000])
 
     async def answer(stream, request, seen):
@@ -187,6 +198,20 @@ async def test_a_host_that_does_not_resume_is_asked_for_all(serve, reply, part, 
     async with serve(answer) as server:
         assert await get(server, part) == WHOLE
     assert part.path.read_bytes() == CLIP
+    assert len(server.requests) == requests
+
+
+async def test_a_part_that_nobody_asked_for_is_not_taken_for_the_beginning(serve, reply, part):
+    """A host that answers a plain request from its middle on is asked again."""
+
+    async def answer(stream, request, seen):
+        rest = reply(206, CLIP[9:], content_range=f"bytes 9-{len(CLIP) - 1}/{len(CLIP) - 9}")
+        await stream.send(rest if len(seen.requests) == 1 else reply(200, CLIP))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -375,22 +400,30 @@ async def test_a_host_that_is_not_found_may_be_later(part):
     assert "temporary failure" in found.message
 
 
-@pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
-async def test_more_than_any_clip_is_not_fetched(serve, reply, part, announced):
-    """The cap holds for what is announced and for what keeps coming."""
+async def test_more_than_any_clip_is_not_begun(serve, reply, part):
+    """An announced length above the cap is refused before anything is written."""
 
     async def answer(stream, request, seen):
-        if announced:
-            await stream.send(reply(200, CLIP))
-            return True
+        await stream.send(reply(200, CLIP))
+        return True
+
+    async with serve(answer) as server:
+        found = await get(server, part, max_bytes=100_000)
+    assert found == NotFetched(message=f"the clip has {len(CLIP)} bytes, more than any clip may", why=Why.TOO_LARGE)
+    assert part.size == 0
+
+
+async def test_more_than_any_clip_is_not_fetched(serve, part):
+    """The cap holds for what keeps coming without an announced length."""
+
+    async def answer(stream, request, seen):
         await stream.send(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
             await stream.send(b"10000\r\n" + bytes(65536) + b"\r\n")
 
     async with serve(answer) as server:
         found = await get(server, part, max_bytes=100_000)
-    assert isinstance(found, NotFetched)
-    assert found.why is Why.TOO_LARGE
+    assert found == NotFetched(message="the clip has more than 100000 bytes", why=Why.TOO_LARGE)
 
 
 async def test_a_trickle_ends_with_the_total_time(serve, part):
@@ -455,7 +488,7 @@ async def test_a_simulated_clip_never_leaves_the_process(part):
         await send({"type": "http.response.body", "body": CLIP})
 
     async with Client("http://simulator", ("X-API-Key", "k"), app=app) as client:
-        assert await fetch(client, "https://cdn.simulator/clip.mp4", part, Terms(**QUICK, resolve=never)) == WHOLE
+        assert await fetch(client, "http://cdn.simulator/clip.mp4", part, Terms(**QUICK, resolve=never)) == WHOLE
 
 
 async def test_a_simulated_answer_that_ends_early_is_resumed(part):

@@ -8,6 +8,7 @@ import pytest
 
 from kbatch.problems import Refused
 from kbatch.providers.base import Answer, NoAnswer, Request
+from kbatch.run import transport
 from kbatch.run.transport import MAYBE_SENT, Client, Cut, Limits, may_have_been_sent, user_agent
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +111,19 @@ async def test_a_server_without_tls_was_not_sent_to():
     assert not found.maybe_sent
     assert heard
     assert KEY.encode() not in heard
+
+
+async def test_certificates_that_cannot_be_read_sent_nothing(monkeypatch):
+    """A broken `SSL_CERT_FILE` stops a call before it begins: no purchase becomes unknown by it."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    transport._certificates.cache_clear()
+    async with client_of("https://127.0.0.1:9") as client:
+        found = await client.send(POST, timeout_s=5)
+        with pytest.raises(Cut):
+            await read_all(client, "https://127.0.0.1:9")
+    transport._certificates.cache_clear()
+    assert isinstance(found, NoAnswer)
+    assert not found.maybe_sent
 
 
 async def test_a_slow_answer_may_have_been_heard(serve):

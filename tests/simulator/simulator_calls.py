@@ -105,7 +105,7 @@ def clip_url(reply: Reply) -> str:
 def download(world: World, url: str, *, now: float = START, **headers: str) -> Reply:
     """Return the reply to a GET of a clip."""
     path, _, query = url.partition("?")
-    return call(world, "GET", path, headers=headers, query=dict.fromkeys([query.partition("=")[0]], "1"), now=now)
+    return call(world, "GET", path, headers=headers, query={query.partition("=")[0]: "1"} if query else {}, now=now)
 
 
 def document(reply: Reply) -> Any:

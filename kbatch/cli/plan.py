@@ -1,0 +1,53 @@
+"""`kbatch plan`: what would be bought, reused and fetched, with prices and reasons; nothing is sent."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch import console
+from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
+from kbatch.load import Options, load
+from kbatch.plan.ceilings import find_over, read_ceilings
+from kbatch.plan.plan import as_json
+from kbatch.prepare import load_state, lockfile_path, make_plan
+from kbatch.problems import ExitCode, Invalid, Refused
+
+_EXAMPLES = """\b
+Examples:
+  kbatch plan campaign.yaml
+  kbatch plan campaign.yaml --profile draft --only hero --max-credits 200
+  kbatch plan campaign.yaml --format json > plan.json
+  kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
+"""
+
+
+@click.command("plan", epilog=_EXAMPLES)
+@manifest
+@selection
+@click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a plan whose maximum is above.")
+@click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(manifest: Path, max_credits: tuple[str, ...], check: bool, form: str, **flags: Any) -> int:
+    """Show the priced plan of MANIFEST (kbatch.yaml): every job with an action, a price and a reason.
+
+    Exits with 3 when the plan passes a ceiling.
+    """
+    loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
+    console.show_problems(loaded.warnings)
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    planned = make_plan(loaded, load_state(loaded, path), read_selection(flags))
+    ceilings, problems = read_ceilings(planned.plan, max_credits)
+    if problems:
+        raise Invalid(problems)
+    if form == "json":
+        click.echo(json.dumps(as_json(planned.plan), indent=2, ensure_ascii=False))
+    else:
+        console.show_plan(planned.plan, planned.summary, stderr=False)
+    over = find_over(planned.plan, ceilings)
+    if over:
+        raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
+    return ExitCode.NOT_AS_ASKED if check and planned.plan.purchases else ExitCode.OK

@@ -1,0 +1,199 @@
+"""`kbatch run`: plan, confirm, render, collect; the same command resumes."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from kbatch import console
+from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, read_selection, selection, state
+from kbatch.events_file import EventsFile
+from kbatch.files import Lock
+from kbatch.load import Loaded, Options, load
+from kbatch.plan.ceilings import read_ceilings
+from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
+from kbatch.prepare import Planned, load_state, lock_path, lockfile_path, make_plan
+from kbatch.problems import ExitCode, Invalid, KbatchError, Refused
+from kbatch.report.words import amount, count
+from kbatch.run.context import Options as RunOptions
+from kbatch.run.execute import Scene, execute
+from kbatch.run.happenings import Happening
+from kbatch.run.lines import Wiring
+from kbatch.run.outcome import End, Outcome, as_json
+from kbatch.simulated import simulator_app
+
+_EXAMPLES = """\b
+Examples:
+  kbatch run campaign.yaml --simulate --yes
+  kbatch run campaign.yaml --first 1            # a canary: one purchase, then look
+  kbatch run campaign.yaml --yes --max-credits apiframe=500
+  kbatch run campaign.yaml --approve sha256:9f2c…
+"""
+
+
+@click.command("run", epilog=_EXAMPLES)
+@manifest
+@selection
+@click.option("--yes", is_flag=True, help="Agree to the plan that is printed.")
+@click.option("--approve", metavar="DIGEST", help="Agree to exactly the plan with this digest.")
+@click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a maximum above; held during the run.")
+@click.option("--allow-unpriced", type=click.IntRange(min=0), default=0, metavar="N", help="Let at most N jobs have no known price.")
+@click.option("--trust-prices", is_flag=True, help="Accept `prices` that lie below a model's card.")
+@click.option("--locked", is_flag=True, help="Exit with 3 if anything would be bought.")
+@click.option("-j", "--concurrency", multiple=True, metavar="[PROVIDER=]N", help="How many jobs may render at once.")
+@click.option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Submit nothing more after N failures.")
+@click.option("--fail-fast", is_flag=True, help="Submit nothing more after the first failure.")
+@click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
+@click.option("--faults", type=click.Path(path_type=Path), help="With --simulate: what shall go wrong, and when.")
+@click.option("--events", type=click.Path(path_type=Path), help="Write what happens to this file, one JSON object a line.")
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(manifest: Path, form: str, **flags: Any) -> int:
+    """Plan MANIFEST (kbatch.yaml), ask, render and collect; resuming is running the same command again.
+
+    Without a terminal nothing is asked: --yes or --approve agrees, and a real run with --yes needs a ceiling.
+    """
+    _check_flags(flags)
+    loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
+    console.show_problems(loaded.warnings)
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    concurrency = read_concurrency(flags["concurrency"]) or dict(loaded.settings.concurrency)
+    with Lock(lock_path(path), break_foreign=flags["break_lock"]):
+        found = load_state(loaded, path)
+        planned = make_plan(loaded, found, read_selection(flags), wished_concurrency=concurrency)
+        confirmed = _consent(planned, flags)
+        app = simulator_app(found.lockfile, loaded, faults=flags["faults"]) if flags["simulate"] else None
+        scene = Scene(
+            folder=loaded.folder,
+            tree=loaded.tree,
+            jobs=loaded.jobs,
+            lockfile_path=path,
+            loaded=found,
+            wiring=Wiring(environment=os.environ, app=app, concurrency=concurrency),
+            options=RunOptions(max_failures=1 if flags["fail_fast"] else flags["max_failures"]),
+            interactive=console.is_terminal(),
+        )
+        outcome = _run(confirmed, planned, scene, flags["events"])
+    report(outcome, loaded, form)
+    return outcome.exit_code
+
+
+def _check_flags(flags: Mapping[str, Any]) -> None:
+    if flags["faults"] and not flags["simulate"]:
+        raise click.UsageError("--faults needs --simulate")
+    if flags["yes"] and flags["approve"]:
+        raise click.UsageError("--yes and --approve exclude each other")
+
+
+def _consent(planned: Planned, flags: Mapping[str, Any]) -> ConfirmedPlan:
+    """Show the plan, then get someone's agreement to it, or raise Refused."""
+    plan = planned.plan
+    ceilings, problems = read_ceilings(plan, flags["max_credits"])
+    if problems:
+        raise Invalid(problems)
+    terms = Terms(
+        ceilings=ceilings,
+        allow_unpriced=flags["allow_unpriced"],
+        trust_prices=flags["trust_prices"],
+        locked=flags["locked"],
+        simulated=flags["simulate"],
+    )
+    console.show_plan(plan, planned.summary, stderr=True)
+    check_terms(plan, terms)
+    given: Given | None = None
+    if flags["approve"]:
+        if flags["approve"] != plan.digest:
+            message = f"the plan now has the digest {plan.digest}, not the approved {flags['approve']}"
+            raise Refused("digest-differs", message, hint="review the plan above and approve its digest")
+        given = Given.DIGEST
+    elif flags["yes"]:
+        given = Given.YES
+        if not console.is_terminal() and needs_ceiling(plan, terms):
+            hint = "--max-credits N, or `budget: {max_credits: …}` in the manifest"
+            raise Refused("no-ceiling", "--yes without a terminal needs a ceiling for a real run", hint=hint)
+    elif plan.purchases and console.is_terminal():
+        given = Given.PROMPT if console.ask(_question(planned)) else None
+    return confirm(plan, terms, given)
+
+
+def _question(planned: Planned) -> str:
+    parts = []
+    for provider, total in planned.plan.totals.items():
+        if total.known or total.unpriced:
+            unpriced = f" and {count(total.unpriced, 'job')} without a price" if total.unpriced else ""
+            parts.append(f"{amount(total.known, total.unit)} of {provider}{unpriced}")
+    return f"Spend up to {', '.join(parts)} on {count(len(planned.plan.purchases), 'render')}?"
+
+
+def _run(confirmed: ConfirmedPlan, planned: Planned, scene: Scene, events: Path | None) -> Outcome:
+    return collect_outcome(
+        lambda tell: execute(confirmed, scene, tell), console.Progress(planned.plan, planned.summary), events
+    )
+
+
+def collect_outcome(
+    work: Callable[[Callable[[Happening], None]], Any], progress: console.Progress, events: Path | None
+) -> Outcome:
+    """Run the event loop with live progress; a Ctrl-C that comes before the loop listens counts like any other."""
+    with EventsFile(events) as file, progress:
+
+        def tell(happening: Happening) -> None:
+            file.write(happening)
+            progress.tell(happening)
+
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            return anyio.run(work, tell)
+        except BaseExceptionGroup as group:
+            known = _only(group)
+            raise known from group
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that matters in a group: kbatch's own first."""
+    flat: list[BaseException] = []
+    stack: list[BaseException] = [group]
+    while stack:
+        error = stack.pop()
+        stack.extend(error.exceptions if isinstance(error, BaseExceptionGroup) else ())
+        flat.extend(() if isinstance(error, BaseExceptionGroup) else (error,))
+    return next((error for error in flat if isinstance(error, KbatchError)), flat[0])
+
+
+def report(outcome: Outcome, loaded: Loaded, form: str) -> None:
+    """Say what a run came to: data on stdout, talk on stderr."""
+    for address, reason in outcome.reasons.items():
+        if outcome.ends[address] not in (End.DONE, End.REUSED):
+            console.say(f"  {outcome.ends[address].value.replace('_', ' ')}: {address}: {reason}")
+    for said in (*outcome.stopped, *outcome.surprises, *outcome.problems):
+        console.say(f"  {said}")
+    for provider, settlement in outcome.credits.items():
+        unexplained = f", unexplained {settlement.unexplained:,}" if settlement.unexplained else ""
+        untold = f", {count(settlement.untold, 'job')} not told" if settlement.untold else ""
+        console.say(
+            f"  {provider}: planned {settlement.planned:,}, reported {settlement.reported:,}, "
+            f"refunded {settlement.refunded:,}{unexplained}{untold} credits"
+        )
+    if form == "json":
+        click.echo(json.dumps(as_json(outcome), indent=2, ensure_ascii=False))
+    console.show_counts(outcome.counts, _verdict(outcome))
+    console.say(f"  lockfile {outcome.lockfile}, clips under {loaded.folder / loaded.settings.output_dir}")
+
+
+def _verdict(outcome: Outcome) -> str:
+    words = {
+        ExitCode.OK: "finished",
+        ExitCode.NOT_AS_ASKED: "finished, not all as asked",
+        ExitCode.UNKNOWN: "finished, with outcomes that nobody knows (`kbatch reconcile`)",
+        ExitCode.PROVIDER: "stopped by a provider",
+        ExitCode.INTERRUPTED: "interrupted, the same command resumes",
+    }
+    return words.get(outcome.exit_code, "ended")

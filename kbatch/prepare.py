@@ -1,0 +1,122 @@
+"""Brings a loaded manifest and its state together: which lockfile, what is on record, the plan for the wished jobs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kbatch import files
+from kbatch.load import Loaded
+from kbatch.plan.actions import Past, Wishes, decide
+from kbatch.plan.plan import Plan, build_plan, first_purchases
+from kbatch.plan.selection import Selection, addresses, select
+from kbatch.plan.summary import Summary, summarize
+from kbatch.problems import Invalid, Refused
+from kbatch.receipts import state
+from kbatch.receipts.lockfile import Lockfile
+from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.runs import unfinished
+from kbatch.run.lines import concurrency_of
+
+
+def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
+    """Return the lockfile of a manifest: `<stem>.lock.json` beside it, simulated ones apart, or the chosen one."""
+    if chosen is not None:
+        return chosen
+    return manifest.parent / f"{manifest.stem}{'.sim' if simulated else ''}.lock.json"
+
+
+def lock_path(lockfile: Path) -> Path:
+    """Return the file that the operating system locks while a run works on this lockfile."""
+    return lockfile.parent / ".kbatch" / f"{lockfile.name.removesuffix('.lock.json')}.lock"
+
+
+def load_state(loaded: Loaded, lockfile: Path) -> state.Loaded:
+    """Return the state; Refused when another lockfile here seems to be this manifest's under an earlier name."""
+    found = state.load(lockfile, manifest_name=loaded.path.name)
+    if not found.lockfile.renders and files.size_of(lockfile) is None:
+        others = state.other_lockfiles_holding(lockfile, {job.fingerprint for job in loaded.jobs})
+        if others:
+            message = f"there is no {lockfile.name}, and {others[0].name} holds receipts of these very jobs"
+            hint = f"was the manifest renamed? rename the lockfile too, or `--lockfile {others[0].name}`"
+            raise Refused("other-lockfile", message, hint=hint)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan with its summary, and how many jobs each provider may run at once."""
+
+    plan: Plan
+    summary: Summary
+    concurrency: Mapping[str, int]
+
+
+def make_plan(
+    loaded: Loaded,
+    found: state.Loaded,
+    selection: Selection,
+    *,
+    wished_concurrency: Mapping[str | None, int] | None = None,
+) -> Planned:
+    """Return the plan of the selected jobs; Invalid when a GLOB selects nothing."""
+    lockfile = found.lockfile
+    profile = loaded.settings.profile
+    index = lockfile.profiles.get(profile, {}) if profile else lockfile.jobs
+    failed = frozenset(
+        job.address for job in loaded.jobs if _failed(lockfile.renders.get(job.fingerprint))
+    )
+    jobs, problems = select(loaded.jobs, selection, failed)
+    replace, more = addresses(selection.replace, loaded.jobs, "--replace")
+    if problems or more:
+        raise Invalid((*problems, *more))
+    replace -= _replaced_already(loaded, found)
+    past = Past(
+        renders=lockfile.renders,
+        addresses={address: entry.fingerprint for address, entry in index.items()},
+        sizes=_sizes(loaded.folder, lockfile),
+    )
+    entries = decide(jobs, past, Wishes(replace=replace, retry_failed=selection.failed))
+    if selection.first is not None:
+        entries = first_purchases(entries, selection.first)
+    plan = build_plan(
+        loaded.path.name,
+        loaded.settings,
+        entries,
+        lockfile.renders,
+        known=frozenset(job.fingerprint for job in loaded.jobs) | _referred(lockfile, profile),
+        notes=found.notes,
+    )
+    wished = wished_concurrency or loaded.settings.concurrency
+    concurrency = {name: concurrency_of(name, wished) for name in plan.providers}
+    return Planned(plan=plan, summary=summarize(plan, concurrency), concurrency=concurrency)
+
+
+def _failed(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.state is ReceiptState.FAILED
+
+
+def _replaced_already(loaded: Loaded, found: state.Loaded) -> frozenset[str]:
+    """Return the addresses whose replacement an interrupted run had begun and already bought."""
+    done: set[str] = set()
+    for began in unfinished(found.events):
+        for fingerprint in began.data["replacing"]:
+            receipt = found.lockfile.renders.get(fingerprint)
+            if receipt is not None and (receipt.submitted_at or "") >= began.at:
+                done.add(fingerprint)
+    return frozenset(job.address for job in loaded.jobs if job.fingerprint in done)
+
+
+def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
+    """Return the fingerprints that jobs of other profiles refer to: their receipts are no orphans."""
+    indexes = {None: lockfile.jobs, **lockfile.profiles}
+    return frozenset(entry.fingerprint for name, index in indexes.items() if name != profile for entry in index.values())
+
+
+def _sizes(folder: Path, lockfile: Lockfile) -> dict[str, int]:
+    sizes = {}
+    for receipt in lockfile.renders.values():
+        if receipt.output is not None:
+            size = files.size_of(folder / receipt.output.path)
+            if size is not None:
+                sizes[receipt.output.path] = size
+    return sizes
