@@ -25,9 +25,10 @@ def simulator_app(lockfile: Lockfile, loaded: Loaded, *, faults: Path | None) ->
         hint = "install kbatch with the extra `sim`"
         raise Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint) from error
     app = build_app(Settings(latency_s=_LATENCY_S, faults=_rules(faults)))
+    earlier = time.time() - _LATENCY_S - 1
     for receipt in lockfile.renders.values():
         if receipt.job_id is not None and receipt.request and not _here(loaded.folder, receipt):
-            remember(app.state.world, receipt.provider, receipt.job_id, _with_pictures(receipt.request), time.time())
+            remember(app.state.world, receipt.provider, receipt.job_id, _with_pictures(receipt.request), earlier)
     return app
 
 

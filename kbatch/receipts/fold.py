@@ -2,8 +2,8 @@
 
 Folding bears everything that reading the past brings: an event twice, a whole journal over a lockfile that knows it
 already or knows more, an event whose predecessors are lost. Each event is made into what it tells of its send or job,
-and joined (`attempts`): so a lesser state never replaces a greater one, and order matters only in that of an attempt
-that was refused and sent again, `accepted` must come before what befell its job.
+and joined (`attempts`), so a lesser state never replaces a greater one. Attempts come in their order; within one, order
+matters only when it was refused and sent again: then `accepted` must come before what befell its job.
 """
 
 from collections.abc import Iterable, Mapping

@@ -27,6 +27,7 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Entry, Lockfile
 from kbatch.receipts.receipt import Receipt
 from kbatch.run.context import Line, Options, Run
+from kbatch.run.decisions import Decisions, apply_decisions
 from kbatch.run.happenings import Happening, Moment, Tell
 from kbatch.run.lines import Wiring, check_origins, open_lines
 from kbatch.run.outcome import Outcome, count_ends, settle
@@ -50,6 +51,7 @@ class Scene:
     loaded: state.Loaded
     wiring: Wiring
     options: Options
+    decisions: Decisions = Decisions()
     interactive: bool = False
 
 
@@ -77,6 +79,7 @@ async def _journaled(confirmed: ConfirmedPlan, scene: Scene, tell: Tell, lines: 
     async with Journal.open(path, run_id=run_id, after=scene.loaded.newest) as journal:
         run = _make_run(confirmed, scene, tell, lines, journal)
         await run.record(_began(confirmed, scene))
+        await apply_decisions(run, scene.decisions)
         await _work(run, scene)
         if not run.stopping.soft:
             await _keep_orphans(run, scene)

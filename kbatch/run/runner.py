@@ -106,14 +106,25 @@ async def _act(run: Run, line: Line | None, entry: Entry, urgency: float) -> Non
         case Action.DOWNLOAD if line is not None:
             await _download(run, line, entry)
         case Action.UNKNOWN if line is not None:
-            purchase = await settle(run, line, run.renders[entry.job.fingerprint])
-            if isinstance(purchase, Bought):
-                run.say(Moment.ACCEPTED, entry.address, "found: it was accepted", provider=line.provider.name)
-                await _follow(run, line, entry, urgency, fresh=False)
-            else:
-                _end_unbought(run, entry, purchase)
+            await _settle(run, line, entry, urgency)
         case _:
             run.end(entry.address, End.SKIPPED, "its provider takes no part in this run")
+
+
+async def _settle(run: Run, line: Line, entry: Entry, urgency: float) -> None:
+    """Find out what became of an unknown send, unless a person has just said it."""
+    receipt = run.renders[entry.job.fingerprint]
+    if receipt.state is ReceiptState.UNKNOWN:
+        purchase = await settle(run, line, receipt)
+        if not isinstance(purchase, Bought):
+            _end_unbought(run, entry, purchase)
+            return
+        run.say(Moment.ACCEPTED, entry.address, "found: it was accepted", provider=line.provider.name)
+    if run.renders[entry.job.fingerprint].state is ReceiptState.FAILED:
+        run.end(entry.address, End.REUSED, "settled: not accepted; the next run buys it")
+        return
+    run.touched.add((entry.job.fingerprint, receipt.attempt))
+    await _follow(run, line, entry, urgency, fresh=False)
 
 
 async def _reuse(run: Run, line: Line | None, entry: Entry) -> None:

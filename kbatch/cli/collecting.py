@@ -1,0 +1,83 @@
+"""What `pull` and `reconcile` share: a run over a part of the plan in which nothing is bought anew."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kbatch import console
+from kbatch.cli.options import read_selection
+from kbatch.cli.run import collect_outcome, report
+from kbatch.files import Lock
+from kbatch.load import Loaded, Options, load
+from kbatch.plan.actions import Action, Entry
+from kbatch.plan.ceilings import Ceilings
+from kbatch.plan.consent import Terms, confirm
+from kbatch.plan.plan import Plan, build_plan
+from kbatch.plan.selection import Selection
+from kbatch.plan.summary import summarize
+from kbatch.prepare import Planned, load_state, lock_path, lockfile_path, make_plan
+from kbatch.receipts import state
+from kbatch.run.context import Options as RunOptions
+from kbatch.run.decisions import Decisions
+from kbatch.run.execute import Scene, execute
+from kbatch.run.lines import Wiring
+from kbatch.simulated import simulator_app
+
+NOTHING = Ceilings(run={}, budget={}, job={})
+
+
+def load_manifest(manifest: Path, flags: Mapping[str, Any]) -> Loaded:
+    """Load a manifest as the shared flags say."""
+    options = Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
+    return load(manifest, options)
+
+
+def collect(
+    loaded: Loaded,
+    flags: Mapping[str, Any],
+    actions: frozenset[Action],
+    options: RunOptions,
+    form: str,
+    decide: Any = None,
+) -> int:
+    """Lock, plan, keep the entries with these actions, and work them; `decide` makes Decisions of the state."""
+    path = lockfile_path(loaded.path, simulated=flags["simulate"], chosen=flags["lockfile"])
+    with Lock(lock_path(path), break_foreign=flags["break_lock"]):
+        found = load_state(loaded, path)
+        decisions: Decisions = decide(loaded, found) if decide else Decisions()
+        planned = _only(make_plan(loaded, found, _selection(flags)), actions, found)
+        app = simulator_app(found.lockfile, loaded, faults=None) if flags["simulate"] else None
+        scene = Scene(
+            folder=loaded.folder,
+            tree=loaded.tree,
+            jobs=loaded.jobs,
+            lockfile_path=path,
+            loaded=found,
+            wiring=Wiring(environment=os.environ, app=app, concurrency=loaded.settings.concurrency),
+            options=options,
+            decisions=decisions,
+            interactive=console.is_terminal(),
+        )
+        confirmed = confirm(planned.plan, Terms(ceilings=NOTHING), None)
+        progress = console.Progress(planned.plan, planned.summary)
+        outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress, None)
+    report(outcome, loaded, form)
+    return outcome.exit_code
+
+
+def _selection(flags: Mapping[str, Any]) -> Selection:
+    return read_selection(flags) if "only" in flags else Selection()
+
+
+def _only(planned: Planned, actions: frozenset[Action], found: state.Loaded) -> Planned:
+    plan = planned.plan
+    entries = tuple(entry for entry in plan.entries if entry.action in actions and not _shares_a_purchase(entry, plan))
+    known = frozenset(entry.job.fingerprint for entry in plan.entries)
+    part = build_plan(plan.manifest, plan.settings, entries, found.lockfile.renders, known=known, notes=plan.notes)
+    return replace(planned, plan=part, summary=summarize(part, planned.concurrency))
+
+
+def _shares_a_purchase(entry: Entry, plan: Plan) -> bool:
+    return entry.shares is not None and any(other.address == entry.shares and other.buys for other in plan.entries)

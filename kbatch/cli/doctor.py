@@ -1,0 +1,94 @@
+"""`kbatch doctor`: keys present (never shown), providers reachable, balances, lock writable, FFmpeg's libraries."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import anyio
+import click
+
+from kbatch import __version__
+from kbatch.cli.options import format_choice
+from kbatch.files import Lock
+from kbatch.problems import ExitCode, KbatchError
+from kbatch.providers.base import Balance
+from kbatch.providers.registry import PROVIDERS
+from kbatch.report.words import harmless
+from kbatch.run.lines import Wiring, open_lines, origin_of
+from kbatch.run.preflight import ask_balance
+
+_EXAMPLES = """\b
+Examples:
+  kbatch doctor
+  kbatch doctor --format json
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at: `good` is None where it does not matter yet."""
+
+    name: str
+    good: bool | None
+    words: str
+
+
+@click.command("doctor", epilog=_EXAMPLES)
+@format_choice("text", "json")
+def command(form: str) -> int:
+    """Check keys, providers, balances and this machine; exits with 1 when something is wrong. Costs nothing."""
+    findings = [*_machine(), *anyio.run(_providers)]
+    if form == "json":
+        click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2, ensure_ascii=False))
+    else:
+        for finding in findings:
+            mark = {True: "ok     ", False: "wrong  ", None: "missing"}[finding.good]
+            click.echo(f"{mark} {finding.name:<20} {harmless(finding.words)}")
+    return ExitCode.NOT_AS_ASKED if any(finding.good is False for finding in findings) else ExitCode.OK
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding(name="kbatch", good=True, words=f"{__version__}, Python {sys.version.split()[0]}")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with Lock(Path(folder) / "lock"):
+                yield Finding(name="lock", good=True, words="the system's file lock works")
+        except (KbatchError, OSError) as error:
+            yield Finding(name="lock", good=False, words=str(error))
+    writable = os.access(Path.cwd(), os.W_OK)
+    yield Finding(name="folder", good=writable, words="writable" if writable else "not writable: no journal, no run")
+    av = find_spec("av") is not None
+    words = "PyAV is there" if av else "PyAV is not installed: frames of clips need the extra `media`"
+    yield Finding(name="FFmpeg libraries", good=av or None, words=words)
+    sim = av and find_spec("starlette") is not None and find_spec("uvicorn") is not None
+    words = "installed" if sim else "not installed: --simulate needs the extra `sim`"
+    yield Finding(name="simulator", good=sim or None, words=words)
+
+
+async def _providers() -> list[Finding]:
+    findings: list[Finding] = []
+    wiring = Wiring(environment=os.environ)
+    for provider in PROVIDERS.values():
+        if not os.environ.get(provider.key_variable, "").strip():
+            words = f"{provider.key_variable} is not set"
+            findings.append(Finding(name=provider.title, good=None, words=words))
+            continue
+        try:
+            async with open_lines([provider.name], wiring) as lines:
+                answer = await ask_balance(lines[provider.name], tries=2)
+                where = origin_of(provider, wiring)
+        except KbatchError as error:
+            findings.append(Finding(name=provider.title, good=False, words=error.message))
+            continue
+        if isinstance(answer, Balance):
+            places = f", {answer.max_concurrent} jobs at once" if answer.max_concurrent else ""
+            words = f"{provider.key_variable} is set, {where} answers, {answer.credits:,} credits{places}"
+            findings.append(Finding(name=provider.title, good=True, words=words))
+        else:
+            findings.append(Finding(name=provider.title, good=False, words=f"{where}: {answer.message}"))
+    return findings

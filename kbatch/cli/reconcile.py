@@ -1,0 +1,70 @@
+"""`kbatch reconcile`: settles sends whose outcome nobody knows, by the provider's records or by what a person knows."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch.cli.collecting import collect, load_manifest
+from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.load import Loaded
+from kbatch.plan.actions import Action
+from kbatch.problems import Invalid, Problem, did_you_mean
+from kbatch.receipts import state as states
+from kbatch.run.context import Options
+from kbatch.run.decisions import Decisions
+
+_EXAMPLES = """\b
+Examples:
+  kbatch reconcile campaign.yaml
+  kbatch reconcile campaign.yaml --adopt 'hero[city=oslo]=4f1c2f0e-…'
+  kbatch reconcile campaign.yaml --refused 'hero[city=oslo]'
+"""
+
+
+@click.command("reconcile", epilog=_EXAMPLES)
+@manifest
+@click.option("--adopt", multiple=True, metavar="ADDRESS=JOB_ID", help="This unknown send is that job of the provider.")
+@click.option("--refused", multiple=True, metavar="ADDRESS", help="I know that this unknown send was not accepted.")
+@click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], form: str, **flags: Any) -> int:
+    """Settle unknown sends of MANIFEST (kbatch.yaml): by idempotency key, by the job list, else by --adopt or --refused.
+
+    Exits with 4 while something stays unknown. AI/ML API has neither key nor list: look at its dashboard.
+    """
+
+    def decide(loaded: Loaded, found: states.Loaded) -> Decisions:
+        known = _addresses(loaded, found)
+        adopted = {}
+        for word in adopt:
+            address, job_id = _split(word, known)
+            adopted[_fingerprint(address, known, "--adopt")] = job_id
+        return Decisions(
+            adopt=adopted, refused=frozenset(_fingerprint(address, known, "--refused") for address in refused)
+        )
+
+    options = Options(buy=False)
+    return collect(load_manifest(manifest, flags), flags, frozenset((Action.UNKNOWN,)), options, form, decide)
+
+
+def _addresses(loaded: Loaded, found: states.Loaded) -> dict[str, str]:
+    known = {receipt.address: key for key, receipt in found.lockfile.renders.items() if receipt.address}
+    return known | {job.address: job.fingerprint for job in loaded.jobs}
+
+
+def _split(word: str, known: dict[str, str]) -> tuple[str, str]:
+    """Split ADDRESS=JOB_ID at the `=` behind the address; both may hold further ones."""
+    for address in sorted(known, key=len, reverse=True):
+        if word.startswith(address + "=") and len(word) > len(address) + 1:
+            return address, word[len(address) + 1 :]
+    raise Invalid([Problem(code="no-such-job", message=f"`--adopt {word}` is not ADDRESS=JOB_ID of a job here")])
+
+
+def _fingerprint(address: str, known: dict[str, str], flag: str) -> str:
+    if address not in known:
+        hint = did_you_mean(address, known)
+        raise Invalid([Problem(code="no-such-job", message=f"`{flag} {address}` names no job", hint=hint)])
+    return known[address]
