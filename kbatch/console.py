@@ -48,6 +48,7 @@ _MOMENT_STYLES = {
     Moment.DELIVERED_WRONG: "bold red",
 }
 _QUIET = frozenset((Moment.RENDERING, Moment.SUBMITTING, Moment.DOWNLOADING))
+_QUIET_LIVE = _QUIET | {Moment.ACCEPTED, Moment.RENDERED}
 
 
 def is_terminal() -> bool:
@@ -123,7 +124,7 @@ class Progress:
     def tell(self, happening: Happening) -> None:
         """Take note of what happened and show it."""
         self._count(happening)
-        if happening.moment not in _QUIET:
+        if happening.moment not in (_QUIET_LIVE if self._live else _QUIET):
             self._console.print(self._line(happening), soft_wrap=True)
         if self._live:
             self._live.update(self._picture(), refresh=True)
@@ -181,12 +182,18 @@ class Progress:
         if len(running) > 8:
             grid.add_row(Text("  …", style="dim"), Text(f"and {len(running) - 8:,} more", style="dim"), "")
         ended = sum(self._counts.values())
-        bar = ProgressBar(total=max(1, self._total), completed=ended, width=30)
-        elapsed = (datetime.now() - self._began).total_seconds()
-        end = f"about {span(int(elapsed / ended * (self._total - ended)), int(elapsed / ended * (self._total - ended)))} left" if ended else f"expected {span(*self._summary.seconds)}"
+        bar = ProgressBar(total=max(1, self._total), completed=ended, width=24)
         foot = Table.grid(padding=(0, 1))
-        foot.add_row(bar, Text(f"{self._tally()}; {end}"))
-        return Group(grid, foot)
+        foot.add_row(Text(" "), bar, Text(f"{ended:,} of {self._total:,}, {self._end(ended)}"))
+        return Group(grid, foot, Text(f"  {self._tally()}", style="dim"))
+
+    def _end(self, ended: int) -> str:
+        """Return when the run is expected to end: from its own pace once a job has ended, before that from the plan."""
+        if not ended:
+            return f"expected {span(*self._summary.seconds)}"
+        elapsed = (datetime.now() - self._began).total_seconds()
+        left = int(elapsed / ended * (self._total - ended))
+        return f"about {span(left, left)} left"
 
 
 def show_counts(words: Mapping[str, int], said: str) -> None:

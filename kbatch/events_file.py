@@ -1,18 +1,20 @@
-"""`--events FILE`: what happens in a run, one JSON object a line, for other programs to follow."""
+"""`--events FILE`: what is recorded in a run, one JSON object a line, for other programs to follow.
 
-import json
-from dataclasses import asdict
-from datetime import UTC, datetime
+The lines are those of the journal, as `kbatch schema events` describes them, without the bodies that were sent and the queries of URLs.
+"""
+
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from kbatch.files import LineFile
-from kbatch.run.happenings import Happening
+from kbatch.receipts.events import Event
+from kbatch.receipts.receipt import without_queries
 
 
 class EventsFile:
-    """Writes happenings as they come; without a path it does nothing."""
+    """Writes events as they become durable; without a path it does nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = LineFile(path) if path is not None else None
@@ -24,8 +26,10 @@ class EventsFile:
         if self._file:
             self._file.close()
 
-    def write(self, happening: Happening) -> None:
-        """Append one happening with the time of day in UTC."""
+    def write(self, event: Event) -> None:
+        """Append one event."""
         if self._file:
-            at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            self._file.write(json.dumps({"at": at, **asdict(happening)}, sort_keys=True))
+            data = without_queries(event.data)
+            if "body" in data:
+                data["body"] = None
+            self._file.write(replace(event, data=data).to_line().decode().rstrip())

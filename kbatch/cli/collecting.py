@@ -62,7 +62,7 @@ def collect(
         )
         confirmed = confirm(planned.plan, Terms(ceilings=NOTHING), None)
         progress = console.Progress(planned.plan, planned.summary)
-        outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress, None)
+        outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
     report(outcome, loaded, form)
     return outcome.exit_code
 

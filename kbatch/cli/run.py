@@ -2,8 +2,8 @@
 
 import json
 import os
-import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,10 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
             options=RunOptions(max_failures=1 if flags["fail_fast"] else flags["max_failures"]),
             interactive=console.is_terminal(),
         )
-        outcome = _run(confirmed, planned, scene, flags["events"])
+        progress = console.Progress(planned.plan, planned.summary)
+        with EventsFile(flags["events"]) as events:
+            scene = replace(scene, follow=events.write)
+            outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
     report(outcome, loaded, form)
     return outcome.exit_code
 
@@ -131,30 +134,16 @@ def _question(planned: Planned) -> str:
     return f"Spend up to {', '.join(parts)} on {count(len(planned.plan.purchases), 'render')}?"
 
 
-def _run(confirmed: ConfirmedPlan, planned: Planned, scene: Scene, events: Path | None) -> Outcome:
-    return collect_outcome(
-        lambda tell: execute(confirmed, scene, tell), console.Progress(planned.plan, planned.summary), events
-    )
-
-
 def collect_outcome(
-    work: Callable[[Callable[[Happening], None]], Any], progress: console.Progress, events: Path | None
+    work: Callable[[Callable[[Happening], None]], Any], progress: console.Progress
 ) -> Outcome:
-    """Run the event loop with live progress; a Ctrl-C that comes before the loop listens counts like any other."""
-    with EventsFile(events) as file, progress:
-
-        def tell(happening: Happening) -> None:
-            file.write(happening)
-            progress.tell(happening)
-
-        before = signal.getsignal(signal.SIGINT)
+    """Run the event loop with live progress, and return what the run came to."""
+    with progress:
         try:
-            return anyio.run(work, tell)
+            return anyio.run(work, progress.tell)
         except BaseExceptionGroup as group:
             known = _only(group)
             raise known from group
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -156,7 +156,8 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
         for name, item in value.items():
             inner = known.get(name)
             if inner is None:
-                raise Misfit(f"has an unknown field `{name}` ({did_you_mean(name, known) or 'not known here'})")
+                meant = did_you_mean(name, known)
+                raise Misfit(f"is an unknown field ({meant})" if meant else "is an unknown field", (name,))
             try:
                 inner(item)
             except Misfit as misfit:

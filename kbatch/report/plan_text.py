@@ -119,8 +119,8 @@ def _shares(title: str, shares: Sequence[Share]) -> Iterator[Line]:
 
 def _dearer(summary: Summary) -> Iterator[Line]:
     for found in summary.dearer:
-        words = f"  {found.parameter}: {found.default} by default costs {found.credits:,} credits more than {found.cheaper}"
-        yield [(f"{words} in {count(found.jobs, 'job')}; writing the value settles it", "warning")]
+        words = f"  {found.parameter} is {found.default} by default, in {count(found.jobs, 'job')}: "
+        yield [(f"{words}{found.credits:,} credits more than {found.cheaper}", "warning")]
 
 
 def _total(plan: Plan, provider: str, total: Total) -> Iterator[Line]:

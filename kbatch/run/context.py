@@ -13,7 +13,7 @@ from kbatch.files import Folder
 from kbatch.plan.actions import Entry
 from kbatch.plan.consent import ConfirmedPlan
 from kbatch.providers.base import Answer, Provider, Reason, Reply, Request
-from kbatch.receipts.events import Fact, stamp
+from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check
 from kbatch.receipts.journal import Journal
 from kbatch.receipts.receipt import Receipt, ReceiptState
@@ -121,11 +121,13 @@ class Run:
     surprises: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     jitter: Callable[[], float] = random.random
+    follow: Callable[[Event], None] = lambda _event: None
 
     async def record(self, fact: Fact) -> None:
         """Check a fact against the lifecycle, make it durable, then know it."""
         check(self.renders, stamp(fact, at=_ANY_TIME, run="check", sequence=1))
         for event in await self.journal.record(fact):
+            self.follow(event)
             receipt = apply(self.renders, event)
             if receipt is not None and event.fingerprint is not None:
                 self.renders[event.fingerprint] = receipt

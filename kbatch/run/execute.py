@@ -5,7 +5,7 @@ disk allows it.
 """
 
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Plan
 from kbatch.problems import KbatchError
 from kbatch.receipts import state
-from kbatch.receipts.events import Fact
+from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Entry, Lockfile
@@ -53,6 +53,7 @@ class Scene:
     options: Options
     decisions: Decisions = Decisions()
     interactive: bool = False
+    follow: Callable[[Event], None] = lambda _event: None
 
 
 async def execute(confirmed: ConfirmedPlan, scene: Scene, tell: Tell) -> Outcome:
@@ -117,6 +118,7 @@ def _make_run(
         reserve=Reserve(confirmed.terms.ceilings, plan.spent, held),
         options=scene.options,
         tell=tell,
+        follow=scene.follow,
         elsewhere=_elsewhere(scene.loaded.lockfile, plan.settings.profile),
     )
 

@@ -35,7 +35,7 @@ STATUSES = ("queued", "generating", "waiting", "active", "completed", "error")
 
 def error(status: int, message: str, path: str, now: float, **inner: Any) -> Reply:
     """Return an error in the newer envelope; `inner` goes into `error`, `data` usually."""
-    title = HTTPStatus(status).phrase if status in set(HTTPStatus) else "A Timeout Occurred"
+    title = HTTPStatus(status).phrase
     document = {
         "title": title,
         "status": status,

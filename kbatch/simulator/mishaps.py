@@ -108,9 +108,7 @@ def _aimlapi(effect: str, call: Call, now: float) -> Reply:
     if effect in ("429", "429-date"):
         return aimlapi.old_error(429, _TEXTS["429"], call.path, now)
     if effect == "moderation":
-        data = {"kind": "err_moderation"}
-        message = "Content moderation: the prompt violates the content policy"
-        return aimlapi.error(400, message, call.path, now, data=data)
+        return aimlapi.error(400, "Content moderation: the prompt violates the content policy", call.path, now)
     return aimlapi.error(int(effect), _TEXTS[effect], call.path, now)
 
 

@@ -38,7 +38,7 @@ Sever = Callable[[], Awaitable[None]]
 """Ends a real connection: what was written is flushed, nothing more is sent."""
 
 
-class Cut(Exception):
+class Cut(ConnectionError):
     """The connection ended without a whole answer: the request arrived, and may have been paid for."""
 
 

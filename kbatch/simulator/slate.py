@@ -7,6 +7,7 @@ the start picture fades out of the first third and the end picture into the last
 import colorsys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -102,8 +103,9 @@ def settings_of(clip: Clip, place: Place, face: Typeface) -> list[tuple[float, S
 def _setting(lines: list[Line], place: Place, face: Typeface, seconds: float) -> Setting:
     """Set a text so that each of its pages can be seen for a quarter of a second, however small that makes it."""
     largest = round(max(9, min(26, min(place.box) / 5)))
+    measure = cache(face.width)
     for least in range(min(largest, _LEGIBLE), _SMALLEST - 1, -1):
-        setting = set_text(lines, place.box, face.width, range(least, largest + 1))
+        setting = set_text(lines, place.box, measure, range(least, largest + 1))
         if len(setting.pages) <= max(1, 4 * seconds):
             return setting
     return setting

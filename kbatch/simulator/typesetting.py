@@ -110,11 +110,12 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _broken(word: str, width: float, points: float, measure: Measure) -> Iterator[str]:
-    """Yield a word in pieces that fit; a single character always counts as fitting."""
-    piece = ""
+    """Yield a word in pieces that fit, its letters measured one by one; a single letter always counts as fitting."""
+    piece, used = "", 0.0
     for sign in word:
-        if piece and measure((piece + sign).rstrip(), points) > width:
+        wide = 0.0 if sign == " " else measure(sign, points)
+        if piece and used + wide > width:
             yield piece
-            piece = ""
-        piece += sign
+            piece, used = "", 0.0
+        piece, used = piece + sign, used + wide
     yield piece

@@ -1,6 +1,7 @@
 """Events as lines: every one reads back as it was, and what is not exactly an event is refused with its fault."""
 
 import json
+import re
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -86,25 +87,27 @@ def _mutants(good: dict[str, Any], holder: Callable[[dict[str, Any]], Any]) -> l
         ({"run": ""}, "`run` must be a string that is not empty"),
         ({"sequence": 0}, "`sequence` must be a whole number, at least 1"),
         ({"at": "2026-01-01 10:00"}, "`at` must be a time in UTC"),
-        ({"extra": 1}, "has an unknown field `extra`"),
+        ({"extra": 1}, "`extra` is an unknown field"),
         ({"fingerprint": None}, "an event `lost` needs fingerprint and attempt"),
         ({"data": {"sent_at": "2026-01-01T00:00:00Z"}}, "in an event `lost`: `data` lacks the field `message`"),
-        ({"data": {**data_of(Kind.LOST), "mesage": ""}}, "did you mean `message`?"),
+        (
+            {"data": {**data_of(Kind.LOST), "mesage": ""}},
+            "in an event `lost`: `data.mesage` is an unknown field (did you mean `message`?)",
+        ),
     ],
     ids=["kind", "run", "sequence", "time", "extra", "no-fingerprint", "data-lacks", "data-extra"],
 )
 def test_what_is_no_event_is_refused_with_its_fault(change: dict[str, Any], fault: str) -> None:
     """The complaint says what is wrong and where."""
     fields = {**json.loads(Teller().tell(Kind.LOST).to_line()), **change}
-    with pytest.raises(ValueError, match="") as caught:
+    with pytest.raises(ValueError, match=re.escape(fault)):
         Event.from_line(json.dumps(fields).encode())
-    assert fault in str(caught.value)
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b'"x"', b"null", b"[" * 100_000, b"\xff", b'{"kind": NaN}'])
 def test_what_is_no_json_object_is_a_value_error(line: bytes) -> None:
     """No bytes get past the reader as anything but an event."""
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match=r"\S"):
         Event.from_line(line)
 
 

@@ -76,7 +76,14 @@ def test_a_failure_stands_inside_a_200(turn: int) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"authorization": "Bearer "}, {"authorization": "Basic eA=="}, {"x-api-key": "k"}, {"authorization": "Bearer invalid"}, {"authorization": "Bearer bad1"}],
+    [
+        {},
+        {"authorization": "Bearer "},
+        {"authorization": "Basic eA=="},
+        {"x-api-key": "k"},
+        {"authorization": "Bearer invalid"},
+        {"authorization": "Bearer bad1"},
+    ],
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", GENERATION), ("GET", GENERATION), ("GET", "/v2/billing")])
 def test_a_key_is_required(method: str, path: str, headers: dict[str, str]) -> None:
@@ -134,7 +141,9 @@ def test_a_failed_job_is_not_charged() -> None:
     assert bill_of(world, now=START + 60)["totals"]["aimlapi"] == {"charged": 2 * PRICE, "refunded": PRICE}
 
 
-@pytest.mark.parametrize(("value", "status"), [("run-1:a.b_c", 200), ("x" * 128, 200), ("x" * 129, 400), ("a b", 400), ("", 400)])
+@pytest.mark.parametrize(
+    ("value", "status"), [("run-1:a.b_c", 200), ("x" * 128, 200), ("x" * 129, 400), ("a b", 400), ("", 400)]
+)
 def test_the_tracing_header_is_checked(value: str, status: int) -> None:
     """1 to 128 of its alphabet, else 400."""
     body = {"model": KLING, "image_url": "https://a.example/b.png"}

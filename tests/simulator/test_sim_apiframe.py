@@ -114,7 +114,11 @@ def test_a_job_runs_its_course() -> None:
     assert last["result"].keys() == {"videoUrl"}
     assert last["createdAt"] == "2026-05-28T20:26:40.000Z"
     assert last["completedAt"] == "2026-05-28T20:28:20.000Z"
-    assert last["input"] == {"prompt": "a dog on a beach", "model": "kling-2.6", "klingParams": {"generate_audio": False}}
+    assert last["input"] == {
+        "prompt": "a dog on a beach",
+        "model": "kling-2.6",
+        "klingParams": {"generate_audio": False},
+    }
     assert (last["error"], last["expired"], last["model"]) == (None, False, "kling-2.6")
 
 
@@ -197,7 +201,9 @@ def test_the_account_shows_the_balance_and_nothing_of_the_key() -> None:
 def test_the_models_need_no_key() -> None:
     """The four models with their lowest and highest price."""
     reply = call(new(), "GET", "/v2/models")
-    found = {entry["id"]: (entry["costMin"], entry["costMax"], entry["pricingMode"]) for entry in document(reply)["models"]}
+    found = {
+        entry["id"]: (entry["costMin"], entry["costMax"], entry["pricingMode"]) for entry in document(reply)["models"]
+    }
     assert found == {
         "kling-2.1": (3, 10, "fixed"),
         "kling-2.5-turbo-pro": (4, 7, "fixed"),
@@ -238,7 +244,9 @@ def test_the_list_can_be_filtered() -> None:
     assert len(listing(world, model="kling-2.6")["jobs"]) == 1
 
 
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"status": "DONE"}, {"cursor": "?"}])
+@pytest.mark.parametrize(
+    "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"status": "DONE"}, {"cursor": "?"}]
+)
 def test_a_list_query_is_checked(query: dict[str, str]) -> None:
     """A limit outside 1 to 100, an unknown status and a cursor that is none are 400, each at its name."""
     assert listing(new(), **query)["details"].keys() == query.keys()
@@ -355,12 +363,19 @@ def test_a_clip_is_kept_for_a_while() -> None:
 def test_every_answer_has_the_providers_date() -> None:
     """The `Date` header is the world's clock, on every kind of answer."""
     world = new()
-    replies = [apiframe_submit(world), apiframe_poll(world, "42"), call(world, "GET", "/nowhere"), download(world, "/clips/x.mp4")]
+    replies = [
+        apiframe_submit(world),
+        apiframe_poll(world, "42"),
+        call(world, "GET", "/nowhere"),
+        download(world, "/clips/x.mp4"),
+    ]
     assert [reply.status for reply in replies] == [202, 400, 404, 404]
     assert {reply.headers["date"] for reply in replies} == {"Thu, 28 May 2026 20:26:40 GMT"}
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/v2/videos/generate"), ("DELETE", "/v2/jobs"), ("POST", "/__bill")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v2/videos/generate"), ("DELETE", "/v2/jobs"), ("POST", "/__bill")]
+)
 def test_another_method_is_405_with_what_is_allowed(method: str, path: str) -> None:
     """The answer names the allowed method."""
     reply = call(new(), method, path, headers=APIFRAME_KEY)

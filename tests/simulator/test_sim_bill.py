@@ -43,7 +43,14 @@ def test_a_charge_has_the_contracted_fields() -> None:
     first = job_id(apiframe_submit(world, key="k1"))
     second = job_id(aimlapi_submit(world, now=START + 1))
     at = "2026-05-28T20:26:40.000Z"
-    line = {"job_id": first, "provider": "apiframe", "model": "kling-2.6", "variant": "5s", "credits": 15, "refunded": 0}
+    line = {
+        "job_id": first,
+        "provider": "apiframe",
+        "model": "kling-2.6",
+        "variant": "5s",
+        "credits": 15,
+        "refunded": 0,
+    }
     assert bill_of(world)["charges"][0] == {**line, "idempotency_key": "k1", "at": at}
     assert bill_of(world)["charges"][1]["job_id"] == second
     assert bill_of(world)["charges"][1]["at"] == "2026-05-28T20:26:41.000Z"

@@ -15,7 +15,13 @@ def event(prompt: str = "a dog", *, provider: str = "apiframe", place: Place = P
 def test_a_whole_entry_is_read() -> None:
     """Every field arrives, numbers and words as they are meant."""
     [found] = read_rules('- {fault: 429, at: poll, match: "(?i)DOG", provider: aimlapi, times: 3, probability: 0.25}')
-    assert (found.name, found.place, found.provider, found.times, found.probability) == ("429", "poll", "aimlapi", 3, 0.25)
+    assert (found.name, found.place, found.provider, found.times, found.probability) == (
+        "429",
+        "poll",
+        "aimlapi",
+        3,
+        0.25,
+    )
     assert found.match is not None
     assert found.match.search("a dog")
 
@@ -23,7 +29,13 @@ def test_a_whole_entry_is_read() -> None:
 def test_only_the_name_is_needed() -> None:
     """Place, provider, times and probability have their documented defaults; an empty file has no faults."""
     [found] = read_rules("- fault: cut-download\n")
-    assert (found.place, found.match, found.provider, found.times, found.probability) == ("download", None, None, None, 1.0)
+    assert (found.place, found.match, found.provider, found.times, found.probability) == (
+        "download",
+        None,
+        None,
+        None,
+        1.0,
+    )
     assert read_rules("") == read_rules("# nothing\n") == read_rules("[]") == ()
 
 
@@ -52,7 +64,13 @@ def test_every_name_of_the_catalogue_can_be_written_plainly(name: str) -> None:
         ("- {fault: fail, fault: hang}", 1, 17, "`fault` stands here twice", None),
         ("- {fault: truncated, at: submit}", 1, 26, "`truncated` cannot happen at `submit`", "known: `download`"),
         ("- {fault: poll-404, at: download}", 1, 25, "`poll-404` cannot happen at `download`", "known: `poll`"),
-        ("- {fault: fail, match: '('}", 1, 24, "`(` is not a regular expression: missing ), unterminated subpattern", None),
+        (
+            "- {fault: fail, match: '('}",
+            1,
+            24,
+            "`(` is not a regular expression: missing ), unterminated subpattern",
+            None,
+        ),
         ("- {fault: fail, provider: apifame}", 1, 27, "there is no provider `apifame`", "did you mean `apiframe`?"),
         ("- {fault: result-string, provider: aimlapi}", 1, 36, "`result-string` exists for apiframe only", None),
         ("- {fault: fail, times: 0}", 1, 24, "`times` is a whole number from 1, not `0`", "without it: always"),

@@ -83,7 +83,10 @@ def beats(*durations: object) -> str:
 
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("kling-2.1", {"end_image": "https://a.example/b.png"}),
-    ("kling-2.1", {"end_image": "https://a.example/b.png", "mode": "pro", "start_image": "http://a.example:8080/b?c=d"}),
+    (
+        "kling-2.1",
+        {"end_image": "https://a.example/b.png", "mode": "pro", "start_image": "http://a.example:8080/b?c=d"},
+    ),
     ("kling-2.1", {"cfg_scale": 0}),
     ("kling-2.1", {"cfg_scale": 1.0, "negative_prompt": "x" * 2500, "aspect_ratio": "21:9"}),
     ("kling-2.5-turbo-pro", {"cfg_scale": 0.5, "end_image": "https://a.example/b.png"}),
@@ -167,7 +170,10 @@ TRACE = [{"x": 1, "y": 2.5}, {"x": 3, "y": 4}]
         {"image_url": base64.b64encode(PNG).decode()},
         {"type": "image-to-video", "duration": 10, "cfg_scale": 1, "external_task_id": "mine"},
         {"negative_prompt": "rain", "static_mask": "https://a.example/m.png", "tail_image_url": DATA},
-        {"camera_control": {"type": "simple"}, "dynamic_masks": [{"mask": "https://a.example/m.png", "trajectories": TRACE}]},
+        {
+            "camera_control": {"type": "simple"},
+            "dynamic_masks": [{"mask": "https://a.example/m.png", "trajectories": TRACE}],
+        },
     ],
     ids=["data-uri", "bare-base64", "numbers", "pictures", "movement"],
 )
