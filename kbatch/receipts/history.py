@@ -93,12 +93,12 @@ def unread_files(lockfile_path: Path, data: bytes | None, covered: Covered) -> l
 
 
 def write_covered(lockfile_path: Path, data: bytes, *, renders: int, used_plans: frozenset[str]) -> None:
-    """Record that the lockfile with these bytes holds all history there is, and which plans are used up beside."""
+    """Record that the lockfile with these bytes holds all history there is, and all plans that are used up."""
     index = {
         "lockfile": hashlib.sha256(data).hexdigest(),
         "renders": renders,
         "history": sorted(path.name for path in history_files(lockfile_path)),
-        "used_plans": sorted(read_covered(lockfile_path).used_plans | used_plans),
+        "used_plans": sorted(used_plans),
     }
     hide(state_folder(lockfile_path))
     files.write_atomic(index_path(lockfile_path), json.dumps(index, indent=2).encode("ascii") + b"\n")

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from kbatch.receipts.shape import Misfit, Path
 
+_WORDS = {None: "null", True: "true", False: "false"}
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
 
 
@@ -69,7 +70,9 @@ def _write(value: Any, line: str) -> str:
         if not value:
             return "[]"
         return "[" + ",".join([deeper + _write(item, deeper) for item in value]) + line + "]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if value is None or value is True or value is False:
+        return _WORDS[value]
+    return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
 
 
 def line_of(text: str, path: Path) -> int:

@@ -15,7 +15,15 @@ from kbatch.problems import StateUnreadable
 from kbatch.receipts.attempts import moment, records_of
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import fold
-from kbatch.receipts.history import index_path, read_covered, state_folder, stem_of, unread_files, write_covered
+from kbatch.receipts.history import (
+    history_files,
+    index_path,
+    read_covered,
+    state_folder,
+    stem_of,
+    unread_files,
+    write_covered,
+)
 from kbatch.receipts.journal import journal_path, read_journal, rotate
 from kbatch.receipts.lifecycle import PAID, Kind
 from kbatch.receipts.lockfile import Lockfile, parse, serialize
@@ -63,8 +71,9 @@ def load(lockfile_path: Path, *, manifest_name: str) -> Loaded:
 def save(lockfile_path: Path, lockfile: Lockfile) -> None:
     """Replace the lockfile, whole or not at all; it is what `load` gave, with what happened since."""
     data = serialize(lockfile)
+    used = _used_until_now(lockfile_path)
     files.write_atomic(lockfile_path, data)
-    write_covered(lockfile_path, data, renders=len(lockfile.renders), used_plans=frozenset())
+    write_covered(lockfile_path, data, renders=len(lockfile.renders), used_plans=used)
 
 
 def settle(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfile:
@@ -77,10 +86,18 @@ def settle(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfile:
     events = read_journal(path)
     settled = replace(lockfile, renders=fold(events, lockfile.renders))
     data = serialize(settled)
+    used = _used_until_now(lockfile_path) | used_plans(events)
     files.write_atomic(lockfile_path, data)
     rotate(path, run_id=run_id)
-    write_covered(lockfile_path, data, renders=len(settled.renders), used_plans=used_plans(events))
+    write_covered(lockfile_path, data, renders=len(settled.renders), used_plans=used)
     return settled
+
+
+def _used_until_now(lockfile_path: Path) -> frozenset[str]:
+    """Return the plans used up by the index and by the history files that are not in it yet."""
+    covered = read_covered(lockfile_path)
+    newer = (path for path in history_files(lockfile_path) if path.name not in covered.history)
+    return covered.used_plans | used_plans(event for path in newer for event in read_journal(path))
 
 
 def other_lockfiles_holding(lockfile_path: Path, fingerprints: Collection[str]) -> tuple[Path, ...]:

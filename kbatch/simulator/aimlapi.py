@@ -11,7 +11,7 @@ from typing import Any
 
 from kbatch.simulator.exchange import AIMLAPI, Call, Reply, read_json, reply_json
 from kbatch.simulator.fields import Complaint, is_link, picture_bytes
-from kbatch.simulator.offers import AIMLAPI_CREDITS_PER_USD, OFFERS, Offer, Quote, quote
+from kbatch.simulator.offers import AIMLAPI_CREDITS_PER_USD, OFFERS, quote
 from kbatch.simulator.orders import Clip, Picture
 from kbatch.simulator.purchase import Purchase, accept, picture_of
 from kbatch.simulator.state import (
@@ -68,22 +68,25 @@ def submit(world: World, call: Call, now: float) -> Reply:
         body = read_json(call.body)
     except ValueError as trouble:
         return error(400, f"Invalid JSON: {trouble}", call.path, now)
-    offer = OFFERS[AIMLAPI, MODEL]
-    complaints = offer.complaints(body, "")
+    complaints = complaints_about(body)
     trace = call.headers.get("x-client-request-id")
     if trace is not None and not _is_trace(trace):
         complaints.append(("X-Client-Request-Id", "Expected 1 to 128 of A-Z a-z 0-9 . _ : -"))
     if complaints:
         return _invalid(complaints, call, now)
-    completed = offer.complete(body)
-    price = quote(offer, completed)
+    purchase = purchase_of(world, body, now)
     if world.terms.concurrency is not None and world.running[AIMLAPI] >= world.terms.concurrency:
         return old_error(429, "Too many concurrent generations", call.path, now)
-    if available(world, AIMLAPI) < price.credits:
+    if available(world, AIMLAPI) < purchase.quote.credits:
         return out_of_credits(call.path, now)
-    job = accept(world, _purchase(world, offer, completed, price, now), now)
+    job = accept(world, purchase, now)
     answer: dict[str, Any] = {"id": job.id, "status": "queued"}
     return reply_json(200, answer if _is_old(job) else {**answer, "meta": _meta(job)})
+
+
+def complaints_about(body: object) -> list[Complaint]:
+    """Return what is wrong with the body of a submit."""
+    return OFFERS[AIMLAPI, MODEL].complaints(body, "")
 
 
 def poll(world: World, call: Call, now: float) -> Reply:
@@ -121,7 +124,11 @@ def out_of_credits(path: str, now: float) -> Reply:
     return error(403, message, path, now, data={"kind": OUT_OF_CREDITS})
 
 
-def _purchase(world: World, offer: Offer, completed: Mapping[str, Any], price: Quote, now: float) -> Purchase:
+def purchase_of(world: World, body: Mapping[str, Any], now: float) -> Purchase:
+    """Return what a checked body buys, its defaults filled in and its pictures found."""
+    offer = OFFERS[AIMLAPI, MODEL]
+    completed = offer.complete(body)
+    price = quote(offer, completed)
     pictures = {
         name: _picture(world, completed[name], now) for name in ("image_url", "tail_image_url") if name in completed
     }

@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from kbatch.simulator.exchange import APIFRAME, Call, Reply, read_json, reply_json
-from kbatch.simulator.faults import Event, Place, draw_fates
 from kbatch.simulator.fields import Complaint, choice, link, many, record, text
 from kbatch.simulator.offers import OFFERS, Offer, cheapest_and_dearest, offers_of, quote, timeline_of
 from kbatch.simulator.orders import Beat, Clip
-from kbatch.simulator.pictures import EXTENSIONS, kind_of, parts_of
-from kbatch.simulator.purchase import Purchase, accept, event_of, picture_of
+from kbatch.simulator.purchase import Purchase, accept, picture_of
 from kbatch.simulator.state import (
     DAY_S,
     ENDED_WITHOUT_A_CLIP,
     Job,
     KeyUse,
     Phase,
-    Upload,
     World,
     available,
     clip_token,
@@ -28,12 +25,8 @@ from kbatch.simulator.state import (
     stamp,
 )
 
-MEBIBYTE = 1024 * 1024
-IMAGE_LIMIT = 25 * MEBIBYTE
-VIDEO_LIMIT = 50 * MEBIBYTE
 KEY_LIMIT = 255
 MAX_CONCURRENT_SHOWN = 10
-SOON_S = 30.0
 STATUSES = ("QUEUED", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED")
 _WORDS = dict(zip(Phase, STATUSES, strict=True))
 
@@ -67,7 +60,7 @@ def submit(world: World, call: Call, now: float) -> Reply:
         return error(400, f"Request body is not valid JSON: {trouble}")
     complaints = complaints_about(body)
     if complaints:
-        return _invalid(complaints)
+        return invalid(complaints)
     key = call.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= KEY_LIMIT:
         return error(400, f"Idempotency-Key must have 1 to {KEY_LIMIT} characters")
@@ -105,7 +98,7 @@ def list_jobs(world: World, call: Call, now: float) -> Reply:
     if cursor is not None and not re.fullmatch(r"c[0-9]{1,12}", cursor, re.ASCII):
         complaints.append(("cursor", "Invalid cursor"))
     if complaints:
-        return _invalid(complaints)
+        return invalid(complaints)
     below = len(order) if cursor is None else min(len(order), int(cursor[1:]))
     found: list[Job] = []
     for number in range(below - 1, -1, -1):
@@ -143,53 +136,6 @@ def list_models(world: World, call: Call, now: float) -> Reply:
     return reply_json(200, {"models": models})
 
 
-def upload(world: World, call: Call, now: float) -> Reply:
-    """Take a file from the multipart field `file`, told by its first bytes, and serve it for an hour."""
-    try:
-        parts = parts_of(call.headers.get("content-type", ""), call.body)
-    except ValueError as trouble:
-        return error(400, str(trouble))
-    files = [part for part in parts if part.name == "file" and part.filename is not None]
-    if len(files) != 1 or len(parts) != 1:
-        return _invalid([("file", "Expected exactly one file in the field `file`")])
-    data = files[0].data
-    media_type = kind_of(data)
-    if media_type is None:
-        return _invalid([("file", "Unsupported file type: PNG, JPEG, WebP, GIF, MP4, WebM or MOV")])
-    kind = media_type.partition("/")[0]
-    if len(data) > (VIDEO_LIMIT if kind == "video" else IMAGE_LIMIT):
-        return error(413, "File too large")
-    fates = draw_fates(world.terms.faults, world.tally, event_of_upload(call))
-    lives_s = SOON_S if "expires-soon" in fates else world.terms.upload_lives_s
-    name = digest_of(f"{world.terms.seed}|upload|{len(world.uploads)}|{now!r}")[:32]
-    file = Upload(
-        id=name,
-        name=f"file.{EXTENSIONS[media_type]}",
-        media_type=media_type,
-        data=data,
-        expires_at=now + lives_s,
-    )
-    world.uploads[name] = file
-    shown = {
-        "id": name,
-        "url": f"{call.base}/uploads/{name}/{file.name}",
-        "kind": kind,
-        "contentType": media_type,
-        "byteSize": len(data),
-        "expiresAt": stamp(file.expires_at),
-    }
-    return reply_json(201, shown)
-
-
-def event_of_upload(call: Call) -> Event:
-    """Return how the dice see an upload: a rule's `match` is held against the file's name."""
-    try:
-        names = [part.filename or "" for part in parts_of(call.headers.get("content-type", ""), call.body)]
-    except ValueError:
-        names = []
-    return event_of(APIFRAME, Place.UPLOAD, "upload", names[0] if names else "")
-
-
 def complaints_about(body: object) -> list[Complaint]:
     """Return what is wrong with the body of a submit: shape and common fields, then the model's own."""
     models = tuple(offer.model for offer in offers_of(APIFRAME))
@@ -220,16 +166,24 @@ def _replay(world: World, use: KeyUse, body: Mapping[str, Any], now: float) -> R
 
 
 def _buy(world: World, body: Mapping[str, Any], key: str | None, now: float) -> Reply:
+    purchase = purchase_of(world, body, key, now)
+    if world.terms.concurrency is not None and world.running[APIFRAME] >= world.terms.concurrency:
+        return too_many(world, "Too many concurrent jobs")
+    left, wanted = available(world, APIFRAME), purchase.quote.credits
+    if left < wanted:
+        return error(402, "Insufficient credits", creditsRequired=wanted, creditsAvailable=left)
+    job = accept(world, purchase, now)
+    if key is not None:
+        world.keys[key] = KeyUse(job_id=job.id, digest=_digest(body), at=now)
+    return reply_json(202, {"jobId": job.id, "status": "QUEUED"})
+
+
+def purchase_of(world: World, body: Mapping[str, Any], key: str | None, now: float) -> Purchase:
+    """Return what a checked body buys, its defaults filled in and its pictures found."""
     offer = OFFERS[APIFRAME, body["model"]]
     completed = offer.complete(body.get("klingParams", {}))
     price = quote(offer, completed)
-    if world.terms.concurrency is not None and world.running[APIFRAME] >= world.terms.concurrency:
-        return too_many(world, "Too many concurrent jobs")
-    left = available(world, APIFRAME)
-    if left < price.credits:
-        return error(402, "Insufficient credits", creditsRequired=price.credits, creditsAvailable=left)
     pictures = {name: picture_of(world, completed[name], now) for name in _PICTURES if name in completed}
-    lost = next((url for _, url in pictures.values() if url is not None), None)
     wide, _, high = completed.get("aspect_ratio", "16:9").partition(":")
     clip = Clip(
         provider=APIFRAME,
@@ -243,21 +197,16 @@ def _buy(world: World, body: Mapping[str, Any], key: str | None, now: float) -> 
         start=pictures["start_image"][0] if "start_image" in pictures else None,
         end=pictures["end_image"][0] if "end_image" in pictures else None,
     )
-    sent = {name: value for name, value in body.items() if not name.startswith("webhook")}
-    purchase = Purchase(
+    return Purchase(
         provider=APIFRAME,
         model=offer.model,
         prompt=body["prompt"],
-        input=sent,
+        input={name: value for name, value in body.items() if not name.startswith("webhook")},
         quote=price,
         clip=clip,
         key=key,
-        lost_picture=lost,
+        lost_picture=next((url for _, url in pictures.values() if url is not None), None),
     )
-    job = accept(world, purchase, now)
-    if key is not None:
-        world.keys[key] = KeyUse(job_id=job.id, digest=_digest(body), at=now)
-    return reply_json(202, {"jobId": job.id, "status": "QUEUED"})
 
 
 def too_many(world: World, message: str, wait_s: int | None = None) -> Reply:
@@ -291,7 +240,8 @@ def _result(job: Job, url: str) -> Any:
     return {"videos": [url]} if "result-list" in job.fates else {"videoUrl": url}
 
 
-def _invalid(complaints: list[Complaint]) -> Reply:
+def invalid(complaints: list[Complaint]) -> Reply:
+    """Return the 400 that tells what is wrong, by path."""
     details: dict[str, list[str]] = {}
     for path, message in complaints:
         details.setdefault(path, []).append(message)

@@ -1,26 +1,30 @@
 """Lets a new world remember a job of an earlier one, so that an interrupted rehearsal can be resumed."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kbatch.simulator import world
-from kbatch.simulator.exchange import Call
-from kbatch.simulator.state import World
-
-_PATHS = {"apiframe": "/v2/videos/generate", "aimlapi": "/v2/generate/video/kling/generation"}
+from kbatch.simulator import aimlapi, apiframe
+from kbatch.simulator.exchange import APIFRAME
+from kbatch.simulator.purchase import Purchase, job_of
+from kbatch.simulator.state import Phase, World
 
 
 def remember(known: World, provider: str, job_id: str, body: Mapping[str, Any], now: float) -> None:
-    """Accept `body` again and let the job answer to its earlier id; a body that is refused today is forgotten."""
-    headers = {"x-api-key": "earlier", "authorization": "Bearer earlier", "content-type": "application/json"}
-    call = Call(method="POST", path=_PATHS[provider], headers=headers, body=json.dumps(body).encode())
-    world.answer(known, call, now)
-    order = known.order[provider]
-    if not order or job_id in known.jobs:
+    """Let a job of an earlier world, bought with `body`, answer to its id as completed at `now`.
+
+    It was charged by that world: this one neither bills it nor draws its fate. A body that is refused today, and an id
+    that is already known, are passed over.
+    """
+    purchase = _purchase(known, provider, body, now)
+    if purchase is None or job_id in known.jobs:
         return
-    job = known.jobs.pop(order[-1])
-    order[-1] = job_id
-    known.jobs[job_id] = replace(job, id=job_id)
-    known.due[:] = [(at, number, job_id if name == job.id else name) for at, number, name in known.due]
+    job = job_of(known, replace(purchase, lost_picture=None), frozenset(), now)
+    known.jobs[job_id] = replace(job, id=job_id, end=Phase.COMPLETED, ends_at=now)
+    known.order[provider].append(job_id)
+
+
+def _purchase(known: World, provider: str, body: Mapping[str, Any], now: float) -> Purchase | None:
+    if provider == APIFRAME:
+        return None if apiframe.complaints_about(body) else apiframe.purchase_of(known, body, None, now)
+    return None if aimlapi.complaints_about(body) else aimlapi.purchase_of(known, body, now)

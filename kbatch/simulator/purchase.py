@@ -40,7 +40,7 @@ class Purchase:
 
 def accept(world: World, purchase: Purchase, now: float) -> Job:
     """Make the job and charge it; it is on the bill when this returns."""
-    job = _job(world, purchase, _fates(world, purchase), now)
+    job = job_of(world, purchase, _fates(world, purchase), now)
     world.jobs[job.id] = job
     world.order[job.provider].append(job.id)
     world.running[job.provider] += 1
@@ -61,24 +61,8 @@ def accept(world: World, purchase: Purchase, now: float) -> Job:
     return job
 
 
-def event_of(provider: str, place: Place, model: str, prompt: str) -> Event:
-    """Return how the dice see a request about this model and prompt."""
-    return Event(place=place, provider=provider, prompt=prompt, subject=f"{provider}|{model}|{prompt}")
-
-
-def picture_of(world: World, value: str, now: float) -> tuple[Picture, str | None]:
-    """Return the picture behind a URL, and the URL when it is an upload of ours that has expired or never was."""
-    parts = urlsplit(value)
-    pieces = parts.path.split("/")
-    if len(pieces) == 4 and pieces[1] == "uploads":
-        upload = world.uploads.get(pieces[2])
-        if upload is None or now >= upload.expires_at:
-            return Picture(host=parts.netloc), value
-        return Picture(data=shared_picture(world, upload.data)), None
-    return Picture(host=parts.netloc), None
-
-
-def _job(world: World, purchase: Purchase, fates: frozenset[str], now: float) -> Job:
+def job_of(world: World, purchase: Purchase, fates: frozenset[str], now: float) -> Job:
+    """Return the job that a purchase makes, not yet part of the world."""
     number = len(world.order[purchase.provider])
     take = world.takes[purchase.clip] = world.takes.get(purchase.clip, 0) + 1
     end, error = _end(purchase, fates)
@@ -98,6 +82,23 @@ def _job(world: World, purchase: Purchase, fates: frozenset[str], now: float) ->
         fates=fates,
         clip=_delivered(replace(purchase.clip, take=take), fates),
     )
+
+
+def event_of(provider: str, place: Place, model: str, prompt: str) -> Event:
+    """Return how the dice see a request about this model and prompt."""
+    return Event(place=place, provider=provider, prompt=prompt, subject=f"{provider}|{model}|{prompt}")
+
+
+def picture_of(world: World, value: str, now: float) -> tuple[Picture, str | None]:
+    """Return the picture behind a URL, and the URL when it is an upload of ours that has expired or never was."""
+    parts = urlsplit(value)
+    pieces = parts.path.split("/")
+    if len(pieces) == 4 and pieces[1] == "uploads":
+        upload = world.uploads.get(pieces[2])
+        if upload is None or now >= upload.expires_at:
+            return Picture(host=parts.netloc), value
+        return Picture(data=shared_picture(world, upload.data)), None
+    return Picture(host=parts.netloc), None
 
 
 def _fates(world: World, purchase: Purchase) -> frozenset[str]:

@@ -19,7 +19,6 @@ from urllib.parse import parse_qsl
 import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from kbatch.files import write_atomic
@@ -59,7 +58,8 @@ class Settings(Terms):
 def build_app(settings: Settings) -> Starlette:
     """Return the app that serves both providers, their clips and the bill; its world is `app.state.world`."""
     door = Door(settings)
-    app = Starlette(routes=[Mount("/", app=door)])
+    app = Starlette()
+    app.router.default = door  # not a route: a pattern such as `/{path:path}` misses a path with a line end in it
     app.state.world = door.world
     app.state.door = door
     return app

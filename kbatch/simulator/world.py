@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
-from kbatch.simulator import aimlapi, apiframe, bill
+from kbatch.simulator import aimlapi, apiframe, bill, uploads
 from kbatch.simulator.downloads import deliver
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME, JSON_TYPE, Call, Reply, read_json, reply_json
 from kbatch.simulator.faults import Event, Moment, Place, strike
@@ -130,7 +130,7 @@ def _event(world: World, endpoint: Endpoint, call: Call) -> Event:
         model, prompt = (body.get("model"), body.get("prompt")) if isinstance(body, dict) else (None, None)
         return event_of(endpoint.provider, place, str(model), prompt if isinstance(prompt, str) else "")
     if place is Place.UPLOAD:
-        return apiframe.event_of_upload(call)
+        return uploads.event_of_upload(call)
     job = _job_of_clip(world, call) if place is Place.DOWNLOAD else _JOB_AT[endpoint.provider](world, call)
     if job is None:
         return event_of(endpoint.provider or APIFRAME, place, "", "")
@@ -217,7 +217,7 @@ _EXACT: Mapping[str, Mapping[str, Endpoint]] = {
     "/v2/jobs": {"GET": _apiframe(apiframe.list_jobs)},
     "/v2/me": {"GET": _apiframe(apiframe.show_account)},
     "/v2/models": {"GET": Endpoint(handle=apiframe.list_models)},
-    "/v2/uploads": {"POST": _apiframe(apiframe.upload, Place.UPLOAD)},
+    "/v2/uploads": {"POST": _apiframe(uploads.upload, Place.UPLOAD)},
     aimlapi.PATH: {"POST": _aimlapi(aimlapi.submit, Place.SUBMIT), "GET": _aimlapi(aimlapi.poll, Place.POLL)},
     "/v2/billing": {"GET": _aimlapi(aimlapi.show_balance)},
     "/__bill": {"GET": Endpoint(handle=show_bill)},

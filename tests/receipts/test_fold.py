@@ -132,7 +132,7 @@ def test_the_next_attempt_counts_what_was_bought(kinds: tuple[Kind, ...], number
     assert next_attempt(fold(Teller().tell_all(*kinds)).get("fp")) == number
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives(), st.data())
 def test_folding_an_event_twice_changes_nothing(told: list[Event], data: st.DataObject) -> None:
     """Any earlier event, and the whole journal again, leave the receipts as they are."""
@@ -143,7 +143,7 @@ def test_folding_an_event_twice_changes_nothing(told: list[Event], data: st.Data
         assert apply(renders, event) == renders[str(event.fingerprint)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives(), st.integers(0, 14), st.integers(0, 14))
 def test_a_lockfile_and_its_journal_give_what_all_events_give(told: list[Event], cut: int, start: int) -> None:
     """A lockfile of any moment, with the journal from any earlier moment folded over it, is the whole story."""
@@ -151,7 +151,7 @@ def test_a_lockfile_and_its_journal_give_what_all_events_give(told: list[Event],
     assert written(fold(told[min(start, cut) :], kept)) == written(fold(told))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives(), st.integers(0, 14))
 def test_no_paid_render_and_no_state_is_lost_by_a_further_event(told: list[Event], cut: int) -> None:
     """States of a purchase only rise: folding more events never makes one less than it was."""
@@ -186,7 +186,7 @@ def test_events_of_an_attempt_fold_in_any_order(kinds: tuple[Kind, ...]) -> None
         assert fold(order) == wanted
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives(), st.randoms(use_true_random=False))
 def test_the_order_of_events_does_not_matter(told: list[Event], random: Random) -> None:
     """An attempt's sends and answers in any order, then what befell its jobs in any order, fold to the same."""

@@ -235,6 +235,7 @@ async def test_cancellation_does_not_lose_what_was_handed_over(tmp_path: Path) -
                 await anyio.wait_all_tasks_blocked()
                 scope.cancel()
                 disks[0].gate.set()
+                await anyio.sleep_forever()
     assert scope.cancelled_caught
     assert len(told) == 2
     assert read_journal(tmp_path / "j") == tuple(told)

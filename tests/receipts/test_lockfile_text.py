@@ -48,7 +48,7 @@ def unreadable(data: bytes | str) -> StateUnreadable:
     return caught.value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lockfiles)
 def test_a_lockfile_reads_back_as_it_was_and_is_valid(lockfile: Lockfile) -> None:
     """What is written is read as the same value, is written again with the same bytes, and fits its schema."""
@@ -91,7 +91,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_json)
 def test_the_writer_writes_what_json_dumps_writes(value: Any) -> None:
     """The fast writer differs from the standard library's in time only."""

@@ -36,7 +36,7 @@ def new(*faults: Rule | str, **terms: Any) -> World:
     return new_world(Terms(faults=rules, **terms))
 
 
-def call(  # noqa: PLR0913
+def call(
     world: World,
     method: str,
     path: str,
@@ -102,7 +102,7 @@ def clip_url(reply: Reply) -> str:
     return str(place).removeprefix("http://127.0.0.1")
 
 
-def download(world: World, url: str, *, now: float = START, **headers: str) -> Reply:
+def download(world: World, url: str, headers: Mapping[str, str] | None = None, *, now: float = START) -> Reply:
     """Return the reply to a GET of a clip."""
     path, _, query = url.partition("?")
     return call(world, "GET", path, headers=headers, query={query.partition("=")[0]: "1"} if query else {}, now=now)

@@ -142,7 +142,7 @@ def test_a_key_of_a_purchase_buys_once() -> None:
 
 
 def test_a_key_with_another_body_is_409() -> None:
-    """A replay that asks for something else is refused, however its JSON is written; the order of keys is nothing else."""
+    """A replay that asks for something else is refused; spaces and the order of keys are nothing else."""
     world = new()
     body = {"prompt": "x", "model": "kling-2.1", "klingParams": {"duration": 5, "mode": "pro"}}
     headers = {**APIFRAME_KEY, "idempotency-key": "k1"}
@@ -212,7 +212,7 @@ def test_the_models_need_no_key() -> None:
     }
 
 
-def listing(world: Any, now: float = START, **query: str) -> Any:
+def listing(world: Any, query: dict[str, str], *, now: float = START) -> Any:
     """Return a page of the job list."""
     return document(call(world, "GET", "/v2/jobs", headers=APIFRAME_KEY, query=query, now=now))
 
@@ -223,7 +223,8 @@ def test_the_list_is_newest_first_in_pages() -> None:
     ids = [job_id(apiframe_submit(world, prompt=f"shot {number}")) for number in range(7)]
     seen, cursor = [], None
     for size in (3, 3, 1):
-        page = listing(world, limit="3", **({"cursor": cursor} if cursor else {}))
+        query = {"limit": "3"} | ({"cursor": cursor} if cursor else {})
+        page = listing(world, query)
         assert len(page["jobs"]) == size
         assert all("input" not in job for job in page["jobs"])
         seen += [job["id"] for job in page["jobs"]]
@@ -237,11 +238,11 @@ def test_the_list_can_be_filtered() -> None:
     """By status as it is now, and by model."""
     world = new("fail", latency_s=10)
     apiframe_submit(world)
-    assert [job["status"] for job in listing(world)["jobs"]] == ["QUEUED"]
-    assert listing(world, status="FAILED")["jobs"] == []
-    assert [job["creditCost"] for job in listing(world, now=START + 10, status="FAILED")["jobs"]] == [0]
-    assert listing(world, model="kling-2.1")["jobs"] == []
-    assert len(listing(world, model="kling-2.6")["jobs"]) == 1
+    assert [job["status"] for job in listing(world, {})["jobs"]] == ["QUEUED"]
+    assert listing(world, {"status": "FAILED"})["jobs"] == []
+    assert [job["creditCost"] for job in listing(world, {"status": "FAILED"}, now=START + 10)["jobs"]] == [0]
+    assert listing(world, {"model": "kling-2.1"})["jobs"] == []
+    assert len(listing(world, {"model": "kling-2.6"})["jobs"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ def test_the_list_can_be_filtered() -> None:
 )
 def test_a_list_query_is_checked(query: dict[str, str]) -> None:
     """A limit outside 1 to 100, an unknown status and a cursor that is none are 400, each at its name."""
-    assert listing(new(), **query)["details"].keys() == query.keys()
+    assert listing(new(), query)["details"].keys() == query.keys()
 
 
 # uploads
@@ -371,6 +372,13 @@ def test_every_answer_has_the_providers_date() -> None:
     ]
     assert [reply.status for reply in replies] == [202, 400, 404, 404]
     assert {reply.headers["date"] for reply in replies} == {"Thu, 28 May 2026 20:26:40 GMT"}
+
+
+@pytest.mark.parametrize("path", ["/", "/v2", "/v2/job", "/v2/jobs/\n", "/v1/videos/generate", "/clips", "/../etc"])
+def test_any_other_path_is_an_error_in_json(path: str) -> None:
+    """Also one with a line end in it, which is no job's id."""
+    reply = call(new(), "GET", path, headers=APIFRAME_KEY)
+    assert (reply.status, set(document(reply))) == (400 if path == "/v2/jobs/\n" else 404, {"error"})
 
 
 @pytest.mark.parametrize(

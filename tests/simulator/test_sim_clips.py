@@ -28,24 +28,27 @@ def order(**changes: Any) -> Clip:
 
 def probe(data: bytes) -> dict[str, Any]:
     """Return what FFmpeg's libraries read from a file."""
-    with av.open(io.BytesIO(data)) as file:
+    with av.open(io.BytesIO(data), "r") as file:
         video = file.streams.video[0]
-        assert file.duration is not None
-        assert video.duration is not None
         return {
-            "seconds": file.duration / 1_000_000,
-            "video_seconds": float(video.duration * video.time_base),
+            "seconds": (file.duration or 0) / 1_000_000,
+            "video_seconds": length(video),
             "size": (video.codec_context.width, video.codec_context.height),
             "fps": float(video.average_rate or 0),
             "video": video.codec_context.name,
-            "audio": [float(stream.duration * stream.time_base) for stream in file.streams.audio if stream.duration],
+            "audio": [length(stream) for stream in file.streams.audio],
         }
+
+
+def length(stream: av.VideoStream | av.AudioStream) -> float:
+    """Return how many seconds a track lasts."""
+    return float((stream.duration or 0) * (stream.time_base or 0))
 
 
 def pictures(data: bytes) -> list[Image.Image]:
     """Return every decoded frame."""
-    with av.open(io.BytesIO(data)) as file:
-        return [frame.to_image() for frame in file.decode(video=0)]
+    with av.open(io.BytesIO(data), "r") as file:
+        return [frame.to_image() for frame in file.decode(video=0)]  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -159,11 +162,13 @@ def test_the_prompt_is_on_the_picture() -> None:
 def test_the_start_picture_fades_out_and_the_end_picture_in() -> None:
     """First frame red, last frame blue, neither of them in the middle."""
     start, end = Picture(data=picture(colour="#c00000")), Picture(data=picture(colour="#0000c0"))
-    seen = [frame.getpixel((470, 60)) for frame in pictures(make_clip(order(start=start, end=end)))]
+    seen = [
+        tuple(frame.crop((470, 60, 471, 61)).tobytes()) for frame in pictures(make_clip(order(start=start, end=end)))
+    ]
     first, middle, last = seen[0], seen[len(seen) // 2], seen[-1]
-    assert first[0] > 150 > 60 > first[2]  # type: ignore[index, operator]
-    assert last[2] > 150 > 60 > last[0]  # type: ignore[index, operator]
-    assert max(middle) < 130  # type: ignore[arg-type, type-var]
+    assert (first[0] > 150, first[2] < 60) == (True, True)
+    assert (last[2] > 150, last[0] < 60) == (True, True)
+    assert max(middle) < 130
 
 
 def test_a_picture_elsewhere_is_a_card_with_its_host() -> None:
@@ -237,6 +242,6 @@ def test_a_short_prompt_is_large_and_balanced() -> None:
 
 def test_the_clip_can_be_listened_to() -> None:
     """The bought track is not silence, and not loud."""
-    with av.open(io.BytesIO(make_clip(order()))) as file:
+    with av.open(io.BytesIO(make_clip(order())), "r") as file:
         samples = [value for frame in file.decode(audio=0) for value in memoryview(bytes(frame.planes[0])).cast("f")]
     assert 0.05 < max(map(abs, samples)) < 0.5

@@ -57,8 +57,8 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, tmp_path: Path) -> Non
     with running(*options) as (process, url), httpx.Client(base_url=url) as http:
         assert http.get("/v2/me", headers=KEY).json()["team"]["credits"] == 7
         assert http.get("/v2/billing", headers={"authorization": "Bearer k"}).json()["current_balance"] == 1000
+        body = {"prompt": "stuck", "model": "kling-2.1"}
         with pytest.raises(httpx.ReadTimeout):
-            body = {"prompt": "stuck", "model": "kling-2.1"}
             http.post("/v2/videos/generate", headers=KEY, json=body, timeout=0.3)
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=10)

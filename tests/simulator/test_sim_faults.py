@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 from simulator_calls import (
@@ -50,7 +51,7 @@ def ready(name: str, **settings: object) -> tuple[World, str, str]:
 
 def delivered(world: World, url: str, **headers: str) -> Reply:
     """Return what the door would send for a clip: the bytes made, and bent."""
-    reply = download(world, url, **headers)
+    reply = download(world, url, headers)
     if reply.clip is None:
         return reply
     return deliver(reply, make_tiny(reply.clip), Call(method="GET", path=url, headers=headers))
@@ -297,13 +298,13 @@ def check_expired_url() -> None:
     assert (download(world, second).status, download(world, first).status) == (200, 404)
 
 
-def shape_check(name: str, provider: str, place: str, kind: type) -> Callable[[], None]:
+def shape_check(name: str, provider: str, place: str, kind: type[Any]) -> Callable[[], None]:
     """Return a check of another documented shape of a result, whose URL works."""
 
     def check() -> None:
         world = new(name)
         reply = poll(world, provider, job_id(submit(world, provider)))
-        found = document(reply)[place]
+        found: Any = document(reply)[place]
         assert isinstance(found, kind)
         assert not (kind is dict and "videoUrl" in found)
         assert download(world, clip_url(reply)).status == 200

@@ -10,7 +10,7 @@ from simulator_calls import KLING, PNG, aimlapi_submit, apiframe_submit, bill_of
 from kbatch.simulator.offers import OFFERS, cheapest_and_dearest, quote
 
 # the pages' tables, copied row by row
-FIXED = [
+FIXED: list[tuple[str, dict[str, Any], str, int]] = [
     ("kling-2.1", {"mode": "standard", "duration": 5}, "standard-5s", 3),
     ("kling-2.1", {"mode": "standard", "duration": 10}, "standard-10s", 5),
     ("kling-2.1", {"mode": "pro", "duration": 5}, "pro-5s", 5),
@@ -22,7 +22,7 @@ FIXED = [
     ("kling-2.6", {"duration": 10, "generate_audio": False}, "10s", 25),
     ("kling-2.6", {"duration": 10, "generate_audio": True}, "10s-audio", 40),
 ]
-BY_SECOND = [
+BY_SECOND: list[tuple[str, dict[str, Any], str, int]] = [
     ("kling-3.0", {"mode": mode, "generate_audio": audio, "duration": seconds}, variant, price * seconds)
     for mode, audio, variant, price in [
         ("standard", False, "standard", 3),
@@ -32,7 +32,7 @@ BY_SECOND = [
     ]
     for seconds in range(3, 16)
 ]
-DEFAULTS = [
+DEFAULTS: list[tuple[str, dict[str, Any], str, int]] = [
     ("kling-2.1", {}, "pro-5s", 5),
     ("kling-2.5-turbo-pro", {}, "5s", 4),
     ("kling-2.6", {}, "5s-audio", 25),

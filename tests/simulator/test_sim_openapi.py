@@ -33,14 +33,14 @@ _NUMBERS = itertools.count()
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )
-def test_every_endpoint_answers_as_its_document_says(case: schemathesis.Case) -> None:
+def test_every_endpoint_answers_as_its_document_says(case: Any) -> None:
     """No request gives a 5xx, an undocumented answer, or an acceptance of what the document forbids."""
     say_what_json_schema_cannot(case)
     key = {} if case.path.startswith(("/clips", "/uploads")) else {"X-API-Key": "k", "Authorization": "Bearer k"}
     case.call_and_validate(headers=key)
 
 
-def say_what_json_schema_cannot(case: schemathesis.Case) -> None:
+def say_what_json_schema_cannot(case: Any) -> None:
     """Make values that the document allows fit the rules that JSON Schema has no words for."""
     key = (case.headers or {}).get("Idempotency-Key")
     if isinstance(key, str) and re.fullmatch(r"[!-~]{1,255}", key):

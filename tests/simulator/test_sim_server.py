@@ -13,6 +13,7 @@ from simulator_calls import APIFRAME_KEY, START
 
 from kbatch.simulator import studio
 from kbatch.simulator.faults import rule
+from kbatch.simulator.orders import Clip
 from kbatch.simulator.server import BODY_LIMIT, Cut, Settings, build_app
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +28,7 @@ class Clock:
         self.now = START
 
     def __call__(self) -> float:
+        """Return the moment that was set."""
         return self.now
 
 
@@ -35,6 +37,11 @@ def client(*faults: Any, **settings: Any) -> httpx.AsyncClient:
     usual: dict[str, Any] = {"clips": False, "clock": Clock()}
     app = build_app(Settings(**{**usual, "faults": tuple(faults), **settings}))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simulator.example:99")
+
+
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder."""
+    return [entry.name for entry in folder.iterdir()]
 
 
 async def bought(http: httpx.AsyncClient) -> str:
@@ -52,7 +59,7 @@ async def test_a_clip_is_bought_and_fetched() -> None:
         answer = await http.get(url)
         assert (answer.status_code, int(answer.headers["content-length"])) == (200, len(answer.content))
         assert answer.headers["date"] == "Thu, 28 May 2026 20:26:40 GMT"
-        with av.open(io.BytesIO(answer.content)) as file:
+        with av.open(io.BytesIO(answer.content), "r") as file:
             assert (file.duration, len(file.streams.audio)) == (5_000_000, 1)
         head = await http.head(url)
         assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", answer.headers["etag"])
@@ -91,9 +98,7 @@ async def test_a_full_studio_forgets_the_oldest_clip(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(studio, "ROOM_BYTES", 250)
     monkeypatch.setattr("kbatch.simulator.clips.make_clip", lambda _clip: bytes(100))
     room = studio.Studio()
-    clips = [
-        studio.Clip(provider="p", model="m", variant="v", prompt=str(n), seconds=1.0, audio=False) for n in range(3)
-    ]
+    clips = [Clip(provider="p", model="m", variant="v", prompt=str(n), seconds=1.0, audio=False) for n in range(3)]
     for clip in (clips[0], clips[1], clips[0], clips[2]):
         await studio.fetch(room, clip)
     assert list(room.kept) == [clips[0], clips[2]]
@@ -151,18 +156,19 @@ async def test_the_bill_file_is_written_before_the_answer(tmp_path: Path) -> Non
     assert json.loads(path.read_text()) == live
     assert live["requests"] == {"submit": 3, "poll": 1, "download": 1, "upload": 0}
     assert [line["refunded"] for line in live["charges"]] == [0, 0, 25]
-    assert [entry.name for entry in tmp_path.iterdir()] == ["bill.json"]
+    assert names(tmp_path) == ["bill.json"]
 
 
 async def test_many_submits_at_once_are_all_on_the_bill_file(tmp_path: Path) -> None:
     """Writes are shared, never skipped: each answer finds its own charge on the disk."""
     path = tmp_path / "bill.json"
+    read = path.read_text
     async with client(bill=path) as http:
 
         async def buy(number: int) -> None:
             body = {**BODY, "prompt": f"shot {number}"}
             answer = await http.post("/v2/videos/generate", headers=APIFRAME_KEY, json=body)
-            assert answer.json()["jobId"] in path.read_text()
+            assert answer.json()["jobId"] in read()
 
         async with anyio.create_task_group() as group:
             for number in range(30):

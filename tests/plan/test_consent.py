@@ -1,0 +1,131 @@
+"""Nothing is spent that was not agreed: ceilings, unpriced jobs, lowered prices, consent."""
+
+import pytest
+
+from kbatch.plan.ceilings import Ceilings, find_over, read_ceilings
+from kbatch.plan.consent import Given, Terms, confirm, needs_ceiling
+from kbatch.problems import Refused
+from kbatch.receipts.receipt import Credits, ReceiptState
+from tests.plan.conftest import Campaign, plan_of, receipt_of
+
+TWO = "shots: [{id: a, model: kling-2.6, prompt: x}, {id: b, model: kling-2.1, prompt: y}]"
+MIXED = """
+shots:
+  - {id: a, model: kling-2.1, prompt: x}
+  - id: b
+    provider: aimlapi
+    model: kling-video/v2.1/pro/image-to-video
+    params: {image_url: "https://example.com/a.png"}
+"""
+NONE = Ceilings(run={}, budget={}, job={})
+
+
+def refusal(plan: object, terms: Terms, given: Given | None = Given.YES) -> str:
+    """Return the code of the refusal."""
+    with pytest.raises(Refused) as caught:
+        confirm(plan, terms, given)  # type: ignore[arg-type]
+    return caught.value.code
+
+
+def test_a_plan_within_its_ceilings_is_confirmed(campaign: Campaign) -> None:
+    """25 + 5 credits fit a ceiling of 30 exactly."""
+    plan = plan_of(campaign(TWO))
+    ceilings, problems = read_ceilings(plan, ["30"])
+    assert problems == ()
+    assert confirm(plan, Terms(ceilings=ceilings), Given.YES).plan is plan
+
+
+@pytest.mark.parametrize(
+    ("budget", "max_credits"),
+    [
+        pytest.param("", ["29"], id="max-credits"),
+        pytest.param("", ["apiframe=29"], id="max-credits-by-provider"),
+        pytest.param("budget: {max_credits: 29}\n", [], id="budget"),
+        pytest.param("budget: {max_credits: {apiframe: 29}}\n", ["1000"], id="the-lower-of-two"),
+        pytest.param("budget: {max_credits_per_job: 24}\n", [], id="one-job"),
+    ],
+)
+def test_one_credit_over_a_ceiling_is_refused(campaign: Campaign, budget: str, max_credits: list[str]) -> None:
+    """Each ceiling refuses the plan that passes it by one."""
+    plan = plan_of(campaign(budget + TWO))
+    ceilings, problems = read_ceilings(plan, max_credits)
+    assert problems == ()
+    assert refusal(plan, Terms(ceilings=ceilings)) == "over-ceiling"
+
+
+def test_the_budget_counts_what_receipts_were_charged(campaign: Campaign) -> None:
+    """The budget bounds this run together with every earlier charge: what was reported, else what was planned."""
+    loaded = campaign("budget: {max_credits: 45}\n" + TWO)
+    other = campaign("shots: [{id: gone, model: kling-2.6, prompt: z}]").jobs[0]
+    paid = {"f" * 64: receipt_of(other, credits=Credits(planned=10, reported=16))}
+    plan = plan_of(loaded, paid)
+    ceilings, _ = read_ceilings(plan, [])
+    assert plan.spent == {"apiframe": 16}
+    assert [over.wanted for over in find_over(plan, ceilings)] == [46]
+
+
+def test_what_unknowns_hold_counts_against_the_ceiling(campaign: Campaign) -> None:
+    """The maximum is expected plus what unknown outcomes hold."""
+    loaded = campaign(TWO)
+    first = loaded.jobs[0]
+    plan = plan_of(loaded, {first.fingerprint: receipt_of(first, ReceiptState.UNKNOWN)})
+    total = plan.totals["apiframe"]
+    assert (total.expected, total.maximum) == (5, 30)
+    ceilings, _ = read_ceilings(plan, ["29"])
+    assert refusal(plan, Terms(ceilings=ceilings)) == "over-ceiling"
+
+
+def test_a_bare_ceiling_over_two_providers_is_a_usage_problem(campaign: Campaign) -> None:
+    """Credits of two providers never add up, so a bare number means nothing there."""
+    _, problems = read_ceilings(plan_of(campaign(MIXED)), ["100"])
+    assert [problem.code for problem in problems] == ["ceiling-without-provider"]
+
+
+@pytest.mark.parametrize("word", ["-1", "1.5", "x=", "many", "", "١٢"])
+def test_a_ceiling_that_is_no_whole_number_is_a_problem(campaign: Campaign, word: str) -> None:
+    """Only whole numbers are ceilings."""
+    _, problems = read_ceilings(plan_of(campaign(TWO)), [word])
+    assert [problem.code for problem in problems] == ["bad-ceiling"]
+
+
+def test_unpriced_jobs_need_to_be_allowed_by_number(campaign: Campaign) -> None:
+    """A job without a known price is refused unless as many are allowed; its total is None and not 0."""
+    plan = plan_of(campaign(MIXED))
+    total = plan.totals["aimlapi"]
+    assert (total.expected, total.maximum, total.unpriced) == (None, None, 1)
+    assert refusal(plan, Terms(ceilings=NONE)) == "unpriced"
+    assert confirm(plan, Terms(ceilings=NONE, allow_unpriced=1), Given.YES).given is Given.YES
+
+
+def test_a_lowered_price_needs_trust(campaign: Campaign) -> None:
+    """A manifest of a stranger cannot make a job look cheaper than its card."""
+    prices = 'prices: {"apiframe/kling-2.6": {credits: 1}}\n'
+    plan = plan_of(campaign(prices + TWO))
+    assert refusal(plan, Terms(ceilings=NONE)) == "price-lowered"
+    assert confirm(plan, Terms(ceilings=NONE, trust_prices=True), Given.YES).plan.totals["apiframe"].expected == 6
+
+
+def test_nobody_agreed_is_refused_and_nothing_to_buy_needs_nobody(campaign: Campaign) -> None:
+    """A purchase needs consent; a plan without purchases needs none."""
+    loaded = campaign(TWO)
+    assert refusal(plan_of(loaded), Terms(ceilings=NONE), None) == "not-confirmed"
+    done = {job.fingerprint: receipt_of(job) for job in loaded.jobs}
+    assert confirm(plan_of(loaded, done), Terms(ceilings=NONE), None).given is None
+
+
+def test_locked_refuses_any_purchase(campaign: Campaign) -> None:
+    """--locked stops a run that would buy, and lets one that only reuses pass."""
+    loaded = campaign(TWO)
+    assert refusal(plan_of(loaded), Terms(ceilings=NONE, locked=True)) == "locked-plan"
+    done = {job.fingerprint: receipt_of(job) for job in loaded.jobs}
+    assert confirm(plan_of(loaded, done), Terms(ceilings=NONE, locked=True), None).plan.purchases == ()
+
+
+def test_yes_without_a_terminal_needs_a_ceiling_for_each_provider_that_is_paid(campaign: Campaign) -> None:
+    """A ceiling for one provider does not bound the other; a simulated run needs none."""
+    plan = plan_of(campaign(MIXED))
+    one = Ceilings(run={"apiframe": 100}, budget={}, job={})
+    both = Ceilings(run={"apiframe": 100}, budget={"aimlapi": 5}, job={})
+    assert needs_ceiling(plan, Terms(ceilings=one))
+    assert not needs_ceiling(plan, Terms(ceilings=both))
+    assert not needs_ceiling(plan, Terms(ceilings=NONE, simulated=True))
