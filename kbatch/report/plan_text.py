@@ -27,8 +27,8 @@ def lines(plan: Plan, summary: Summary, *, width: int) -> Iterator[Line]:
     if plan.purchases:
         yield []
         yield from _shares("by model and variant", summary.variants)
-        yield from _shares("by label", summary.labels)
-        yield from _shares("by axis value", summary.axes)
+        yield from _values("by label", summary.labels, width)
+        yield from _values("by axis value", summary.axes, width)
         yield from _dearer(summary)
     yield []
     for provider, total in plan.totals.items():
@@ -42,45 +42,48 @@ def lines(plan: Plan, summary: Summary, *, width: int) -> Iterator[Line]:
 
 
 def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
+    """Yield the jobs in groups that share action and reason, each group under its sentence."""
     if not entries:
         yield [("  no jobs are selected", "dim")]
         return
-    shown = entries if len(entries) <= _MOST_ROWS else entries[: _MOST_ROWS - 10]
-    longest = min(max(len(entry.address) for entry in shown), max(24, width - 44))
-    models = min(max(len(_model(entry)) for entry in shown), 30)
-    prices = max(len(_price(entry)) for entry in shown)
-    reason = ""
-    for entry in shown:
-        row: Line = [
-            (f"  {entry.action.value:<9}", entry.action.value),
-            (f"{entry.address:<{longest}}  ", ""),
-            (f"{_model(entry):<{models}}  ", "dim"),
-            (f"{_price(entry):>{prices}}", "money" if entry.buys else "dim"),
-        ]
-        used = sum(len(words) for words, _ in row)
-        said = "″" if entry.reason == reason and len(entry.reason) > 2 else entry.reason
-        reason = entry.reason
-        if used + 2 + len(said) <= width:
-            yield [*row, (f"  {said}", "dim")]
-        else:
-            yield row
-            yield from _wrapped(said, width)
-    hidden = len(entries) - len(shown)
-    if hidden:
-        rest = sum(entry.credits or 0 for entry in entries[len(shown) :])
-        yield [(f"  … and {count(hidden, 'job')} more ({rest:,} credits); --only GLOB or --format json shows them", "dim")]
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        reason = "the same request as another job, bought once" if entry.shares else entry.reason
+        groups.setdefault((entry.action.value, reason), []).append(entry)
+    longest = min(max(len(entry.address) for entry in entries), max(24, width - 40))
+    models = min(max(len(_model(entry)) for entry in entries), 30)
+    prices = max(len(_price(entry)) for entry in entries)
+    room = _MOST_ROWS if len(entries) > _MOST_ROWS else len(entries)
+    for (action, reason), group in groups.items():
+        money = f", {sum(entry.credits or 0 for entry in group):,} credits" if group[0].buys else ""
+        head = f"{count(len(group), 'job')}{money}: {reason}"
+        for index, words in enumerate(_wrap(head, width - 12)):
+            yield [(f"  {action if index == 0 else '':<9}", action), (words, "")]
+        shown = group[: max(0, room)]
+        room -= len(group)
+        for entry in shown:
+            yield [
+                (f"    {entry.address:<{longest}}  ", ""),
+                (f"{_model(entry):<{models}}  ", "dim"),
+                (f"{_price(entry):>{prices}}", "money" if entry.buys else "dim"),
+                (f"  = {entry.shares}" if entry.shares else "", "dim"),
+            ]
+        hidden = group[len(shown) :]
+        if hidden:
+            rest = sum(entry.credits or 0 for entry in hidden)
+            more = f"    … and {count(len(hidden), 'job')} more, {rest:,} credits; --only GLOB or --format json shows them"
+            yield [(more, "dim")]
 
 
-def _wrapped(text: str, width: int) -> Iterator[Line]:
+def _wrap(text: str, width: int) -> Iterator[str]:
     row = ""
     for word in text.split():
-        if row and len(row) + 1 + len(word) > width - 13:
-            yield [(f"           {row}", "dim")]
+        if row and len(row) + 1 + len(word) > width:
+            yield row
             row = word
         else:
             row = f"{row} {word}" if row else word
-    if row:
-        yield [(f"           {row}", "dim")]
+    yield row
 
 
 def _model(entry: Entry) -> str:
@@ -115,6 +118,22 @@ def _shares(title: str, shares: Sequence[Share]) -> Iterator[Line]:
         yield [(f"    {share.name:<{names}}  {count(share.jobs, 'job'):>9}", ""), (money, "money"), (unpriced, "warning")]
     if len(shares) > 12:
         yield [(f"    … and {len(shares) - 12:,} more", "dim")]
+
+
+def _values(title: str, shares: Sequence[Share], width: int) -> Iterator[Line]:
+    """Yield one row a label or axis: its values with what they cost."""
+    if not shares:
+        return
+    yield [(f"  {title}", "dim")]
+    rows: dict[str, list[str]] = {}
+    for share in shares:
+        name, _, value = share.name.partition("=")
+        unpriced = f" + {share.unpriced} ?" if share.unpriced else ""
+        rows.setdefault(name, []).append(f"{value} {share.credits:,}{unpriced}")
+    longest = max(map(len, rows))
+    for name, values in rows.items():
+        for index, words in enumerate(_wrap(" · ".join(word.replace(" ", "\xa0") for word in values), width - longest - 8)):
+            yield [(f"    {name if index == 0 else '':<{longest}}  ", ""), (words.replace("\xa0", " "), "")]
 
 
 def _dearer(summary: Summary) -> Iterator[Line]:
