@@ -11,7 +11,8 @@ from typing import Any
 
 from kbatch.catalog.cards import Card
 
-_PREFIX = b"kbatch-1\n"
+PREFIX = b"kbatch-1\n"
+"""Stands before the hashed document, so that a later form of it cannot be taken for this one."""
 
 
 def canonical(value: object) -> bytes:
@@ -26,16 +27,21 @@ def canonical(value: object) -> bytes:
     return text.encode("utf-8")
 
 
+def identity_of(provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> dict[str, Any]:
+    """Return what a fingerprint is made from: provider, model, the body without news, and a take from 2 on."""
+    document: dict[str, Any] = {"provider": provider, "model": model, "request": _without_news(request, card)}
+    if take > 1:
+        document["take"] = take
+    return document
+
+
 def fingerprint(provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> str:
     """Return the SHA-256 in hex of what a job buys; `request` is the identity body with its frames bound.
 
     A take counts from 2 on, so that adding takes leaves the first as it was. A parameter that a later version of the
     card added (`since`) does not count at its default.
     """
-    document: dict[str, Any] = {"provider": provider, "model": model, "request": _without_news(request, card)}
-    if take > 1:
-        document["take"] = take
-    return hashlib.sha256(_PREFIX + canonical(document)).hexdigest()
+    return hashlib.sha256(PREFIX + canonical(identity_of(provider, model, request, take, card))).hexdigest()
 
 
 def _without_news(request: Mapping[str, Any], card: Card) -> Mapping[str, Any]:

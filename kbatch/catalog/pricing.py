@@ -50,7 +50,8 @@ class OwnPrice:
 class Quote:
     """A job's price: `credits` is None when unknown, `source` is `card`, `manifest` or `unknown`.
 
-    `lowers` says that a price of the manifest lies below the card's, which a caller must refuse unless it was trusted.
+    `lowers` says that a price of the manifest lies below the card's, which a caller must refuse unless it was trusted;
+    `per_second` that every second of the clip is paid.
     """
 
     credits: int | None
@@ -59,6 +60,7 @@ class Quote:
     working: str
     source: str
     lowers: bool = False
+    per_second: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ def quote(card: Card, request: Mapping[str, Any], own_prices: Mapping[str, OwnPr
         working=rate.working(duration_s, unit) + (" (price from the manifest)" if own else ""),
         source="manifest" if own else "card",
         lowers=lowers,
+        per_second=rate.per_second,
     )
 
 

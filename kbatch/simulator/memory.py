@@ -19,8 +19,8 @@ def remember(known: World, provider: str, job_id: str, body: Mapping[str, Any], 
     purchase = _purchase(known, provider, body, now)
     if purchase is None or job_id in known.jobs:
         return
-    job = job_of(known, replace(purchase, lost_picture=None), frozenset(), now)
-    known.jobs[job_id] = replace(job, id=job_id, end=Phase.COMPLETED, ends_at=now)
+    job = job_of(known, purchase, frozenset(), now)
+    known.jobs[job_id] = replace(job, id=job_id, end=Phase.COMPLETED, error=None, ends_at=now)
     known.order[provider].append(job_id)
 
 

@@ -86,6 +86,15 @@ def test_a_refund_needs_no_poll() -> None:
     assert team["credits"] == 15
 
 
+def test_a_second_refund_changes_nothing() -> None:
+    """A job gets its charge back once."""
+    account = bill.Bill()
+    bill.charge(account, bill.Charge(job_id="a", provider="apiframe", model="m", variant="v", credits=7))
+    for _ in range(2):
+        bill.refund(account, "a")
+    assert (account.refunded["apiframe"], account.charges["a"].refunded) == (7, 7)
+
+
 def test_totals_are_the_sum_of_the_charges() -> None:
     """Whatever happened, totals and lines agree, and balance plus what stays charged is what there was."""
     world = new(rule("fail", match="[2-4]"), rule("charge-double", match="[4-5]"), credits={"apiframe": 1000})

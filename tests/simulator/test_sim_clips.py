@@ -115,6 +115,14 @@ def test_a_file_starts_with_its_index(make: Any) -> None:
         list(walk(data[:-1]))
 
 
+def test_the_samples_of_a_tiny_file_lie_in_it() -> None:
+    """One byte a frame and one for the sound, each at its own place up to the last byte."""
+    data = make_tiny(order(seconds=3.0))
+    with av.open(io.BytesIO(data), "r") as file:
+        places = sorted(packet.pos for packet in file.demux() if packet.size and packet.pos is not None)
+    assert places == list(range(len(data) - 37, len(data)))
+
+
 def test_tiny_files_are_tiny() -> None:
     """Under two kilobytes even for fifteen seconds with sound."""
     assert len(make_tiny(order(seconds=15.0))) < 2000

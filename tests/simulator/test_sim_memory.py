@@ -9,7 +9,11 @@ from kbatch.simulator.faults import rule
 from kbatch.simulator.memory import remember
 
 BODIES: dict[str, dict[str, Any]] = {
-    "apiframe": {"prompt": "a dog", "model": "kling-2.1", "klingParams": {"duration": 10}},
+    "apiframe": {
+        "prompt": "a dog",
+        "model": "kling-2.1",
+        "klingParams": {"duration": 10, "start_image": "http://127.0.0.1/uploads/gone/file.png"},
+    },
     "aimlapi": {"model": KLING, "image_url": "https://earlier.invalid/picture.png"},
 }
 IDS = {"apiframe": "6edf1324-3a3d-41b4-95ad-b4c6fff47cc8", "aimlapi": "123456789012345678"}

@@ -150,13 +150,32 @@ async def test_the_bill_file_is_written_before_the_answer(tmp_path: Path) -> Non
         with pytest.raises(Cut):
             await http.post("/v2/videos/generate", headers=APIFRAME_KEY, json=BODY)
         assert len(json.loads(path.read_text())["charges"]) == 1
-        await http.get(await bought(http))
+        url = await bought(http)
         await http.post("/v2/videos/generate", headers=APIFRAME_KEY, json={**BODY, "prompt": "a cat"})
+        await http.get(url)
+        assert json.loads(path.read_text())["requests"]["download"] == 1
         live = (await http.get("/__bill")).json()
     assert json.loads(path.read_text()) == live
     assert live["requests"] == {"submit": 3, "poll": 1, "download": 1, "upload": 0}
     assert [line["refunded"] for line in live["charges"]] == [0, 0, 25]
     assert names(tmp_path) == ["bill.json"]
+
+
+async def test_a_charge_is_on_the_disk_when_the_first_byte_leaves(tmp_path: Path) -> None:
+    """A client that dies on its answer cannot hide it: the file is complete before the answer's head is sent."""
+    path, read = tmp_path / "bill.json", (tmp_path / "bill.json").read_text
+    app = build_app(Settings(clips=False, bill=path))
+    body, seen = json.dumps(BODY).encode(), []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        seen.append((message["type"], len(json.loads(read())["charges"])))
+
+    scope = {"type": "http", "method": "POST", "path": "/v2/videos/generate", "query_string": b"", "scheme": "http"}
+    await app({**scope, "headers": [(b"x-api-key", b"k")]}, receive, send)
+    assert seen == [("http.response.start", 1), ("http.response.body", 1)]
 
 
 async def test_many_submits_at_once_are_all_on_the_bill_file(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""The wheel holds the schemas and the typing marker, and works from any directory."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy of the tracked files, without touching the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("kbatch", "schemas"):
+        for path in (ROOT / name).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                target = source / path.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    code = "from setuptools.build_meta import build_wheel; import sys; build_wheel(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], cwd=source, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_schemas_cards_and_the_typing_marker(wheel: Path) -> None:
+    """Every file of `schemas/` is inside, where importlib.resources finds it."""
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    expected = {
+        f"kbatch/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "schemas").rglob("*.json")
+    }
+    assert expected <= inside
+    assert {"kbatch/py.typed", "kbatch/schemas/__init__.py"} <= inside
+
+
+def test_the_wheel_works_from_another_directory(wheel: Path, tmp_path: Path) -> None:
+    """Unpacked alone, with nothing of the checkout on the path, the commands find their cards and schemas."""
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(site)}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def kbatch(*words: str) -> str:
+        code = f"import sys; sys.path.insert(0, {str(site)!r}); from kbatch.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=elsewhere, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "kling-3.0" in kbatch("models")
+    assert '"kbatch manifest"' in kbatch("schema", "manifest")
+    assert kbatch("init").strip() == "kbatch.yaml"
+    assert '"render": 5' in kbatch("plan", "--format", "json")
