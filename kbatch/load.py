@@ -6,6 +6,7 @@ This is the pipeline's first half as a list of steps. It reads files and writes 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from kbatch.catalog.cards import Catalog, read_cards
 from kbatch.catalog.pricing import OwnPrice, read_prices
 from kbatch.files import Folder, packaged_cards, read_bytes
 from kbatch.manifest.document import Document, read_document
-from kbatch.manifest.findings import Findings
+from kbatch.manifest.findings import Findings, place_of
 from kbatch.manifest.form import check_form
 from kbatch.manifest.pictures import Picture, read_picture
 from kbatch.manifest.resolve import Wanted, resolve
@@ -21,6 +22,7 @@ from kbatch.manifest.settings import Settings, read_settings
 from kbatch.manifest.shape import shape_schema
 from kbatch.manifest.strict import strict_validator
 from kbatch.plan.jobs import Job, complete_jobs
+from kbatch.plan.lint import lint
 from kbatch.problems import Complaint, Invalid, Mark, Problem
 
 DEFAULT_MANIFEST = "kbatch.yaml"
@@ -37,7 +39,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A manifest that is right: its jobs in order, its settings, the tree it reads, and warnings."""
+    """A manifest that is right: its jobs in order, its settings, the tree it reads, its SHA-256, and warnings."""
 
     path: Path
     document: Document
@@ -45,7 +47,13 @@ class Loaded:
     settings: Settings
     jobs: tuple[Job, ...]
     catalog: Catalog
+    digest: str
     warnings: tuple[Problem, ...]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The SHA-256 of the manifest and of every file that it read, by name relative to its folder."""
+        return {self.path.name: self.digest, **dict(sorted(self.tree.seen.items()))}
 
     @property
     def folder(self) -> Path:
@@ -69,7 +77,7 @@ def _validators() -> tuple[Any, Any]:
 def load(path: Path, options: Options | None = None) -> Loaded:
     """Return a loaded manifest; Invalid carries all problems, warnings among them, when one of them is an error."""
     options = options or Options()
-    document = _read(path)
+    document, digest = _read(path)
     findings = Findings(document)
     check_form(document, *_validators(), findings)
     if findings.fatal:
@@ -84,12 +92,21 @@ def load(path: Path, options: Options | None = None) -> Loaded:
     problems = findings.problems()
     if findings.fatal:
         raise Invalid(problems)
+    money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), said=problems)
+    warnings = tuple(sorted((*problems, *money), key=place_of))
     return Loaded(
-        path=path, document=document, tree=tree, settings=settings, jobs=jobs, catalog=catalog, warnings=problems
+        path=path,
+        document=document,
+        tree=tree,
+        settings=settings,
+        jobs=jobs,
+        catalog=catalog,
+        digest=digest,
+        warnings=warnings,
     )
 
 
-def _read(path: Path) -> Document:
+def _read(path: Path) -> tuple[Document, str]:
     name = str(path)
     start = Mark(file=name, line=1, column=1)
     try:
@@ -103,7 +120,7 @@ def _read(path: Path) -> Document:
     document = read_document(data, name)
     if isinstance(document, tuple):
         raise Invalid(document)
-    return document
+    return document, sha256(data).hexdigest()
 
 
 def _read_prices(catalog: Catalog, settings: Settings, findings: Findings) -> dict[str, OwnPrice]:

@@ -84,6 +84,7 @@ def make_plan(
         entries,
         lockfile.renders,
         known=frozenset(job.fingerprint for job in loaded.jobs) | _referred(lockfile, profile),
+        inputs=loaded.inputs,
         notes=found.notes,
     )
     wished = wished_concurrency or loaded.settings.concurrency

@@ -75,7 +75,7 @@ def _only(planned: Planned, actions: frozenset[Action], found: state.Loaded) -> 
     plan = planned.plan
     entries = tuple(entry for entry in plan.entries if entry.action in actions and not _shares_a_purchase(entry, plan))
     known = frozenset(entry.job.fingerprint for entry in plan.entries)
-    part = build_plan(plan.manifest, plan.settings, entries, found.lockfile.renders, known=known, notes=plan.notes)
+    part = build_plan(plan.manifest, plan.settings, entries, found.lockfile.renders, known=known, inputs=plan.inputs, notes=plan.notes)
     return replace(planned, plan=part, summary=summarize(part, planned.concurrency))
 
 

@@ -11,8 +11,12 @@ from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection
 from kbatch.load import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_json
+from kbatch.plan.saved import Saved
 from kbatch.prepare import load_state, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, Refused
+from kbatch.report import plan_text
+from kbatch.report.words import harmless
+from kbatch.saved_plans import read_plan_file, write_plan_file
 
 _EXAMPLES = """\b
 Examples:
@@ -20,6 +24,7 @@ Examples:
   kbatch plan campaign.yaml --profile draft --only hero --max-credits 200
   kbatch plan campaign.yaml --format json > plan.json
   kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
+  kbatch plan campaign.yaml --out plan.json
 """
 
 
@@ -28,18 +33,25 @@ Examples:
 @selection
 @click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a plan whose maximum is above.")
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, to be run once as it is.")
 @state
 @max_jobs
 @format_choice("text", "json")
-def command(manifest: Path, max_credits: tuple[str, ...], check: bool, form: str, **flags: Any) -> int:
+def command(
+    manifest: Path, max_credits: tuple[str, ...], check: bool, out: Path | None, form: str, **flags: Any
+) -> int:
     """Show the priced plan of MANIFEST (kbatch.yaml): every job with an action, a price and a reason.
 
-    Exits with 3 when the plan passes a ceiling.
+    MANIFEST may be a saved plan, which is shown as it was saved. Exits with 3 when the plan passes a ceiling.
     """
+    saved = read_plan_file(manifest)
+    if saved is not None:
+        return _show_saved(saved, manifest, form)
     loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
     console.show_problems(loaded.warnings)
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
-    planned = make_plan(loaded, load_state(loaded, path), read_selection(flags))
+    wished = read_selection(flags)
+    planned = make_plan(loaded, load_state(loaded, path), wished)
     ceilings, problems = read_ceilings(planned.plan, max_credits)
     if problems:
         raise Invalid(problems)
@@ -50,4 +62,16 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, form: str
     over = find_over(planned.plan, ceilings)
     if over:
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
+    if out is not None:
+        write_plan_file(out, planned.plan, manifest=manifest, simulated=flags["simulate"], selection=wished)
+        console.say(f"saved as {out}; `kbatch run {out}` carries out exactly this plan, once")
     return ExitCode.NOT_AS_ASKED if check and planned.plan.purchases else ExitCode.OK
+
+
+def _show_saved(saved: Saved, path: Path, form: str) -> int:
+    if form == "json":
+        click.echo(json.dumps(saved.document, indent=2, ensure_ascii=False))
+    else:
+        for line in plan_text.saved_lines(saved.document, str(path)):
+            click.echo(harmless(line))
+    return ExitCode.OK

@@ -16,6 +16,7 @@ from kbatch.events_file import EventsFile
 from kbatch.files import Lock
 from kbatch.load import Loaded, Options, load
 from kbatch.plan.ceilings import read_ceilings
+from kbatch.plan.saved import Saved, left_of
 from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
 from kbatch.prepare import Planned, load_state, lock_path, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, KbatchError, Refused
@@ -25,6 +26,7 @@ from kbatch.run.execute import Scene, execute
 from kbatch.run.happenings import Happening
 from kbatch.run.lines import Wiring
 from kbatch.run.outcome import End, Outcome, as_json
+from kbatch.saved_plans import check_saved, manifest_of, read_plan_file, selection_of
 from kbatch.simulated import simulator_app
 
 _EXAMPLES = """\b
@@ -33,6 +35,7 @@ Examples:
   kbatch run campaign.yaml --first 1            # a canary: one purchase, then look
   kbatch run campaign.yaml --yes --max-credits apiframe=500
   kbatch run campaign.yaml --approve sha256:9f2c…
+  kbatch run plan.json --yes                    # exactly what was saved, once
 """
 
 
@@ -57,17 +60,26 @@ Examples:
 def command(manifest: Path, form: str, **flags: Any) -> int:
     """Plan MANIFEST (kbatch.yaml), ask, render and collect; resuming is running the same command again.
 
+    MANIFEST may be a saved plan: it is carried out as it was saved, once, and refused when anything has moved.
+
     Without a terminal nothing is asked: --yes or --approve agrees, and a real run with --yes needs a ceiling.
     """
     _check_flags(flags)
+    saved = read_plan_file(manifest)
+    if saved is not None:
+        flags = _as_saved(saved, flags)
+        manifest = manifest_of(saved, manifest)
     loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
     console.show_problems(loaded.warnings)
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     concurrency = read_concurrency(flags["concurrency"]) or dict(loaded.settings.concurrency)
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         found = load_state(loaded, path)
-        planned = make_plan(loaded, found, read_selection(flags), wished_concurrency=concurrency)
-        confirmed = _consent(planned, flags)
+        wished = selection_of(saved, loaded) if saved else read_selection(flags)
+        planned = make_plan(loaded, found, wished, wished_concurrency=concurrency)
+        if saved is not None:
+            check_saved(saved, planned.plan, found)
+        confirmed = _consent(planned, flags, saved)
         app = simulator_app(found.lockfile, loaded, faults=flags["faults"]) if flags["simulate"] else None
         scene = Scene(
             folder=loaded.folder,
@@ -94,25 +106,39 @@ def _check_flags(flags: Mapping[str, Any]) -> None:
         raise click.UsageError("--yes and --approve exclude each other")
 
 
-def _consent(planned: Planned, flags: Mapping[str, Any]) -> ConfirmedPlan:
+def _as_saved(saved: Saved, flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the flags with what the saved plan says; flags that would choose other jobs are refused."""
+    for name in ("only", "exclude", "labels", "failed", "first", "replace", "profile", "simulate"):
+        if flags[name] not in (None, False, ()):
+            raise click.UsageError(f"a saved plan says itself what is run: leave out --{name.rstrip('s')}")
+    return {**flags, "profile": saved.profile, "simulate": saved.simulated}
+
+
+def _consent(planned: Planned, flags: Mapping[str, Any], saved: Saved | None) -> ConfirmedPlan:
     """Show the plan, then get someone's agreement to it, or raise Refused."""
     plan = planned.plan
     ceilings, problems = read_ceilings(plan, flags["max_credits"])
     if problems:
         raise Invalid(problems)
+    if saved is not None:
+        left = left_of(saved, plan)
+        lower = {name: min(amount, ceilings.run.get(name, amount)) for name, amount in left.items()}
+        ceilings = replace(ceilings, run={**ceilings.run, **lower})
+    digest = saved.digest if saved else plan.digest
     terms = Terms(
         ceilings=ceilings,
         allow_unpriced=flags["allow_unpriced"],
         trust_prices=flags["trust_prices"],
         locked=flags["locked"],
+        claim=saved.digest if saved else None,
         simulated=flags["simulate"],
     )
     console.show_plan(plan, planned.summary, stderr=True)
     check_terms(plan, terms)
     given: Given | None = None
     if flags["approve"]:
-        if flags["approve"] != plan.digest:
-            message = f"the plan now has the digest {plan.digest}, not the approved {flags['approve']}"
+        if flags["approve"] != digest:
+            message = f"the plan now has the digest {digest}, not the approved {flags['approve']}"
             raise Refused("digest-differs", message, hint="review the plan above and approve its digest")
         given = Given.DIGEST
     elif flags["yes"]:

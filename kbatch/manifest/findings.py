@@ -58,7 +58,7 @@ class Findings:
     def problems(self) -> tuple[Problem, ...]:
         """Return all problems by their place in the file, each with the jobs it hits."""
         made = [_with_jobs(found) for found in self._found.values()]
-        return tuple(sorted(made, key=_place))
+        return tuple(sorted(made, key=place_of))
 
 
 def _with_jobs(found: _Found) -> Problem:
@@ -75,6 +75,7 @@ def _with_jobs(found: _Found) -> Problem:
     )
 
 
-def _place(problem: Problem) -> tuple[str, int, int]:
+def place_of(problem: Problem) -> tuple[str, int, int]:
+    """Return what problems are sorted by: file, line, column; those without a place come first."""
     mark = problem.mark
     return (mark.file, mark.line, mark.column) if mark else ("", 0, 0)

@@ -21,12 +21,16 @@ class Given(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What is agreed to beside the plan: ceilings, unpriced jobs at most, lowered prices, and whether credits are real."""
+    """What is agreed to beside the plan: ceilings, unpriced jobs at most, lowered prices, and whether credits are real.
+
+    `claim` is the digest of the saved plan that is carried out, which the journal notes.
+    """
 
     ceilings: Ceilings
     allow_unpriced: int = 0
     trust_prices: bool = False
     locked: bool = False
+    claim: str | None = None
     simulated: bool = False
 
 

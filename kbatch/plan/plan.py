@@ -39,6 +39,7 @@ class Plan:
     spent: Mapping[str, int]
     orphans: tuple[str, ...]
     notes: tuple[str, ...]
+    inputs: Mapping[str, str]
     digest: str
 
     @property
@@ -59,9 +60,14 @@ def build_plan(
     renders: Mapping[str, Receipt],
     *,
     known: frozenset[str],
+    inputs: Mapping[str, str],
     notes: tuple[str, ...] = (),
 ) -> Plan:
-    """Return the plan of these entries; `known` are the fingerprints that any job of the manifest refers to."""
+    """Return the plan of these entries.
+
+    `known` are the fingerprints that any job of the manifest refers to, `inputs` the SHA-256 of the manifest and of each
+    file that it read, by name.
+    """
     totals = _totals(entries)
     counts = Counter(entry.action.value for entry in entries)
     return Plan(
@@ -73,7 +79,8 @@ def build_plan(
         spent=charged(renders),
         orphans=tuple(sorted(key for key, receipt in renders.items() if key not in known and _paid(receipt))),
         notes=notes,
-        digest=_digest(manifest, settings, entries, totals, renders),
+        inputs=dict(inputs),
+        digest=_digest(manifest, settings, entries, totals, renders, inputs),
     )
 
 
@@ -133,11 +140,13 @@ def _digest(
     entries: Sequence[Entry],
     totals: Mapping[str, Total],
     renders: Mapping[str, Receipt],
+    inputs: Mapping[str, str],
 ) -> str:
-    """Hash what an approval is about: jobs, prices, outputs, the receipts they rest on, and the maximum."""
+    """Hash what an approval is about: manifest and inputs, jobs, prices, outputs, their receipts, and the maximum."""
     bound: dict[str, Any] = {
         "plan_version": PLAN_VERSION,
         "manifest": manifest,
+        "inputs": dict(inputs),
         "profile": settings.profile,
         "prices": {key: dict(value) for key, value in settings.prices.items()},
         "jobs": [

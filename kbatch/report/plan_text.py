@@ -5,11 +5,12 @@ Jobs that differ only in their axes and share action, price and reason are folde
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from kbatch.plan.actions import Entry
 from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share, Summary
-from kbatch.report.words import amount, count, listed, span
+from kbatch.report.words import amount, count, span
 
 Line = list[tuple[str, str]]
 _MOST_ROWS = 60
@@ -169,6 +170,15 @@ def _usd(rates: Mapping[str, Decimal], provider: str, credits: int | None) -> st
     return f" (${rate * credits:,.2f} at ${rate} a credit)"
 
 
-def names(entries: Sequence[Entry]) -> str:
-    """Return a few addresses in words."""
-    return listed([entry.address for entry in entries])
+def saved_lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield a saved plan as it was saved, from its own words; whether it is stale shows when it is run."""
+    yield f"Saved plan {name} for {document['manifest']}"
+    jobs = document["jobs"]
+    longest = max((len(job["address"]) for job in jobs), default=0)
+    for job in jobs:
+        price = "?" if job["credits"] is None else f"{job['credits']:,}"
+        yield f"  {job['action']:<9} {job['address']:<{longest}}  {job['model']} {job['variant']}  {price}  {job['reason']}"
+    for provider, total in document["totals"].items():
+        expected = amount(total["expected"], total["unit"])
+        yield f"  {provider}  expected {expected}, maximum {amount(total['maximum'], total['unit'])}"
+    yield f"  {document['digest']}"

@@ -135,7 +135,7 @@ def _began(confirmed: ConfirmedPlan, scene: Scene) -> Fact:
     plan = confirmed.plan
     data = {
         "manifest": plan.manifest,
-        "plan": None,
+        "plan": confirmed.terms.claim,
         "maximum": {name: total.maximum for name, total in plan.totals.items()},
         "replacing": sorted({entry.job.fingerprint for entry in plan.entries if entry.replaces}),
     }

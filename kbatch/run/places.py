@@ -50,7 +50,7 @@ def _owners(run: Run, output: str, digest: str) -> list[tuple[str, Receipt]]:
         (fingerprint, one)
         for fingerprint, receipt in run.renders.items()
         for one in (receipt, *receipt.also)
-        if one.output is not None and one.output.path == output and one.output.sha256 == digest and one.job_id
+        if one.output is not None and one.output.placed and one.output.path == output and one.output.sha256 == digest and one.job_id
     ]
 
 

@@ -3,10 +3,10 @@
     app = build_app(Settings(latency_s=30))
     httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simulator")
 
-A connection that is to be cut raises `Cut` out of the app. In process that is what the caller's transport sees, in
-place of the read error of a socket; `kbatch.simulator.listen` turns it into a real cut. Both mean the same: the request
-arrived and its answer did not. An answer that never comes ends likewise after `Settings.hang_s`, or when the client
-leaves.
+A connection that is to be cut raises `Cut` out of the app, a ConnectionError: in process that is what the caller's
+transport sees in place of a socket's read error, and `kbatch.simulator.listen` turns it into a real cut. Both mean the
+same: the request arrived and its answer did not. An answer that never comes ends likewise after `Settings.hang_s`, or
+when the client leaves.
 A charge is in the bill file before its answer leaves; other changes of the bill follow right after the answer.
 """
 

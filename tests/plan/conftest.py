@@ -66,4 +66,4 @@ def entries_of(loaded: Loaded, renders: dict[str, Receipt] | None = None, wishes
 def plan_of(loaded: Loaded, renders: dict[str, Receipt] | None = None, wishes: Wishes | None = None) -> Plan:
     """Return the plan of all jobs."""
     known = frozenset(job.fingerprint for job in loaded.jobs)
-    return build_plan("campaign.yaml", loaded.settings, entries_of(loaded, renders, wishes), renders or {}, known=known)
+    return build_plan("campaign.yaml", loaded.settings, entries_of(loaded, renders, wishes), renders or {}, known=known, inputs=loaded.inputs)

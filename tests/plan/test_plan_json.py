@@ -46,10 +46,9 @@ def test_the_digest_is_stable_and_changes_with_what_is_agreed(campaign: Campaign
     assert len({plain, paid, unknown, *changed}) == 7
 
 
-def test_comments_and_order_of_keys_leave_the_digest_alone(campaign: Campaign) -> None:
-    """What changes nothing that is bought needs no new approval."""
-    other = BODY.replace("{id: end, model: kling-2.1,", "{model: kling-2.1, id: end,") + "# a comment\n"
-    assert plan_of(campaign(other)).digest == plan_of(campaign(BODY)).digest
+def test_the_digest_binds_the_text_that_was_reviewed(campaign: Campaign) -> None:
+    """Even a comment makes another digest: an approval is about the manifest that the approver read."""
+    assert plan_of(campaign(BODY + "# a comment\n")).digest != plan_of(campaign(BODY)).digest
 
 
 def test_the_summary_adds_up_from_every_side(campaign: Campaign) -> None:

@@ -1,0 +1,65 @@
+"""A text by its lines: marks inside it, and the place of a word that a caret should point at."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from kbatch.problems import Mark
+
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_OPEN = ("{{", "{%")
+_CLOSED = ("}}", "%}")
+
+Position = tuple[int, int]
+"""Line and column, both from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text with the name that marks give it; lines and columns count from 0 here, from 1 in marks."""
+
+    file: str
+    text: str
+    _lines: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def lines(self) -> list[str]:
+        """The text's lines without their ends, broken where YAML breaks them."""
+        if not self._lines:
+            self._lines.extend(_BREAK.split(self.text))
+        return self._lines
+
+    def at(self, line: int, column: int = 0, width: int = 1) -> Mark:
+        """Return the mark of a place."""
+        source = self.lines[line] if 0 <= line < len(self.lines) else ""
+        return Mark(file=self.file, line=line + 1, column=column + 1, width=max(1, width), source=source)
+
+    def of_line(self, line: int) -> Mark:
+        """Return the mark of a whole line without its indentation."""
+        source = self.lines[line] if 0 <= line < len(self.lines) else ""
+        start = len(source) - len(source.lstrip())
+        return self.at(line, start, len(source.strip()))
+
+    def find(self, word: str, start: Position = (0, 0), end: Position | None = None) -> Mark | None:
+        """Return the place of `word` between two positions: inside a template's braces if it is there, else anywhere."""
+        found = list(self._found(word, start, end or (len(self.lines) - 1, len(self.lines[-1]))))
+        return next((mark for inside, mark in found if inside), found[0][1] if found else None)
+
+    def _found(self, word: str, start: Position, end: Position) -> Iterator[tuple[bool, Mark]]:
+        pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+        open_before = False
+        for number in range(start[0], min(end[0] + 1, len(self.lines))):
+            line = self.lines[number]
+            first = start[1] if number == start[0] else 0
+            last = end[1] if number == end[0] else len(line)
+            for match in pattern.finditer(line, first, last):
+                inside = _is_open(line[first : match.start()], open_before)
+                yield inside, self.at(number, match.start(), match.end() - match.start())
+            open_before = _is_open(line[first:last], open_before)
+
+
+def _is_open(text: str, before: bool) -> bool:
+    """Whether a template's braces are open after `text`, given whether they were before it."""
+    opened = max(text.rfind(mark) for mark in _OPEN)
+    closed = max(text.rfind(mark) for mark in _CLOSED)
+    return before if opened == closed == -1 else opened > closed

@@ -1,0 +1,160 @@
+"""From bytes to YAML nodes: the encoding, the bounds that protect libyaml, and syntax errors in kbatch's own words.
+
+A pass over the parser's events comes before the nodes are composed: libyaml's composer calls itself for each level, so
+what nests too deeply would end the process.
+"""
+
+import re
+from typing import Any
+
+import yaml
+
+from kbatch.manifest.source import Source
+from kbatch.problems import Mark, Problem
+
+SIZE_LIMIT = 10 * 1024 * 1024
+DEPTH_LIMIT = 100
+VALUE_LIMIT = 1_000_000
+
+PLAIN, QUOTED, MAP, SEQUENCE = "\0plain", "\0quoted", "\0map", "\0sequence"
+"""Tags of nodes without a tag: how they were written. No text can spell them."""
+
+_ENCODINGS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TAB_INDENT = re.compile(r" *\t")
+_HINTS = (
+    ("mapping values are not allowed", "a text with `: ` in it needs quotes"),
+    ("found character that cannot start any token", "a text that begins with this character needs quotes"),
+    ("did not find expected key", "look at the indentation of this line and the one before"),
+    ("did not find expected '-' indicator", "look at the indentation of this line and the one before"),
+    ("could not find expected ':'", "a key needs a colon and a space after it"),
+    ("found undefined alias", "a text that begins with `*` needs quotes"),
+    ("while scanning an alias", "a text that begins with `*` needs quotes"),
+    ("while scanning an anchor", "a text that begins with `&` needs quotes"),
+    ("found unexpected end of stream", "a quote is not closed"),
+    ("did not find expected ',' or", "a bracket is not closed, or a comma is missing"),
+    ("found unknown escape character", "in double quotes write `\\\\` for a backslash, or use single quotes"),
+    ("found invalid Unicode character escape code", 'write the character itself, or "\\U0001F600" for one above U+FFFF'),
+    ("exceeds 1024", "a key is at most 1,024 characters long"),
+)
+
+
+class Nodes(yaml.cyaml.CParser):  # type: ignore[misc]
+    """libyaml's composer with tags that only say how a node was written; it constructs nothing."""
+
+    def resolve(self, kind: type, _value: Any, implicit: Any) -> str:
+        """Return the tag of a node that has none."""
+        if kind is yaml.ScalarNode:
+            return PLAIN if implicit[0] else QUOTED
+        return MAP if kind is yaml.MappingNode else SEQUENCE
+
+    def descend_resolver(self, _parent: Any, _index: Any) -> None:
+        """Do nothing: no tag depends on a node's place."""
+
+    def ascend_resolver(self) -> None:
+        """Do nothing."""
+
+
+def compose(data: bytes, file: str) -> tuple[Source, Any] | Problem:
+    """Return the text in `data` and the root node of its one document, or what keeps it from being one."""
+    text = decode(data, file)
+    if isinstance(text, Problem):
+        return text
+    source = Source(file, text)
+    if not text.strip():
+        return Problem(code="empty-file", message="the file is empty", mark=source.at(0))
+    try:
+        excess = _find_excess(source)
+        if excess is not None:
+            return excess
+        root = Nodes(text).get_single_node()
+    except yaml.YAMLError as error:
+        return _word(error, source)
+    if root is None:
+        return Problem(code="empty-file", message="the file has no content", mark=source.at(0))
+    return source, root
+
+
+def mark_node(source: Source, node: Any) -> Mark:
+    """Return the place of a node: its first line, a block to the end of that line."""
+    start, end = node.start_mark, node.end_mark
+    line = source.lines[start.line] if start.line < len(source.lines) else ""
+    block = isinstance(node, yaml.CollectionNode) and not node.flow_style
+    stop = end.column if end.line == start.line and not block else len(line.rstrip())
+    return source.at(start.line, start.column, stop - start.column)
+
+
+def decode(data: bytes, file: str) -> str | Problem:
+    """Return the text of UTF-8 bytes without its byte order mark, at most 10 MB of characters that YAML allows."""
+    start = Mark(file=file, line=1, column=1)
+    if len(data) > SIZE_LIMIT:
+        message = f"the file has {len(data) / 1_000_000:.1f} MB, at most 10 are read"
+        hint = "rows belong in a file under `data`"
+        return Problem(code="file-too-large", message=message, mark=start, hint=hint)
+    encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), None)
+    if encoding is not None:
+        message = f"the file is written in {encoding}"
+        return Problem(code="encoding", message=message, mark=start, hint="save it as UTF-8")
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = Source(file, data[: error.start].decode("utf-8", "replace"))
+        last = len(before.lines) - 1
+        mark = before.at(last, len(before.lines[last]))
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        return Problem(code="encoding", message=message, mark=mark, hint="save the file as UTF-8")
+    found = _NOT_PRINTABLE.search(text)
+    if found is None:
+        return text
+    lines = Source(file, text[: found.start()]).lines
+    mark = Source(file, text).at(len(lines) - 1, len(lines[-1]))
+    message = f"the character U+{ord(found.group()):04X} cannot stand in YAML"
+    hint = f'in double quotes write it as "\\u{ord(found.group()):04X}"'
+    return Problem(code="control-character", message=message, mark=mark, hint=hint)
+
+
+def _find_excess(source: Source) -> Problem | None:
+    """Return what must not be composed: nesting too deep, too many values, a second document."""
+    depth = values = documents = 0
+    for event in yaml.parse(source.text, Loader=Nodes):
+        at = event.start_mark
+        if isinstance(event, yaml.NodeEvent):
+            values += 1
+            if values > VALUE_LIMIT:
+                message = f"the file has more than {VALUE_LIMIT:,} values"
+                mark, hint = source.at(at.line, at.column), "rows belong in a CSV or JSONL file under `data`"
+                return Problem(code="too-many-values", message=message, mark=mark, hint=hint)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH_LIMIT:
+                message = f"nested deeper than {DEPTH_LIMIT} levels"
+                return Problem(code="too-deep", message=message, mark=source.at(at.line, at.column))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                mark, hint = source.of_line(at.line), "one file holds one manifest"
+                return Problem(code="second-document", message="a second document begins here", mark=mark, hint=hint)
+    return None
+
+
+def _word(error: yaml.YAMLError, source: Source) -> Problem:
+    """Word an error of libyaml, whose messages name what it looked for."""
+    at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    context = getattr(error, "context", None)
+    problem = str(getattr(error, "problem", None) or error).strip()
+    line, column = (0, 0) if at is None else (at.line, at.column)
+    mark = source.at(line, column)
+    tab = _TAB_INDENT.match(mark.source)
+    if tab is not None and tab.end() >= column:
+        mark = source.at(line, tab.end() - 1)
+        return Problem(code="tab", message="a tab cannot indent", mark=mark, hint="use spaces")
+    message = f"this is not YAML: {problem}" + (f" {context}" if context else "")
+    hint = next((hint for words, hint in _HINTS if words in message), None)
+    return Problem(code="yaml-syntax", message=message, mark=mark, hint=hint)

@@ -1,0 +1,142 @@
+"""A saved plan: a spend authorisation as a file, bound to everything it rests on, used once.
+
+It holds no secret. Running it makes the plan anew and compares: what moved is said with its effect in credits, and only
+jobs that have meanwhile been bought may leave it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kbatch.plan.actions import Action
+from kbatch.plan.plan import PLAN_VERSION, Plan, as_json
+from kbatch.plan.selection import Selection
+from kbatch.problems import StateUnreadable
+
+_BOUGHT = frozenset((Action.REUSE, Action.POLL, Action.DOWNLOAD, Action.UNKNOWN))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A plan that was read back: `source` is the manifest's path relative to the plan's folder, `document` the rest."""
+
+    digest: str
+    source: str
+    profile: str | None
+    simulated: bool
+    selection: Selection
+    inputs: Mapping[str, str]
+    maximum: Mapping[str, int | None]
+    document: Mapping[str, Any]
+
+
+def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection) -> dict[str, Any]:
+    """Return what `plan --out` writes: the plan's JSON and what it is bound to."""
+    bound = {
+        "source": source,
+        "simulated": simulated,
+        "selection": asdict(selection),
+        "inputs": dict(plan.inputs),
+    }
+    return {**as_json(plan), "bound": bound}
+
+
+def is_saved_plan(data: bytes) -> bool:
+    """Whether a file is meant to be a saved plan and not a manifest."""
+    return data.lstrip()[:1] == b"{" and b'"plan_version"' in data
+
+
+def read_saved(data: bytes, name: str) -> Saved:
+    """Return the saved plan in a file; StateUnreadable when it is none, or of a newer version."""
+    try:
+        document = json.loads(data)
+    except ValueError as error:
+        raise StateUnreadable(f"{name}: is no saved plan: {error}") from error
+    if document.get("plan_version") != PLAN_VERSION:
+        raise StateUnreadable(f"{name}: has plan_version {document.get('plan_version')}, this kbatch reads {PLAN_VERSION}")
+    bound = document.get("bound")
+    if not isinstance(bound, dict):
+        hint = "`kbatch plan --out FILE` writes one that can be run"
+        raise StateUnreadable(f"{name}: is a plan's listing, not a saved plan", hint=hint)
+    try:
+        return Saved(
+            digest=document["digest"],
+            source=bound["source"],
+            profile=document["profile"],
+            simulated=bound["simulated"],
+            selection=_selection(bound["selection"]),
+            inputs=bound["inputs"],
+            maximum={provider: total["maximum"] for provider, total in document["totals"].items()},
+            document=document,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StateUnreadable(f"{name}: is not as a saved plan should be: {error!r}") from error
+
+
+def _selection(kept: Mapping[str, Any]) -> Selection:
+    return Selection(
+        only=tuple(kept["only"]),
+        exclude=tuple(kept["exclude"]),
+        labels=tuple((key, value) for key, value in kept["labels"]),
+        failed=kept["failed"],
+        first=kept["first"],
+        replace=tuple(kept["replace"]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One thing that differs from the saved plan, in words, and what it adds to the cost (None: unknown)."""
+
+    words: str
+    credits: int | None = 0
+
+
+def moves(saved: Saved, now: Plan) -> tuple[Move, ...]:
+    """Return everything that moved since the plan was saved; jobs that were bought since are no move."""
+    return tuple(_moves(saved, now))
+
+
+def _moves(saved: Saved, now: Plan) -> Iterator[Move]:
+    for name in sorted({*saved.inputs, *now.inputs}):
+        if saved.inputs.get(name) != now.inputs.get(name):
+            what = "is new" if name not in saved.inputs else "is gone" if name not in now.inputs else "changed"
+            yield Move(words=f"{name} {what}")
+    then = {job["address"]: job for job in saved.document["jobs"]}
+    present = {entry.address: entry for entry in now.entries}
+    for address in sorted({*then, *present}):
+        if address not in present:
+            yield Move(words=f"{address} is gone", credits=-(then[address]["credits"] or 0))
+        elif address not in then:
+            yield Move(words=f"{address} is new", credits=present[address].credits)
+        else:
+            yield from _job_moves(then[address], present[address])
+
+
+def _job_moves(before: Mapping[str, Any], entry: Any) -> Iterator[Move]:
+    address, after = entry.address, entry.credits
+    if before["fingerprint"] != entry.job.fingerprint:
+        yield Move(words=f"{address}: {entry.reason}", credits=_difference(before["credits"], after))
+    elif before["action"] != entry.action.value:
+        if not (before["action"] in ("render", "poll", "download", "unknown") and entry.action in _BOUGHT):
+            words = f"{address} was to {before['action']}, now {entry.action.value}: {entry.reason}"
+            yield Move(words=words, credits=_difference(before["credits"], after))
+    elif before["credits"] != after:
+        yield Move(words=f"{address} costs {after} instead of {before['credits']}", credits=_difference(before["credits"], after))
+    if before.get("output") != entry.job.draft.output:
+        yield Move(words=f"{address} goes to {entry.job.draft.output} instead of {before.get('output')}")
+
+
+def _difference(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before
+
+
+def left_of(saved: Saved, now: Plan) -> dict[str, int]:
+    """Return per provider what is left of the plan's maximum: less what its jobs were charged or hold since it was saved."""
+    bought = {job["address"] for job in saved.document["jobs"] if job["action"] == "render"}
+    left = {provider: maximum for provider, maximum in saved.maximum.items() if maximum is not None}
+    for entry in now.entries:
+        if entry.address in bought and entry.action in _BOUGHT and entry.shares is None and entry.job.provider in left:
+            left[entry.job.provider] -= entry.job.quote.credits or 0
+    return left
