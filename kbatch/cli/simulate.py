@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kbatch.files import read_bytes
-from kbatch.problems import Invalid, Problem
+from kbatch.problems import Invalid, Problem, Refused
 from kbatch.simulator.faults import CATALOGUE, read_rules
 from kbatch.simulator.state import STARTING_CREDITS
 
@@ -59,9 +59,11 @@ def command(**options: Any) -> None:
     Nothing here costs anything. Any key that is not empty works, except `invalid` and those that begin with `bad`. The
     first line on stdout is {"url": …}; GET /__bill shows who was charged, GET /__openapi.json describes the rest.
     """
-    from kbatch.simulator.listen import serve  # noqa: PLC0415 - a server is not needed for --help
-    from kbatch.simulator.server import Settings  # noqa: PLC0415
-
+    try:
+        from kbatch.simulator.listen import serve  # noqa: PLC0415 - a server is not needed for --help
+        from kbatch.simulator.server import Settings  # noqa: PLC0415
+    except ImportError as error:
+        raise _missing(error) from error
     settings = Settings(
         seed=options["seed"],
         latency_s=options["latency_s"],
@@ -73,8 +75,15 @@ def command(**options: Any) -> None:
     )
     try:
         serve(settings, port=options["port"], on_ready=_say_where)
+    except ImportError as error:
+        raise _missing(error) from error
     except OSError as error:
         raise click.UsageError(f"cannot serve: {error}") from error
+
+
+def _missing(error: ImportError) -> Refused:
+    hint = "install kbatch with the extra `sim`" + (", or use --no-clips" if error.name == "av" else "")
+    return Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint)
 
 
 def _say_where(url: str) -> None:

@@ -13,6 +13,7 @@ A charge is in the bill file before its answer leaves; other changes of the bill
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -56,7 +57,12 @@ class Settings(Terms):
 
 
 def build_app(settings: Settings) -> Starlette:
-    """Return the app that serves both providers, their clips and the bill; its world is `app.state.world`."""
+    """Return the app that serves both providers, their clips and the bill; its world is `app.state.world`.
+
+    ImportError now rather than at the first download when clips are to be real and PyAV is not installed.
+    """
+    if settings.clips:
+        import_module("av")
     door = Door(settings)
     app = Starlette()
     app.router.default = door  # not a route: a pattern such as `/{path:path}` misses a path with a line end in it

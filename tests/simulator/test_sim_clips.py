@@ -1,6 +1,7 @@
 """Clips, rendered and tiny: what a probe and an eye find in them."""
 
 import io
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -102,6 +103,19 @@ def test_bytes_are_repeatable_and_differ_by_order(make: Any) -> None:
     ]
     assert make(base) == make(order(seconds=0.5, audio=False))
     assert len({make(base), *map(make, changed)}) == 6
+
+
+def test_what_lies_in_memory_does_not_get_into_a_clip() -> None:
+    """Renders with other garbage on the heap before each, and other clips between them, are one file."""
+    seen, kept = set(), []
+    for number in range(8):
+        kept.append(os.urandom(number * 1000))
+        make_clip(order(seconds=0.5, ratio=(9, 16 - number % 5), prompt="B" * number))
+        garbage = [os.urandom(size) for size in (1_000, 20_000, 200_000, 700_000, 3_000_000)]
+        del garbage
+        seen.add(make_clip(order(seconds=0.5, audio=False)))
+    [data] = seen
+    assert all(word in data for word in (b"mbtree=0", b"bframes=0", b" threads=1"))  # chance may hide the effect
 
 
 @pytest.mark.parametrize("make", MAKERS)

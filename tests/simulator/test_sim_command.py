@@ -87,6 +87,21 @@ def test_the_help_needs_no_server() -> None:
     assert (done.returncode, "lost-answer" in done.stdout) == (0, True)
 
 
+@pytest.mark.parametrize(("module", "hint"), [("uvicorn", "`sim`"), ("starlette", "`sim`"), ("av", "--no-clips")])
+def test_a_missing_extra_is_told_at_once(module: str, hint: str) -> None:
+    """Before anything is served, with what to install."""
+    code = (
+        f"import sys; sys.modules['{module}'] = None\n"
+        "from kbatch.cli.simulate import command\n"
+        "from kbatch.problems import Refused\n"
+        "try:\n    command([], standalone_mode=False)\n"
+        "except Refused as refused:\n    print(refused.code, refused.message, refused.hint)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"no-simulator the simulator needs {module}")
+    assert hint in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
