@@ -101,13 +101,14 @@ def _join_jobs(one: Receipt | None, other: Receipt) -> Receipt:
 
 
 def _completed(job: Receipt, send: Receipt | None, siblings: Iterable[Receipt]) -> Receipt:
-    """Return a job with the send that it came from; without one, with what all purchases of a fingerprint share."""
+    """Return a job with the send that it came from; without one, with what purchases of one request share."""
     if send is not None and job.submitted_at in (None, send.submitted_at):
-        job = _with_sending(job, send)
-    if not job.provider:
-        donor = max(siblings, key=lambda other: (bool(other.provider), _by_submission(other)))
-        job = replace(job, **{name: getattr(donor, name) for name in _SHARED})
-    return job
+        return _with_sending(job, send)
+    if job.provider:
+        return job
+    donor = max(siblings, key=lambda other: (bool(other.provider), _by_submission(other)))
+    credits = replace(job.credits, planned=donor.credits.planned)
+    return replace(job, credits=credits, **{name: getattr(donor, name) for name in _SHARED})
 
 
 def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:

@@ -167,26 +167,31 @@ _errors = st.builds(
 
 @st.composite
 def records(draw: st.DrawFn) -> Receipt:
-    """Return one attempt as a lockfile may have it, from a small world, so that two often are the same purchase."""
+    """Return one attempt as a lockfile may have it, from a small world, so that two often are the same purchase.
+
+    What was sent goes by attempt and time: these tell one send from another.
+    """
     state = draw(st.sampled_from(ReceiptState))
     accepted = state is not ReceiptState.UNKNOWN and (state is not ReceiptState.FAILED or draw(st.booleans()))
     placed = state in (ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
+    attempt, submitted_at = draw(st.integers(1, 3)), draw(_times)
+    planned = (None, 15, 30)[(attempt + int(submitted_at[-2])) % 3]
     return Receipt(
         provider="apiframe",
         model="kling-2.6",
-        variant=draw(st.sampled_from([None, "5s"])),
+        variant="5s" if planned == 15 else None,
         state=state,
         origin="https://api.apiframe.ai",
         job_id=draw(st.sampled_from(["a", "b"])) if accepted else None,
-        attempt=draw(st.integers(1, 3)),
-        request={"prompt": draw(st.sampled_from(["a ridge", "a coast"]))},
-        inputs=draw(st.sampled_from([{}, {"start_image": {"job_id": "x"}}])),
+        attempt=attempt,
+        request={"prompt": "a ridge"},
+        inputs={"start_image": {"job_id": submitted_at}} if attempt == 3 else {},
         credits=Credits(
-            planned=draw(_credits),
+            planned=planned,
             reported=draw(_credits),
             charged=draw(_credits) if state is ReceiptState.FAILED and accepted else None,
         ),
-        submitted_at=draw(_times),
+        submitted_at=submitted_at,
         finished_at=draw(st.none() | _times),
         output=draw(_outputs) if placed else None,
         error=draw(_errors if state is ReceiptState.FAILED else st.none() | _errors),

@@ -102,6 +102,17 @@ def test_a_clip_is_where_it_was_put_last(again: tuple[Kind, ...]) -> None:
         assert (output.path, output.bytes) == ("renders/c.mp4" if again else "renders/b.mp4", 1000)
 
 
+def test_a_clip_that_is_fetched_again_is_where_it_was_until_it_is_placed() -> None:
+    """A new `.part` of a delivered clip does not change its output, and never stands in the lockfile."""
+    teller = Teller()
+    done = fold(teller.tell_all(*DONE))
+    again = fold([teller.tell(Kind.DOWNLOADED, path="renders/b.mp4")], done)
+    assert again["fp"].output == done["fp"].output
+    fetched = fold(Teller().tell_all(*DONE[:4]))
+    assert fetched["fp"].output is not None
+    assert parse(written(fetched), "x").renders["fp"].output is None
+
+
 def test_a_replacement_is_shown_from_its_sending_and_the_older_render_stays() -> None:
     """While a replacement is open or paid it is shown and the older render stands in `also`."""
     teller = Teller()
@@ -258,6 +269,7 @@ def test_a_life_of_legal_events_passes_the_check() -> None:
         (LOST, {"kind": Kind.INTENDED}, r"hero\[city=lisbon\] is unknown: `intended`"),
         (LOST, {"kind": Kind.INTENDED, "attempt": 2}, "attempt 2 must not be `intended`, the next one is 1"),
         (LOST, {"kind": Kind.REFUSED}, "only `reconcile`"),
+        (LOST, {"kind": Kind.ACCEPTED, "sent_at": "2026-01-01T00:00:09Z"}, "`accepted` is of another send"),
         (DONE, {"kind": Kind.INTENDED}, "is done: `intended`"),
         (DONE, {"kind": Kind.INTENDED, "attempt": 3}, "the next one is 2"),
         (DONE[:2], {"kind": Kind.ACCEPTED, "job_id": "other"}, "is accepted: `accepted`"),
@@ -271,6 +283,7 @@ def test_a_life_of_legal_events_passes_the_check() -> None:
         "sent-while-unknown",
         "next-attempt-while-unknown",
         "refused-by-a-resend",
+        "answer-to-another-send",
         "attempt-used",
         "attempt-skipped",
         "second-job",

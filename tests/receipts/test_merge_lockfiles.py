@@ -1,11 +1,13 @@
 """Merging lockfiles: any number, in any order, without losing what was paid."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receipt_samples import DONE, FAILED, LOST, Teller, lives, lockfiles, receipts
 
 from kbatch.receipts.attempts import join, records_of
-from kbatch.receipts.fold import fold
+from kbatch.receipts.fold import fold, next_attempt
 from kbatch.receipts.lifecycle import OPEN, PAID, Kind
 from kbatch.receipts.lockfile import Entry, Lockfile, parse, serialize
 from kbatch.receipts.merge import merge
@@ -133,6 +135,22 @@ def test_an_unknown_outcome_is_settled_by_the_job_that_the_other_checkout_found(
     merged = merge(Lockfile(manifest="m", renders=lost), Lockfile(manifest="m", renders=found))
     assert merged.renders["fp"].state is ReceiptState.SUBMITTED
     assert merged.renders["fp"].also == ()
+
+
+def test_the_highest_attempt_is_kept_even_when_its_record_is_not() -> None:
+    """The next purchase's number is above every one ever used, whichever side knew of it."""
+    done = fold(Teller().tell_all(*DONE))["fp"]
+    for one, other in ((done, replace(done, last_attempt=5)), (replace(done, last_attempt=5), done)):
+        assert next_attempt(join(one, other)) == 6
+
+
+def test_a_second_purchase_of_an_attempt_is_told_by_what_both_share() -> None:
+    """A job found after another checkout's job had settled the attempt has the same request, model and quote."""
+    here, there = Teller("here"), Teller("there", start=100)
+    theirs = fold(there.tell_all(*DONE, job_id="job-b"))
+    both = fold(here.tell_all(*LOST, Kind.ACCEPTED), theirs)["fp"]
+    assert [(one.job_id, one.model, one.credits.planned) for one in both.also] == [("job-1", "kling-2.6", 15)]
+    assert both.also[0].request == both.request
 
 
 def test_indexes_of_both_sides_are_kept() -> None:
