@@ -7,12 +7,12 @@ from pathlib import Path
 from kbatch import files
 from kbatch.load import Loaded
 from kbatch.plan.actions import Past, Wishes, decide
-from kbatch.plan.plan import Plan, build_plan, first_purchases
+from kbatch.plan.plan import Basis, Plan, build_plan, first_purchases
 from kbatch.plan.selection import Selection, addresses, select
 from kbatch.plan.summary import Summary, summarize
 from kbatch.problems import Invalid, Refused
 from kbatch.receipts import state
-from kbatch.receipts.lockfile import Lockfile
+from kbatch.receipts.lockfile import Entry, Lockfile
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.receipts.runs import unfinished
 from kbatch.run.lines import concurrency_of
@@ -62,9 +62,7 @@ def make_plan(
     lockfile = found.lockfile
     profile = loaded.settings.profile
     index = lockfile.profiles.get(profile, {}) if profile else lockfile.jobs
-    failed = frozenset(
-        job.address for job in loaded.jobs if _failed(lockfile.renders.get(job.fingerprint))
-    )
+    failed = frozenset(job.address for job in loaded.jobs if _failed(lockfile.renders.get(job.fingerprint)))
     jobs, problems = select(loaded.jobs, selection, failed)
     replace, more = addresses(selection.replace, loaded.jobs, "--replace")
     if problems or more:
@@ -78,15 +76,14 @@ def make_plan(
     entries = decide(jobs, past, Wishes(replace=replace, retry_failed=selection.failed))
     if selection.first is not None:
         entries = first_purchases(entries, selection.first)
-    plan = build_plan(
-        loaded.path.name,
-        loaded.settings,
-        entries,
-        lockfile.renders,
+    basis = Basis(
+        manifest=loaded.path.name,
+        settings=loaded.settings,
         known=frozenset(job.fingerprint for job in loaded.jobs) | _referred(lockfile, profile),
         inputs=loaded.inputs,
         notes=found.notes,
     )
+    plan = build_plan(basis, entries, lockfile.renders)
     wished = wished_concurrency or loaded.settings.concurrency
     concurrency = {name: concurrency_of(name, wished) for name in plan.providers}
     return Planned(plan=plan, summary=summarize(plan, concurrency), concurrency=concurrency)
@@ -109,8 +106,10 @@ def _replaced_already(loaded: Loaded, found: state.Loaded) -> frozenset[str]:
 
 def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
     """Return the fingerprints that jobs of other profiles refer to: their receipts are no orphans."""
-    indexes = {None: lockfile.jobs, **lockfile.profiles}
-    return frozenset(entry.fingerprint for name, index in indexes.items() if name != profile for entry in index.values())
+    indexes: dict[str | None, Mapping[str, Entry]] = {None: lockfile.jobs, **lockfile.profiles}
+    return frozenset(
+        entry.fingerprint for name, index in indexes.items() if name != profile for entry in index.values()
+    )
 
 
 def _sizes(folder: Path, lockfile: Lockfile) -> dict[str, int]:

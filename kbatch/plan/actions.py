@@ -103,7 +103,9 @@ def _decide_all(jobs: Sequence[Job], past: Past, wishes: Wishes) -> Iterator[Ent
 
 
 def _share(job: Job, earlier: Entry) -> Entry:
-    reason = f"same request as `{earlier.address}`, bought once" if earlier.buys else f"same request as `{earlier.address}`"
+    reason = (
+        f"same request as `{earlier.address}`, bought once" if earlier.buys else f"same request as `{earlier.address}`"
+    )
     action = Action.REUSE if earlier.buys else earlier.action
     return Entry(job=job, action=action, credits=0, reason=reason, shares=earlier.address)
 
@@ -117,7 +119,9 @@ def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> 
         return _render(job, _why_new(job, past))
     match receipt.state:
         case ReceiptState.SUBMITTED:
-            return Entry(job=job, action=Action.POLL, credits=0, reason=f"accepted as {receipt.job_id}, still rendering")
+            return Entry(
+                job=job, action=Action.POLL, credits=0, reason=f"accepted as {receipt.job_id}, still rendering"
+            )
         case ReceiptState.RENDERED:
             return Entry(job=job, action=Action.DOWNLOAD, credits=0, reason="rendered, not fetched yet")
         case ReceiptState.UNKNOWN:
@@ -145,7 +149,9 @@ def _blocked_by(job: Job, receipt: Receipt | None, past: Past, made: Mapping[str
         theirs = past.renders.get(upstream.job.fingerprint)
         wrong = theirs is not None and theirs.state is ReceiptState.DELIVERED_WRONG and not theirs.accepted_as_is
         if upstream.action in (Action.BLOCKED, Action.UNKNOWN) or (wrong and not upstream.buys):
-            why = "was delivered wrong" if wrong else "is blocked" if upstream.action is Action.BLOCKED else "is unknown"
+            why = (
+                "was delivered wrong" if wrong else "is blocked" if upstream.action is Action.BLOCKED else "is unknown"
+            )
             return Entry(job=job, action=Action.BLOCKED, credits=0, reason=f"needs a frame of `{address}`, which {why}")
     return None
 
@@ -168,7 +174,10 @@ def _reuse(job: Job, receipt: Receipt, past: Past) -> Entry:
         reason = f"delivered otherwise than bought: {said}; `--replace` buys it again, `kbatch accept` keeps it"
         reminder = not receipt.accepted_as_is
     elif _stale(job, receipt, past):
-        reason, reminder = "stale: its upstream was bought anew; `--replace` buys this again", not receipt.accepted_as_is
+        reason, reminder = (
+            "stale: its upstream was bought anew; `--replace` buys this again",
+            not receipt.accepted_as_is,
+        )
     if output is not None:
         here = past.sizes.get(output.path)
         if here is None:

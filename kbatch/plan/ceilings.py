@@ -4,7 +4,7 @@ A ceiling counts one provider's own credits. A bare number belongs to the one pr
 since credits of two providers never add up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kbatch.plan.plan import Plan
@@ -13,7 +13,7 @@ from kbatch.problems import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceilings:
-    """Per provider: `run` bounds this run's maximum, `budget` bounds it with all that receipts were charged, `job` each job."""
+    """Per provider: `run` bounds this run, `budget` bounds it with all that receipts were charged, `job` each job."""
 
     run: Mapping[str, int]
     budget: Mapping[str, int]
@@ -38,35 +38,39 @@ class Over:
 def read_ceilings(plan: Plan, max_credits: Sequence[str]) -> tuple[Ceilings, tuple[Problem, ...]]:
     """Return the ceilings of a plan from `--max-credits` words and its manifest's budget."""
     problems: list[Problem] = []
-    run: dict[str, int] = {}
+    run: list[tuple[str | None, int]] = []
     for word in max_credits:
         provider, _, amount = word.rpartition("=")
-        if not (amount.isascii() and amount.isdigit()):
+        if amount.isascii() and amount.isdigit():
+            run.append((provider or None, int(amount)))
+        else:
             hint = "a whole number, or `apiframe=500`"
-            problems.append(Problem(code="bad-ceiling", message=f"`--max-credits {word}` is not a ceiling", hint=hint))
-            continue
-        _place(plan, provider or None, int(amount), run, f"`--max-credits {word}`", problems)
-    budget: dict[str, int] = {}
-    job: dict[str, int] = {}
-    for name, into in (("max_credits", budget), ("max_credits_per_job", job)):
-        for key, ceiling in getattr(plan.settings, name).items():
-            _place(plan, key, ceiling, into, f"`budget.{name}`", problems)
-    return Ceilings(run=run, budget=budget, job=job), tuple(problems)
+            message = f"`--max-credits {word}` is not a ceiling"
+            problems.append(Problem(code="bad-ceiling", message=message, hint=hint))
+    budget, job = plan.settings.max_credits, plan.settings.max_credits_per_job
+    ceilings = Ceilings(
+        run=_by_provider(plan, run, "`--max-credits`", problems),
+        budget=_by_provider(plan, budget.items(), "`budget.max_credits`", problems),
+        job=_by_provider(plan, job.items(), "`budget.max_credits_per_job`", problems),
+    )
+    return ceilings, tuple(problems)
 
 
-def _place(
-    plan: Plan, provider: str | None, amount: int, into: dict[str, int], what: str, problems: list[Problem]
-) -> None:
-    if provider is not None:
-        into[provider] = min(amount, into.get(provider, amount))
-        return
+def _by_provider(
+    plan: Plan, amounts: Iterable[tuple[str | None, int]], what: str, problems: list[Problem]
+) -> dict[str, int]:
+    """Return the lowest ceiling of each provider; a bare number belongs to the one provider in use."""
     used = plan.providers
-    if len(used) > 1:
-        hint = f"say whose credits: {', '.join(f'{name}=…' for name in used)}"
-        message = f"{what} is a bare number, and the jobs use {' and '.join(used)}"
-        problems.append(Problem(code="ceiling-without-provider", message=message, hint=hint))
-    elif used:
-        into[used[0]] = min(amount, into.get(used[0], amount))
+    found: dict[str, int] = {}
+    for named, amount in amounts:
+        provider = named or (used[0] if len(used) == 1 else None)
+        if provider is not None:
+            found[provider] = min(amount, found.get(provider, amount))
+        elif used:
+            hint = f"say whose credits: {', '.join(f'{name}=…' for name in used)}"
+            message = f"{what} is a bare number, and the jobs use {' and '.join(used)}"
+            problems.append(Problem(code="ceiling-without-provider", message=message, hint=hint))
+    return found
 
 
 def find_over(plan: Plan, ceilings: Ceilings) -> tuple[Over, ...]:
@@ -82,7 +86,9 @@ def find_over(plan: Plan, ceilings: Ceilings) -> tuple[Over, ...]:
             spent, ceiling = plan.spent.get(provider, 0), ceilings.budget[provider]
             if spent + wanted > ceiling:
                 before = f" with {spent:,} already charged" if spent else ""
-                message = f"{provider}: the plan's maximum is {wanted:,} {total.unit}{before}, the budget is {ceiling:,}"
+                message = (
+                    f"{provider}: the plan's maximum is {wanted:,} {total.unit}{before}, the budget is {ceiling:,}"
+                )
                 over.append(Over(provider=provider, ceiling=ceiling, wanted=spent + wanted, message=message))
     for entry in plan.purchases:
         limit = ceilings.job.get(entry.job.provider)

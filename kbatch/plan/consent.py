@@ -52,7 +52,11 @@ def check_terms(plan: Plan, terms: Terms) -> None:
         raise Refused("price-lowered", message, hint="`--trust-prices` accepts it: a manifest may be a stranger's")
     if terms.locked and plan.purchases:
         bought = len(plan.purchases)
-        raise Refused("locked-plan", f"--locked: {bought} {'job' if bought == 1 else 'jobs'} would be bought", hint="run without --locked buys them")
+        raise Refused(
+            "locked-plan",
+            f"--locked: {bought} {'job' if bought == 1 else 'jobs'} would be bought",
+            hint="run without --locked buys them",
+        )
     unpriced = sum(entry.credits is None for entry in plan.purchases)
     if unpriced > terms.allow_unpriced:
         hint = f"state a price under `prices`, or `--allow-unpriced {unpriced}` accepts them"
@@ -60,7 +64,11 @@ def check_terms(plan: Plan, terms: Terms) -> None:
     over = find_over(plan, terms.ceilings)
     if over:
         more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
-        raise Refused("over-ceiling", over[0].message + more, hint="raise the ceiling, or select fewer jobs with --only or --first")
+        raise Refused(
+            "over-ceiling",
+            over[0].message + more,
+            hint="raise the ceiling, or select fewer jobs with --only or --first",
+        )
 
 
 def confirm(plan: Plan, terms: Terms, given: Given | None) -> ConfirmedPlan:

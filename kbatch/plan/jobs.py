@@ -1,7 +1,8 @@
-"""Completes drafts with their models' cards: the request, the price, the fingerprint; what is wrong becomes problems."""
+"""Completes drafts with their models' cards: request, price, fingerprint; what is wrong becomes problems."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kbatch.catalog.bodies import bind_frames, frame_token
@@ -65,67 +66,65 @@ def complete_jobs(
     findings: Findings,
 ) -> tuple[Job, ...]:
     """Return the jobs of all drafts in their order; with errors in `findings` the tuple is not complete."""
-    of = _jobs_of_shots(drafts)
-    by_address = {draft.address: draft for draft in drafts}
-    order = drafts
+    of = Counter(draft.shot for draft in drafts)
+    making = _Making(catalog=catalog, pictures=pictures, prices=prices, findings=findings, of=of)
+    order: Sequence[Draft] = drafts
     if any(upstream_of(draft.params) for draft in drafts):
+        by_address = {draft.address: draft for draft in drafts}
         addresses, _ = in_order({draft.address: upstream_of(draft.params) for draft in drafts})
         order = [by_address[address] for address in addresses]
-    prints: dict[str, str] = {}
     jobs: dict[str, Job] = {}
     for draft in order:
-        job = _complete(draft, catalog, pictures, prices, findings, of, prints)
+        job = making.complete(draft)
         if job is not None:
             jobs[draft.address] = job
-            prints[draft.address] = job.fingerprint
     return tuple(jobs[draft.address] for draft in drafts if draft.address in jobs)
 
 
-def _jobs_of_shots(drafts: Sequence[Draft]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for draft in drafts:
-        counts[draft.shot] = counts.get(draft.shot, 0) + 1
-    return counts
+@dataclass(slots=True, kw_only=True)
+class _Making:
+    """What the jobs of one manifest share while they are made; `prints` are the fingerprints so far, by address."""
 
+    catalog: Catalog
+    pictures: Pictures
+    prices: Mapping[str, OwnPrice]
+    findings: Findings
+    of: Mapping[str, int]
+    prints: dict[str, str] = field(default_factory=dict)
 
-def _complete(
-    draft: Draft,
-    catalog: Catalog,
-    pictures: Pictures,
-    prices: Mapping[str, OwnPrice],
-    findings: Findings,
-    of: Mapping[str, int],
-    prints: Mapping[str, str],
-) -> Job | None:
-    card = catalog.find(draft.provider, draft.model)
-    if card is None:
-        complain(findings, draft, catalog.missing(draft.provider, draft.model), of[draft.shot])
-        return None
-    completed = complete(card, draft, pictures, drop_unsupported=draft.drop_unsupported)
-    for complaint in completed.complaints:
-        complain(findings, draft, complaint, of[draft.shot])
-    upstream = tuple(dict.fromkeys(part.picture.address for part in completed.inputs if isinstance(part.picture, Frame)))
-    request = completed.request
-    if request is None or any(need not in prints for need in upstream):
-        return None
-    inputs = completed.inputs
-    if upstream:
-        tokens = {part.token: prints[part.picture.address] for part in inputs if isinstance(part.picture, Frame)}
-        request = bind_frames(card, request, tokens)
-        inputs = tuple(_bound(part, prints) for part in inputs)
-    return Job(
-        draft=draft,
-        card=card,
-        request=request,
-        inputs=inputs,
-        quote=quote(card, request, prices),
-        fingerprint=fingerprint(draft.provider, draft.model, request, draft.take, card),
-        upstream=upstream,
-        dropped=completed.dropped,
-        defaulted=completed.defaulted,
-        clip=expected_clip(card, request),
-        typical_s=typical_s(card, request),
-    )
+    def complete(self, draft: Draft) -> Job | None:
+        """Return the job of a draft whose upstream jobs were made before; None once its problems are said."""
+        card = self.catalog.find(draft.provider, draft.model)
+        if card is None:
+            missing = self.catalog.missing(draft.provider, draft.model)
+            complain(self.findings, draft, missing, self.of[draft.shot])
+            return None
+        completed = complete(card, draft, self.pictures, drop_unsupported=draft.drop_unsupported)
+        for complaint in completed.complaints:
+            complain(self.findings, draft, complaint, self.of[draft.shot])
+        frames = {part.token: part.picture for part in completed.inputs if isinstance(part.picture, Frame)}
+        upstream = tuple(dict.fromkeys(frame.address for frame in frames.values()))
+        request, inputs = completed.request, completed.inputs
+        if request is None or any(need not in self.prints for need in upstream):
+            return None
+        if upstream:
+            tokens = {token: self.prints[frame.address] for token, frame in frames.items()}
+            request = bind_frames(card, request, tokens)
+            inputs = tuple(_bound(part, self.prints) for part in inputs)
+        self.prints[draft.address] = fingerprint(draft.provider, draft.model, request, draft.take, card)
+        return Job(
+            draft=draft,
+            card=card,
+            request=request,
+            inputs=inputs,
+            quote=quote(card, request, self.prices),
+            fingerprint=self.prints[draft.address],
+            upstream=upstream,
+            dropped=completed.dropped,
+            defaulted=completed.defaulted,
+            clip=expected_clip(card, request),
+            typical_s=typical_s(card, request),
+        )
 
 
 def _bound(part: Input, prints: Mapping[str, str]) -> Input:

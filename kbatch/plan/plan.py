@@ -1,4 +1,4 @@
-"""The plan: every job with an action, a price and a reason; totals per provider; a digest of what is to be agreed to."""
+"""The plan: every job with an action, a price and a reason; totals per provider; a digest of what is agreed to."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,19 +28,41 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A priced plan of one manifest; `spent` is what the lockfile's receipts were charged, `orphans` receipts without a job."""
+class Basis:
+    """What a plan rests on: the manifest by name with its settings and notes, and the files it was made of.
+
+    `known` are the fingerprints that any job of the manifest refers to, `inputs` the SHA-256 of the manifest and of each
+    file that it read, by name.
+    """
 
     manifest: str
     settings: Settings
+    known: frozenset[str]
+    inputs: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A priced plan; `spent` is what the lockfile's receipts were charged, `orphans` are receipts without a job."""
+
+    basis: Basis
     entries: tuple[Entry, ...]
     totals: Mapping[str, Total]
     counts: Mapping[str, int]
     spent: Mapping[str, int]
     orphans: tuple[str, ...]
-    notes: tuple[str, ...]
-    inputs: Mapping[str, str]
     digest: str
+
+    @property
+    def manifest(self) -> str:
+        """The manifest's file name."""
+        return self.basis.manifest
+
+    @property
+    def settings(self) -> Settings:
+        """What the manifest says beside its shots."""
+        return self.basis.settings
 
     @property
     def purchases(self) -> tuple[Entry, ...]:
@@ -53,34 +75,20 @@ class Plan:
         return tuple(dict.fromkeys(entry.job.provider for entry in self.entries))
 
 
-def build_plan(
-    manifest: str,
-    settings: Settings,
-    entries: Sequence[Entry],
-    renders: Mapping[str, Receipt],
-    *,
-    known: frozenset[str],
-    inputs: Mapping[str, str],
-    notes: tuple[str, ...] = (),
-) -> Plan:
-    """Return the plan of these entries.
-
-    `known` are the fingerprints that any job of the manifest refers to, `inputs` the SHA-256 of the manifest and of each
-    file that it read, by name.
-    """
+def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> Plan:
+    """Return the plan of these entries."""
     totals = _totals(entries)
     counts = Counter(entry.action.value for entry in entries)
     return Plan(
-        manifest=manifest,
-        settings=settings,
+        basis=basis,
         entries=tuple(entries),
         totals=totals,
         counts={action.value: counts[action.value] for action in Action},
         spent=charged(renders),
-        orphans=tuple(sorted(key for key, receipt in renders.items() if key not in known and _paid(receipt))),
-        notes=notes,
-        inputs=dict(inputs),
-        digest=_digest(manifest, settings, entries, totals, renders, inputs),
+        orphans=tuple(
+            sorted(key for key, receipt in renders.items() if key not in basis.known and _paid(receipt))
+        ),
+        digest=_digest(basis, entries, totals, renders),
     )
 
 
@@ -135,22 +143,24 @@ def _totals(entries: Sequence[Entry]) -> dict[str, Total]:
 
 
 def _digest(
-    manifest: str,
-    settings: Settings,
-    entries: Sequence[Entry],
-    totals: Mapping[str, Total],
-    renders: Mapping[str, Receipt],
-    inputs: Mapping[str, str],
+    basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total], renders: Mapping[str, Receipt]
 ) -> str:
     """Hash what an approval is about: manifest and inputs, jobs, prices, outputs, their receipts, and the maximum."""
     bound: dict[str, Any] = {
         "plan_version": PLAN_VERSION,
-        "manifest": manifest,
-        "inputs": dict(inputs),
-        "profile": settings.profile,
-        "prices": {key: dict(value) for key, value in settings.prices.items()},
+        "manifest": basis.manifest,
+        "inputs": dict(basis.inputs),
+        "profile": basis.settings.profile,
+        "prices": {key: dict(value) for key, value in basis.settings.prices.items()},
         "jobs": [
-            [entry.address, entry.job.fingerprint, entry.action.value, entry.credits, entry.held, entry.job.draft.output]
+            [
+                entry.address,
+                entry.job.fingerprint,
+                entry.action.value,
+                entry.credits,
+                entry.held,
+                entry.job.draft.output,
+            ]
             for entry in entries
         ],
         "receipts": [_state_of(renders.get(entry.job.fingerprint)) for entry in entries],

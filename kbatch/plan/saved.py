@@ -37,7 +37,7 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection) -
         "source": source,
         "simulated": simulated,
         "selection": asdict(selection),
-        "inputs": dict(plan.inputs),
+        "inputs": dict(plan.basis.inputs),
     }
     return {**as_json(plan), "bound": bound}
 
@@ -54,7 +54,9 @@ def read_saved(data: bytes, name: str) -> Saved:
     except ValueError as error:
         raise StateUnreadable(f"{name}: is no saved plan: {error}") from error
     if document.get("plan_version") != PLAN_VERSION:
-        raise StateUnreadable(f"{name}: has plan_version {document.get('plan_version')}, this kbatch reads {PLAN_VERSION}")
+        raise StateUnreadable(
+            f"{name}: has plan_version {document.get('plan_version')}, this kbatch reads {PLAN_VERSION}"
+        )
     bound = document.get("bound")
     if not isinstance(bound, dict):
         hint = "`kbatch plan --out FILE` writes one that can be run"
@@ -99,9 +101,9 @@ def moves(saved: Saved, now: Plan) -> tuple[Move, ...]:
 
 
 def _moves(saved: Saved, now: Plan) -> Iterator[Move]:
-    for name in sorted({*saved.inputs, *now.inputs}):
-        if saved.inputs.get(name) != now.inputs.get(name):
-            what = "is new" if name not in saved.inputs else "is gone" if name not in now.inputs else "changed"
+    for name in sorted({*saved.inputs, *now.basis.inputs}):
+        if saved.inputs.get(name) != now.basis.inputs.get(name):
+            what = "is new" if name not in saved.inputs else "is gone" if name not in now.basis.inputs else "changed"
             yield Move(words=f"{name} {what}")
     then = {job["address"]: job for job in saved.document["jobs"]}
     present = {entry.address: entry for entry in now.entries}
@@ -123,7 +125,10 @@ def _job_moves(before: Mapping[str, Any], entry: Any) -> Iterator[Move]:
             words = f"{address} was to {before['action']}, now {entry.action.value}: {entry.reason}"
             yield Move(words=words, credits=_difference(before["credits"], after))
     elif before["credits"] != after:
-        yield Move(words=f"{address} costs {after} instead of {before['credits']}", credits=_difference(before["credits"], after))
+        yield Move(
+            words=f"{address} costs {after} instead of {before['credits']}",
+            credits=_difference(before["credits"], after),
+        )
     if before.get("output") != entry.job.draft.output:
         yield Move(words=f"{address} goes to {entry.job.draft.output} instead of {before.get('output')}")
 

@@ -51,7 +51,9 @@ def addresses(globs: Iterable[str], jobs: Sequence[Job], flag: str) -> tuple[fro
     return frozenset(found), tuple(problems)
 
 
-def select(jobs: Sequence[Job], selection: Selection, failed: frozenset[str]) -> tuple[tuple[Job, ...], tuple[Problem, ...]]:
+def select(
+    jobs: Sequence[Job], selection: Selection, failed: frozenset[str]
+) -> tuple[tuple[Job, ...], tuple[Problem, ...]]:
     """Return the selected jobs in order with the upstream jobs that they need, and what selects nothing.
 
     `failed` are the addresses whose last attempt failed.

@@ -112,7 +112,9 @@ def expected_seconds(plan: Plan, concurrency: Mapping[str, int], which: int) -> 
     }
     places = {name: [0] * max(1, min(concurrency.get(name, 1), len(times) or 1)) for name in plan.providers}
     ends: dict[str, int] = {}
-    waiting = sorted((entry for entry in plan.entries if entry.address in times), key=lambda entry: -times[entry.address])
+    waiting = sorted(
+        (entry for entry in plan.entries if entry.address in times), key=lambda entry: -times[entry.address]
+    )
     while waiting:
         later: list[Entry] = []
         for entry in waiting:

@@ -9,7 +9,7 @@ import pytest
 from kbatch.load import Loaded, Options, load
 from kbatch.plan.actions import Entry, Past, Wishes, decide
 from kbatch.plan.jobs import Job
-from kbatch.plan.plan import Plan, build_plan
+from kbatch.plan.plan import Basis, Plan, build_plan
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
 
 Campaign = Callable[..., Loaded]
@@ -55,7 +55,9 @@ def receipt_of(job: Job, state: ReceiptState = ReceiptState.DONE, **changes: obj
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def entries_of(loaded: Loaded, renders: dict[str, Receipt] | None = None, wishes: Wishes | None = None) -> tuple[Entry, ...]:
+def entries_of(
+    loaded: Loaded, renders: dict[str, Receipt] | None = None, wishes: Wishes | None = None
+) -> tuple[Entry, ...]:
     """Return the decided entries of all jobs; every output is on the disk."""
     receipts = renders or {}
     sizes = {receipt.output.path: receipt.output.bytes for receipt in receipts.values() if receipt.output}
@@ -66,4 +68,5 @@ def entries_of(loaded: Loaded, renders: dict[str, Receipt] | None = None, wishes
 def plan_of(loaded: Loaded, renders: dict[str, Receipt] | None = None, wishes: Wishes | None = None) -> Plan:
     """Return the plan of all jobs."""
     known = frozenset(job.fingerprint for job in loaded.jobs)
-    return build_plan("campaign.yaml", loaded.settings, entries_of(loaded, renders, wishes), renders or {}, known=known, inputs=loaded.inputs)
+    basis = Basis(manifest="campaign.yaml", settings=loaded.settings, known=known, inputs=loaded.inputs)
+    return build_plan(basis, entries_of(loaded, renders, wishes), renders or {})

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kbatch.plan.actions import Action, Wishes, changed_fields, decide, Past
+from kbatch.plan.actions import Action, Past, Wishes, changed_fields, decide
 from kbatch.receipts.receipt import Credits, ReceiptState
 from tests.plan.conftest import Campaign, entries_of, receipt_of
 
@@ -59,7 +59,11 @@ def test_what_is_on_record_costs_nothing(campaign: Campaign, state: ReceiptState
             id="moderation-with-failed",
         ),
         pytest.param(
-            {"at": "render", "reason": "moderation", "message": "no"}, Wishes(), Action.RENDER, 15, id="moderation-later"
+            {"at": "render", "reason": "moderation", "message": "no"},
+            Wishes(),
+            Action.RENDER,
+            15,
+            id="moderation-later",
         ),
     ],
 )

@@ -21,9 +21,12 @@ shots:
 
 def test_the_plan_validates_against_its_own_schema(campaign: Campaign) -> None:
     """What `plan --format json` prints is what `kbatch schema plan` describes, with an unknown price too."""
-    body = BODY + """
+    body = (
+        BODY
+        + """
   - {id: still, provider: aimlapi, model: kling-video/v2.1/pro/image-to-video, params: {image_url: "https://e.com/a.png"}}
 """
+    )
     document = as_json(plan_of(campaign(body)))
     jsonschema.validate(document, json.loads(packaged("plan.schema.json")), cls=jsonschema.Draft202012Validator)
     assert document["jobs"][-1]["credits"] is None
