@@ -178,7 +178,9 @@ class Progress:
         running = [happening for happening in self._state.values() if happening.address]
         for happening in running[:8]:
             progress = f"{happening.progress} %" if happening.progress is not None else ""
-            grid.add_row(Text(f"  {happening.moment.value:<12}", style="cyan"), Text(harmless(happening.address or "")), progress)
+            grid.add_row(
+                Text(f"  {happening.moment.value:<12}", style="cyan"), Text(harmless(happening.address or "")), progress
+            )
         if len(running) > 8:
             grid.add_row(Text("  …", style="dim"), Text(f"and {len(running) - 8:,} more", style="dim"), "")
         ended = sum(self._counts.values())
@@ -198,8 +200,21 @@ class Progress:
 
 def show_counts(words: Mapping[str, int], said: str) -> None:
     """Print counts on one line of talk, zeros left out."""
-    shown = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in words.items() if number) or "nothing to do"
+    shown = (
+        ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in words.items() if number) or "nothing to do"
+    )
     say(f"{said}: {shown}")
 
 
-__all__ = ["Progress", "amount", "ask", "count", "is_terminal", "make_console", "say", "show_counts", "show_plan", "show_problems"]
+__all__ = [
+    "Progress",
+    "amount",
+    "ask",
+    "count",
+    "is_terminal",
+    "make_console",
+    "say",
+    "show_counts",
+    "show_plan",
+    "show_problems",
+]

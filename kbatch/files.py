@@ -170,6 +170,15 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def merge_copies(source: Path, target: Path) -> None:
+    """Leave one of two files with the same bytes, under the target's name; they may be one file, told apart by case."""
+    if source.samefile(target) and source.stat().st_nlink == 1:
+        source.rename(target)
+    else:
+        source.unlink()
+    sync_folder(target.parent)
+
+
 def _mode_of_new_files() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -204,12 +213,17 @@ def cut_back(path: Path, size: int) -> None:
         os.fsync(file.fileno())
 
 
+def part_of(target: Path, tag: str = "") -> Path:
+    """Return where a download to `target` collects its bytes; `tag` keeps two clips for one target apart."""
+    return target.with_name(f"{target.name}.{tag}.part" if tag else f"{target.name}.part")
+
+
 class PartFile:
     """A download in progress beside its target; `publish` makes it the target at once and durably."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, tag: str = "") -> None:
         self.target = target
-        self.path = target.with_name(target.name + ".part")
+        self.path = part_of(target, tag)
         target.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: after a full disk no rest may linger that a later close would try to write again.
         self._file = self.path.open("ab", buffering=0)

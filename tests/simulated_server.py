@@ -31,7 +31,9 @@ class Server:
 
 
 @contextmanager
-def serving(*, latency_s: float = 0.05, clips: bool = False, faults: Path | None = None, more: tuple[str, ...] = ()) -> Iterator[Server]:
+def serving(
+    *, latency_s: float = 0.05, clips: bool = False, faults: Path | None = None, more: tuple[str, ...] = ()
+) -> Iterator[Server]:
     """Run `kbatch simulate` on any port for the time of the block."""
     command = [sys.executable, "-m", "kbatch", "simulate", "--latency", str(latency_s), *more]
     command += [] if clips else ["--no-clips"]

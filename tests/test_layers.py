@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "kbatch"
 ORDER = (
     "problems", "files", "simulator", "manifest", "catalog", "receipts", "plan", "providers", "media", "load", "run",
-    "prepare", "simulated", "events_file", "report", "console", "api", "cli",
+    "prepare", "simulated", "events_file", "saved_plans", "report", "console", "api", "cli",
 )  # fmt: skip
 """Each needs only those before it; `simulator` needs nothing but the first two."""
 
@@ -63,7 +63,7 @@ def own_imports(module: str) -> set[str]:
 
 def stage(module: str) -> str:
     """Return the stage that a module belongs to: its folder, or itself at the top."""
-    return module.split("/")[0]
+    return module.split("/", maxsplit=1)[0]
 
 
 @pytest.mark.parametrize("module", modules())
@@ -103,7 +103,9 @@ def test_pure_stages_have_no_io_clock_or_randomness(module: str) -> None:
     """A pure module imports nothing that acts, opens nothing and asks no clock."""
     for name, _ in imports(module):
         assert name not in IMPURE_MODULES, f"{module} imports {name}"
-        assert name.split(".")[0] not in ("anyio", "httpx", "asyncio", "subprocess", "socket"), f"{module} imports {name}"
+        assert name.split(".")[0] not in ("anyio", "httpx", "asyncio", "subprocess", "socket"), (
+            f"{module} imports {name}"
+        )
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)

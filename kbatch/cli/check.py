@@ -1,20 +1,26 @@
 """`kbatch check`: everything that can be wrong with manifests, at once and offline."""
 
 import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from kbatch import __version__
 from kbatch.cli.options import format_choice, max_jobs, profile
-from kbatch.load import DEFAULT_MANIFEST, Options, load
+from kbatch.load import DEFAULT_MANIFEST, Options, load, load_catalog
 from kbatch.problems import ExitCode, Invalid, Problem
-from kbatch.report import diagnostics
+from kbatch.report import codes, diagnostics, github, sarif
 
 _EXAMPLES = """\b
 Examples:
   kbatch check
   kbatch check campaigns/*.yaml
   kbatch check campaign.yaml --profile draft --format json
+  kbatch check campaigns/*.yaml --format github     # annotations in a workflow
+  kbatch check campaigns/*.yaml --format sarif > kbatch.sarif
 """
 
 
@@ -22,23 +28,25 @@ Examples:
 @click.argument("manifests", nargs=-1, metavar="[MANIFEST]...", type=click.Path(path_type=Path))
 @profile
 @max_jobs
-@format_choice("text", "json")
+@format_choice("text", "json", "github", "sarif")
 def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, form: str) -> int:
     """Find everything that can be wrong with manifests, offline and without a key.
 
-    Exits with 2 when something is wrong; warnings alone are 0.
+    Each manifest is reported for itself. Exits with 2 when something is wrong; warnings alone are 0.
     """
     problems: list[Problem] = []
-    paths = manifests or (Path(DEFAULT_MANIFEST),)
-    for path in paths:
+    for path in manifests or (Path(DEFAULT_MANIFEST),):
         found, jobs = _check(path, Options(profile=profile, max_jobs=max_jobs))
         problems.extend(found)
         if form == "text":
             for problem in found:
                 click.echo(diagnostics.as_text(problem))
-            click.echo(_verdict(path, found, jobs), err=True)
-    if form == "json":
-        click.echo(json.dumps(diagnostics.as_json(problems), indent=2, ensure_ascii=False))
+        click.echo(_verdict(path, found, jobs), err=True)
+    if form == "github":
+        for line in github.lines(_from_root(problems)):
+            click.echo(line)
+    elif form != "text":
+        click.echo(json.dumps(_as_json(problems, form), indent=2, ensure_ascii=False))
     return ExitCode.USAGE if any(problem.fatal for problem in problems) else ExitCode.OK
 
 
@@ -48,6 +56,28 @@ def _check(path: Path, options: Options) -> tuple[tuple[Problem, ...], int]:
     except Invalid as error:
         return error.problems, 0
     return loaded.warnings, len(loaded.jobs)
+
+
+def _as_json(problems: list[Problem], form: str) -> dict[str, object]:
+    if form == "json":
+        return diagnostics.as_json(problems)
+    return sarif.as_json(_from_root(problems), codes.meanings(load_catalog().cards), __version__)
+
+
+def _from_root(problems: Iterable[Problem]) -> list[Problem]:
+    """Name files from the workspace's root, where GitHub looks for them, else from the working folder."""
+    here = Path.cwd()
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or here)
+    root = root if here.is_relative_to(root) else here
+    named = []
+    for problem in problems:
+        mark = problem.mark
+        if mark is not None:
+            absolute = Path(os.path.abspath(mark.file))  # noqa: PTH100 - links stay as they were written
+            file = absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
+            mark = replace(mark, file=str(file))
+        named.append(replace(problem, mark=mark))
+    return named
 
 
 def _verdict(path: Path, problems: tuple[Problem, ...], jobs: int) -> str:

@@ -1,7 +1,7 @@
 """What `pull` and `reconcile` share: a run over a part of the plan in which nothing is bought anew."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ from kbatch.run.execute import Scene, execute
 from kbatch.run.lines import Wiring
 from kbatch.simulated import simulator_app
 
+Decide = Callable[[Loaded, state.Loaded], Decisions]
+"""Makes of the state what a person has decided on the command line."""
+
 NOTHING = Ceilings(run={}, budget={}, job={})
 
 
@@ -35,18 +38,13 @@ def load_manifest(manifest: Path, flags: Mapping[str, Any]) -> Loaded:
 
 
 def collect(
-    loaded: Loaded,
-    flags: Mapping[str, Any],
-    actions: frozenset[Action],
-    options: RunOptions,
-    form: str,
-    decide: Any = None,
+    loaded: Loaded, flags: Mapping[str, Any], actions: frozenset[Action], options: RunOptions, decide: Decide | None = None
 ) -> int:
     """Lock, plan, keep the entries with these actions, and work them; `decide` makes Decisions of the state."""
     path = lockfile_path(loaded.path, simulated=flags["simulate"], chosen=flags["lockfile"])
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         found = load_state(loaded, path)
-        decisions: Decisions = decide(loaded, found) if decide else Decisions()
+        decisions = decide(loaded, found) if decide else Decisions()
         planned = _only(make_plan(loaded, found, _selection(flags)), actions, found)
         app = simulator_app(found.lockfile, loaded, faults=None) if flags["simulate"] else None
         scene = Scene(
@@ -63,7 +61,7 @@ def collect(
         confirmed = confirm(planned.plan, Terms(ceilings=NOTHING), None)
         progress = console.Progress(planned.plan, planned.summary)
         outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
-    report(outcome, loaded, form)
+    report(outcome, loaded, flags["form"])
     return outcome.exit_code
 
 
@@ -74,8 +72,7 @@ def _selection(flags: Mapping[str, Any]) -> Selection:
 def _only(planned: Planned, actions: frozenset[Action], found: state.Loaded) -> Planned:
     plan = planned.plan
     entries = tuple(entry for entry in plan.entries if entry.action in actions and not _shares_a_purchase(entry, plan))
-    known = frozenset(entry.job.fingerprint for entry in plan.entries)
-    part = build_plan(plan.manifest, plan.settings, entries, found.lockfile.renders, known=known, inputs=plan.inputs, notes=plan.notes)
+    part = build_plan(plan.basis, entries, found.lockfile.renders)
     return replace(planned, plan=part, summary=summarize(part, planned.concurrency))
 
 

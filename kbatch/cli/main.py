@@ -118,6 +118,8 @@ def _show_bug(error: Exception) -> int:
     import traceback  # noqa: PLC0415 - only for a bug
 
     traceback.print_exception(error)
-    click.echo("bug: kbatch met a state that must not occur; the lines above say where. Nothing paid is lost:", err=True)
+    click.echo(
+        "bug: kbatch met a state that must not occur; the lines above say where. Nothing paid is lost:", err=True
+    )
     click.echo("   hint: the same command resumes; please report the lines above", err=True)
     return int(ExitCode.BUG)

@@ -16,7 +16,9 @@ profile = click.option("--profile", metavar="NAME", help="Lay this profile of th
 lockfile = click.option(
     "--lockfile", type=click.Path(path_type=Path), help="Use this lockfile instead of the one beside the manifest."
 )
-simulate = click.option("--simulate", is_flag=True, help="Use the simulator, its lockfile and its outputs; costs nothing.")
+simulate = click.option(
+    "--simulate", is_flag=True, help="Use the simulator, its lockfile and its outputs; costs nothing."
+)
 max_jobs = click.option(
     "--max-jobs", type=click.IntRange(min=1), default=10_000, show_default=True, metavar="N",
     help="Refuse a matrix that makes more jobs.",
@@ -33,7 +35,9 @@ def selection(function: Function) -> Function:
     flags = (
         click.option("--only", multiple=True, metavar="GLOB", help="Only these jobs (`*`, `?`, or a shot's id)."),
         click.option("--exclude", multiple=True, metavar="GLOB", help="Not these jobs; counts after --only."),
-        click.option("--label", "labels", multiple=True, metavar="K=V", help="Only jobs with this label or axis value."),
+        click.option(
+            "--label", "labels", multiple=True, metavar="K=V", help="Only jobs with this label or axis value."
+        ),
         click.option("--failed", is_flag=True, help="Only jobs whose last attempt failed, refused ones too."),
         click.option("--first", type=click.IntRange(min=0), metavar="N", help="Only the first N purchases: a canary."),
         click.option("--replace", multiple=True, metavar="GLOB", help="Buy these again, though they are paid."),

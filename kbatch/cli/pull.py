@@ -28,7 +28,7 @@ _ACTIONS = frozenset((Action.POLL, Action.DOWNLOAD, Action.REUSE))
 @state
 @max_jobs
 @format_choice("text", "json")
-def command(manifest: Path, wait: bool, allow_host: tuple[str, ...], form: str, **flags: Any) -> int:
+def command(manifest: Path, wait: bool, allow_host: tuple[str, ...], **flags: Any) -> int:
     """Poll and download what is already paid of MANIFEST (kbatch.yaml); never submits anything."""
     options = Options(
         buy=False,
@@ -36,4 +36,4 @@ def command(manifest: Path, wait: bool, allow_host: tuple[str, ...], form: str, 
         allow_hosts=frozenset(allow_host),
         render_deadline_s=Options().render_deadline_s if wait else 0.0,
     )
-    return collect(load_manifest(manifest, flags), flags, _ACTIONS, options, form)
+    return collect(load_manifest(manifest, flags), flags, _ACTIONS, options)

@@ -30,7 +30,7 @@ Examples:
 @state
 @max_jobs
 @format_choice("text", "json")
-def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], form: str, **flags: Any) -> int:
+def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], **flags: Any) -> int:
     """Settle unknown sends of MANIFEST (kbatch.yaml): by idempotency key, by the job list, else by --adopt or --refused.
 
     Exits with 4 while something stays unknown. AI/ML API has neither key nor list: look at its dashboard.
@@ -46,8 +46,8 @@ def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], fo
             adopt=adopted, refused=frozenset(_fingerprint(address, known, "--refused") for address in refused)
         )
 
-    options = Options(buy=False)
-    return collect(load_manifest(manifest, flags), flags, frozenset((Action.UNKNOWN,)), options, form, decide)
+    unknown = frozenset((Action.UNKNOWN,))
+    return collect(load_manifest(manifest, flags), flags, unknown, Options(buy=False), decide)
 
 
 def _addresses(loaded: Loaded, found: states.Loaded) -> dict[str, str]:

@@ -16,8 +16,8 @@ from kbatch.events_file import EventsFile
 from kbatch.files import Lock
 from kbatch.load import Loaded, Options, load
 from kbatch.plan.ceilings import read_ceilings
-from kbatch.plan.saved import Saved, left_of
 from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
+from kbatch.plan.saved import Saved, left_of
 from kbatch.prepare import Planned, load_state, lock_path, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, KbatchError, Refused
 from kbatch.report.words import amount, count
@@ -44,8 +44,16 @@ Examples:
 @selection
 @click.option("--yes", is_flag=True, help="Agree to the plan that is printed.")
 @click.option("--approve", metavar="DIGEST", help="Agree to exactly the plan with this digest.")
-@click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a maximum above; held during the run.")
-@click.option("--allow-unpriced", type=click.IntRange(min=0), default=0, metavar="N", help="Let at most N jobs have no known price.")
+@click.option(
+    "--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a maximum above; held during the run."
+)
+@click.option(
+    "--allow-unpriced",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Let at most N jobs have no known price.",
+)
 @click.option("--trust-prices", is_flag=True, help="Accept `prices` that lie below a model's card.")
 @click.option("--locked", is_flag=True, help="Exit with 3 if anything would be bought.")
 @click.option("-j", "--concurrency", multiple=True, metavar="[PROVIDER=]N", help="How many jobs may render at once.")
@@ -53,7 +61,9 @@ Examples:
 @click.option("--fail-fast", is_flag=True, help="Submit nothing more after the first failure.")
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
 @click.option("--faults", type=click.Path(path_type=Path), help="With --simulate: what shall go wrong, and when.")
-@click.option("--events", type=click.Path(path_type=Path), help="Write what happens to this file, one JSON object a line.")
+@click.option(
+    "--events", type=click.Path(path_type=Path), help="Write what happens to this file, one JSON object a line."
+)
 @state
 @max_jobs
 @format_choice("text", "json")
@@ -160,9 +170,7 @@ def _question(planned: Planned) -> str:
     return f"Spend up to {', '.join(parts)} on {count(len(planned.plan.purchases), 'render')}?"
 
 
-def collect_outcome(
-    work: Callable[[Callable[[Happening], None]], Any], progress: console.Progress
-) -> Outcome:
+def collect_outcome(work: Callable[[Callable[[Happening], None]], Any], progress: console.Progress) -> Outcome:
     """Run the event loop with live progress, and return what the run came to."""
     with progress:
         try:

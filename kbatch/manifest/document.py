@@ -7,6 +7,7 @@ that libyaml composes; a position is looked up in the nodes only when a problem 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -35,6 +36,10 @@ class Document:
     def file(self) -> str:
         """The name used in marks."""
         return self.source.file
+
+    def beside(self, name: str) -> str:
+        """Return how marks name a file that the manifest names, relative to its folder."""
+        return str(PurePath(self.file).parent / name)
 
     def mark(self, where: Where = (), *, key: bool = False) -> Mark:
         """Return the place of the value at `where` (keys and indices from the root), or of its key.
@@ -127,7 +132,7 @@ class _Walk:
     def _alias(self, node: Any, depth: int) -> _Done:
         known = self.done[id(node)]
         self.repeated += known.size
-        if depth + known.height > DEPTH_LIMIT:
+        if depth + known.height >= DEPTH_LIMIT:
             self._say(node, "too-deep", f"aliases nest this value deeper than {DEPTH_LIMIT} levels")
         elif self.repeated > ALIAS_LIMIT:
             if self.repeated - known.size <= ALIAS_LIMIT:

@@ -1,6 +1,6 @@
 """Collects what is wrong with a manifest's jobs: one problem a place and code, with the jobs that it hits counted."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kbatch.manifest.document import Document
 from kbatch.manifest.drafts import Path
@@ -13,8 +13,9 @@ class _Found:
 
     problem: Problem
     first: str | None
-    count: int
     of: int
+    hit: int
+    last: str | None
 
 
 @dataclass(slots=True)
@@ -46,14 +47,15 @@ class Findings:
         about = "" if jobs is not None and mark is None else message
         key = (code, where, word or "", about)
         known = self._found.get(key)
+        address, of = jobs if jobs is not None else (None, 0)
         if known is not None:
-            known.count += 1
+            known.hit += address != known.last
+            known.last = address
             return
         if mark is None:
             mark = self.document.mark_word(where, word) if word else self.document.mark(where, key=on_key)
         problem = Problem(code=code, message=message, mark=mark, hint=hint, severity=severity)
-        first, of = jobs if jobs is not None else (None, 0)
-        self._found[key] = _Found(problem, first, 1, of)
+        self._found[key] = _Found(problem, address, of, 1, address)
 
     def problems(self) -> tuple[Problem, ...]:
         """Return all problems by their place in the file, each with the jobs it hits."""
@@ -62,17 +64,9 @@ class Findings:
 
 
 def _with_jobs(found: _Found) -> Problem:
-    problem = found.problem
     if found.first is None:
-        return problem
-    return Problem(
-        code=problem.code,
-        message=problem.message,
-        mark=problem.mark,
-        hint=problem.hint,
-        severity=problem.severity,
-        jobs=Hit(hit=found.count, of=found.of, first=found.first),
-    )
+        return found.problem
+    return replace(found.problem, jobs=Hit(hit=found.hit, of=found.of, first=found.first))
 
 
 def place_of(problem: Problem) -> tuple[str, int, int]:

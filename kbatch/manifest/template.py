@@ -5,30 +5,35 @@ rendering is a `Fault`: a code, a message and a hint, without a place, since the
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jinja2 import FunctionLoader, TemplateError, TemplateNotFound, TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import SecurityError
 
-from kbatch.manifest.sandbox import MissingName, NotText, Sandbox, TooMuch
+from kbatch.manifest.budget import TooMuch
+from kbatch.manifest.drafts import FrameCall, Path
+from kbatch.manifest.faults import Fault
+from kbatch.manifest.sandbox import Sandbox
+from kbatch.manifest.source import Source
+from kbatch.manifest.texts import Forbidden, Missing, MissingName, NotText, as_text, kind_of
 from kbatch.problems import Unreadable, did_you_mean
 
 _WHOLE = re.compile(r"\s*\{\{[-+]?(?P<inner>.*?)[-+]?\}\}\s*\Z", re.DOTALL)
+_UNKNOWN = re.compile(r"No (?P<kind>filter|test) named '(?P<name>[^']*)'")
 _MARKS = ("{{", "{%", "{#")
 _SOURCE_LIMIT = 256 * 1024
+_NATIVE = (str, int, float, FrameCall, type(None))
 
+_NOT_TEXT_HINTS = {
+    "a list": "`| join(', ')` makes a text of a list",
+    "a function": "call it: `()` is missing",
+    "an empty value": "`| default('…', true)` gives a value that may be empty another one",
+    "a clip's frame": "a frame is the whole value of a picture parameter",
+}
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a template; `word` is what to look for in its source, `line` counts from 1 within it."""
-
-    code: str
-    message: str
-    hint: str | None = None
-    word: str | None = None
-    line: int | None = None
+Render = Callable[[Mapping[str, Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,32 @@ class Template:
 
     source: str
     names: frozenset[str]
-    render: Callable[[Mapping[str, Any]], Any]
+    render: Render
+
+
+class _NotLoaded(TemplateNotFound):
+    """An imported file that cannot be read, with the reason."""
+
+    def __init__(self, name: str, fault: Fault) -> None:
+        super().__init__(name, fault.message)
+        self.fault = fault
 
 
 def is_template(value: Any) -> bool:
     """Whether a value is a text with template marks in it."""
     return isinstance(value, str) and any(mark in value for mark in _MARKS)
+
+
+def find_templates(value: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield each text with template marks inside a value, with its place."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from find_templates(part, (*at, key))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from find_templates(part, (*at, index))
+    elif is_template(value):
+        yield at, value
 
 
 class Templates:
@@ -64,61 +89,84 @@ class Templates:
         inner = _WHOLE.match(source)
         return self.compile("{{ " + (inner["inner"] if inner else source) + " }}")
 
+    def structure(self, value: Any) -> Template | Fault:
+        """Return a value compiled with the texts that it holds, at whatever depth."""
+        if isinstance(value, str):
+            return self.compile(value)
+        parts: dict[Path, Template] = {}
+        for at, text in find_templates(value):
+            part = self.compile(text)
+            if isinstance(part, Fault):
+                return replace(part, at=at)
+            parts[at] = part
+
+        def render(scope: Mapping[str, Any]) -> Any:
+            return _filled(value, parts, scope, ()) if parts else value
+
+        return Template("", frozenset().union(*(part.names for part in parts.values())), render)
+
     def _compile(self, source: str) -> Template | Fault:
         if not is_template(source):
-            return Template(source, frozenset(), lambda _scope: source)
-        self._sandbox.start()
+            text = source.removesuffix("\n")  # as Jinja does with a template's last line break
+            return Template(source, frozenset(), lambda _scope: text)
+        if len(source) > _SOURCE_LIMIT:
+            return Fault("template-too-much", f"the template has {len(source):,} characters, at most {_SOURCE_LIMIT:,}")
         try:
+            self._sandbox.budget.start()
             tree = self._sandbox.parse(source)
             names = frozenset(meta.find_undeclared_variables(tree)) - frozenset(self._sandbox.globals)
             whole = _WHOLE.match(source)
             if whole and _is_one_expression(tree):
                 evaluate = self._sandbox.compile_expression(whole["inner"].strip(), undefined_to_none=False)
-                return Template(source, names, self._guarded(lambda scope: _defined(evaluate(scope))))
+                return Template(source, names, self._guarded(lambda scope: _native(evaluate(scope))))
             template = self._sandbox.from_string(tree)
             return Template(source, names, self._guarded(template.render))
         except TemplateSyntaxError as error:
-            return Fault("template-syntax", f"the template is wrong: {error.message}", line=error.lineno)
-        except (TemplateError, RecursionError, SyntaxError, ValueError, OverflowError) as error:
-            return Fault("template-syntax", f"the template cannot be compiled: {type(error).__name__}")
-        except MissingName as error:
-            return _missing(error)
+            return self._syntax(error)
+        except NotText as error:
+            return _not_text(error)
+        except (TemplateError, RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
+            return Fault("template-syntax", f"the template cannot be compiled: {_plain(error)}")
 
-    def _guarded(self, evaluate: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    def _syntax(self, error: TemplateSyntaxError) -> Fault:
+        unknown = _UNKNOWN.match(error.message or "")
+        if unknown is None:
+            return Fault("template-syntax", f"the template is wrong: {error.message}", line=error.lineno)
+        kind, name = unknown["kind"], unknown["name"]
+        hint = did_you_mean(name, self._sandbox.filters if kind == "filter" else self._sandbox.tests)
+        return Fault("template-syntax", f"there is no {kind} `{name}`", hint, word=name, line=error.lineno)
+
+    def _guarded(self, evaluate: Render) -> Render:
+        """Return a render that makes a Fault of whatever goes wrong; what did too much work once is not tried again."""
+        spent: list[Fault] = []
+
         def render(scope: Mapping[str, Any]) -> Any:
-            self._sandbox.start()
+            if spent:
+                return spent[0]
             try:
+                self._sandbox.budget.start()
                 return evaluate(scope)
-            except MissingName as error:
-                return _missing(error)
-            except NotText as error:
-                fields = ", ".join(f"`{name}`" for name in error.fields[:8])
-                hint = f"name one of its fields: {fields}" if fields else None
-                return Fault("not-text", f"{error.kind} cannot stand inside a text", hint)
-            except TooMuch as error:
-                return Fault("template-too-much", str(error))
-            except SecurityError as error:
-                return Fault("template-unsafe", f"not allowed in a template: {error}")
-            except TemplateNotFound as error:
-                return Fault("file-not-found", f"the template imports `{error.name}`: {error.message}")
-            except TemplateSyntaxError as error:
-                return Fault("template-syntax", f"the imported template `{error.name}` is wrong: {error.message}")
-            except RecursionError:
-                return Fault("template-too-much", "the template calls itself without an end")
-            except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
+            except (TooMuch, RecursionError, MemoryError) as error:
+                said = str(error) if isinstance(error, TooMuch) else "the template calls itself without an end"
+                spent.append(Fault("template-too-much", said))
+                return spent[0]
+            except (MissingName, NotText, TemplateError) as error:
+                return _fault(error)
+            except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
                 return Fault("template-failed", f"the template cannot be rendered: {_plain(error)}")
 
         return render
 
     def _load(self, name: str) -> tuple[str, str | None, Callable[[], bool]]:
         try:
-            source = self._read(name).decode("utf-8")
+            source = self._read(name).decode("utf-8-sig")
         except Unreadable as error:
-            raise TemplateNotFound(name, error.message) from error
+            raise _NotLoaded(name, Fault(error.code, error.message, error.hint, word=name)) from error
         except UnicodeDecodeError as error:
-            raise TemplateNotFound(name, "it is not UTF-8") from error
+            fault = Fault("encoding", f"`{name}` is not UTF-8", "save it as UTF-8", word=name)
+            raise _NotLoaded(name, fault) from error
         if len(source) > _SOURCE_LIMIT:
-            raise TemplateNotFound(name, "it is over 256 KiB")
+            raise _NotLoaded(name, Fault("template-too-much", f"`{name}` is over 256 KiB", word=name))
         return source, name, lambda: True
 
 
@@ -130,13 +178,50 @@ def check_names(template: Template, known: frozenset[str]) -> list[Fault]:
     ]
 
 
+def text_of(value: Any) -> str | Fault:
+    """Return how a rendered value stands in a text field, such as a prompt or a model's name."""
+    try:
+        text = as_text(value)
+        text.encode()
+    except NotText as error:
+        return _not_text(error)
+    except UnicodeEncodeError:
+        return Fault("not-unicode", "the text has half a character (a lone surrogate), which cannot be sent")
+    return text
+
+
+def _fault(error: Exception) -> Fault:
+    match error:
+        case MissingName():
+            return _missing(error)
+        case NotText():
+            return _not_text(error)
+        case Forbidden():
+            return Fault("template-unsafe", str(error), did_you_mean(error.name, error.allowed), word=error.name)
+        case SecurityError():
+            return Fault("template-unsafe", f"not allowed in a template: {error}")
+        case _NotLoaded():
+            return error.fault
+        case TemplateSyntaxError():
+            mark = Source(error.name or "", error.source or "").of_line(error.lineno - 1)
+            return Fault("template-syntax", f"the imported template is wrong: {error.message}", mark=mark)
+        case _:
+            return Fault("template-failed", f"the template cannot be rendered: {_plain(error)}")
+
+
 def _missing(error: MissingName) -> Fault:
-    if error.known is None:
-        where = f"{error.holder} has no `{error.name}`" if error.holder else f"unknown name `{error.name}` in a template"
-        return Fault("unknown-name", where, word=error.name)
-    return Fault(
-        "unknown-name", f"there is no `{error.name}` here", did_you_mean(error.name, error.known), word=error.name
-    )
+    if error.known is not None:
+        message = f"there is no `{error.name}` here"
+        return Fault("unknown-name", message, did_you_mean(error.name, error.known), word=error.name)
+    if error.holder:
+        return Fault("unknown-name", f"{error.holder} has no `{error.name}`", word=error.name)
+    return Fault("unknown-name", f"unknown name `{error.name}` in a template", word=error.name)
+
+
+def _not_text(error: NotText) -> Fault:
+    fields = ", ".join(f"`{name}`" for name in error.fields[:8])
+    hint = f"name one of its fields: {fields}" if fields else _NOT_TEXT_HINTS.get(error.kind)
+    return Fault("not-text", f"{error.kind} cannot stand inside a text", hint)
 
 
 def _is_one_expression(tree: nodes.Template) -> bool:
@@ -146,13 +231,32 @@ def _is_one_expression(tree: nodes.Template) -> bool:
     return len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
 
 
-def _defined(value: Any) -> Any:
-    """Raise what an undefined value raises when it is used; a whole expression would otherwise hand it on."""
-    if type(value).__name__ == "_Missing":
-        str(value)
+def _native(value: Any) -> Any:
+    """Return an expression's value as YAML could have written it; what is none of that is a NotText."""
+    if isinstance(value, Missing):
+        str(value)  # raises what the use of an unknown name raises
+    if isinstance(value, list | tuple | range | Iterator):
+        return [_native(part) for part in value]
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else as_text(key): _native(part) for key, part in value.items()}
+    if not isinstance(value, _NATIVE):
+        raise NotText(kind_of(value))
     return value
 
 
-def _plain(error: Exception) -> str:
+def _filled(value: Any, parts: Mapping[Path, Template], scope: Mapping[str, Any], at: Path) -> Any:
+    """Return a value with its templates rendered, the first Fault instead if there is one."""
+    if at in parts:
+        rendered = parts[at].render(scope)
+        return replace(rendered, at=at) if isinstance(rendered, Fault) else rendered
+    steps = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    made = {step: _filled(part, parts, scope, (*at, step)) for step, part in steps}
+    fault = next((part for part in made.values() if isinstance(part, Fault)), None)
+    if fault is not None or isinstance(value, Mapping):
+        return fault or made
+    return list(made.values()) if isinstance(value, list) else value
+
+
+def _plain(error: BaseException) -> str:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return text[:200]

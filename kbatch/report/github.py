@@ -4,7 +4,8 @@ A step shows at most 10 errors and 10 warnings; what is over is counted in a not
 are escaped as `@actions/core` does it, so that nothing a manifest holds can begin a command of its own.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 
 from kbatch.problems import Problem, Severity
 from kbatch.report.words import count, harmless
@@ -13,8 +14,8 @@ MOST_SHOWN = 10
 """Annotations of one kind that GitHub shows for a step (docs.github.com, limits of annotations)."""
 
 
-def lines(problems: Iterable[Problem], locate: Callable[[str], str] = str) -> Iterator[str]:
-    """Yield one command a problem, errors first; `locate` makes a mark's file a path from the repository's root.
+def lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield one command a problem, errors first; marks name their files from the repository's root.
 
     >>> print(*lines([Problem(code="no-such-job", message="100 % wrong", hint="look")]))
     ::error title=no-such-job::100 %25 wrong%0Ahint: look
@@ -23,7 +24,7 @@ def lines(problems: Iterable[Problem], locate: Callable[[str], str] = str) -> It
     hidden = []
     for severity in (Severity.ERROR, Severity.WARNING):
         these = [problem for problem in found if problem.severity is severity]
-        yield from (_command(problem, locate) for problem in these[:MOST_SHOWN])
+        yield from (_command(problem) for problem in these[:MOST_SHOWN])
         if len(these) > MOST_SHOWN:
             hidden.append(count(len(these) - MOST_SHOWN, f"more {severity.value}"))
     if hidden:
@@ -31,11 +32,11 @@ def lines(problems: Iterable[Problem], locate: Callable[[str], str] = str) -> It
         yield f"::notice title=kbatch::{_data(words)}"
 
 
-def _command(problem: Problem, locate: Callable[[str], str]) -> str:
+def _command(problem: Problem) -> str:
     mark = problem.mark
     properties = {"title": problem.code}
     if mark is not None:
-        place = {"file": locate(mark.file), "line": str(mark.line), "col": str(mark.column)}
+        place = {"file": PurePath(mark.file).as_posix(), "line": str(mark.line), "col": str(mark.column)}
         properties = {**place, "endColumn": str(mark.column + mark.width), **properties}
     said = [problem.message]
     if problem.jobs is not None and problem.jobs.of > 1:

@@ -1,4 +1,4 @@
-"""The plan in words for a terminal: pieces of text with the name of a style, line by line; it fits the width it is given.
+"""The plan in words for a terminal: pieces of text with the name of a style, line by line, within a given width.
 
 Jobs that differ only in their axes and share action, price and reason are folded when a plan is long.
 """
@@ -20,7 +20,7 @@ def lines(plan: Plan, summary: Summary, *, width: int) -> Iterator[Line]:
     """Yield the plan's lines: a head, the jobs, what they cost from several sides, the totals."""
     profile = f", profile {plan.settings.profile}" if plan.settings.profile else ""
     yield [(f"Plan for {plan.manifest}{profile}", "title")]
-    for note in plan.notes:
+    for note in plan.basis.notes:
         yield [(f"  note: {note}", "warning")]
     yield []
     yield from _jobs(plan.entries, width)
@@ -72,7 +72,9 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
         hidden = group[len(shown) :]
         if hidden:
             rest = sum(entry.credits or 0 for entry in hidden)
-            more = f"    … and {count(len(hidden), 'job')} more, {rest:,} credits; --only GLOB or --format json shows them"
+            more = (
+                f"    … and {count(len(hidden), 'job')} more, {rest:,} credits; --only GLOB or --format json shows them"
+            )
             yield [(more, "dim")]
 
 
@@ -116,7 +118,11 @@ def _shares(title: str, shares: Sequence[Share]) -> Iterator[Line]:
     for share in sorted(shares, key=lambda share: (-share.credits, share.name))[:12]:
         unpriced = f"  and {count(share.unpriced, 'job')} without a price" if share.unpriced else ""
         money = f"{share.credits:>9,}" if share.jobs > share.unpriced else f"{'?':>9}"
-        yield [(f"    {share.name:<{names}}  {count(share.jobs, 'job'):>9}", ""), (money, "money"), (unpriced, "warning")]
+        yield [
+            (f"    {share.name:<{names}}  {count(share.jobs, 'job'):>9}", ""),
+            (money, "money"),
+            (unpriced, "warning"),
+        ]
     if len(shares) > 12:
         yield [(f"    … and {len(shares) - 12:,} more", "dim")]
 
@@ -133,7 +139,9 @@ def _values(title: str, shares: Sequence[Share], width: int) -> Iterator[Line]:
         rows.setdefault(name, []).append(f"{value} {share.credits:,}{unpriced}")
     longest = max(map(len, rows))
     for name, values in rows.items():
-        for index, words in enumerate(_wrap(" · ".join(word.replace(" ", "\xa0") for word in values), width - longest - 8)):
+        for index, words in enumerate(
+            _wrap(" · ".join(word.replace(" ", "\xa0") for word in values), width - longest - 8)
+        ):
             yield [(f"    {name if index == 0 else '':<{longest}}  ", ""), (words.replace("\xa0", " "), "")]
 
 
@@ -153,14 +161,19 @@ def _total(plan: Plan, provider: str, total: Total) -> Iterator[Line]:
         row.append((f"expected {amount(total.expected, total.unit)}", "money"))
         row.append((_usd(plan.settings.usd_per_credit, provider, total.expected), "dim"))
     if total.held:
-        row.append((f", {total.held:,} held by unknown outcomes: maximum {amount(total.maximum, total.unit)}", "warning"))
+        row.append(
+            (f", {total.held:,} held by unknown outcomes: maximum {amount(total.maximum, total.unit)}", "warning")
+        )
     yield row
     spent, limits = plan.spent.get(provider, 0), plan.settings.max_credits
     budget = limits.get(provider, limits.get(None))
     if budget is not None:
         left = budget - spent - total.known - total.held
         words = f"            budget {budget:,}, {spent:,} charged before, "
-        yield [(words, ""), (f"{left:,} left after this" if left >= 0 else f"{-left:,} over", "" if left >= 0 else "error")]
+        yield [
+            (words, ""),
+            (f"{left:,} left after this" if left >= 0 else f"{-left:,} over", "" if left >= 0 else "error"),
+        ]
 
 
 def _usd(rates: Mapping[str, Decimal], provider: str, credits: int | None) -> str:

@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import anyio
@@ -12,30 +11,30 @@ import anyio
 from kbatch.files import Folder
 from kbatch.plan.actions import Entry
 from kbatch.plan.consent import ConfirmedPlan
-from kbatch.providers.base import Answer, Provider, Reason, Reply, Request
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check
 from kbatch.receipts.journal import Journal
+from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.run.errand import Errand
 from kbatch.run.gates import Gates
 from kbatch.run.happenings import Happening, Moment, Tell
+from kbatch.run.line import FATAL, Line
 from kbatch.run.outcome import End
 from kbatch.run.pacing import Learned, retry_wait
 from kbatch.run.reserve import Reserve
-from kbatch.run.slots import Slots
-from kbatch.run.transport import Client
+from kbatch.run.stops import Stopping
 
-FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
-"""Answers after which nothing more is submitted to that provider in this run."""
-
+__all__ = ["FATAL", "Line", "Options", "Picture", "Run"]
 
 _ANY_TIME = "2000-01-01T00:00:00.000Z"
+_DOWNLOADS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a run behaves: failures after which it submits nothing more (None: never),
-    how long it waits for one render, hosts clips may come from; `pull` does not buy and fetches what is missing here."""
+    """How a run behaves: failures after which it submits nothing more (None: never), how long it waits for one render,
+    hosts clips may come from; `pull` does not buy and fetches what is missing here."""
 
     max_failures: int | None = None
     submit_timeout_s: float = 60.0
@@ -46,58 +45,20 @@ class Options:
     fetch_missing: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class Line:
-    """One provider during a run: its translator, its client, its places, and whether it stopped the run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An uploaded picture: its URL, and when by the provider's clock it is gone."""
 
-    `scale` multiplies kbatch's own waits (rehearsals only); `skew_s` is the provider's clock minus this machine's.
-    """
-
-    provider: Provider
-    client: Client
-    slots: Slots
-    origin: str
-    scale: float = 1.0
-    account: str | None = None
-    skew_s: float = 0.0
-    stopped: Reason | None = None
-    why: str = ""
-
-    async def ask(self, request: Request, *, timeout_s: float) -> Reply:
-        """Send one call and note the provider's clock."""
-        reply = await self.client.send(request, timeout_s=timeout_s)
-        if isinstance(reply, Answer) and "date" in reply.headers:
-            try:
-                theirs = parsedate_to_datetime(reply.headers["date"])
-                self.skew_s = (theirs - datetime.now(UTC)).total_seconds()
-            except (TypeError, ValueError):
-                pass
-        return reply
-
-    def stop(self, reason: Reason, why: str) -> None:
-        """Submit nothing more to this provider; what runs there is still collected."""
-        if self.stopped is None:
-            self.stopped, self.why = reason, why
-
-
-@dataclass(slots=True, kw_only=True)
-class Stopping:
-    """How far a stop has gone: `soft` submits nothing more, `hard` ends at once; `deadline` frees submits under way."""
-
-    soft: bool = False
-    hard: bool = False
-    scopes: set[anyio.CancelScope] = field(default_factory=set)
-
-    def now(self, grace_s: float) -> None:
-        """End submits under way within `grace_s`: an answer that comes in that time is still recorded."""
-        self.soft = self.hard = True
-        for scope in self.scopes:
-            scope.deadline = min(scope.deadline, anyio.current_time() + grace_s)
+    url: str
+    ends: datetime
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Everything that the tasks of one run share; only `record` changes what is known of a purchase."""
+    """Everything that the tasks of one run share; only `record` changes what is known of a purchase.
+
+    `wanted` are (fingerprint, path) of all that jobs refer to, `needed` the addresses whose clips purchases need here.
+    """
 
     confirmed: ConfirmedPlan
     folder: Path
@@ -108,29 +69,51 @@ class Run:
     reserve: Reserve
     options: Options
     tell: Tell
+    stopping: Stopping
+    wanted: frozenset[tuple[str, str]] = frozenset()
+    needed: frozenset[str] = frozenset()
     gates: Gates = field(default_factory=Gates)
-    stopping: Stopping = field(default_factory=Stopping)
     ends: dict[str, End] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     settled: dict[str, anyio.Event] = field(default_factory=dict)
     learned: dict[tuple[str, str, str], Learned] = field(default_factory=dict)
-    uploads: dict[tuple[str, str], tuple[str, datetime | None]] = field(default_factory=dict)
+    uploaded: list[Event] = field(default_factory=list)
+    uploads: dict[tuple[str, str], Picture] = field(default_factory=dict)
+    uploading: dict[tuple[str, str], anyio.Lock] = field(default_factory=dict)
     places: anyio.Lock = field(default_factory=anyio.Lock)
+    downloads: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(_DOWNLOADS))
     touched: set[tuple[str, int]] = field(default_factory=set)
-    elsewhere: frozenset[tuple[str, str]] = frozenset()
     surprises: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     jitter: Callable[[], float] = random.random
-    follow: Callable[[Event], None] = lambda _event: None
 
     async def record(self, fact: Fact) -> None:
-        """Check a fact against the lifecycle, make it durable, then know it."""
+        """Check a fact against the lifecycle, make it durable, then know it; OSError when it may not be durable.
+
+        What has happened already is known even then, so that the lockfile has it if that can still be written. An
+        intention is not: nothing was sent yet, and nothing will be.
+        """
         check(self.renders, stamp(fact, at=_ANY_TIME, run="check", sequence=1))
-        for event in await self.journal.record(fact):
-            self.follow(event)
-            receipt = apply(self.renders, event)
-            if receipt is not None and event.fingerprint is not None:
-                self.renders[event.fingerprint] = receipt
+        try:
+            events = await self.journal.record(fact)
+        except OSError:
+            if fact.kind is not Kind.INTENDED:
+                now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                self._know(stamp(fact, at=now, run="not-journaled", sequence=1))
+            raise
+        for event in events:
+            self._know(event)
+
+    def _know(self, event: Event) -> None:
+        if event.kind is Kind.UPLOADED:
+            self.uploaded.append(event)
+        receipt = apply(self.renders, event)
+        if receipt is not None and event.fingerprint is not None:
+            self.renders[event.fingerprint] = receipt
+
+    def receipt(self, errand: Errand) -> Receipt:
+        """Return what is known of a purchase now."""
+        return errand.receipt(self.renders)
 
     def say(self, moment: Moment, address: str | None = None, text: str = "", **more: int | str | None) -> None:
         """Tell the watcher what happened."""
@@ -142,6 +125,12 @@ class Run:
         if reason:
             self.reasons[address] = reason
         self.settled[address].set()
+
+    def trouble(self, reason: str) -> None:
+        """Submit nothing more: this disk cannot keep what would be bought."""
+        self.stopping.trouble()
+        if reason not in self.problems:
+            self.problems.append(reason)
 
     @property
     def failures(self) -> int:
@@ -160,8 +149,16 @@ class Run:
             return End.SKIPPED
         if receipt.state is ReceiptState.UNKNOWN:
             return End.UNKNOWN
-        return End.OWED if receipt.state in (ReceiptState.SUBMITTED, ReceiptState.RENDERED) else End.REUSED
+        if receipt.state in (ReceiptState.SUBMITTED, ReceiptState.RENDERED):
+            return End.OWED
+        if (entry.job.fingerprint, receipt.attempt) in self.touched:
+            return End.DONE if receipt.state is ReceiptState.DONE else End.DELIVERED_WRONG
+        return End.SKIPPED if entry.buys else End.REUSED
 
     async def wait(self, line: Line, attempt: int, retry_after_s: float | None) -> None:
-        """Wait before trying again: the provider's own wish in full, kbatch's back-off scaled."""
+        """Wait before asking again: the provider's own wish in full, kbatch's back-off scaled."""
         await anyio.sleep(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=line.scale))
+
+    async def wait_to_submit(self, line: Line, attempt: int, retry_after_s: float | None) -> None:
+        """Wait before sending again; a stop ends the wait, since nothing is sent after it."""
+        await self.stopping.pause(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=line.scale))

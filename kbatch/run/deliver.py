@@ -1,57 +1,80 @@
-"""Brings a rendered clip to its place: fetched, verified against what was bought, recorded; or it stays visibly owed."""
+"""Brings a rendered clip to its place: fetched, verified against what was bought, recorded; or it stays visibly owed.
 
+The bytes of one purchase are collected in a `.part` of its own, so that two clips for one place are never joined. A
+delivery that was cut off after its digest was recorded is finished from what lies on the disk, without the provider.
+"""
+
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import anyio
 
 from kbatch import files
 from kbatch.files import PartFile
-from kbatch.media.mp4 import Media, wrong
-from kbatch.plan.actions import Entry
+from kbatch.media.mp4 import Media, probe, wrong
 from kbatch.providers.base import Failed, NotNow, Running, Succeeded
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import ReceiptState
+from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.run.attempt import NotFetched, Terms, Why
 from kbatch.run.collect import StillOwed, poll
 from kbatch.run.context import Line, Run
-from kbatch.run.attempt import NotFetched, Terms, Why
 from kbatch.run.download import Fetched, fetch
+from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
-from kbatch.run.places import make_room
+from kbatch.run.places import is_clip, make_room
 
 _FRESH_URLS = 3
+_GONE = "the provider no longer keeps the clip: it is lost, and `--replace` buys it again"
+
+Delivered = tuple[str, ...]
+"""How a clip differs from what was bought, in words; empty when it does not."""
 
 
-async def deliver(run: Run, line: Line, entry: Entry, found: Succeeded) -> tuple[str, ...] | StillOwed:
-    """Fetch the clip to the job's output; return how it differs from what was bought, empty when it does not."""
-    finished = await _finish_interrupted(run, entry)
-    if finished is not None:
-        return finished
-    target = run.folder / entry.job.draft.output
+async def deliver(run: Run, line: Line, errand: Errand, found: Succeeded) -> Delivered | StillOwed:
+    """Fetch the clip that a poll has named to its place."""
+    target = run.folder / errand.output
     for attempt in range(_FRESH_URLS):
-        part = await anyio.to_thread.run_sync(PartFile, target)
-        try:
-            terms = Terms(allow_hosts=run.options.allow_hosts, scale=line.scale)
-            run.say(Moment.DOWNLOADING, entry.address)
-            fetched = await fetch(line.client, found.url, part, terms)
-            if isinstance(fetched, Fetched):
-                return await _publish(run, entry, part, fetched)
-        finally:
-            part.close()
-        if fetched.why is not Why.STALE:
-            return StillOwed(reason=_why(fetched))
-        fresh = await _fresh_url(run, line, entry, attempt)
+        if not found.url:
+            return StillOwed(reason=_GONE)
+        async with run.downloads:
+            fetched = await _fetch(run, line, errand, found.url, target)
+        if isinstance(fetched, Fetched):
+            return await _deliver(run, errand, files.part_of(target, _tag(run, errand)), fetched)
+        if fetched.why is not Why.STALE or attempt == _FRESH_URLS - 1:
+            break
+        fresh = await _fresh_url(run, line, errand, attempt)
         if not isinstance(fresh, Succeeded):
             return fresh
         found = fresh
-    return StillOwed(reason=f"paid and not fetched: {fetched.message}; `kbatch pull` tries again")
+    if fetched.why is Why.DISK:
+        run.trouble(fetched.message)
+    return StillOwed(reason=_why(fetched, found))
 
 
-async def _fresh_url(run: Run, line: Line, entry: Entry, attempt: int) -> Succeeded | StillOwed:
+async def _fetch(run: Run, line: Line, errand: Errand, url: str, target: Path) -> Fetched | NotFetched:
+    part = await anyio.to_thread.run_sync(PartFile, target, _tag(run, errand))
+    try:
+        run.say(Moment.DOWNLOADING, errand.address)
+        return await fetch(line.client, url, part, Terms(allow_hosts=run.options.allow_hosts, scale=line.scale))
+    finally:
+        if part.size:
+            part.close()
+        else:
+            part.discard()
+
+
+def _tag(run: Run, errand: Errand) -> str:
+    """Name the `.part` of a purchase; ids hold letters that no file name should."""
+    return sha256((run.receipt(errand).job_id or "").encode()).hexdigest()[:8]
+
+
+async def _fresh_url(run: Run, line: Line, errand: Errand, attempt: int) -> Succeeded | StillOwed:
     """Poll again: providers sign a new URL for each answer."""
     for again in range(_FRESH_URLS):
         await run.wait(line, attempt + again, None)
-        outcome = await poll(run, line, entry)
+        outcome = await poll(run, line, errand)
         match outcome:
             case Succeeded():
                 return outcome
@@ -62,84 +85,79 @@ async def _fresh_url(run: Run, line: Line, entry: Entry, attempt: int) -> Succee
     return StillOwed(reason="the provider does not give a URL of the clip at present; `kbatch pull` tries again")
 
 
-def _why(fetched: NotFetched) -> str:
+def _why(fetched: NotFetched, found: Succeeded) -> str:
+    if found.expired:
+        return _GONE
     hint = "; `kbatch pull --allow-host HOST` fetches it" if fetched.why is Why.REFUSED else "; `kbatch pull` tries again"
     return f"paid and not fetched: {fetched.message}{hint}"
 
 
-async def _publish(run: Run, entry: Entry, part: PartFile, fetched: Fetched) -> tuple[str, ...]:
-    clip = entry.job.clip
-    reasons = wrong(fetched.media, seconds=clip.duration_s, audio=clip.audio)
-    data = {
-        "job_id": run.renders[entry.job.fingerprint].job_id,
-        "path": entry.job.draft.output,
-        "sha256": fetched.sha256,
-        "bytes": fetched.bytes,
-        "media": _media(fetched.media),
-    }
-    await _record(run, entry, Kind.DOWNLOADED, data)
+async def _deliver(run: Run, errand: Errand, place: Path, fetched: Fetched) -> Delivered | StillOwed:
+    receipt = run.receipt(errand)
+    reasons = _differences(errand, fetched.media)
+    if reasons and receipt.state is ReceiptState.DONE:
+        await anyio.to_thread.run_sync(files.remove, place)
+        return StillOwed(reason=f"the provider serves another clip than it did before: {'; '.join(reasons)}")
+    data = _data(errand, receipt, fetched)
+    await _record(run, errand, Kind.DOWNLOADED, data)
+    return await _put(run, errand, place, data, reasons)
+
+
+async def _put(
+    run: Run, errand: Errand, place: Path, data: dict[str, Any], reasons: Delivered
+) -> Delivered:
+    """Move a verified clip to its target and record that it is there, before anyone may move it again."""
+    target = run.folder / errand.output
     async with run.places:
-        await make_room(run, entry.job.draft.output)
-        await anyio.to_thread.run_sync(part.publish)
-    await _delivered(run, entry, data, reasons)
+        if place != target:
+            await make_room(run, errand.output)
+            await anyio.to_thread.run_sync(files.move, place, target)
+        if reasons:
+            await _record(run, errand, Kind.DELIVERED_WRONG, {**data, "reasons": list(reasons)})
+        else:
+            await _record(run, errand, Kind.DELIVERED, data)
     return reasons
 
 
-async def _delivered(run: Run, entry: Entry, data: dict[str, Any], reasons: tuple[str, ...]) -> None:
-    if reasons:
-        await _record(run, entry, Kind.DELIVERED_WRONG, {**data, "reasons": list(reasons)})
-    else:
-        await _record(run, entry, Kind.DELIVERED, data)
-
-
-async def _record(run: Run, entry: Entry, kind: Kind, data: dict[str, Any]) -> None:
-    attempt = run.renders[entry.job.fingerprint].attempt
-    await run.record(Fact(kind=kind, fingerprint=entry.job.fingerprint, attempt=attempt, data=data))
-
-
-async def _finish_interrupted(run: Run, entry: Entry) -> tuple[str, ...] | None:
+async def finish_interrupted(run: Run, errand: Errand) -> Delivered | None:
     """Finish a delivery that was cut off after its digest was recorded; None when the clip has to be fetched."""
-    receipt = run.renders[entry.job.fingerprint]
+    receipt = run.receipt(errand)
     output = receipt.output
-    if receipt.state is not ReceiptState.RENDERED or output is None or output.path != entry.job.draft.output:
+    if receipt.state is not ReceiptState.RENDERED or output is None:
         return None
-    target = run.folder / output.path
-    part = target.with_name(target.name + ".part")
-    for place in (target, part):
-        if files.size_of(place) != output.bytes:
-            continue
-        if await anyio.to_thread.run_sync(files.sha256_of, place) != output.sha256:
-            continue
-        if place == part:
-            async with run.places:
-                await make_room(run, output.path)
-                await anyio.to_thread.run_sync(PartFile(target).publish)
-        media = Media(
-            duration=output.media.duration,
-            width=output.media.width,
-            height=output.media.height,
-            fps=output.media.fps,
-            audio=output.media.audio,
-        )
-        clip = entry.job.clip
-        reasons = wrong(media, seconds=clip.duration_s, audio=clip.audio)
-        data = {
-            "job_id": receipt.job_id,
-            "path": output.path,
-            "sha256": output.sha256,
-            "bytes": output.bytes,
-            "media": _media(media),
-        }
-        await _delivered(run, entry, data, reasons)
-        return reasons
+    recorded = run.folder / output.path
+    for place in (recorded, files.part_of(recorded, _tag(run, errand))):
+        if await is_clip(place, output.sha256):
+            media = await anyio.to_thread.run_sync(files.examine, place, probe)
+            if isinstance(media, Media):
+                fetched = Fetched(sha256=output.sha256, bytes=output.bytes, media=media)
+                return await _put(run, errand, place, _data(errand, receipt, fetched), _differences(errand, media))
     return None
 
 
-def _media(media: Media) -> dict[str, Any]:
+def _differences(errand: Errand, media: Media) -> Delivered:
+    if errand.clip is None:
+        return ()
+    return wrong(media, seconds=errand.clip.duration_s, audio=errand.clip.audio)
+
+
+async def _record(run: Run, errand: Errand, kind: Kind, data: dict[str, Any]) -> None:
+    attempt = run.receipt(errand).attempt
+    await run.record(Fact(kind=kind, fingerprint=errand.fingerprint, attempt=attempt, data=data))
+
+
+def _data(errand: Errand, receipt: Receipt, fetched: Fetched) -> dict[str, Any]:
+    media = fetched.media
     return {
-        "duration": media.duration,
-        "width": media.width,
-        "height": media.height,
-        "fps": media.fps,
-        "audio": media.audio,
+        "job_id": receipt.job_id,
+        "path": errand.output,
+        "sha256": fetched.sha256,
+        "bytes": fetched.bytes,
+        "media": {
+            "duration": media.duration,
+            "width": media.width,
+            "height": media.height,
+            "fps": media.fps,
+            "audio": media.audio,
+        },
     }

@@ -2,17 +2,25 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import anyio
 
 
-class Gate:
-    """Lets one job pass at a time until it is opened; closed for good once a charge above the quote was seen."""
+@dataclass(slots=True)
+class _Model:
+    """Why nothing more of a model is submitted, None while that is not so."""
 
-    def __init__(self) -> None:
+    stopped: str | None = None
+
+
+class Gate:
+    """Lets one job pass at a time until it is opened, or until a charge above the quote stops its model for good."""
+
+    def __init__(self, model: _Model) -> None:
+        self._model = model
         self._lock = anyio.Lock()
         self._open = False
-        self.stopped: str | None = None
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[bool]:
@@ -35,25 +43,32 @@ class Gate:
         """Whether nobody has to wait any more: the charge is known to be right, or wrong."""
         return self._open or self.stopped is not None
 
-    def open(self) -> None:
-        """The charge is as quoted: let all others through."""
-        self._open = True
+    @property
+    def stopped(self) -> str | None:
+        """Why nothing of this variant is submitted any more, None while it may be."""
+        return self._model.stopped
 
-    def stop(self, reason: str) -> None:
-        """The charge is above the quote: nothing of this variant is submitted any more in this run."""
-        self.stopped = reason
+    def open(self) -> None:
+        """The charge is as quoted, or the provider does not tell it now: let all others through."""
+        self._open = True
 
 
 class Gates:
     """The gates of a run, by provider, model and variant."""
 
     def __init__(self) -> None:
+        self._models: dict[tuple[str, str], _Model] = {}
         self._gates: dict[tuple[str, str, str], Gate] = {}
 
     def of(self, provider: str, model: str, variant: str) -> Gate:
         """Return the gate of a variant, closed at first."""
-        return self._gates.setdefault((provider, model, variant), Gate())
+        known = self._model(provider, model)
+        return self._gates.setdefault((provider, model, variant), Gate(known))
 
-    def stopped(self) -> list[str]:
-        """Return why gates were stopped."""
-        return [gate.stopped for gate in self._gates.values() if gate.stopped]
+    def stop(self, provider: str, model: str, reason: str) -> None:
+        """A charge is above its quote: nothing of this model is submitted any more in this run."""
+        known = self._model(provider, model)
+        known.stopped = known.stopped or reason
+
+    def _model(self, provider: str, model: str) -> _Model:
+        return self._models.setdefault((provider, model), _Model())

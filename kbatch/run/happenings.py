@@ -1,6 +1,7 @@
 """What a run tells while it goes on: one value for the live display, plain lines and tests alike."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,3 +40,16 @@ class Happening:
 
 
 Tell = Callable[[Happening], None]
+
+
+def safely(tell: Tell) -> Tell:
+    """Return a teller that cannot end a run: what is paid matters more than a closed terminal or a full log.
+
+    A ValueError is what Python makes of a stream that is closed, or that cannot write a letter.
+    """
+
+    def told(happening: Happening) -> None:
+        with suppress(OSError, ValueError):
+            tell(happening)
+
+    return told

@@ -4,7 +4,8 @@ An upload costs nothing and is no part of a job's identity; its URL is used agai
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -14,43 +15,68 @@ import anyio
 from kbatch.files import read_bytes
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.pictures import InlinePicture, LocalPicture, RemotePicture
-from kbatch.media.frames import extract_frame
+from kbatch.media.frames import NoFrames, extract_frame
 from kbatch.plan.jobs import Job
 from kbatch.problems import Unreadable
-from kbatch.providers.base import NotAccepted, Reason, Uploaded
-from kbatch.receipts.events import Fact
+from kbatch.providers.base import Reason, Uploaded
+from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.lifecycle import Kind
-from kbatch.run.context import FATAL, Line, Run
+from kbatch.receipts.receipt import Receipt
+from kbatch.run.context import FATAL, Line, Picture, Run
 
 _SPARE = timedelta(minutes=5)
+_LIVES = timedelta(hours=1)
 _TRIES = 6
 
 
 class NotPublished(Exception):
-    """A picture could not be brought to the provider; nothing was bought."""
+    """A picture could not be brought to the provider and nothing was bought; `frame`: an upstream's clip gave none."""
+
+    def __init__(self, message: str, *, frame: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.frame = frame
 
 
-async def publish_inputs(run: Run, line: Line, job: Job) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Return what stands for each picture token in the body, and the inputs to record in the receipt."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What stands for each picture token in the body, the inputs to record, and when the first upload of them ends."""
+
+    words: Mapping[str, str]
+    record: Mapping[str, Mapping[str, Any]]
+    ends: datetime | None
+
+    def stale(self, line: Line) -> bool:
+        """Whether an upload is gone, or soon will be, by the provider's clock."""
+        return self.ends is not None and _now(line) > self.ends - _SPARE
+
+
+async def publish_inputs(run: Run, line: Line, job: Job) -> Published:
+    """Bring each picture of a job to its provider; NotPublished when one cannot be."""
     words: dict[str, str] = {}
-    record: dict[str, dict[str, Any]] = {}
+    record: dict[str, Mapping[str, Any]] = {}
+    ends: list[datetime] = []
     for part in job.inputs:
-        picture = part.picture
-        match picture:
+        match part.picture:
             case RemotePicture():
                 continue
             case InlinePicture(digest=digest, media_type=media_type, data=data):
                 words[part.token] = f"data:{media_type};base64,{data}"
                 record[part.parameter] = {"sha256": digest}
+                continue
             case LocalPicture(path=path, digest=digest, media_type=media_type):
                 content = await _read_local(run, path, digest)
-                words[part.token] = await _bring(run, line, content, media_type)
                 record[part.parameter] = {"sha256": digest}
-            case Frame():
-                content, used = await _read_frame(run, picture)
-                words[part.token] = await _bring(run, line, content, "image/png")
-                record[part.parameter] = used
-    return words, record
+            case Frame(which=which, address=address):
+                content, record[part.parameter] = await _read_frame(run, which, address)
+                media_type = "image/png"
+        if line.provider.uploads:
+            picture = await _bring(run, line, content, media_type)
+            words[part.token] = picture.url
+            ends.append(picture.ends)
+        else:
+            words[part.token] = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+    return Published(words=words, record=record, ends=min(ends, default=None))
 
 
 async def _read_local(run: Run, path: str, digest: str) -> bytes:
@@ -63,76 +89,86 @@ async def _read_local(run: Run, path: str, digest: str) -> bytes:
     return data
 
 
-async def _read_frame(run: Run, frame: Frame) -> tuple[bytes, dict[str, Any]]:
+async def _read_frame(run: Run, which: str, address: str) -> tuple[bytes, dict[str, Any]]:
     """Return the picture of an upstream's clip, and what the receipt says of it."""
-    entry = next(entry for entry in run.confirmed.plan.entries if entry.address == frame.address)
-    receipt = run.renders[entry.job.fingerprint]
-    if receipt.output is None:
-        raise NotPublished(f"the clip of `{frame.address}` is not here; `kbatch pull` fetches it")
-    path = run.folder / receipt.output.path
+    entry = next((entry for entry in run.confirmed.plan.entries if entry.address == address), None)
+    receipt = run.renders.get(entry.job.fingerprint) if entry else None
+    if entry is None or receipt is None or receipt.output is None:
+        raise NotPublished(f"the clip of `{address}` is not here; `kbatch pull` fetches it", frame=True)
+    path, bought = run.folder / receipt.output.path, receipt.output.sha256
 
     def extract() -> bytes:
         clip = read_bytes(path)
-        if sha256(clip).hexdigest() != receipt.output.sha256:  # type: ignore[union-attr]
-            raise NotPublished(f"the clip of `{frame.address}` differs from its receipt")
-        return extract_frame(clip, frame.which)
+        if sha256(clip).hexdigest() != bought:
+            raise NotPublished(f"the clip of `{address}` differs from its receipt", frame=True)
+        return extract_frame(clip, which)
 
     try:
         picture = await anyio.to_thread.run_sync(extract)
     except OSError as error:
-        raise NotPublished(f"the clip of `{frame.address}` cannot be read: {error.strerror}") from error
+        raise NotPublished(f"the clip of `{address}` cannot be read: {error.strerror}", frame=True) from error
+    except NoFrames as error:
+        raise NotPublished(f"`{address}`: {error.message}", frame=True) from error
     used = {
         "sha256": sha256(picture).hexdigest(),
         "fingerprint": entry.job.fingerprint,
         "job_id": receipt.job_id,
-        "frame": frame.which,
+        "frame": which,
     }
     return picture, used
 
 
-async def _bring(run: Run, line: Line, content: bytes, media_type: str) -> str:
-    """Return the URL or data: URI by which the provider gets these bytes."""
-    if not line.provider.uploads:
-        return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+async def _bring(run: Run, line: Line, content: bytes, media_type: str) -> Picture:
+    """Return an upload of these bytes that still lives for a while; tasks that want the same one share it."""
     digest = sha256(content).hexdigest()
-    known = run.uploads.get((line.provider.name, digest))
-    if known is not None and (known[1] is None or known[1] - _SPARE > datetime.now(UTC) + timedelta(seconds=line.skew_s)):
-        return known[0]
-    uploaded = await _upload(run, line, content, f"{digest[:16]}.{media_type.rpartition('/')[2]}", media_type)
-    data = {"provider": line.provider.name, "digest": digest, "url": uploaded.url, "expires_at": uploaded.expires_at}
-    await run.record(Fact(kind=Kind.UPLOADED, data=data))
-    run.uploads[line.provider.name, digest] = (uploaded.url, _moment(uploaded.expires_at))
-    return uploaded.url
+    place = line.provider.name, digest
+    async with run.uploading.setdefault(place, anyio.Lock()):
+        known = run.uploads.get(place)
+        if known is not None and known.ends - _SPARE > _now(line):
+            return known
+        uploaded = await _upload(run, line, content, f"{digest[:16]}.{media_type.rpartition('/')[2]}", media_type)
+        data = {"provider": line.provider.name, "digest": digest, "url": uploaded.url, "expires_at": uploaded.expires_at}
+        await run.record(Fact(kind=Kind.UPLOADED, data=data))
+        run.uploads[place] = Picture(url=uploaded.url, ends=_ends(uploaded.expires_at, _now(line)))
+        return run.uploads[place]
 
 
 async def _upload(run: Run, line: Line, content: bytes, name: str, media_type: str) -> Uploaded:
-    for attempt in range(_TRIES):
+    attempt = 0
+    while True:
+        if run.stopping.soft or line.stopped:
+            raise NotPublished(line.why or "the run is stopping")
         request = line.provider.upload(name, media_type, content)
         outcome = line.provider.read_upload(await line.ask(request, timeout_s=run.options.submit_timeout_s))
         if isinstance(outcome, Uploaded):
             return outcome
+        attempt += 1
         if outcome.reason in FATAL:
             line.stop(outcome.reason, outcome.message)
-            raise NotPublished(outcome.message)
-        if outcome.reason in (Reason.INVALID, Reason.MODERATION, Reason.NOT_FOUND) or attempt == _TRIES - 1:
-            raise NotPublished(f"the picture could not be uploaded: {outcome.message}")
-        await run.wait(line, attempt, outcome.retry_after_s)
-    raise NotPublished("the picture could not be uploaded")
+        elif attempt < _TRIES and outcome.reason in (Reason.RATE, Reason.UNAVAILABLE, Reason.NO_CONNECTION):
+            await run.wait_to_submit(line, attempt - 1, outcome.retry_after_s)
+            continue
+        raise NotPublished(f"the picture could not be uploaded: {outcome.message}")
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def expired_uploads(events: Iterable[Event], receipt: Receipt, at: datetime) -> bool:
+    """Whether the body of a send names an upload that is gone at a moment of the provider's time."""
+    return any(
+        event.kind is Kind.UPLOADED
+        and str(event.data["url"]) in (receipt.body or "")
+        and at > _ends(event.data["expires_at"], datetime.fromisoformat(event.at)) - _SPARE
+        for event in events
+    )
+
+
+def _now(line: Line) -> datetime:
+    return line.their_time() or datetime.now(UTC)
+
+
+def _ends(expires_at: str | None, uploaded: datetime) -> datetime:
+    """Return when an upload is gone; of one that does not tell, the shortest life that the documents name."""
     try:
-        moment = datetime.fromisoformat(text)
+        ends = datetime.fromisoformat(expires_at or "")
     except ValueError:
-        return datetime.now(UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def as_recorded(record: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return inputs as plain JSON objects."""
-    return {name: dict(used) for name, used in record.items()}
-
-
-__all__ = ["NotAccepted", "NotPublished", "as_recorded", "publish_inputs"]
+        return uploaded + _LIVES
+    return ends if ends.tzinfo else ends.replace(tzinfo=UTC)

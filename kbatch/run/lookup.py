@@ -49,12 +49,16 @@ async def _page(run: Run, line: Line, cursor: str | None) -> Page | NotNow:
 
 
 async def _job(run: Run, line: Line, job_id: str) -> Listed | NotNow:
+    if job_id in line.listed:
+        return line.listed[job_id]
     job: Listed | NotNow = NotNow(message="not asked")
     for attempt in range(_TRIES):
         job = line.provider.read_job(await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s))
         if isinstance(job, Listed) or job.stop:
             break
         await run.wait(line, attempt, job.retry_after_s)
+    if isinstance(job, Listed):
+        line.listed[job_id] = job
     return job
 
 

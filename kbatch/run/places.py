@@ -1,7 +1,8 @@
 """Where clips lie: a paid clip is never overwritten, only moved aside, and comes back when a job wants it again.
 
 What stands at a target without being the wanted clip moves to `<output dir>/.kept/<its sha256>.mp4`, whether a receipt
-knows it, a hand changed it, or nobody knows it.
+knows it, a hand changed it, or nobody knows it. A move may be cut off before its record: so a clip is also looked for
+where it would have been moved to.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ import anyio
 from kbatch import files
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import Receipt
+from kbatch.receipts.receipt import Output, Receipt
 from kbatch.run.context import Run
 from kbatch.run.happenings import Moment
 
@@ -25,22 +26,23 @@ def kept_path(root: str, digest: str) -> str:
     return f"{root}/.kept/{digest}.mp4"
 
 
-async def make_room(run: Run, output: str, *, wanted: str | None = None) -> None:
-    """Leave nothing at `output` but the clip with the digest `wanted`; what stands there otherwise is kept aside."""
+async def make_room(run: Run, output: str) -> None:
+    """Leave nothing at `output`: what stands there is kept aside. Hold `run.places` meanwhile."""
     target = run.folder / output
     if files.size_of(target) is None:
         return
     digest = await anyio.to_thread.run_sync(files.sha256_of, target)
-    if digest == wanted:
-        return
-    aside = kept_path(run.confirmed.plan.settings.output_root, digest)
+    aside = _aside(run, digest)
     place = run.folder / aside
-    if files.size_of(place) is None:
-        await anyio.to_thread.run_sync(files.move, target, place)
-    else:
+    if place == target:
+        return
+    if await is_clip(place, digest):
         await anyio.to_thread.run_sync(files.remove, target)
+    else:
+        await anyio.to_thread.run_sync(files.remove, place)
+        await anyio.to_thread.run_sync(files.move, target, place)
     for fingerprint, owner in _owners(run, output, digest):
-        await run.record(Fact(kind=Kind.MOVED, fingerprint=fingerprint, attempt=owner.attempt, data={"job_id": owner.job_id, "path": aside}))
+        await _moved(run, fingerprint, owner, aside)
     run.say(Moment.MOVED, None, f"{output} was kept aside as {aside}")
 
 
@@ -50,50 +52,79 @@ def _owners(run: Run, output: str, digest: str) -> list[tuple[str, Receipt]]:
         (fingerprint, one)
         for fingerprint, receipt in run.renders.items()
         for one in (receipt, *receipt.also)
-        if one.output is not None and one.output.placed and one.output.path == output and one.output.sha256 == digest and one.job_id
+        if one.job_id and _is_at(one.output, output) and one.output is not None and one.output.sha256 == digest
     ]
 
 
-async def bring(run: Run, fingerprint: str, output: str, *, keep: bool) -> bool:
-    """Put the clip of a receipt at `output`: moved there, or linked when another job keeps it; True when it is there.
+def _is_at(clip: Output | None, path: str) -> bool:
+    return clip is not None and clip.placed and clip.path == path
 
-    A clip that is not on this disk stays where its receipt says; fetching it is not done here.
+
+async def bring(run: Run, fingerprint: str, output: str) -> bool:
+    """Put the clip of a receipt at `output`: moved there, or linked while another job refers to where it lies.
+
+    True when it is there. A clip that is not on this disk stays where its receipt says; it is not fetched here.
     """
-    receipt = run.renders[fingerprint]
-    if receipt.output is None or not receipt.output.placed:
-        return False
     async with run.places:
-        here = run.folder / receipt.output.path
-        target = run.folder / output
-        if here == target:
-            return files.size_of(target) is not None
-        if files.size_of(here) is None:
-            return await _is(target, receipt.output.sha256)
-        if await anyio.to_thread.run_sync(files.sha256_of, here) != receipt.output.sha256:
+        receipt = run.renders[fingerprint]
+        clip = receipt.output
+        if clip is None or not clip.placed:
             return False
-        await make_room(run, output, wanted=receipt.output.sha256)
-        if files.size_of(target) is None:
-            act = files.link_or_copy if keep else files.move
-            await anyio.to_thread.run_sync(act, here, target)
-        elif not keep:
-            await anyio.to_thread.run_sync(files.remove, here)
-        if not keep:
-            data = {"job_id": receipt.job_id, "path": output}
-            await run.record(Fact(kind=Kind.MOVED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
-            run.say(Moment.MOVED, None, f"{receipt.output.path} moved to {output}")
+        target = run.folder / output
+        if clip.path == output and files.size_of(target) is not None:
+            return True
+        source = await _source(run, clip)
+        shared = clip.path != output and (fingerprint, clip.path) in run.wanted
+        if await is_clip(target, clip.sha256):
+            if source is not None and source != target and not shared:
+                await anyio.to_thread.run_sync(files.merge_copies, source, target)
+        elif source is None:
+            return False
+        else:
+            await make_room(run, output)
+            act = files.link_or_copy if shared else files.move
+            await anyio.to_thread.run_sync(act, source, target)
+        if not shared and clip.path != output:
+            await _moved(run, fingerprint, receipt, output)
+            run.say(Moment.MOVED, None, f"{clip.path} moved to {output}")
         return True
+
+
+async def _source(run: Run, clip: Output) -> Path | None:
+    """Return where a clip lies with the bytes that its receipt has, None when it is not on this disk."""
+    for place in (run.folder / clip.path, run.folder / _aside(run, clip.sha256)):
+        if await is_clip(place, clip.sha256):
+            return place
+    return None
 
 
 async def keep_orphans(run: Run, wanted: frozenset[str]) -> None:
     """Move the clips of receipts that no job of any profile refers to into `.kept/`; their receipts follow."""
     for fingerprint, receipt in list(run.renders.items()):
-        output = receipt.output
-        if fingerprint in wanted or output is None or not output.placed or "/.kept/" in output.path:
-            continue
-        here = run.folder / output.path
-        if files.size_of(here) == output.bytes and await _is(here, output.sha256):
-            await make_room(run, output.path)
+        clip = receipt.output
+        if fingerprint not in wanted and clip is not None and clip.placed:
+            await keep_aside(run, clip)
 
 
-async def _is(path: Path, digest: str) -> bool:
+async def keep_aside(run: Run, clip: Output) -> None:
+    """Move one clip into `.kept/` if it lies where its receipt says, and is it; one that is kept already stays."""
+    if clip.path.endswith(f"/.kept/{clip.sha256}.mp4"):
+        return
+    here = run.folder / clip.path
+    if files.size_of(here) == clip.bytes and await is_clip(here, clip.sha256):
+        async with run.places:
+            await make_room(run, clip.path)
+
+
+async def is_clip(path: Path, digest: str) -> bool:
+    """Whether a file stands at `path` and has these bytes."""
     return files.size_of(path) is not None and await anyio.to_thread.run_sync(files.sha256_of, path) == digest
+
+
+def _aside(run: Run, digest: str) -> str:
+    return kept_path(run.confirmed.plan.settings.output_root, digest)
+
+
+async def _moved(run: Run, fingerprint: str, owner: Receipt, path: str) -> None:
+    data = {"job_id": owner.job_id, "path": path}
+    await run.record(Fact(kind=Kind.MOVED, fingerprint=fingerprint, attempt=owner.attempt, data=data))

@@ -5,7 +5,7 @@ import anyio
 from kbatch.plan.plan import Plan, Total
 from kbatch.problems import ProviderStopped, Refused
 from kbatch.providers.base import Balance, NotAccepted, Reason
-from kbatch.run.context import Line
+from kbatch.run.line import Line
 from kbatch.run.pacing import retry_wait
 
 _TRIES = 4
@@ -14,12 +14,12 @@ _PASSING = (Reason.RATE, Reason.UNAVAILABLE, Reason.NO_CONNECTION)
 
 async def ask_balance(line: Line, *, tries: int = _TRIES) -> Balance | NotAccepted:
     """Ask what the account holds, a few times where the trouble may pass."""
-    answer: Balance | NotAccepted = NotAccepted(reason=Reason.NO_CONNECTION, message="not asked")
-    for attempt in range(tries):
-        answer = line.provider.read_balance(await line.ask(line.provider.balance(), timeout_s=20.0))
-        if isinstance(answer, Balance) or answer.reason not in _PASSING or attempt == tries - 1:
+    answer = await line.ask_balance()
+    for attempt in range(tries - 1):
+        if isinstance(answer, Balance) or answer.reason not in _PASSING:
             break
         await anyio.sleep(retry_wait(attempt, 0.5, retry_after_s=answer.retry_after_s, scale=line.scale))
+        answer = await line.ask_balance()
     return answer
 
 
@@ -31,7 +31,6 @@ async def check_account(line: Line, plan: Plan) -> None:
     answer = await ask_balance(line)
     if isinstance(answer, NotAccepted):
         raise ProviderStopped(f"{line.provider.title}: {_what(answer)}: {answer.message}", hint=_hint(answer, line))
-    line.account = answer.account
     _compare(line, answer, total)
 
 

@@ -1,6 +1,8 @@
 """The ceiling while a run goes on: credits are reserved before each submit and given back when nothing was charged.
 
-At every moment charged before + held + committed stays within each ceiling, whatever the order of the answers.
+At every moment what was charged before, what unknown outcomes hold and what this run has committed stay together within
+each ceiling, whatever the order of the answers; only a provider that charges more than it says can pass it, and then
+nothing more is taken.
 """
 
 from collections.abc import Mapping
@@ -9,42 +11,59 @@ from kbatch.plan.ceilings import Ceilings
 
 
 class Reserve:
-    """What this run has committed, per provider; `spent` is what earlier receipts were charged, `held` by unknowns."""
+    """What this run has committed, by provider and purchase.
 
-    def __init__(self, ceilings: Ceilings, spent: Mapping[str, int], held: Mapping[str, int]) -> None:
+    `spent` is what earlier receipts were charged, by provider; `held` what unknown outcomes of the plan may have been,
+    by provider and purchase. A purchase is named by its fingerprint.
+    """
+
+    def __init__(
+        self, ceilings: Ceilings, spent: Mapping[str, int], held: Mapping[str, Mapping[str, int]]
+    ) -> None:
         self._ceilings = ceilings
         self._spent = dict(spent)
-        self._held = dict(held)
-        self._committed: dict[str, int] = {}
+        self._taken = {name: dict(amounts) for name, amounts in held.items()}
+        self._total = {name: sum(amounts.values()) for name, amounts in held.items()}
 
     def committed(self, provider: str) -> int:
-        """Credits reserved or charged in this run."""
-        return self._committed.get(provider, 0)
+        """Credits that this run has reserved or was charged, and what unknown outcomes hold."""
+        return self._total.get(provider, 0)
 
-    def take(self, provider: str, credits: int | None) -> bool:
+    def take(self, provider: str, purchase: str, credits: int | None) -> bool:
         """Reserve a job's quote; False, and nothing reserved, when a ceiling would be passed.
 
         An unpriced job reserves nothing: it was agreed to by number, and its charge counts as soon as it is reported.
         """
         amount = credits or 0
+        limit, budget, job = (
+            limits.get(provider) for limits in (self._ceilings.run, self._ceilings.budget, self._ceilings.job)
+        )
         after = self.committed(provider) + amount
-        with_held = after + self._held.get(provider, 0)
-        limit = self._ceilings.run.get(provider)
-        if limit is not None and with_held > limit:
+        if limit is not None and after > limit:
             return False
-        budget = self._ceilings.budget.get(provider)
-        if budget is not None and with_held + self._spent.get(provider, 0) > budget:
+        if budget is not None and after + self._spent.get(provider, 0) > budget:
             return False
-        per_job = self._ceilings.job.get(provider)
-        if per_job is not None and amount > per_job:
+        if job is not None and amount > job:
             return False
-        self._committed[provider] = after
+        self._set(provider, purchase, amount)
         return True
 
-    def give_back(self, provider: str, credits: int | None) -> None:
-        """Release a reservation: the job was not accepted, or was refunded."""
-        self._committed[provider] = self.committed(provider) - (credits or 0)
+    def give_back(self, provider: str, purchase: str) -> None:
+        """Release a reservation: the job was not accepted; one that is not there is no matter."""
+        if purchase in self._taken.get(provider, {}):
+            self._set(provider, purchase, 0)
 
-    def correct(self, provider: str, credits: int | None, reported: int) -> None:
-        """Replace a reservation by what the provider says it charges."""
-        self._committed[provider] = self.committed(provider) - (credits or 0) + reported
+    def charge(self, provider: str, purchase: str, credits: int, *, before: int | None) -> None:
+        """Note what the provider says a purchase costs, 0 after a refund; `before` is what its receipt had said.
+
+        A purchase of an earlier run is none of this run's: only the budget, which counts receipts, follows it.
+        """
+        if purchase in self._taken.get(provider, {}):
+            self._set(provider, purchase, credits)
+        else:
+            self._spent[provider] = self._spent.get(provider, 0) + credits - (before or 0)
+
+    def _set(self, provider: str, purchase: str, credits: int) -> None:
+        taken = self._taken.setdefault(provider, {})
+        self._total[provider] = self.committed(provider) - taken.get(purchase, 0) + credits
+        taken[purchase] = credits

@@ -55,7 +55,14 @@ def test_every_command_of_the_guide_runs(server: Server, folder: Path) -> None:
     for line in COMMAND_LINES:
         assert line.startswith("kbatch "), line
         done = subprocess.run(
-            line, shell=True, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+            line,
+            shell=True,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
         assert done.returncode in EXPECTED.get(line, {0}), f"{line}\n{done.stdout}\n{done.stderr}"
     assert server.charged("apiframe") == 120

@@ -35,9 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_schemas_cards_and_the_typing_marker(wheel: Path) -> None:
     """Every file of `schemas/` is inside, where importlib.resources finds it."""
     inside = set(zipfile.ZipFile(wheel).namelist())
-    expected = {
-        f"kbatch/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "schemas").rglob("*.json")
-    }
+    expected = {f"kbatch/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "schemas").rglob("*.json")}
     assert expected <= inside
     assert {"kbatch/py.typed", "kbatch/schemas/__init__.py"} <= inside
 
@@ -53,7 +51,12 @@ def test_the_wheel_works_from_another_directory(wheel: Path, tmp_path: Path) -> 
     def kbatch(*words: str) -> str:
         code = f"import sys; sys.path.insert(0, {str(site)!r}); from kbatch.cli import main; main()"
         done = subprocess.run(
-            [sys.executable, "-c", code, *words], cwd=elsewhere, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-c", code, *words],
+            cwd=elsewhere,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

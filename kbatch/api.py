@@ -1,0 +1,124 @@
+"""The Python API: load a manifest, plan it, run the plan with someone's consent; the same pipeline as the commands.
+
+    import kbatch
+
+    campaign = kbatch.load("campaign.yaml", simulate=True)
+    proposal = kbatch.plan(campaign, only=["hero"])
+    outcome = await kbatch.run(proposal, consent=proposal.plan.digest)
+
+Errors are those of `kbatch.problems`: `Invalid` with all problems, `Refused`, `ProviderStopped`. Nothing is printed, and
+nothing is kept between calls.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from kbatch.files import Lock
+from kbatch.loading import Loaded, Options, load_manifest
+from kbatch.plan.ceilings import read_ceilings
+from kbatch.plan.consent import Given, Terms, confirm
+from kbatch.plan.plan import Plan
+from kbatch.plan.selection import Selection
+from kbatch.plan.summary import Summary
+from kbatch.prepare import load_state, lock_path, lockfile_path, make_plan
+from kbatch.problems import Invalid, Refused
+from kbatch.run.context import Options as RunOptions
+from kbatch.run.execute import Scene, execute
+from kbatch.run.happenings import Happening, Tell
+from kbatch.run.lines import Wiring
+from kbatch.run.outcome import Outcome
+from kbatch.simulated import simulator_app
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A loaded manifest with the lockfile that belongs to it."""
+
+    loaded: Loaded
+    lockfile: Path
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A plan that can be agreed to by its digest, with what it was made from."""
+
+    campaign: Campaign
+    plan: Plan
+    summary: Summary
+    selection: Selection
+
+
+def load(
+    path: str | Path, *, profile: str | None = None, simulate: bool = False, lockfile: str | Path | None = None
+) -> Campaign:
+    """Load a manifest; Invalid carries everything that is wrong with it."""
+    manifest = Path(path)
+    chosen = None if lockfile is None else Path(lockfile)
+    loaded = load_manifest(manifest, Options(profile=profile, simulated=simulate))
+    where = lockfile_path(manifest, simulated=simulate, chosen=chosen)
+    return Campaign(loaded=loaded, lockfile=where, simulated=simulate)
+
+
+def plan(
+    campaign: Campaign,
+    *,
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    first: int | None = None,
+    replace: Sequence[str] = (),
+) -> Proposal:
+    """Plan the selected jobs of a campaign against its lockfile; GLOBs as on the command line. Nothing is sent."""
+    selection = Selection(only=tuple(only), exclude=tuple(exclude), first=first, replace=tuple(replace))
+    planned = make_plan(campaign.loaded, load_state(campaign.loaded, campaign.lockfile), selection)
+    return Proposal(campaign=campaign, plan=planned.plan, summary=planned.summary, selection=selection)
+
+
+async def run(
+    proposal: Proposal,
+    *,
+    consent: str,
+    max_credits: Sequence[str] = (),
+    allow_unpriced: int = 0,
+    environment: Mapping[str, str] | None = None,
+    tell: Tell | None = None,
+) -> Outcome:
+    """Carry out a proposal; `consent` is the digest of its plan, and Refused is raised when that is not the plan now.
+
+    `max_credits` are ceilings such as `apiframe=500`; keys are read from `environment`, the process's own by default.
+    """
+    campaign = proposal.campaign
+    loaded = campaign.loaded
+    with Lock(lock_path(campaign.lockfile)):  # in this thread: the lock belongs to the thread that took it
+        found = await anyio.to_thread.run_sync(load_state, loaded, campaign.lockfile)
+        planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection)
+        if consent != planned.plan.digest:
+            message = f"the plan now has the digest {planned.plan.digest}, not the agreed {consent}"
+            raise Refused("digest-differs", message, hint="plan again and look at what changed")
+        ceilings, problems = read_ceilings(planned.plan, max_credits)
+        if problems:
+            raise Invalid(problems)
+        terms = Terms(ceilings=ceilings, allow_unpriced=allow_unpriced, simulated=campaign.simulated)
+        app = simulator_app(found.lockfile, loaded, faults=None) if campaign.simulated else None
+        scene = Scene(
+            folder=loaded.folder,
+            tree=loaded.tree,
+            jobs=loaded.jobs,
+            lockfile_path=campaign.lockfile,
+            loaded=found,
+            wiring=Wiring(
+                environment=os.environ if environment is None else environment,
+                app=app,
+                concurrency=loaded.settings.concurrency,
+            ),
+            options=RunOptions(),
+        )
+        return await execute(confirm(planned.plan, terms, Given.DIGEST), scene, tell or _ignore)
+
+
+def _ignore(_happening: Happening) -> None:
+    """Tell nobody."""

@@ -1,0 +1,89 @@
+"""How values stand in a text, and what is said of those that cannot."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.utils import missing
+
+from kbatch.manifest.drafts import FrameCall
+
+
+class MissingName(Exception):
+    """A template used something that is not there: `name` was looked up in `known` (None when it is not a mapping)."""
+
+    def __init__(self, name: str, known: tuple[str, ...] | None, holder: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = known
+        self.holder = holder
+
+
+class NotText(Exception):
+    """A value that no text can hold stands inside one: `kind` says what it is, `fields` what it offers."""
+
+    def __init__(self, kind: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.fields = fields
+
+
+class Forbidden(SecurityError):
+    """A template reached for an attribute that it may not have; `allowed` are those that it may."""
+
+    def __init__(self, name: str, holder: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"`{name}` of {holder} is not allowed in a template")
+        self.name = name
+        self.allowed = allowed
+
+
+class Missing(StrictUndefined):
+    """An undefined value that raises `MissingName` whenever it is used, with what was known instead."""
+
+    __slots__ = ()
+
+    def __init__(self, hint: Any = None, obj: Any = missing, name: Any = None, exc: Any = UndefinedError) -> None:
+        if exc is not UndefinedError:
+            super().__init__(hint, obj, name, exc)
+            return
+        known = tuple(map(str, obj)) if isinstance(obj, Mapping) else None
+        holder = "" if obj is missing else kind_of(obj)
+        said = f"[{name}]" if isinstance(obj, list | tuple | range) else str(name)
+
+        def raise_what(_message: Any = None) -> MissingName:
+            return MissingName(said, known, holder)
+
+        super().__init__(hint, obj, name, raise_what)  # type: ignore[arg-type]
+
+
+def as_text(value: Any) -> str:
+    """Return how a value stands in a text; NotText for mappings, lists, frames and empty values."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, StrictUndefined):
+        return str(value)
+    raise NotText(kind_of(value), tuple(map(str, value)) if isinstance(value, Mapping) else ())
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, for a message."""
+    if value is None:
+        return "an empty value"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple | range):
+        return "a list"
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, FrameCall):
+        return "a clip's frame"
+    return "a function" if callable(value) else "this value"

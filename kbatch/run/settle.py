@@ -1,0 +1,90 @@
+"""Finds out what became of a send without an answer: the same key again while that is safe, else the job list.
+
+What is safe, the provider's own clock decides, asked for anew each time: this machine's may have jumped since. A key
+belongs to an account, so another account is never sent the same again. A send that nobody wants any more is only looked
+for: to send it again might buy it.
+"""
+
+from datetime import datetime, timedelta
+
+from kbatch.providers.base import Accepted, Listed, NotNow, Unknown
+from kbatch.receipts.receipt import Receipt
+from kbatch.run.buy import Bought, MaybeBought, Purchase, record_accepted, send_again
+from kbatch.run.context import Line, Run
+from kbatch.run.happenings import Moment
+from kbatch.run.inputs import expired_uploads
+from kbatch.run.lookup import find_job
+
+WINDOW = timedelta(hours=20)
+"""How long a key is relied on, of the 24 hours for which Apiframe documents to know it."""
+
+_BACKWARDS = timedelta(minutes=5)
+_RESENDS = 5
+_UNKNOWN = "sent, and nobody knows whether it was accepted: `kbatch reconcile` settles it"
+
+
+async def settle(
+    run: Run, line: Line, fingerprint: str, *, wanted: bool = True, after: MaybeBought | None = None
+) -> Purchase:
+    """Return what is found out about an unknown send; `after` is what its first answer said, `wanted` as above."""
+    receipt = run.renders[fingerprint]
+    if wanted and line.provider.resends and receipt.body and not (after and after.exists):
+        answer = await _send_until_answered(run, line, fingerprint, after.retry_after_s if after else None)
+        if isinstance(answer, Accepted):
+            return Bought(credits=answer.credits)
+    if line.provider.lists_jobs:
+        found = await _look_up(run, line, fingerprint)
+        if isinstance(found, Listed):
+            return Bought(credits=found.credits)
+        if isinstance(found, NotNow):
+            run.say(Moment.NOTE, receipt.address, f"the job list cannot be read: {found.message}")
+    return MaybeBought(reason=_UNKNOWN)
+
+
+async def _send_until_answered(
+    run: Run, line: Line, fingerprint: str, retry_after_s: float | None
+) -> Accepted | None:
+    for attempt in range(_RESENDS):
+        await run.wait_to_submit(line, attempt, retry_after_s)
+        receipt = run.renders[fingerprint]
+        if run.stopping.soft or line.stopped or not await _safe(run, line, receipt):
+            return None
+        outcome = await send_again(run, line, fingerprint, receipt)
+        if isinstance(outcome, Accepted):
+            return outcome
+        if isinstance(outcome, Unknown):
+            if outcome.exists:
+                return None
+            retry_after_s = outcome.retry_after_s
+    return None
+
+
+async def _safe(run: Run, line: Line, receipt: Receipt) -> bool:
+    """Whether a resend can only bring the first purchase to light, or make it: the same key, known, and all inputs."""
+    line.heard = None
+    await line.ask_balance()
+    theirs = line.their_time()
+    if theirs is None or not within_window(receipt.provider_time, theirs):
+        return False
+    if receipt.account is not None and line.account is not None and receipt.account != line.account:
+        run.say(Moment.NOTE, receipt.address, "it was sent with another account's key, so it is not sent again")
+        return False
+    return not expired_uploads(run.uploaded, receipt, theirs)
+
+
+def within_window(sent: str | None, now: datetime) -> bool:
+    """Whether the provider still knows the key of a send, both moments by its own clock; unknown is no.
+
+    >>> within_window("2026-01-01T00:00:00Z", datetime.fromisoformat("2026-01-01T19:59:59Z"))
+    True
+    """
+    return sent is not None and -_BACKWARDS <= now - datetime.fromisoformat(sent) < WINDOW
+
+
+async def _look_up(run: Run, line: Line, fingerprint: str) -> Listed | NotNow | None:
+    """Look for the job and claim it at once: two sends that look alike must not both take the same one."""
+    async with line.looking:
+        found = await find_job(run, line, run.renders[fingerprint])
+        if isinstance(found, Listed):
+            await record_accepted(run, line, fingerprint, found.job_id, by="list")
+        return found
