@@ -116,6 +116,7 @@ async def run(
                 concurrency=loaded.settings.concurrency,
             ),
             options=RunOptions(),
+            replacing=planned.replacing,
         )
         return await execute(confirm(planned.plan, terms, Given.DIGEST), scene, tell or _ignore)
 

@@ -82,9 +82,20 @@ def names_in(folder: Path, pattern: str) -> list[Path]:
     return sorted(path for path in folder.glob(pattern) if path.is_file())
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Return every file under `folder`, links as they are, sorted; empty when there is no such folder."""
+    found = (Path(where) / name for where, _, names in os.walk(folder) for name in names)
+    return sorted(found)
+
+
 def packaged(name: str) -> bytes:
     """Return a file of the packaged `schemas` folder, such as `models/apiframe/kling-2.1.json`."""
     return resources.files("kbatch.schemas").joinpath(name).read_bytes()
+
+
+def packaged_page(name: str) -> str:
+    """Return a part of the HTML pages that lie beside `kbatch.report`: a template, the style or the script."""
+    return resources.files("kbatch.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def packaged_cards() -> Iterator[tuple[str, bytes]]:
@@ -322,6 +333,8 @@ class Lock:
 
 # the tree that a manifest may read
 
+_IN_TREE = "paths are relative to the manifest and stay within its git root, or its folder"
+
 
 @dataclass(slots=True)
 class Folder:
@@ -355,25 +368,30 @@ class Folder:
         return data
 
     def _locate(self, reference: str) -> Path:
-        hint = "paths are relative to the manifest and stay within its git root, or its folder"
-        windows = PureWindowsPath(reference)
-        if "\0" in reference or PurePosixPath(reference).is_absolute() or windows.drive or windows.root:
-            raise Unreadable("path-outside-tree", f"`{reference}` is not a relative path", hint=hint)
-        if any(_hidden(part) for part in windows.parts):
-            raise Unreadable("path-hidden", f"`{reference}` has a component that begins with a dot", hint=hint)
+        check_reference(reference)
         try:
             path = Path(os.path.realpath(self.base / reference))
         except (OSError, ValueError) as error:
             raise Unreadable("file-unreadable", f"`{reference}` cannot be resolved: {error}") from error
         if not path.is_relative_to(self.root):
-            raise Unreadable("path-outside-tree", f"`{reference}` leads out of the manifest's tree", hint=hint)
+            raise Unreadable("path-outside-tree", f"`{reference}` leads out of the manifest's tree", hint=_IN_TREE)
         within = self.base if path.is_relative_to(self.base) else self.root
-        if any(_hidden(part) for part in path.relative_to(within).parts):
-            raise Unreadable("path-hidden", f"`{reference}` leads to a component that begins with a dot", hint=hint)
+        if any(is_hidden(part) for part in path.relative_to(within).parts):
+            raise Unreadable("path-hidden", f"`{reference}` leads to a component that begins with a dot", hint=_IN_TREE)
         return path
 
 
-def _hidden(part: str) -> bool:
+def check_reference(reference: str) -> None:
+    """Raise Unreadable for what no manifest may name, whatever stands there: absolute paths and hidden components."""
+    windows = PureWindowsPath(reference)
+    if "\0" in reference or PurePosixPath(reference).is_absolute() or windows.drive or windows.root:
+        raise Unreadable("path-outside-tree", f"`{reference}` is not a relative path", hint=_IN_TREE)
+    if any(is_hidden(part) for part in windows.parts):
+        raise Unreadable("path-hidden", f"`{reference}` has a component that begins with a dot", hint=_IN_TREE)
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a component of a path begins with a dot, `.` and `..` themselves aside."""
     return part.startswith(".") and part not in (".", "..")
 
 

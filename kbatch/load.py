@@ -17,7 +17,7 @@ from kbatch.manifest.document import Document, read_document
 from kbatch.manifest.findings import Findings, place_of
 from kbatch.manifest.form import check_form
 from kbatch.manifest.pictures import Picture, read_picture
-from kbatch.manifest.resolve import Wanted, resolve
+from kbatch.manifest.resolve import Tree, Wanted, resolve
 from kbatch.manifest.settings import Settings, read_settings
 from kbatch.manifest.shape import shape_schema
 from kbatch.manifest.strict import strict_validator
@@ -26,6 +26,8 @@ from kbatch.plan.lint import lint
 from kbatch.problems import Complaint, Invalid, Mark, Problem
 
 DEFAULT_MANIFEST = "kbatch.yaml"
+MOST_BYTES = 11 * 1024 * 1024
+"""More than any manifest may have, so that its reader can say how many are allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +78,41 @@ def _validators() -> tuple[Any, Any]:
 
 def load(path: Path, options: Options | None = None) -> Loaded:
     """Return a loaded manifest; Invalid carries all problems, warnings among them, when one of them is an error."""
-    options = options or Options()
-    document, digest = _read(path)
+    data = _read(path)
+    tree = Folder.of(path)
+    read = understand(data, str(path), tree, options or Options())
+    return Loaded(
+        path=path,
+        document=read.document,
+        tree=tree,
+        settings=read.settings,
+        jobs=read.jobs,
+        catalog=load_catalog(),
+        digest=sha256(data).hexdigest(),
+        warnings=read.warnings,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """What a manifest's text says, wherever it came from: its settings, its jobs in order, and warnings."""
+
+    document: Document
+    settings: Settings
+    jobs: tuple[Job, ...]
+    warnings: tuple[Problem, ...]
+
+
+def understand(data: bytes, name: str, tree: Tree, options: Options) -> Understood:
+    """Return what a manifest's text says: marks call it `name`, further files come from `tree`; Invalid as `load`."""
+    document = read_document(data, name)
+    if isinstance(document, tuple):
+        raise Invalid(document)
     findings = Findings(document)
     check_form(document, *_validators(), findings)
     if findings.fatal:
         raise Invalid(findings.problems())
     settings = read_settings(document.value, options.profile, simulated=options.simulated)
-    tree = Folder.of(path)
     wanted = Wanted(profile=options.profile, output_dir=settings.output_dir, max_jobs=options.max_jobs)
     drafts = resolve(document, tree, wanted, findings)
     catalog = load_catalog()
@@ -94,33 +123,20 @@ def load(path: Path, options: Options | None = None) -> Loaded:
         raise Invalid(problems)
     money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), said=problems)
     warnings = tuple(sorted((*problems, *money), key=place_of))
-    return Loaded(
-        path=path,
-        document=document,
-        tree=tree,
-        settings=settings,
-        jobs=jobs,
-        catalog=catalog,
-        digest=digest,
-        warnings=warnings,
-    )
+    return Understood(document=document, settings=settings, jobs=jobs, warnings=warnings)
 
 
-def _read(path: Path) -> tuple[Document, str]:
+def _read(path: Path) -> bytes:
     name = str(path)
     start = Mark(file=name, line=1, column=1)
     try:
-        data = read_bytes(path, limit=11 * 1024 * 1024)
+        return read_bytes(path, limit=MOST_BYTES)
     except FileNotFoundError:
         hint = "`kbatch init` writes one" if path.name == DEFAULT_MANIFEST else None
         raise Invalid([Problem(code="file-not-found", message=f"there is no file `{name}`", hint=hint)]) from None
     except OSError as error:
         message = f"`{name}` cannot be read: {error.strerror}"
         raise Invalid([Problem(code="file-unreadable", message=message, mark=start)]) from error
-    document = read_document(data, name)
-    if isinstance(document, tuple):
-        raise Invalid(document)
-    return document, sha256(data).hexdigest()
 
 
 def _read_prices(catalog: Catalog, settings: Settings, findings: Findings) -> dict[str, OwnPrice]:
@@ -133,7 +149,7 @@ def _read_prices(catalog: Catalog, settings: Settings, findings: Findings) -> di
     return dict(prices)
 
 
-def _pictures(tree: Folder) -> Callable[[str], Picture | Complaint]:
+def _pictures(tree: Tree) -> Callable[[str], Picture | Complaint]:
     """Return a reader of picture references that decodes each only once."""
     known: dict[str, Picture | Complaint] = {}
 

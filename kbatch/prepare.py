@@ -12,9 +12,11 @@ from kbatch.plan.selection import Selection, addresses, select
 from kbatch.plan.summary import Summary, summarize
 from kbatch.problems import Invalid, Refused
 from kbatch.receipts import state
-from kbatch.receipts.lockfile import Entry, Lockfile
+from kbatch.receipts.attempts import moment
+from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.receipts.runs import unfinished
+from kbatch.run.ending import other_indexes
 from kbatch.run.lines import concurrency_of
 
 
@@ -44,11 +46,16 @@ def load_state(loaded: Loaded, lockfile: Path) -> state.Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan with its summary, and how many jobs each provider may run at once."""
+    """A plan with its summary, and how many jobs each provider may run at once.
+
+    `replacing` are the fingerprints that are to be bought again, those too that an interrupted run has bought already:
+    a run that names them all and finishes has finished that replacement.
+    """
 
     plan: Plan
     summary: Summary
     concurrency: Mapping[str, int]
+    replacing: frozenset[str] = frozenset()
 
 
 def make_plan(
@@ -64,16 +71,16 @@ def make_plan(
     index = lockfile.profiles.get(profile, {}) if profile else lockfile.jobs
     failed = frozenset(job.address for job in loaded.jobs if _failed(lockfile.renders.get(job.fingerprint)))
     jobs, problems = select(loaded.jobs, selection, failed)
-    replace, more = addresses(selection.replace, loaded.jobs, "--replace")
+    wanted, more = addresses(selection.replace, loaded.jobs, "--replace")
     if problems or more:
         raise Invalid((*problems, *more))
-    replace -= _replaced_already(loaded, found)
+    replaced = wanted & _replaced_already(loaded, found)
     past = Past(
         renders=lockfile.renders,
         addresses={address: entry.fingerprint for address, entry in index.items()},
         sizes=_sizes(loaded.folder, lockfile),
     )
-    entries = decide(jobs, past, Wishes(replace=replace, retry_failed=selection.failed))
+    entries = decide(jobs, past, Wishes(replace=wanted - replaced, retry_failed=selection.failed))
     if selection.first is not None:
         entries = first_purchases(entries, selection.first)
     basis = Basis(
@@ -81,12 +88,21 @@ def make_plan(
         settings=loaded.settings,
         known=frozenset(job.fingerprint for job in loaded.jobs) | _referred(lockfile, profile),
         inputs=loaded.inputs,
-        notes=found.notes,
+        notes=(*found.notes, *(_replaced_note(address) for address in sorted(replaced))),
     )
     plan = build_plan(basis, entries, lockfile.renders)
     wished = wished_concurrency or loaded.settings.concurrency
     concurrency = {name: concurrency_of(name, wished) for name in plan.providers}
-    return Planned(plan=plan, summary=summarize(plan, concurrency), concurrency=concurrency)
+    return Planned(
+        plan=plan,
+        summary=summarize(plan, concurrency),
+        concurrency=concurrency,
+        replacing=frozenset(job.fingerprint for job in jobs if job.address in wanted),
+    )
+
+
+def _replaced_note(address: str) -> str:
+    return f"`{address}` was bought again by a run that did not finish; this run finishes it, the next buys it anew"
 
 
 def _failed(receipt: Receipt | None) -> bool:
@@ -99,17 +115,14 @@ def _replaced_already(loaded: Loaded, found: state.Loaded) -> frozenset[str]:
     for began in unfinished(found.events):
         for fingerprint in began.data["replacing"]:
             receipt = found.lockfile.renders.get(fingerprint)
-            if receipt is not None and (receipt.submitted_at or "") >= began.at:
+            if receipt is not None and moment(receipt.submitted_at) >= moment(began.at):
                 done.add(fingerprint)
     return frozenset(job.address for job in loaded.jobs if job.fingerprint in done)
 
 
 def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
     """Return the fingerprints that jobs of other profiles refer to: their receipts are no orphans."""
-    indexes: dict[str | None, Mapping[str, Entry]] = {None: lockfile.jobs, **lockfile.profiles}
-    return frozenset(
-        entry.fingerprint for name, index in indexes.items() if name != profile for entry in index.values()
-    )
+    return frozenset(entry.fingerprint for index in other_indexes(lockfile, profile) for entry in index.values())
 
 
 def _sizes(folder: Path, lockfile: Lockfile) -> dict[str, int]:

@@ -3,6 +3,11 @@
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the golden files be written anew; read their difference before it is kept."""
+    parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing with them")
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Run each async test on both event loops."""

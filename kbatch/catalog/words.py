@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kbatch.catalog import codes
-from kbatch.manifest.strict import ValidationError
 from kbatch.manifest.drafts import Frame
+from kbatch.manifest.strict import ValidationError
 from kbatch.problems import Bug, Complaint, did_you_mean, nearest
 
 _NOUNS = {

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import click
 from kbatch import __version__
 from kbatch.cli.options import format_choice, max_jobs, profile
 from kbatch.load import DEFAULT_MANIFEST, Options, load, load_catalog
-from kbatch.problems import ExitCode, Invalid, Problem
+from kbatch.problems import ExitCode, Invalid, Mark, Problem
 from kbatch.report import codes, diagnostics, github, sarif
 
 _EXAMPLES = """\b
@@ -37,13 +37,13 @@ def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, for
     problems: list[Problem] = []
     for path in manifests or (Path(DEFAULT_MANIFEST),):
         found, jobs = _check(path, Options(profile=profile, max_jobs=max_jobs))
-        problems.extend(found)
+        problems.extend(found if form in ("text", "json") else _from_root(found, path))
         if form == "text":
             for problem in found:
                 click.echo(diagnostics.as_text(problem))
         click.echo(_verdict(path, found, jobs), err=True)
     if form == "github":
-        for line in github.lines(_from_root(problems)):
+        for line in github.lines(problems):
             click.echo(line)
     elif form != "text":
         click.echo(json.dumps(_as_json(problems, form), indent=2, ensure_ascii=False))
@@ -61,23 +61,19 @@ def _check(path: Path, options: Options) -> tuple[tuple[Problem, ...], int]:
 def _as_json(problems: list[Problem], form: str) -> dict[str, object]:
     if form == "json":
         return diagnostics.as_json(problems)
-    return sarif.as_json(_from_root(problems), codes.meanings(load_catalog().cards), __version__)
+    return sarif.as_json(problems, codes.meanings(load_catalog().cards), __version__)
 
 
-def _from_root(problems: Iterable[Problem]) -> list[Problem]:
-    """Name files from the workspace's root, where GitHub looks for them, else from the working folder."""
+def _from_root(problems: Iterable[Problem], path: Path) -> Iterator[Problem]:
+    """Yield problems as GitHub takes them: files named from the workspace's root, and none without a place."""
     here = Path.cwd()
-    root = Path(os.environ.get("GITHUB_WORKSPACE") or here)
-    root = root if here.is_relative_to(root) else here
-    named = []
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE") or here)
+    root = workspace if here.is_relative_to(workspace) else here
     for problem in problems:
-        mark = problem.mark
-        if mark is not None:
-            absolute = Path(os.path.abspath(mark.file))  # noqa: PTH100 - links stay as they were written
-            file = absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
-            mark = replace(mark, file=str(file))
-        named.append(replace(problem, mark=mark))
-    return named
+        mark = problem.mark or Mark(file=str(path), line=1, column=1)
+        absolute = Path(os.path.abspath(mark.file))  # noqa: PTH100 - links stay as they were written
+        file = absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
+        yield replace(problem, mark=replace(mark, file=str(file)))
 
 
 def _verdict(path: Path, problems: tuple[Problem, ...], jobs: int) -> str:

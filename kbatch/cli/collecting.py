@@ -58,7 +58,7 @@ def collect(
             decisions=decisions,
             interactive=console.is_terminal(),
         )
-        confirmed = confirm(planned.plan, Terms(ceilings=NOTHING), None)
+        confirmed = confirm(planned.plan, Terms(ceilings=NOTHING, trust_prices=True), None)
         progress = console.Progress(planned.plan, planned.summary)
         outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
     report(outcome, loaded, flags["form"])

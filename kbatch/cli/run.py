@@ -100,6 +100,7 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
             wiring=Wiring(environment=os.environ, app=app, concurrency=concurrency),
             options=RunOptions(max_failures=1 if flags["fail_fast"] else flags["max_failures"]),
             interactive=console.is_terminal(),
+            replacing=planned.replacing,
         )
         progress = console.Progress(planned.plan, planned.summary)
         with EventsFile(flags["events"]) as events:
@@ -174,10 +175,11 @@ def collect_outcome(work: Callable[[Callable[[Happening], None]], Any], progress
     """Run the event loop with live progress, and return what the run came to."""
     with progress:
         try:
-            return anyio.run(work, progress.tell)
+            outcome: Outcome = anyio.run(work, progress.tell)
         except BaseExceptionGroup as group:
             known = _only(group)
             raise known from group
+    return outcome
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,4 +1,4 @@
-"""Reads the `matrix` of a manifest or a shot: axes from lists, templates and data rows, labels, and the rules on them."""
+"""Reads the `matrix` of a manifest or a shot: axes from lists, templates and data rows, their labels, and the rules."""
 
 import re
 from collections.abc import Mapping
@@ -6,163 +6,195 @@ from dataclasses import dataclass
 from typing import Any
 
 from kbatch.manifest.drafts import Path
+from kbatch.manifest.faults import Fault, say_fault
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.labels import label_of
 from kbatch.manifest.matrix import Matrix, Point
-from kbatch.manifest.template import Fault, Templates, check_names, is_template
+from kbatch.manifest.template import Templates, check_names, is_template
 from kbatch.problems import did_you_mean
 
-RESERVED = frozenset(("vars", "data", "matrix", "shot", "take", "slug", "labels", "last_frame", "first_frame", "loop", "self"))
+ALWAYS = frozenset(("vars", "data", "matrix", "shot", "take", "slug", "labels", "last_frame", "first_frame"))
+"""Names that every template has."""
+
+_WORDS = frozenset(
+    (
+        "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "elif", "for",
+        "set", "with", "import", "from", "as", "macro", "call", "filter", "block", "loop", "self", "super", "caller",
+        "varargs", "kwargs", "range", "dict", "namespace",
+    )
+)  # fmt: skip
+RESERVED = ALWAYS | _WORDS
+"""Names that nothing of a manifest's own can have: a template would see the other meaning."""
+
 _NAME = re.compile(r"[^\W\d]\w*\Z")
 _RULES = ("include", "exclude", "zip")
+_LABELLED = "a mapping is labelled by its `id`, `key`, `slug` or `name`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What reading a matrix needs: the compiled templates, the names and values they may use, and where to complain."""
+    """What reading a matrix needs: the compiled templates, the values they may use, and where to complain.
+
+    `taken` are names that an axis may not have.
+    """
 
     templates: Templates
     scope: Mapping[str, Any]
     findings: Findings
+    taken: frozenset[str]
 
 
-def read_matrix(raw: Mapping[str, Any], where: Path, reading: Reading, taken: frozenset[str] = frozenset()) -> Matrix | None:
-    """Return the matrix, or None when something in it is wrong; `taken` are names that an axis may not have."""
-    axes: dict[str, tuple[Point, ...]] = {}
-    good = True
-    for name, values in raw.items():
-        if name in _RULES:
-            continue
-        points = _read_axis(name, values, (*where, name), reading) if _check_name(name, (*where, name), reading, taken) else None
-        if points is None:
-            good = False
-        else:
-            axes[name] = points
-    if not good:
+def read_matrix(raw: Mapping[str, Any], where: Path, reading: Reading) -> Matrix | None:
+    """Return the matrix, or None when something in it is wrong."""
+    axes: dict[str, tuple[Point, ...] | None] = {
+        name: _read_axis(name, values, (*where, name), reading) if _check_name(name, (*where, name), reading) else None
+        for name, values in raw.items()
+        if name not in _RULES
+    }
+    good = {name: points for name, points in axes.items() if points is not None}
+    if len(good) < len(axes):
         return None
     exclude = _read_rules(raw, "exclude", where, reading)
     include = _read_rules(raw, "include", where, reading)
-    zips = _read_zips(raw, axes, where, reading.findings)
+    zips = _read_zips(raw, good, where, reading.findings)
     if exclude is None or include is None or zips is None:
         return None
-    matrix = Matrix(axes=axes, zips=zips, exclude=exclude, include=include)
-    return matrix if _check_rules(matrix, where, reading, taken) else None
+    matrix = Matrix(axes=good, zips=zips, exclude=exclude, include=include)
+    return matrix if _check_rules(matrix, where, reading) else None
 
 
-def _check_name(name: str, where: Path, reading: Reading, taken: frozenset[str]) -> bool:
+def name_fault(name: str) -> str | None:
+    """Return the hint that tells why nothing of a manifest's own can have this name, None when it can."""
+    return "it has a meaning of its own in templates; choose another name" if name in RESERVED else None
+
+
+def _check_name(name: str, where: Path, reading: Reading) -> bool:
     say = reading.findings.say
     if not _NAME.match(name):
         hint = "letters, digits and `_`, so that templates can use it"
         say("axis-name", where, f"`{name}` cannot name an axis", hint=hint, on_key=True)
-        return False
-    if name in RESERVED or name in _RULES:
-        say("name-reserved", where, f"`{name}` has a meaning of its own in templates", hint="choose another name", on_key=True)
-        return False
-    if name in taken:
+    elif name in RESERVED or name in _RULES:
+        say("name-reserved", where, f"`{name}` cannot name an axis", hint=name_fault(name), on_key=True)
+    elif name in reading.taken:
         hint = "an axis, a variable and a top-level axis cannot share a name"
         say("name-taken", where, f"`{name}` is already a name of the manifest", hint=hint, on_key=True)
-        return False
-    return True
+    else:
+        return True
+    return False
 
 
 def _read_axis(name: str, values: Any, where: Path, reading: Reading) -> tuple[Point, ...] | None:
     say = reading.findings.say
-    listed = _render(values, where, reading)
+    listed = values if isinstance(values, list) else _render(values, where, reading)
     if isinstance(listed, Fault):
         return None
-    if not isinstance(listed, list | tuple | range):
-        say("axis-not-a-list", where, f"axis `{name}` is not a list", hint=f"write `{name}: [{values}]`" if not is_template(values) else None)
+    if not isinstance(listed, list):
+        say(
+            "axis-not-a-list",
+            where,
+            f"axis `{name}` is not a list",
+            hint="an axis is a list, or a template that yields one",
+        )
         return None
     if not listed:
-        say("axis-empty", where, f"axis `{name}` has no values, so the shot would have no jobs")
+        say("axis-empty", where, f"axis `{name}` has no values, so there would be no jobs")
         return None
-    points: list[Point] = []
-    labels: dict[str, int] = {}
+    return _read_points(name, listed, where, reading, written=isinstance(values, list))
+
+
+def _read_points(
+    name: str, listed: list[Any], where: Path, reading: Reading, *, written: bool
+) -> tuple[Point, ...] | None:
+    """Read an axis's values; those that a template yields have their place where the template stands."""
+    say = reading.findings.say
+    points: dict[str, tuple[int, Point]] = {}
     good = True
-    written = isinstance(values, list)
     for index, raw in enumerate(listed):
         at = (*where, index) if written else where
         value = _render(raw, at, reading) if written else raw
+        label = None if isinstance(value, Fault) else label_of(value)
         if isinstance(value, Fault):
             good = False
-            continue
-        label = label_of(value)
-        if label is None:
-            hint = "a mapping is labelled by its `id`, `key`, `slug` or `name`" if isinstance(value, Mapping) else None
+        elif label is None:
+            hint = _LABELLED if isinstance(value, Mapping) else None
             say("axis-label", at, f"value {index + 1} of axis `{name}` has no label", hint=hint)
             good = False
-        elif label in labels:
-            other = f"values {labels[label] + 1} and {index + 1} of axis `{name}` have the same label `{label}`"
-            say("axis-label-twice", at, other, hint="give each a mapping with an `id` of its own")
+        elif label in points:
+            twins = f"values {points[label][0] + 1} and {index + 1} of axis `{name}` have the same label `{label}`"
+            say("axis-label-twice", at, twins, hint="remove one, or make each a mapping with an `id` of its own")
             good = False
         else:
-            labels[label] = index
-            points.append(Point(label, value))
-    return tuple(points) if good else None
+            points[label] = index, Point(label, value)
+    return tuple(point for _, point in points.values()) if good else None
 
 
 def _render(value: Any, where: Path, reading: Reading) -> Any:
-    """Return a value with its template rendered, if it is one; a Fault once it has been said."""
-    if not is_template(value):
+    """Return a value with its templates rendered; a Fault once it has been said."""
+    if not isinstance(value, Mapping | list) and not is_template(value):
         return value
-    template = reading.templates.compile(value)
-    if not isinstance(template, Fault):
-        faults = check_names(template, frozenset(reading.scope))
-        result = faults[0] if faults else template.render(reading.scope)
-    else:
-        result = template
+    result: Any = reading.templates.structure(value)
+    if not isinstance(result, Fault):
+        faults = check_names(result, frozenset(reading.scope))
+        result = faults[0] if faults else result.render(reading.scope)
     if isinstance(result, Fault):
-        reading.findings.say(result.code, where, result.message, hint=result.hint, word=result.word)
+        say_fault(reading.findings, result, where)
     return result
 
 
-def _read_rules(raw: Mapping[str, Any], kind: str, where: Path, reading: Reading) -> tuple[Mapping[str, Any], ...] | None:
+def _read_rules(
+    raw: Mapping[str, Any], kind: str, where: Path, reading: Reading
+) -> tuple[Mapping[str, Any], ...] | None:
     rules: list[Mapping[str, Any]] = []
-    good = True
     for index, rule in enumerate(raw.get(kind, [])):
-        values = {name: _render(value, (*where, kind, index, name), reading) for name, value in rule.items()}
-        good = good and not any(isinstance(value, Fault) for value in values.values())
-        rules.append(values)
+        rules.append({name: _render(value, (*where, kind, index, name), reading) for name, value in rule.items()})
+    good = not any(isinstance(value, Fault) for rule in rules for value in rule.values())
     return tuple(rules) if good else None
 
 
-def _read_zips(raw: Mapping[str, Any], axes: Mapping[str, tuple[Point, ...]], where: Path, findings: Findings) -> tuple[tuple[str, ...], ...] | None:
+def _read_zips(
+    raw: Mapping[str, Any], axes: Mapping[str, tuple[Point, ...]], where: Path, findings: Findings
+) -> tuple[tuple[str, ...], ...] | None:
     groups: list[tuple[str, ...]] = []
-    used: set[str] = set()
     good = True
     for index, group in enumerate(raw.get("zip", [])):
         at = (*where, "zip", index)
-        unknown = [name for name in group if name not in axes]
-        if unknown:
-            findings.say("unknown-axis", at, f"there is no axis `{unknown[0]}` to zip", hint=did_you_mean(unknown[0], axes), word=unknown[0])
+        fault = _zip_fault(group, axes, {name for earlier in groups for name in earlier})
+        if fault is not None:
+            say_fault(findings, fault, at)
             good = False
-        elif used & set(group) or len(set(group)) != len(group):
-            findings.say("zip-twice", at, "an axis is zipped twice")
-            good = False
-        elif len({len(axes[name]) for name in group}) > 1:
-            lengths = ", ".join(f"`{name}` has {len(axes[name])}" for name in group)
-            findings.say("zip-length", at, f"zipped axes must be equally long: {lengths}")
-            good = False
-        used.update(group)
         groups.append(tuple(group))
     return tuple(groups) if good else None
 
 
-def _check_rules(matrix: Matrix, where: Path, reading: Reading, taken: frozenset[str]) -> bool:
+def _zip_fault(group: list[str], axes: Mapping[str, tuple[Point, ...]], used: set[str]) -> Fault | None:
+    unknown = next((name for name in group if name not in axes), None)
+    if unknown is not None:
+        return Fault("unknown-axis", f"there is no axis `{unknown}` to zip", did_you_mean(unknown, axes), word=unknown)
+    twice = next((name for place, name in enumerate(group) if name in used or name in group[:place]), None)
+    if twice is not None:
+        return Fault("zip-twice", f"the axis `{twice}` is zipped twice", word=twice)
+    if len({len(axes[name]) for name in group}) > 1:
+        lengths = ", ".join(f"`{name}` has {len(axes[name])}" for name in group)
+        return Fault("zip-length", f"zipped axes must be equally long: {lengths}")
+    return None
+
+
+def _check_rules(matrix: Matrix, where: Path, reading: Reading) -> bool:
     say = reading.findings.say
     good = True
     for index, rule in enumerate(matrix.exclude):
         for name in rule:
             if name not in matrix.axes:
-                hint = did_you_mean(name, matrix.axes)
-                say("unknown-axis", (*where, "exclude", index, name), f"there is no axis `{name}` to exclude from", hint=hint, on_key=True)
+                at, hint = (*where, "exclude", index, name), did_you_mean(name, matrix.axes)
+                say("unknown-axis", at, f"there is no axis `{name}` to exclude from", hint=hint, on_key=True)
                 good = False
     for index, rule in enumerate(matrix.include):
         for name, value in rule.items():
             at = (*where, "include", index, name)
-            if name not in matrix.axes and not _check_name(name, at, reading, taken):
+            if name not in matrix.axes and not _check_name(name, at, reading):
                 good = False
-            elif value is None or isinstance(value, list) or (isinstance(value, Mapping) and label_of(value) is None):
-                say("axis-label", at, f"the value of `{name}` has no label", hint="a mapping is labelled by its `id`, `key`, `slug` or `name`")
+            elif label_of(value) is None:
+                hint = _LABELLED if isinstance(value, Mapping) else "a text, a number, true or false, or a mapping"
+                say("axis-label", at, f"the value of `{name}` has no label", hint=hint)
                 good = False
     return good

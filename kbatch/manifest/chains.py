@@ -5,13 +5,67 @@ Axes that both jobs have and that the call does not name match by value; the tak
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
-from kbatch.manifest.drafts import Draft, Frame, FrameCall
+from kbatch.manifest.drafts import Draft, Frame, FrameCall, Path
+from kbatch.manifest.faults import Fault, say_fault
+from kbatch.manifest.findings import Findings
 from kbatch.manifest.labels import label_of
-from kbatch.manifest.template import Fault
 from kbatch.problems import did_you_mean
+
+
+def chain(findings: Findings, drafts: list[Draft], shots: Sequence[str]) -> list[Draft]:
+    """Return the drafts with every frame call replaced by the job it means; `shots` are all ids of the manifest.
+
+    A draft whose frame cannot be found is left out, once that has been said.
+    """
+    if not any(_calls(draft) for draft in drafts):
+        return drafts
+    jobs = Jobs.of(drafts, shots)
+    found = [_find_frames(findings, jobs, draft) for draft in drafts]
+    chained = [draft for draft in found if draft is not None]
+    if len(chained) == len(drafts):
+        _check_cycles(findings, chained)
+    return chained
+
+
+def _calls(draft: Draft) -> dict[str, FrameCall]:
+    return {name: value for name, value in draft.params.items() if isinstance(value, FrameCall)}
+
+
+def _find_frames(findings: Findings, jobs: "Jobs", draft: Draft) -> Draft | None:
+    calls = _calls(draft)
+    if not calls:
+        return draft
+    frames = {name: jobs.find(call, draft) for name, call in calls.items()}
+    for name, found in frames.items():
+        if isinstance(found, Fault):
+            path = draft.origins[f"params.{name}"].path
+            say_fault(findings, found, path, jobs=(draft.address, len(jobs.by_shot[draft.shot])))
+    if any(isinstance(found, Fault) for found in frames.values()):
+        return None
+    return replace(draft, params={**draft.params, **frames})
+
+
+def _check_cycles(findings: Findings, drafts: list[Draft]) -> None:
+    _, cycle = in_order({draft.address: upstream_of(draft.params) for draft in drafts})
+    if not cycle:
+        return
+    by_address = {draft.address: draft for draft in drafts}
+    paths = [_path_of_frame(by_address[job], upstream) for job, upstream in pairwise(cycle)]
+    first = min(range(len(paths)), key=lambda index: findings.document.mark(paths[index]).line)
+    around = [*cycle[first:-1], *cycle[: first + 1]]
+    lines = sorted({findings.document.mark(path).line for path in paths})
+    places = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
+    message = f"these jobs wait for each other: {' → '.join(f'`{job}`' for job in around)} ({places})"
+    findings.say("cycle", paths[first], message, hint="one of them must begin without a frame of the others")
+
+
+def _path_of_frame(draft: Draft, upstream: str) -> Path:
+    name = next(name for name, value in draft.params.items() if getattr(value, "address", None) == upstream)
+    return draft.origins[f"params.{name}"].path
 
 
 @dataclass(slots=True)
@@ -32,40 +86,51 @@ class Jobs:
 
     def find(self, call: FrameCall, asking: Draft) -> Frame | Fault:
         """Return the frame of the one job that the call means, or why it is not one."""
-        spelled = f"{call.which}_frame('{call.shot}')"
         if call.shot not in self.shots:
-            return Fault("unknown-shot", f"there is no shot `{call.shot}`", did_you_mean(call.shot, self.shots), word=call.shot)
-        candidates = self.by_shot.get(call.shot, ())
-        theirs = {axis for draft in candidates for axis, _ in draft.axes}
+            hint = did_you_mean(call.shot, self.shots)
+            return Fault("unknown-shot", f"there is no shot `{call.shot}`", hint, word=call.shot)
+        theirs = {axis: None for draft in self.by_shot.get(call.shot, ()) for axis, _ in draft.axes}
         named = {axis: label_of(value) or "" for axis, value in call.axes}
-        for axis in named:
-            if axis not in theirs:
-                hint = did_you_mean(axis, sorted(theirs))
-                return Fault("unknown-axis", f"shot `{call.shot}` has no axis `{axis}`", hint, word=axis)
+        unknown = next((axis for axis in named if axis not in theirs), None)
+        if unknown is not None:
+            message = f"shot `{call.shot}` has no axis `{unknown}`"
+            return Fault("unknown-axis", message, did_you_mean(unknown, theirs), word=unknown)
         wanted = {axis: label for axis, label in asking.axes if axis in theirs} | named
-        names = tuple(sorted(wanted))
-        found = self._lookup(call.shot, call.take, names).get(tuple(wanted[name] for name in names), [])
-        shown = ", ".join(f"{name}={wanted[name]}" for name in names) or "any axes"
-        if not found:
-            takes = f", take {call.take}" if call.take != 1 else ""
-            return Fault("no-such-job", f"`{spelled}` means no job: none of `{call.shot}` has {shown}{takes}", word=call.shot)
-        if len(found) > 1:
-            free = sorted(theirs - set(names))
-            hint = f"name the axis: {', '.join(f'{axis}=…' for axis in free)}" if free else None
+        found = self._lookup(call.shot, call.take, tuple(sorted(wanted))).get(_key(wanted), [])
+        if len(found) != 1:
+            return self._not_one(call, wanted, found)
+        return Frame(call.which, found[0])
+
+    def _not_one(self, call: FrameCall, wanted: Mapping[str, str], found: Sequence[str]) -> Fault:
+        spelled = f"{call.which}_frame('{call.shot}')"
+        if found:
+            free = {axis for draft in self.by_shot[call.shot] for axis, _ in draft.axes} - wanted.keys()
+            hint = f"name the axis: {', '.join(f'{axis}=…' for axis in sorted(free))}" if free else None
             message = f"`{spelled}` means {len(found)} jobs, `{found[0]}` and `{found[1]}` among them"
             return Fault("ambiguous-frame", message, hint, word=call.shot)
-        return Frame(call.which, found[0])
+        shown = ", ".join(f"{axis}={label}" for axis, label in sorted(wanted.items()))
+        said = " and ".join([shown] * bool(wanted) + [f"take {call.take}"] * (call.take != 1 or not wanted))
+        some = [draft.address for draft in self.by_shot.get(call.shot, ())]
+        hint = f"it has {', '.join(f'`{address}`' for address in some[:4])}{' …' * (len(some) > 4)}" if some else None
+        return Fault(
+            "no-such-job", f"`{spelled}` means no job: shot `{call.shot}` has none with {said}", hint, word=call.shot
+        )
 
     def _lookup(self, shot: str, take: int, names: tuple[str, ...]) -> dict[tuple[str, ...], list[str]]:
         key = (shot, take, names)
         if key not in self._index:
             table: dict[tuple[str, ...], list[str]] = defaultdict(list)
             for draft in self.by_shot.get(shot, ()):
-                axes = dict(draft.axes)
-                if draft.take == take and all(name in axes for name in names):
-                    table[tuple(axes[name] for name in names)].append(draft.address)
+                axes = {axis: label for axis, label in draft.axes if axis in names}
+                if draft.take == take and len(axes) == len(names):
+                    table[_key(axes)].append(draft.address)
             self._index[key] = table
         return self._index[key]
+
+
+def _key(axes: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the labels in the order of their axes' names."""
+    return tuple(axes[name] for name in sorted(axes))
 
 
 def upstream_of(params: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,103 +6,121 @@ CSV fields are texts. Other formats keep their own types. A row is a mapping, or
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kbatch.manifest.document import read_document
+from kbatch.manifest.source import Source
 from kbatch.problems import Mark, Problem, Unreadable
 
 Rows = list[Any]
 _ROW_LIMIT = 1_000_000
+_NOT_ROWS = "the file must hold a list of rows"
 
 
-def read_rows(name: str, read: Callable[[str], bytes]) -> Rows | Problem:
-    """Return the rows of the file `name`, or a problem whose mark, if any, is a place inside that file."""
+def read_rows(name: str, read: Callable[[str], bytes], shown: str) -> Rows | Problem:
+    """Return the rows of the file `name`, or a problem; its mark, if any, is a place inside the file, named `shown`."""
     try:
         data = read(name)
     except Unreadable as error:
         return Problem(code=error.code, message=error.message, hint=error.hint)
     suffix = name.rpartition(".")[2].lower()
-    readers = {"csv": _read_csv, "json": _read_json, "jsonl": _read_jsonl, "ndjson": _read_jsonl}
     if suffix in ("yaml", "yml"):
-        return _read_yaml(data, name)
-    reader = readers.get(suffix)
+        return _read_yaml(data, shown)
+    reader = _READERS.get(suffix)
     if reader is None:
         hint = "known: .csv, .json, .jsonl, .yaml"
         return Problem(code="data-format", message=f"`{name}` has no known format", hint=hint)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        return _bad(name, line, 1, f"byte 0x{data[error.start]:02x} is not UTF-8")
-    rows = reader(text, name)
+        line = data[: error.start].count(b"\n")
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        mark = Mark(file=shown, line=line + 1, column=1)
+        return Problem(code="encoding", message=message, mark=mark, hint="save it as UTF-8")
+    rows = reader(Source(shown, text))
     if isinstance(rows, list) and len(rows) > _ROW_LIMIT:
-        return _bad(name, 1, 1, f"{len(rows):,} rows, at most {_ROW_LIMIT:,} are read")
+        return _bad(Source(shown, ""), 0, f"{len(rows):,} rows, at most {_ROW_LIMIT:,} are read")
     return rows
 
 
-def _read_csv(text: str, name: str) -> Rows | Problem:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _read_csv(source: Source) -> Rows | Problem:
+    reader = csv.reader(io.StringIO(source.text, newline=""), strict=True)
     rows: Rows = []
+    before = 0
     try:
         header = [column.strip() for column in next(reader, [])]
         if not header or "" in header or len(set(header)) != len(header):
-            return _bad(name, 1, 1, "the first line must name every column once")
+            return _bad(source, 0, "the first line must name every column once")
+        before = reader.line_num
         for fields in reader:
-            if not fields:
-                continue
-            if len(fields) != len(header):
-                return _bad(name, reader.line_num, 1, f"{len(fields)} fields where the header has {len(header)}")
-            rows.append(dict(zip(header, fields, strict=True)))
+            if len(fields) not in (0, len(header)):
+                return _bad(source, before, f"{len(fields)} fields where the header has {len(header)}")
+            if fields:
+                rows.append(dict(zip(header, fields, strict=True)))
+            before = reader.line_num
     except csv.Error as error:
-        return _bad(name, reader.line_num, 1, f"this is not CSV: {error}")
+        return _bad(source, before, f"this is not CSV: {error}")
     return rows
 
 
-def _read_json(text: str, name: str) -> Rows | Problem:
-    value = _parse(text, name, 1)
-    if isinstance(value, list | Problem):
-        return value
-    return _bad(name, 1, 1, "the file must hold a list of rows")
+def _read_json(source: Source) -> Rows | Problem:
+    value = _parse(source, source.text, 0)
+    return value if isinstance(value, list | Problem) else _bad(source, 0, _NOT_ROWS)
 
 
-def _read_jsonl(text: str, name: str) -> Rows | Problem:
+def _read_jsonl(source: Source) -> Rows | Problem:
     rows: Rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(source.text.split("\n")):
         if line.strip():
-            row = _parse(line, name, number)
+            row = _parse(source, line, number)
             if isinstance(row, Problem):
                 return row
             rows.append(row)
     return rows
 
 
-def _parse(text: str, name: str, first_line: int) -> Any:
+def _parse(source: Source, text: str, first_line: int) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         row = dict(pairs)
         if len(row) != len(pairs):
-            raise ValueError("a key stands twice in one object")
+            names = [name for name, _ in pairs]
+            twice = next(name for place, name in enumerate(names) if name in names[:place])
+            raise ValueError(f"`{twice}` stands twice in one object")
         return row
 
     def finite(word: str) -> float:
         raise ValueError(f"`{word}` is not a number that can be sent")
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=finite)
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=finite)
+        json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        return _bad(name, first_line + error.lineno - 1, error.colno, f"this is not JSON: {error.msg}")
+        return _bad(source, first_line + error.lineno - 1, f"this is not JSON: {error.msg}", error.colno - 1)
+    except UnicodeEncodeError:
+        return _bad(source, first_line, "a text has half a character (a lone surrogate)")
     except (ValueError, RecursionError) as error:
-        return _bad(name, first_line, 1, f"this cannot be read as data: {error}")
+        return _bad(source, first_line, f"this cannot be read as data: {error}")
+    return value
 
 
-def _read_yaml(data: bytes, name: str) -> Rows | Problem:
-    document = read_document(data, name)
+def _read_yaml(data: bytes, shown: str) -> Rows | Problem:
+    document = read_document(data, shown)
     if isinstance(document, tuple):
         return document[0]
     if isinstance(document.value, list):
         return document.value
-    return Problem(code="data-format", message="the file must hold a list of rows", mark=document.mark())
+    return Problem(code="data-format", message=_NOT_ROWS, mark=document.mark())
 
 
-def _bad(name: str, line: int, column: int, message: str) -> Problem:
-    return Problem(code="data-format", message=message, mark=Mark(file=name, line=line, column=column))
+_READERS: Mapping[str, Callable[[Source], Rows | Problem]] = {
+    "csv": _read_csv,
+    "json": _read_json,
+    "jsonl": _read_jsonl,
+    "ndjson": _read_jsonl,
+}
+
+
+def _bad(source: Source, line: int, message: str, column: int | None = None) -> Problem:
+    mark = source.of_line(line) if column is None else source.at(line, column)
+    return Problem(code="data-format", message=message, mark=mark)

@@ -57,7 +57,7 @@ class Document:
         return mark_node(self.source, node) if found is None else found
 
     def mark_line(self, where: Where, line: int) -> Mark:
-        """Return the place of a line, from 1, inside the text at `where`; only a literal block shows its lines as such."""
+        """Return the place of a line, from 1, of the text at `where`; only a literal block shows its lines as such."""
         _, node = self._find(where)
         if getattr(node, "style", None) != "|" or line < 1:
             return mark_node(self.source, node)
@@ -174,37 +174,43 @@ class _Walk:
         if not isinstance(node, yaml.ScalarNode):
             template = isinstance(node, yaml.MappingNode)
             hint = 'a template needs quotes: "{{ … }}"' if template else None
-            return self._say(node, "bad-key", "a key must be a plain word", hint)
+            self._say(node, "bad-key", "a key must be a plain word", hint)
+            return None
         key: str = node.value
         if node.tag not in (PLAIN, QUOTED) or self._has_bare_tag(node):
-            return self._tag(node)
-        if key == "<<" and node.tag == PLAIN:
+            self._tag(node)
+        elif key == "<<" and node.tag == PLAIN:
             hint = "write the fields out, or put what is shared under `defaults`"
-            return self._say(node, "merge-key", "`<<` is not supported", hint)
-        if key == "":
-            return self._say(node, "bad-key", "a key is empty")
-        if key in lines:
+            self._say(node, "merge-key", "`<<` is not supported", hint)
+        elif key == "":
+            self._say(node, "bad-key", "a key is empty")
+        elif key in lines:
             hint = "only one can count: remove the other"
-            return self._say(node, "duplicate-key", f"`{key}` stands already in line {lines[key]}", hint)
-        lines[key] = node.start_mark.line + 1
-        return key
+            self._say(node, "duplicate-key", f"`{key}` stands already in line {lines[key]}", hint)
+        else:
+            lines[key] = node.start_mark.line + 1
+            return key
+        return None
 
     def _scalar(self, node: Any) -> Any:
         if node.tag == QUOTED:
             return node.value
         if node.tag != PLAIN or self._has_bare_tag(node):
-            return self._tag(node)
+            self._tag(node)
+            return None
         try:
             return read_scalar(node.value)
         except ValueError as error:
             shown = node.value if len(node.value) <= 40 else node.value[:39] + "…"
-            return self._say(node, "bad-number", f"`{shown}` cannot be read: {error}", "quotes make it a text")
+            self._say(node, "bad-number", f"`{shown}` cannot be read: {error}", "quotes make it a text")
+            return None
 
     def _has_bare_tag(self, node: Any) -> bool:
         """Whether a plain scalar has the tag `!` alone, which libyaml does not report."""
         return node.style in (None, "") and self.source.text.startswith("!", node.start_mark.index)
 
     def _tag(self, node: Any) -> None:
+        """Say that a node has a tag."""
         name = "!" if node.tag in (PLAIN, QUOTED) else str(node.tag).replace("tag:yaml.org,2002:", "!!")
         hint = "a text that begins with `!` needs quotes; a quoted value is a text without any tag"
         self._say(node, "yaml-tag", f"tags are not supported, here `{name}`", hint)

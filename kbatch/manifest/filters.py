@@ -84,8 +84,8 @@ def _round(value: Any, precision: int = 0, method: str = "common") -> float:
         raise ValueError("`round` takes a precision of at most 15 digits")
     if method == "common":
         return round(float(value), precision)
-    scale = 10.0**precision
-    return (math.ceil if method == "ceil" else math.floor)(value * scale) / scale
+    scale: float = 10.0**precision
+    return (math.ceil if method == "ceil" else math.floor)(float(value) * scale) / scale
 
 
 def _slug(value: Any) -> str:

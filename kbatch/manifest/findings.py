@@ -30,7 +30,7 @@ class Findings:
         """Whether an error, not only warnings, was found."""
         return any(found.problem.fatal for found in self._found.values())
 
-    def say(
+    def say(  # noqa: PLR0913 - the parts of a problem, all by name
         self,
         code: str,
         where: Path,

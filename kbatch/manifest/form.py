@@ -16,7 +16,7 @@ from kbatch.manifest.findings import Findings
 from kbatch.problems import did_you_mean, nearest
 
 _TYPES = {
-    "string": "text",
+    "string": "a text",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
@@ -35,11 +35,11 @@ def check_form(document: Document, manifest: Validator, shot: Validator, finding
         findings.say("not-a-manifest", (), f"a manifest is a mapping, this is {_kind(value)}", hint=hint)
         return
     shots = value.get("shots")
-    apart = isinstance(shots, list) and bool(shots)
+    apart = shots if isinstance(shots, list) else []
     for error in _leaves(manifest.iter_errors({**value, "shots": [_ANY_SHOT]} if apart else value)):
         _say(error, (), findings)
     seen: set[Any] = set()
-    for index, each in enumerate(shots if apart else ()):
+    for index, each in enumerate(apart):
         form = _form_of(each)
         if form not in seen:
             errors = list(_leaves(shot.iter_errors(each)))
@@ -61,50 +61,60 @@ def _form_of(value: Any, key: str | None = None) -> Any:
 
 
 def _leaves(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
-    """Yield the errors that say most: inside an `anyOf`, those of the branch that the value was meant for."""
+    """Yield the errors that say most: inside an `anyOf`, those of the branch whose type the value has."""
     for error in errors:
-        if error.validator == "anyOf" and error.context:
-            meant = [one for one in error.context if one.validator != "type" or one.relative_path]
-            deep = [one for one in meant if one.relative_path]
-            if deep:
-                yield from _leaves(deep)
-                continue
-        yield error
+        if error.validator != "anyOf" or not error.context:
+            yield error
+            continue
+        other = {one.schema_path[0] for one in error.context if one.validator == "type" and not one.relative_path}
+        meant = [one for one in error.context if one.schema_path[0] not in other and one.validator != "pattern"]
+        yield from _leaves(meant) if meant else [error]
 
 
-def _say(error: ValidationError, base: Path, findings: Findings) -> None:
+def _say(error: Any, base: Path, findings: Findings) -> None:
+    """Say one error, of the fields of a mapping or of a value."""
     where: Path = (*base, *error.absolute_path)
-    name = f"`{where[-1]}`" if where and isinstance(where[-1], str) else "this"
-    say = findings.say
-    value, wanted = error.instance, error.validator_value
+    owner, value, wanted, schema = _owner(where), error.instance, error.validator_value, error.schema
     match error.validator:
         case "additionalProperties":
-            known = error.schema.get("properties", {})
             for key in value:
-                if key not in known:
-                    _say_unknown(key, known, where, findings)
+                if key not in schema["properties"]:
+                    _say_unknown(key, schema["properties"], where, findings)
         case "required":
-            missing = next(key for key in wanted if key not in value)
-            say(f"missing-{missing}" if missing == "id" else "missing-field", where, f"{_owner(where)} needs `{missing}`")
+            for missing in (key for key in wanted if key not in value):
+                code = "missing-id" if missing == "id" else "missing-field"
+                findings.say(code, where, f"{owner} needs `{missing}`", hint=_missing_hint(missing, value))
+        case "not":
+            both = "` and `".join(wanted["required"])
+            findings.say("both-given", where, f"{owner} has both `{both}`", hint="keep one of them")
+        case "pattern" if "propertyNames" in error.absolute_schema_path:
+            message = f"`{value}` cannot name {_entry(where)}"
+            findings.say("bad-form", (*where, value), message, hint=_form_hint(schema), on_key=True)
+        case _:
+            code, message, hint = _word(error, _name(where))
+            findings.say(code, where, message, hint=hint)
+
+
+def _word(error: Any, name: str) -> tuple[str, str, str | None]:
+    """Return code, message and hint for a value that its schema does not take."""
+    value, wanted, schema = error.instance, error.validator_value, error.schema
+    match error.validator:
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else wanted
-            message = f"{name} must be {' or '.join(_TYPES[kind] for kind in kinds)}, not {_kind(value)}"
-            say("wrong-type", where, message, hint=_type_hint(value, kinds))
-        case "const":
-            say("not-allowed", where, f"{name} must be {wanted!r}", hint="this is the version of the format")
-        case "enum":
-            words = [str(one) for one in wanted]
-            say("not-allowed", where, f"{name} cannot be `{value}`", hint=did_you_mean(str(value), words))
+            return "wrong-type", f"{name} must be {_one_of(kinds)}, not {_kind(value)}", _type_hint(value, kinds)
         case "anyOf":
-            say("wrong-type", where, f"{name} cannot be {_kind(value)}", hint=str(error.schema.get("description", "")).lower() or None)
-        case "not":
-            both = wanted.get("required", [])
-            say("both-given", where, f"{_owner(where)} has both `{'` and `'.join(both)}`", hint="keep one of them")
+            kinds = [kind for option in wanted for kind in _types_of(option)]
+            hint = _type_hint(value, kinds) or _lowered(schema.get("description"))
+            return "wrong-type", f"{name} must be {_one_of(kinds)}, not {_kind(value)}", hint
+        case "const":
+            hint = "remove the quotes" if value == str(wanted) else "this is the version of the format"
+            return "not-allowed", f"{name} must be {wanted!r}", hint
+        case "enum":
+            return "not-allowed", f"{name} cannot be `{value}`", did_you_mean(str(value), map(str, wanted))
         case "pattern":
-            hint = error.schema.get("description") or error.schema.get("title")
-            say("bad-form", where, f"{name} cannot be `{value}`", hint=f"{hint}; for example `{_example(error.schema)}`")
-        case _:
-            say("out-of-range", where, f"{name} {_limit(str(error.validator), wanted)}")
+            return "bad-form", f"{name} cannot be {_shown(value)}", _form_hint(schema)
+        case other:
+            return "out-of-range", f"{name} {_limit(str(other), wanted)}", None
 
 
 def _say_unknown(key: str, known: Mapping[str, Any], where: Path, findings: Findings) -> None:
@@ -114,11 +124,27 @@ def _say_unknown(key: str, known: Mapping[str, Any], where: Path, findings: Find
 
 
 def _owner(where: Path) -> str:
+    """Return how a message names the mapping at a place."""
     if not where:
         return "the manifest"
     if where[0] == "shots" and len(where) == 2:
         return "this shot"
-    return f"`{'.'.join(str(step) for step in where if isinstance(step, str))}`"
+    words = [str(step) for step in where if isinstance(step, str)]
+    return f"`{'.'.join(words)}`"
+
+
+def _name(where: Path) -> str:
+    """Return how a message names the value at a place; items of a list count from 1."""
+    if not where:
+        return "the manifest"
+    step = where[-1]
+    if where[0] == "shots" and len(where) == 2:
+        return f"shot {int(step) + 1}"
+    return f"value {step + 1} of {_name(where[:-1])}" if isinstance(step, int) else f"`{step}`"
+
+
+def _entry(where: Path) -> str:
+    return {"profiles": "a profile", "data": "data"}.get(str(where[-1]), f"an entry of `{where[-1]}`")
 
 
 def _kind(value: Any) -> str:
@@ -129,8 +155,24 @@ def _kind(value: Any) -> str:
     if isinstance(value, int | float):
         return f"the number {value}"
     if isinstance(value, str):
-        return f"the text `{value[:40]}`" if value else "an empty text"
+        return f"the text {_shown(value)}" if value else "an empty text"
     return "a list" if isinstance(value, list) else "a mapping"
+
+
+def _shown(text: str) -> str:
+    line = text.replace("\n", " ")
+    return f"`{line if len(line) <= 40 else line[:39] + '…'}`"
+
+
+def _types_of(option: Mapping[str, Any]) -> list[str]:
+    kinds = option.get("type", [])
+    return [kinds] if isinstance(kinds, str) else list(kinds)
+
+
+def _missing_hint(missing: str, value: Any) -> str | None:
+    near = nearest(missing, [key for key in value if key != missing])
+    examples = {"kbatch": "`kbatch: 1` is the version of the format", "id": "`id: hero` names the shot in addresses"}
+    return f"is `{near}` meant to be `{missing}`?" if near else examples.get(missing)
 
 
 def _type_hint(value: Any, kinds: list[str]) -> str | None:
@@ -138,15 +180,27 @@ def _type_hint(value: Any, kinds: list[str]) -> str | None:
         return f"write `{int(value)}`"
     if isinstance(value, str) and "integer" in kinds and value.isascii() and value.isdigit():
         return "remove the quotes"
-    if "array" in kinds and not isinstance(value, dict):
+    if "array" in kinds and isinstance(value, str | int | float):
         return f"write `[{value}]`"
     if "string" in kinds and isinstance(value, bool | int | float):
         return f'write `"{str(value).lower() if isinstance(value, bool) else value}"`'
     return None
 
 
-def _example(schema: Mapping[str, Any]) -> str:
-    return str(next(iter(schema.get("examples", [])), ""))
+def _one_of(kinds: Iterable[str]) -> str:
+    kinds = list(dict.fromkeys(kinds))
+    words = [_TYPES[kind] for kind in kinds if kind != "integer" or "number" not in kinds]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _lowered(words: Any) -> str | None:
+    return f"{words[0].lower()}{words[1:]}" if isinstance(words, str) and words else None
+
+
+def _form_hint(schema: Mapping[str, Any]) -> str | None:
+    words = _lowered(schema.get("description", schema.get("title")))
+    example = next(iter(schema.get("examples", [])), None)
+    return f"{words}; for example `{example}`" if example is not None else words
 
 
 def _limit(validator: str, wanted: Any) -> str:

@@ -73,12 +73,12 @@ def layer_vars(manifest: Mapping[str, Any], profile: str | None) -> dict[str, An
 def layer_data(manifest: Mapping[str, Any], profile: str | None) -> dict[str, Placed]:
     """Return the data files by name, those of the profile over the manifest's."""
     chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
-    mine = {key: Placed(value, Origin(layer="manifest", path=("data", key))) for key, value in manifest.get("data", {}).items()}
-    theirs = {
-        key: Placed(value, Origin(layer="profile", path=("profiles", profile or "", "data", key)))
-        for key, value in chosen.get("data", {}).items()
+    layers = (("manifest", (), manifest), ("profile", ("profiles", profile or ""), chosen))
+    return {
+        key: Placed(value, Origin(layer=layer, path=(*path, "data", key)))
+        for layer, path, values in layers
+        for key, value in values.get("data", {}).items()
     }
-    return mine | theirs
 
 
 def layer_matrix(manifest: Mapping[str, Any], profile: str | None) -> tuple[Mapping[str, Any], Path]:

@@ -5,9 +5,13 @@ original combinations whose values it does not contradict, or else adds a combin
 before anything is expanded.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
+from math import prod
+from operator import or_
 from typing import Any
 
 from kbatch.manifest.labels import label_of
@@ -48,16 +52,52 @@ class Expanded:
 
 
 EMPTY = Matrix(axes={})
+_MOST_KINDS = 20_000
 
 
 def most(matrix: Matrix) -> int:
-    """Return how many combinations there are at most, without making one: the product of the axes and the includes."""
-    size = 1
+    """Return how many combinations there are at most: the product of the axes and the includes."""
+    size = prod(len(matrix.axes[group[0]]) for group in _groups(matrix)) if matrix.axes else 0
+    return size + len(matrix.include) or 1
+
+
+def count(matrix: Matrix) -> int:
+    """Return how many combinations `expand` makes, without making one.
+
+    Values that the same rules let through are counted together, so it is the number of rules that costs, not the size;
+    where even that is too much, the answer is `most`.
+    """
+    rules = (*matrix.exclude, *matrix.include)
+    if not rules:
+        return most(matrix)
+    excluding, everything = (1 << len(matrix.exclude)) - 1, (1 << len(rules)) - 1
+    known = [number for number, rule in enumerate(matrix.exclude) if not rule.keys() - matrix.axes.keys()]
+    counts = Counter({(everything & ~excluding) | sum(1 << number for number in known): 1})
     for group in _groups(matrix):
-        size *= len(matrix.axes[group[0]])
-    if not matrix.axes:
-        return max(1, len(matrix.include))
-    return size + len(matrix.include)
+        passes = Counter(_passes(rules, dict(zip(group, row, strict=True))) for row in _rows(matrix, group))
+        counts = _crossed(counts, passes)
+        if len(counts) > _MOST_KINDS:
+            return most(matrix)
+    kept = {mask: number for mask, number in counts.items() if not mask & excluding} if matrix.axes else {}
+    extending = reduce(or_, kept, 0) >> len(matrix.exclude)
+    return sum(kept.values()) + len(matrix.include) - extending.bit_count()
+
+
+def _passes(rules: Sequence[Mapping[str, Any]], points: Mapping[str, Point]) -> int:
+    """Return a bit for each rule that these points do not contradict."""
+    mask = 0
+    for number, rule in enumerate(rules):
+        if all(_same(point, rule[name]) for name, point in points.items() if name in rule):
+            mask |= 1 << number
+    return mask
+
+
+def _crossed(counts: Counter[int], passes: Counter[int]) -> Counter[int]:
+    crossed: Counter[int] = Counter()
+    for mask, number in counts.items():
+        for other, times in passes.items():
+            crossed[mask & other] += number * times
+    return crossed
 
 
 def expand(matrix: Matrix) -> Expanded:
@@ -73,7 +113,7 @@ def expand(matrix: Matrix) -> Expanded:
         kept = rest
     originals = [{name: point.value for name, point in combination.items()} for combination in kept]
     created: list[Combination] = []
-    for index, rule in enumerate(matrix.include):
+    for rule in matrix.include:
         extended = False
         for point, values in zip(kept, originals, strict=True):
             if all(_same(point[name], rule[name]) for name in rule if name in point):
@@ -103,12 +143,15 @@ def _groups(matrix: Matrix) -> list[tuple[str, ...]]:
 
 def _points(matrix: Matrix) -> Iterator[dict[str, Point]]:
     groups = _groups(matrix)
-    columns: list[Sequence[tuple[Point, ...]]] = [
-        list(zip(*(matrix.axes[name] for name in group), strict=True)) for group in groups
-    ]
+    columns = [_rows(matrix, group) for group in groups]
     names = [name for group in groups for name in group]
     for row in product(*columns):
         yield dict(zip(names, (point for cell in row for point in cell), strict=True))
+
+
+def _rows(matrix: Matrix, group: tuple[str, ...]) -> list[tuple[Point, ...]]:
+    """Return the values of a group of axes, side by side."""
+    return list(zip(*(matrix.axes[name] for name in group), strict=True))
 
 
 def _matches(point: Mapping[str, Point], rule: Mapping[str, Any]) -> bool:

@@ -1,7 +1,13 @@
-"""Names of outputs: each stays in the output folder, is portable, ends in `.mp4` and belongs to one job."""
+"""Where clips go: each output stays in the output folder, has a portable name and belongs to one job."""
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kbatch.manifest.drafts import Draft, Path
+from kbatch.manifest.findings import Findings
 
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
@@ -9,30 +15,73 @@ _LONGEST_PART = 200
 _LONGEST_PATH = 400
 
 
+def check_folder(findings: Findings, manifest: Mapping[str, Any], profile: str | None) -> None:
+    """Say what is wrong with `output.dir`, the profile's own if it has one."""
+    theirs = manifest.get("profiles", {}).get(profile, {}).get("output", {}) if profile else {}
+    where: Path = ("profiles", profile or "", "output", "dir") if "dir" in theirs else ("output", "dir")
+    folder = theirs.get("dir", manifest.get("output", {}).get("dir", "renders"))
+    fault = "ends in a slash" if folder.endswith("/") and folder != "/" else _path_fault(folder)
+    if fault is not None:
+        hint = "a folder below the manifest's, such as `renders`"
+        findings.say("output-dir", where, f"the output folder `{folder}` {fault}", hint=hint)
+
+
+def check_outputs(findings: Findings, drafts: Sequence[Draft], folder: str, profiles: Sequence[str]) -> None:
+    """Say which drafts share an address or an output, or write below `folder` where a profile has its own outputs."""
+    addresses: dict[str, Draft] = {}
+    outputs: dict[str, Draft] = {}
+    total = Counter(draft.shot for draft in drafts)
+    folders = {same_file(name): name for name in profiles}
+    for draft in drafts:
+        job = (draft.address, total[draft.shot])
+        if addresses.setdefault(draft.address, draft) is not draft:
+            message = f"two jobs have the address `{draft.address}`"
+            hint = "an `include` makes a combination that is there already"
+            findings.say("duplicate-address", _matrix_of(draft), message, hint=hint, on_key=True, jobs=job)
+            continue
+        path = draft.origins["output"].path or draft.origins["shot"].path
+        other = outputs.setdefault(same_file(draft.output), draft)
+        if other is not draft:
+            message = f"`{other.address}` and `{draft.address}` have the same output `{draft.output}`"
+            hint = "use `{{ slug }}` in the output name, which differs for each job"
+            findings.say("output-collision", path, message, hint=hint, jobs=job)
+        first = same_file(draft.output.removeprefix(f"{folder}/").partition("/")[0])
+        if first in folders:
+            message = f"the output `{draft.output}` lies in the folder of the profile `{folders[first]}`"
+            findings.say("output-collision", path, message, hint="give it another folder", jobs=job)
+
+
+def _matrix_of(draft: Draft) -> Path:
+    return (*draft.origins["shot"].path, "matrix", "include")
+
+
 def output_fault(name: str) -> str | None:
     """Return what is wrong with a rendered output name, None when it is a portable path below the output folder."""
+    return _path_fault(name) if name.endswith(".mp4") else "must end in `.mp4`"
+
+
+def _path_fault(name: str) -> str | None:
     parts = name.split("/")
-    if not name.endswith(".mp4"):
-        return "must end in `.mp4`"
     if name.startswith("/") or ".." in parts:
-        return "leaves the output folder"
+        return "leads out of its folder"
     found = _FORBIDDEN.search(name)
     if found:
         return f"has the character {found.group()!r}, which not every system allows"
-    for part in parts:
-        if part in ("", "."):
-            return "has an empty component"
-        if part.startswith("."):
-            return "has a component that begins with a dot"
-        if part.endswith((" ", ".")) or part.startswith(" "):
-            return "has a component with a space or dot at its end"
-        if _RESERVED.match(part):
-            return f"has the component `{part}`, which Windows reserves"
-        if len(part.encode()) > _LONGEST_PART:
-            return f"has a component of more than {_LONGEST_PART} bytes"
     if len(name.encode()) > _LONGEST_PATH:
         return f"has more than {_LONGEST_PATH} bytes"
-    return None
+    return next((fault for fault in map(_part_fault, parts) if fault is not None), None)
+
+
+def _part_fault(part: str) -> str | None:
+    if part in ("", "."):
+        return "has an empty component"
+    if part.startswith("."):
+        return "has a component that begins with a dot"
+    if part.endswith((" ", ".")) or part.startswith(" "):
+        return "has a component with a space or dot at its end"
+    if _RESERVED.match(part):
+        return f"has the component `{part}`, which Windows reserves"
+    return f"has a component of more than {_LONGEST_PART} bytes" if len(part.encode()) > _LONGEST_PART else None
 
 
 def same_file(name: str) -> str:

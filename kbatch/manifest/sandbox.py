@@ -29,7 +29,7 @@ _COMPARISONS = (
 )  # fmt: skip
 _OPERATORS = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<=", "in": "in", "notin": "not in"}
 _STEP = 3
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 class _Generator(CodeGenerator):
@@ -110,11 +110,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self, **options: Any) -> None:
         super().__init__(undefined=Missing, autoescape=False, finalize=as_text, **options)
         self.budget = Budget()
-        self.filters = {name: self._metered(filter, deep=name in DEEP) for name, filter in filters().items()}
+        self.filters = {name: self._metered(function, deep=name in DEEP) for name, function in filters().items()}
         self.tests = {name: self._metered(TESTS[name], deep=False) for name in _TESTS}
         self.tests.update((name, self._metered(TESTS[name], deep=True)) for name in _COMPARISONS)
         self.globals = {"range": self._range, "dict": dict, "namespace": Namespace}
-        self.concat = self.joined  # type: ignore[assignment]
+        self.concat = self.joined  # type: ignore[method-assign]
 
     def joined(self, parts: Iterable[Any]) -> str:
         """Concatenate within the limit of 100,000 characters; this is also how Jinja gathers its output."""
@@ -205,7 +205,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if isinstance(owner, str):
                 self.budget.spend(self.budget.weigh(owner) * max(weights, default=1))
             self.budget.spend(sum(weights) + (self.budget.weigh(owner) if isinstance(owner, list | tuple) else 0))
-        result = super().call(context, function, *args, **kwargs)
+        result: Any = super().call(context, function, *args, **kwargs)
         return self.budget.checked(list(result) if isinstance(result, _VIEWS) else result)
 
     def _range(self, *bounds: int) -> range:
@@ -213,7 +213,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.budget.spend(len(values))
         return values
 
-    def _metered(self, function: Callable[..., Any], *, deep: bool) -> Callable[..., Any]:
+    def _metered(self, function: Any, *, deep: bool) -> Callable[..., Any]:
         position = 1 if hasattr(function, "jinja_pass_arg") else 0
 
         def metered(*args: Any, **kwargs: Any) -> Any:

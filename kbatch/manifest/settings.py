@@ -1,4 +1,4 @@
-"""What a manifest says beside its shots: budget, rates, prices of its own, outputs, concurrency; a profile laid over it."""
+"""What a manifest says beside its shots: budget, rates, own prices, outputs, concurrency; a profile laid over it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from typing import Any
 class Settings:
     """Amounts are integers in each provider's own credits; a bare number stands under `None` until a provider is known.
 
-    `usd_per_credit` is exact: the decimal that was written, never a binary fraction. `output_dir` is where clips go, below
-    `output_root` in a folder of the profile's name.
+    `usd_per_credit` is exact: the decimal that was written, never a binary fraction. `output_dir` is where clips go,
+    below `output_root` in a folder of the profile's name.
     """
 
     name: str
@@ -39,9 +39,7 @@ def read_settings(manifest: Mapping[str, Any], profile: str | None, *, simulated
         profile=profile,
         max_credits=_by_provider(budget.get("max_credits")),
         max_credits_per_job=_by_provider(budget.get("max_credits_per_job")),
-        usd_per_credit={
-            provider: Decimal(str(rate["usd_per_credit"])) for provider, rate in layered("rates").items()
-        },
+        usd_per_credit={provider: Decimal(str(rate["usd_per_credit"])) for provider, rate in layered("rates").items()},
         prices=layered("prices"),
         output_dir=f"{folder}/{profile}" if profile else folder,
         output_root=folder,

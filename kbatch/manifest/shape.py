@@ -85,6 +85,11 @@ _MANIFEST: Schema = {
             "title": "Profiles",
             "description": "Named overlays, chosen by `--profile`; each has outputs of its own, receipts are shared",
             "type": "object",
+            "propertyNames": {
+                "description": "A slug, since it names a folder: lower case letters, digits, `.`, `_` and `-`",
+                "pattern": _SLUG,
+                "examples": ["draft"],
+            },
             "additionalProperties": {"$ref": "#/$defs/profile"},
         },
         "budget": {"$ref": "#/$defs/budget"},

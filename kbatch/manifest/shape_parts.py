@@ -4,6 +4,9 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+PROVIDERS = ("aimlapi", "apiframe")
+"""Whose names a mapping by provider may have; a test holds them equal to the catalog's."""
+
 OUTPUT_NAME: Schema = {
     "title": "Output name",
     "description": "The clip's file below `output.dir`, a template that ends in .mp4",
@@ -11,6 +14,17 @@ OUTPUT_NAME: Schema = {
     "minLength": 1,
     "examples": ["{{ shot.id }}/{{ slug }}.mp4"],
 }
+
+
+def _by_provider(value: Schema, **more: Any) -> Schema:
+    """Return a mapping by provider: a name that none has would be a ceiling that holds nothing."""
+    return {
+        "type": "object",
+        **more,
+        "additionalProperties": False,
+        "properties": dict.fromkeys(PROVIDERS, value),
+    }
+
 
 _SCALAR: Schema = {"type": ["string", "integer", "number", "boolean"]}
 _ROWS: Schema = {"type": "array", "items": {"type": "object", "minProperties": 1}}
@@ -76,7 +90,7 @@ MONEY_PARTS: Schema = {
         "description": "Credits: a bare number where one provider is used, else by provider",
         "anyOf": [
             {"type": "integer", "minimum": 0},
-            {"type": "object", "minProperties": 1, "additionalProperties": {"type": "integer", "minimum": 0}},
+            _by_provider({"type": "integer", "minimum": 0, "description": "Credits of this provider"}, minProperties=1),
         ],
     },
     "budget": {
@@ -102,15 +116,21 @@ MONEY_PARTS: Schema = {
     "rates": {
         "title": "Rates",
         "description": "What a credit costs, by provider, for totals in USD",
-        "type": "object",
-        "additionalProperties": {
-            "type": "object",
-            "required": ["usd_per_credit"],
-            "additionalProperties": False,
-            "properties": {
-                "usd_per_credit": {"type": "number", "exclusiveMinimum": 0, "description": "US dollars for one credit"}
-            },
-        },
+        **_by_provider(
+            {
+                "description": "What a credit of this provider costs",
+                "type": "object",
+                "required": ["usd_per_credit"],
+                "additionalProperties": False,
+                "properties": {
+                    "usd_per_credit": {
+                        "type": "number",
+                        "exclusiveMinimum": 0,
+                        "description": "US dollars for one credit",
+                    }
+                },
+            }
+        ),
         "examples": [{"apiframe": {"usd_per_credit": 0.01}}],
     },
     "rate": {
@@ -169,7 +189,7 @@ MONEY_PARTS: Schema = {
                 "description": "How many jobs may render at once: a bare number, or by provider",
                 "anyOf": [
                     {"type": "integer", "minimum": 1},
-                    {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},
+                    _by_provider({"type": "integer", "minimum": 1, "description": "Jobs at this provider"}),
                 ],
                 "examples": [{"apiframe": 8, "aimlapi": 4}],
             }

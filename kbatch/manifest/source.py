@@ -41,7 +41,7 @@ class Source:
         return self.at(line, start, len(source.strip()))
 
     def find(self, word: str, start: Position = (0, 0), end: Position | None = None) -> Mark | None:
-        """Return the place of `word` between two positions: inside a template's braces if it is there, else anywhere."""
+        """Return the place of `word` between two positions: inside a template's braces if it can be, else anywhere."""
         found = list(self._found(word, start, end or (len(self.lines) - 1, len(self.lines[-1]))))
         return next((mark for inside, mark in found if inside), found[0][1] if found else None)
 

@@ -39,12 +39,15 @@ _HINTS = (
     ("found unexpected end of stream", "a quote is not closed"),
     ("did not find expected ',' or", "a bracket is not closed, or a comma is missing"),
     ("found unknown escape character", "in double quotes write `\\\\` for a backslash, or use single quotes"),
-    ("found invalid Unicode character escape code", 'write the character itself, or "\\U0001F600" for one above U+FFFF'),
+    (
+        "found invalid Unicode character escape code",
+        'write the character itself, or "\\U0001F600" for one above U+FFFF',
+    ),
     ("exceeds 1024", "a key is at most 1,024 characters long"),
 )
 
 
-class Nodes(yaml.cyaml.CParser):  # type: ignore[misc]
+class Nodes(yaml.cyaml.CParser):  # type: ignore[name-defined,misc]
     """libyaml's composer with tags that only say how a node was written; it constructs nothing."""
 
     def resolve(self, kind: type, _value: Any, implicit: Any) -> str:
@@ -122,7 +125,7 @@ def _find_excess(source: Source) -> Problem | None:
     """Return what must not be composed: nesting too deep, too many values, a second document."""
     depth = values = documents = 0
     for event in yaml.parse(source.text, Loader=Nodes):
-        at = event.start_mark
+        at: Any = event.start_mark
         if isinstance(event, yaml.NodeEvent):
             values += 1
             if values > VALUE_LIMIT:

@@ -116,6 +116,8 @@ def _dear_defaults(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
     for job in jobs if groups else ():
         by_shot[job.draft.shot].append(job)
     for (shot, _, name, default, cheaper), group in groups.items():
+        if not group.credits:
+            continue
         first = group.jobs[0]
         message = (
             f"`{name}` is not written, so the dearer default `{default}` is bought: "

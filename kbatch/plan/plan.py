@@ -84,7 +84,7 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
         entries=tuple(entries),
         totals=totals,
         counts={action.value: counts[action.value] for action in Action},
-        spent=charged(renders),
+        spent=_spent(entries, renders),
         orphans=tuple(
             sorted(key for key, receipt in renders.items() if key not in basis.known and _paid(receipt))
         ),
@@ -112,11 +112,19 @@ def charged(renders: Mapping[str, Receipt]) -> dict[str, int]:
     """Return what receipts were charged, per provider: what the provider reported, else what was planned."""
     spent: Counter[str] = Counter()
     for receipt in renders.values():
-        for one in (receipt, *receipt.also):
-            if _paid(one):
-                amount = one.credits.planned if one.credits.reported is None else one.credits.reported
-                spent[one.provider] += amount or 0
+        for one in (receipt, *receipt.also, *receipt.failed):
+            spent[one.provider] += _charge(one)
     return dict(spent)
+
+
+def _charge(receipt: Receipt) -> int:
+    """Return what one attempt costs as far as is known: after a failure only what the provider says it kept."""
+    if receipt.state is ReceiptState.UNKNOWN:
+        return 0
+    told = receipt.credits.reported
+    if receipt.state is ReceiptState.FAILED:
+        return told or 0
+    return (receipt.credits.planned or 0) if told is None else told
 
 
 def _paid(receipt: Receipt) -> bool:

@@ -7,7 +7,8 @@ A `Fact` is what someone tells the journal; the journal stamps it with time, run
     intended         address, provider, model, variant, origin, key (Idempotency-Key), credits (the quote, null: no
                      known price), request (the identity body), inputs (by parameter), body (the bytes sent, as text;
                      null where the provider never resends)
-                     optional provider_time: when, by the provider's own clock, which decides how long its key holds
+                     optional provider_time: when, by the provider's own clock, which decides how long its key holds;
+                     account: whose, where the provider told it
     lost             sent_at, message: why the outcome is unknown
     refused          sent_at, reason, message, by (submit | reconcile): not accepted, nothing charged
     accepted         sent_at, job_id, account, by (submit | resend | reconcile | list)
@@ -68,7 +69,7 @@ DATA: Mapping[Kind, shape.Check] = MappingProxyType(
                 "inputs": shape.object_of(shape.object_of(shape.anything)),
                 "body": shape.nullable(shape.text),
             },
-            {"provider_time": shape.nullable(shape.text)},
+            {"provider_time": shape.nullable(shape.text), "account": shape.nullable(shape.text)},
         ),
         Kind.LOST: shape.record({**_send, "message": shape.text}),
         Kind.REFUSED: shape.record(

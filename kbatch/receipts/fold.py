@@ -94,6 +94,7 @@ def _sent(attempt: int, event: Event) -> Receipt:
         key=data["key"],
         body=data["body"],
         provider_time=data.get("provider_time"),
+        account=data.get("account"),
     )
 
 

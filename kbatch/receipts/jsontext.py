@@ -6,7 +6,7 @@ that JSON does not have.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
@@ -85,6 +85,19 @@ def line_of(text: str, path: Path) -> int:
         if len(place) > best and place == path[: len(place)]:
             best, found = len(place), offset
     return text.count("\n", 0, found) + 1
+
+
+def lines_of(text: str, paths: Collection[Path]) -> dict[Path, int]:
+    """Return the line (from 1) of each of these names or items that the text holds, in one walk."""
+    wanted = set(paths)
+    lines: dict[Path, int] = {}
+    line = walked = 0
+    for place, offset in _places(text):
+        if place in wanted:
+            line += text.count("\n", walked, offset)
+            walked = offset
+            lines[place] = line + 1
+    return lines
 
 
 def line_of_repeated(text: str) -> int:

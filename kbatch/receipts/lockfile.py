@@ -20,7 +20,7 @@ VERSION = 1
 
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _RESTORE = "restore it from git; what was bought from here since then is read again from `.kbatch/history/`"
-_MERGE = "take both sides out of git (`git show :2:./FILE`, `:3:./FILE`) and `kbatch lock merge OURS THEIRS --out FILE`"
+_MERGE = "`kbatch lock merge FILE --out FILE` takes both sides apart and keeps what either knows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

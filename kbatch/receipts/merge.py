@@ -2,10 +2,12 @@
 
 Commutative, associative and idempotent, so that any number of branches may be merged in any order, and no paid render
 is dropped. Where two lockfiles disagree about which receipt a job refers to, one of both is taken, always the same one:
-the next run writes the index anew from the manifest.
+the next run writes the index anew from the manifest. Where the lockfile is known from which both began, the side that
+changed an entry counts, so that a shot which one branch removed or bought anew does not come back with the other.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kbatch.receipts.attempts import join
 from kbatch.receipts.lockfile import Entry, Lockfile
@@ -26,6 +28,38 @@ def merge(one: Lockfile, other: Lockfile) -> Lockfile:
         renders=renders,
         profiles=profiles,
     )
+
+
+def merge_from(base: Lockfile, one: Lockfile, other: Lockfile) -> Lockfile:
+    """Return what both lockfiles know that began as `base`; receipts are never dropped, entries of jobs may be.
+
+    Commutative in `one` and `other`, and `merge(one, other)` where the base is empty.
+    """
+    both = merge(merge(base, one), other)
+    empty: Mapping[str, Entry] = {}
+    profiles = {
+        name: _merge_index_from(*(side.profiles.get(name, empty) for side in (base, one, other)))
+        for name in both.profiles
+    }
+    changed = {one.manifest, other.manifest} - {base.manifest}
+    return replace(
+        both,
+        manifest=max(changed, default=base.manifest),
+        jobs=_merge_index_from(base.jobs, one.jobs, other.jobs),
+        profiles={name: index for name, index in profiles.items() if name in one.profiles or name in other.profiles},
+    )
+
+
+def _merge_index_from(
+    base: Mapping[str, Entry], one: Mapping[str, Entry], other: Mapping[str, Entry]
+) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for address, entry in _merge_index(one, other).items():
+        before, mine, theirs = base.get(address), one.get(address), other.get(address)
+        chosen = theirs if mine == before else mine if theirs == before else entry
+        if chosen is not None:
+            entries[address] = chosen
+    return entries
 
 
 def _merge_index(one: Mapping[str, Entry], other: Mapping[str, Entry]) -> dict[str, Entry]:

@@ -89,9 +89,8 @@ class Receipt:
     """What is known of one fingerprint's purchase; `request` is the identity body, `inputs` are by parameter.
 
     `error` has `at` (submit, render, delivery), `reason` and `message`. `last_attempt` is the highest attempt ever
-    begun. `address` (the last known), `key`, `body` and `provider_time` (by the
-    provider's clock) come from the journal and are not in the lockfile; an account is
-    there where the provider told it.
+    begun. `address` (the last known), `key`, `body` and `provider_time` (of sending, by the provider's clock) come from
+    the journal and are not in the lockfile; an account is there where the provider told it.
     """
 
     provider: str = ""

@@ -10,9 +10,10 @@ from kbatch.receipts.lifecycle import Kind
 
 
 def carried(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Return what a new journal begins with: unfinished runs, then each open send with its last `lost`.
+    """Return what a new journal begins with: unfinished runs, then each open send with its uploads and last `lost`.
 
-    A send is open while nobody knows its outcome: its exact body must be at hand for a resend.
+    A send is open while nobody knows its outcome: its exact body must be at hand for a resend, and how long the
+    pictures that it names are there.
     """
     events = tuple(events)
     open_sends: dict[tuple[str | None, int | None], tuple[Event, ...]] = {}
@@ -24,7 +25,9 @@ def carried(events: Iterable[Event]) -> tuple[Event, ...]:
             open_sends[attempt] = (open_sends[attempt][0], event)
         elif event.kind in (Kind.ACCEPTED, Kind.REFUSED):
             open_sends.pop(attempt, None)
-    return (*unfinished(events), *(event for send in open_sends.values() for event in send))
+    sent = "\n".join(send[0].data["body"] or "" for send in open_sends.values())
+    uploads = (event for event in events if event.kind is Kind.UPLOADED and event.data["url"] in sent)
+    return (*unfinished(events), *uploads, *(event for send in open_sends.values() for event in send))
 
 
 def unfinished(events: Iterable[Event]) -> tuple[Event, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from kbatch.catalog.bodies import parameters_of
 from kbatch.manifest.data import read_rows
 from kbatch.manifest.document import Document
-from kbatch.manifest.drafts import Draft, Origin, Path
+from kbatch.manifest.drafts import Draft, Frame, Origin, Path
 from kbatch.manifest.labels import label_of
 from kbatch.manifest.layers import layer_data, layer_matrix, layer_vars
 from kbatch.manifest.matrix import equal
@@ -20,7 +20,6 @@ from kbatch.problems import Mark
 from kbatch.report.references import dotted_names
 
 _RULES = ("include", "exclude", "zip")
-_FIELDS = ("provider", "model", "prompt", "when", "output")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class Use:
 class Value:
     """One value of a job: the layer that brought it in words, its place, its template and what that used.
 
-    `file` is the prompt file when the text stands there; `value` is None for the long texts of the request.
+    `file` is the prompt file when the text stands there; a chained picture's value is its description.
     """
 
     name: str
@@ -97,9 +96,10 @@ def _value(job: Job, field: str, value: Any, texts: Texts) -> Value:
     if field == "when" and isinstance(text, str) and not any(find_templates(text)):
         text = f"{{{{ {text} }}}}"
     sources = [source for _, source in find_templates(text)]
+    frame = f"the {value.which} frame of {value.address}" if isinstance(value, Frame) else None
     return Value(
         name=field,
-        value=value,
+        value=value if frame is None else frame,
         what=_layer(origin, texts.profile),
         mark=texts.document.mark(origin.path) if origin.path else None,
         file=file,
@@ -149,7 +149,9 @@ def _use(job: Job, name: str, texts: Texts) -> Use | None:
         return Use(name=reached, value=value, what=what, mark=mark)
     if steps[0] in variables:
         reached, value = _follow(variables[steps[0]], steps)
-        return Use(name=reached, value=value, what="vars", mark=texts.document.mark(_path_of_var(steps[0], texts)))
+        path = _path_of_var(steps[0], texts)
+        what = "vars" if path[0] == "vars" else f"vars of profile {texts.profile}"
+        return Use(name=reached, value=value, what=what, mark=texts.document.mark(path))
     own = {
         "take": draft.take,
         "shot": {"id": draft.shot, "labels": draft.labels},
@@ -179,7 +181,7 @@ def _use_data(name: str, texts: Texts) -> Use | None:
     placed = layer_data(texts.document.value, texts.profile).get(name)
     if placed is None:
         return None
-    rows = read_rows(placed.value, texts.read)
+    rows = read_rows(placed.value, texts.read, placed.value)
     many = f"{len(rows):,} rows" if isinstance(rows, list) else "rows"
     what, mark = f"{many} of {placed.value}", texts.document.mark(placed.origin.path)
     return Use(name=f"data.{name}", value=None, what=what, mark=mark)
@@ -207,6 +209,8 @@ def _axis(draft: Draft, name: str, texts: Texts) -> tuple[str, Mark | None]:
             rule = matrix["include"][index]
             if name in rule and (_is_template(rule[name]) or _means(draft, name, rule[name])):
                 return f"`include` of the matrix{whose}", texts.document.mark((*path, "include", index, name))
+        if name in matrix:
+            return f"axis{whose}, from a template", texts.document.mark((*path, name))
     return "matrix", None
 
 
@@ -222,19 +226,18 @@ def _means(draft: Draft, name: str, written: Any) -> bool:
 
 
 def _point(draft: Draft, name: str, written: Any, path: Path, texts: Texts) -> tuple[str, Mark] | None:
+    """Return the listed value or the data row that an axis took; None where it took neither."""
     value, label = draft.values[name], dict(draft.axes).get(name)
     if isinstance(written, list):
         for index, point in enumerate(written):
             if equal(point, value) or (label is not None and label_of(point) == label):
                 return "", texts.document.mark((*path, index))
-        if not any(map(_is_template, written)):
-            return None
     for used in dotted_names(written, texts.read) if isinstance(written, str) else ():
         data = used.removeprefix("data.").split(".")[0]
         placed = layer_data(texts.document.value, texts.profile).get(data)
-        rows = read_rows(placed.value, texts.read) if placed is not None and used.startswith("data.") else None
+        rows = read_rows(placed.value, texts.read, placed.value) if placed is not None and used.startswith("data.") else None
         if placed is not None and isinstance(rows, list):
             row = next((index for index, row in enumerate(rows, start=1) if equal(row, value)), None)
             if row is not None:
                 return f", row {row:,} of {placed.value}", texts.document.mark(path)
-    return ", from a template", texts.document.mark(path)
+    return None

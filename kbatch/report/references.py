@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from jinja2 import Environment, TemplateSyntaxError, meta, nodes
+from jinja2 import Environment, TemplateSyntaxError, nodes
 
 _PARSER = Environment(autoescape=True)  # it only parses; what is rendered goes through the sandbox
 _DEEPEST = 5
@@ -22,20 +22,22 @@ def _names(source: str, read: Callable[[str], bytes], depth: int) -> Iterator[st
         tree = _PARSER.parse(source)
     except TemplateSyntaxError:
         return
-    free = meta.find_undeclared_variables(tree)
-    yield from _walk(tree, free)
+    bound = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
+    yield from _walk(tree, bound)
     for include in tree.find_all(nodes.Include) if depth else ():
         if isinstance(include.template, nodes.Const):
             yield from _names(read(include.template.value).decode("utf-8-sig"), read, depth - 1)
 
 
-def _walk(node: nodes.Node, free: set[str]) -> Iterator[str]:
+def _walk(node: nodes.Node, bound: set[str]) -> Iterator[str]:
+    """Yield names that no loop, `set` or macro of the template binds."""
     name = _dotted(node)
-    if name is not None and name.split(".")[0] in free:
-        yield name
+    if name is not None:
+        if name.split(".")[0] not in bound:
+            yield name
         return
     for child in node.iter_child_nodes():
-        yield from _walk(child, free)
+        yield from _walk(child, bound)
 
 
 def _dotted(node: nodes.Node) -> str | None:

@@ -1,7 +1,7 @@
 """Problems as SARIF 2.1.0, the format of code scanning: one run with kbatch's rules and a result for each problem.
 
-A relative file name starts from `%SRCROOT%`, an absolute one stands for itself. A result's partial fingerprint is made of
-what stays when lines move: its code, file, source line and message.
+A relative file name starts from `%SRCROOT%`, an absolute one stands for itself. A result's partial fingerprint is made
+of what stays when lines move: its code, file, source line and message.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ def as_json(problems: Iterable[Problem], meanings: Mapping[str, str], version: s
         "tool": {"driver": _driver(found, rules, meanings, version)},
         "invocations": [{"executionSuccessful": True, "exitCode": int(ExitCode.USAGE if fatal else ExitCode.OK)}],
         "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": {_ROOT: {"description": {"text": "The folder that kbatch was called in, or the workspace"}}},
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The workspace, or where kbatch was called"}}},
         "artifacts": [{"location": _location(file)} for file in files],
         "results": _results(found, rules, files),
     }

@@ -57,7 +57,8 @@ class Picture:
 class Run:
     """Everything that the tasks of one run share; only `record` changes what is known of a purchase.
 
-    `wanted` are (fingerprint, path) of all that jobs refer to, `needed` the addresses whose clips purchases need here.
+    `follow` is told every event that is durable. `wanted` are (fingerprint, path) of all that jobs refer to, `needed` the
+    addresses whose clips purchases need here.
     """
 
     confirmed: ConfirmedPlan
@@ -70,6 +71,7 @@ class Run:
     options: Options
     tell: Tell
     stopping: Stopping
+    follow: Callable[[Event], None]
     wanted: frozenset[tuple[str, str]] = frozenset()
     needed: frozenset[str] = frozenset()
     gates: Gates = field(default_factory=Gates)
@@ -103,6 +105,7 @@ class Run:
             raise
         for event in events:
             self._know(event)
+            self.follow(event)
 
     def _know(self, event: Event) -> None:
         if event.kind is Kind.UPLOADED:

@@ -35,22 +35,23 @@ Delivered = tuple[str, ...]
 async def deliver(run: Run, line: Line, errand: Errand, found: Succeeded) -> Delivered | StillOwed:
     """Fetch the clip that a poll has named to its place."""
     target = run.folder / errand.output
-    for attempt in range(_FRESH_URLS):
-        if not found.url:
-            return StillOwed(reason=_GONE)
+    attempt = 0
+    while found.url:
         async with run.downloads:
             fetched = await _fetch(run, line, errand, found.url, target)
         if isinstance(fetched, Fetched):
             return await _deliver(run, errand, files.part_of(target, _tag(run, errand)), fetched)
-        if fetched.why is not Why.STALE or attempt == _FRESH_URLS - 1:
-            break
-        fresh = await _fresh_url(run, line, errand, attempt)
-        if not isinstance(fresh, Succeeded):
-            return fresh
-        found = fresh
-    if fetched.why is Why.DISK:
-        run.trouble(fetched.message)
-    return StillOwed(reason=_why(fetched, found))
+        attempt += 1
+        if fetched.why is Why.STALE and attempt < _FRESH_URLS:
+            fresh = await _fresh_url(run, line, errand, attempt)
+            if not isinstance(fresh, Succeeded):
+                return fresh
+            found = fresh
+            continue
+        if fetched.why is Why.DISK:
+            run.trouble(fetched.message)
+        return StillOwed(reason=_why(fetched, found))
+    return StillOwed(reason=_GONE)
 
 
 async def _fetch(run: Run, line: Line, errand: Errand, url: str, target: Path) -> Fetched | NotFetched:

@@ -6,14 +6,17 @@ so it is collected too, and its clip goes to `.kept/` from where going back brin
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from kbatch.catalog.cards import Catalog
-from kbatch.catalog.delivery import ExpectedClip, expected_clip, typical_s
+from kbatch.catalog.cards import Catalog, read_cards
+from kbatch.catalog.delivery import ExpectedClip, expected_clip
+from kbatch.files import packaged_cards
 from kbatch.plan.jobs import Job
 from kbatch.receipts.attempts import find, records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 _OWED = (ReceiptState.SUBMITTED, ReceiptState.RENDERED)
+_SOME_TIME_S = (60, 300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,31 +64,46 @@ def errand_of(job: Job) -> Errand:
     )
 
 
-def forgotten(
-    renders: Mapping[str, Receipt], wanted: Collection[str], root: str, catalog: Catalog
-) -> Iterator[Errand]:
-    """Yield the errands of purchases that are paid, or may be, and that no job in `wanted` leads to."""
+def forgotten(renders: Mapping[str, Receipt], wanted: Collection[str], root: str) -> Iterator[Errand]:
+    """Yield the errands of purchases that are paid, or may be, and that no fingerprint in `wanted` leads to.
+
+    `root` is the output folder in which they are kept.
+    """
     for fingerprint, receipt in renders.items():
         for record in records_of(receipt):
-            shown = record.job_id == receipt.job_id and record.attempt == receipt.attempt
+            shown = (record.attempt, record.job_id) == (receipt.attempt, receipt.job_id)
             if shown and fingerprint in wanted:
                 continue
             if record.state in _OWED or (shown and record.state is ReceiptState.UNKNOWN):
-                yield _errand_of_record(fingerprint, receipt, record, root, catalog)
+                yield _errand_of_record(fingerprint, receipt, record, root)
 
 
-def _errand_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root: str, catalog: Catalog) -> Errand:
-    card = catalog.find(record.provider, record.model)
-    known = card is not None and bool(record.request)
+def _errand_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root: str) -> Errand:
+    unknown = record.state is ReceiptState.UNKNOWN
+    name = record.address or receipt.address or fingerprint[:12]
     return Errand(
         fingerprint=fingerprint,
-        address=f"{record.address or receipt.address or fingerprint[:12]} (bought earlier)",
+        address=f"{name} (bought earlier{'' if unknown else f' as {record.job_id}'})",
         provider=record.provider,
         model=record.model,
         variant=record.variant or "",
         output=f"{root}/.kept/{fingerprint[:16]}-{record.attempt}.mp4",
-        clip=expected_clip(card, record.request) if card is not None and known else None,
-        typical_s=typical_s(card, record.request) if card is not None and known else (60, 300),
-        attempt=None if record.state is ReceiptState.UNKNOWN else record.attempt,
+        clip=_clip_of(record),
+        typical_s=_SOME_TIME_S,
+        attempt=None if unknown else record.attempt,
         job_id=record.job_id,
     )
+
+
+def _clip_of(record: Receipt) -> ExpectedClip | None:
+    """Return what was bought, None when today's card cannot read that request."""
+    card = _catalog().find(record.provider, record.model)
+    try:
+        return expected_clip(card, record.request) if card is not None else None
+    except KeyError:
+        return None
+
+
+@cache
+def _catalog() -> Catalog:
+    return read_cards(packaged_cards())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 
 class Moment(StrEnum):
@@ -40,16 +41,17 @@ class Happening:
 
 
 Tell = Callable[[Happening], None]
+Told = TypeVar("Told")
 
 
-def safely(tell: Tell) -> Tell:
+def safely(tell: Callable[[Told], None]) -> Callable[[Told], None]:
     """Return a teller that cannot end a run: what is paid matters more than a closed terminal or a full log.
 
     A ValueError is what Python makes of a stream that is closed, or that cannot write a letter.
     """
 
-    def told(happening: Happening) -> None:
+    def told(what: Told) -> None:
         with suppress(OSError, ValueError):
-            tell(happening)
+            tell(what)
 
     return told

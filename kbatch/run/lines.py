@@ -10,8 +10,8 @@ from kbatch.problems import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.registry import PROVIDERS
 from kbatch.receipts.receipt import Receipt
-from kbatch.run.context import Line
 from kbatch.run.hosts import check_base_url, is_loopback
+from kbatch.run.line import Line
 from kbatch.run.pacing import poll_scale
 from kbatch.run.slots import Slots
 from kbatch.run.transport import Client, Limits

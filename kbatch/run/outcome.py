@@ -28,7 +28,8 @@ class Settlement:
     """One provider's account of this run, in its credits.
 
     `planned` are the quotes of the jobs that were accepted, `reported` what the provider says it charged and kept,
-    `refunded` what it gave back, `unexplained` what it charged beyond or below the quotes of jobs whose charge it told.
+    `refunded` what it gave back, `unexplained` what it charged beyond or below the quotes of jobs whose charge it told;
+    `differing` counts those jobs, since too much and too little may add up to nothing, `untold` those it told nothing of.
     """
 
     planned: int
@@ -36,6 +37,7 @@ class Settlement:
     refunded: int
     unexplained: int
     untold: int
+    differing: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,8 @@ class Outcome:
     """The end of a run: `ends` by address, settlements by provider, why providers or models were stopped."""
 
     ends: Mapping[str, End]
-    reasons: Mapping[str, str]
-    credits: Mapping[str, Settlement]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    credits: Mapping[str, Settlement] = field(default_factory=dict)
     stopped: tuple[str, ...] = ()
     surprises: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -63,7 +65,7 @@ class Outcome:
         if End.UNKNOWN in self.ends.values():
             found.append(ExitCode.UNKNOWN)
         wrong = {End.FAILED, End.BLOCKED, End.OWED, End.DELIVERED_WRONG, End.SKIPPED} & set(self.ends.values())
-        unexplained = any(settlement.unexplained for settlement in self.credits.values())
+        unexplained = any(settlement.differing for settlement in self.credits.values())
         if wrong or self.surprises or self.problems or unexplained:
             found.append(ExitCode.NOT_AS_ASKED)
         return ExitCode.worst(found)
@@ -90,22 +92,29 @@ def settle(receipts: Iterable[Receipt]) -> dict[str, Settlement]:
 
 
 def _settle(receipts: list[Receipt]) -> Settlement:
-    planned = reported = refunded = unexplained = untold = 0
+    planned = reported = refunded = unexplained = differing = untold = 0
     for receipt in receipts:
-        quote, told = receipt.credits.planned or 0, receipt.credits.reported
-        planned += quote
+        quote, told = receipt.credits.planned, receipt.credits.reported
+        planned += quote or 0
         if receipt.state is ReceiptState.FAILED:
             kept = told or 0
-            before = quote if receipt.credits.charged is None else receipt.credits.charged
-            reported += kept
-            refunded += before - kept
-            unexplained += kept
+            before = (quote or 0) if receipt.credits.charged is None else receipt.credits.charged
+            reported, refunded, beyond = reported + kept, refunded + before - kept, kept
         elif told is None:
             untold += 1
+            continue
         else:
-            reported += told
-            unexplained += told - quote if receipt.credits.planned is not None else 0
-    return Settlement(planned=planned, reported=reported, refunded=refunded, unexplained=unexplained, untold=untold)
+            reported, beyond = reported + told, 0 if quote is None else told - quote
+        unexplained += beyond
+        differing += beyond != 0
+    return Settlement(
+        planned=planned,
+        reported=reported,
+        refunded=refunded,
+        unexplained=unexplained,
+        differing=differing,
+        untold=untold,
+    )
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:

@@ -39,13 +39,13 @@ def make_clip(clip: Clip) -> bytes:
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if sound is not None:
-            for block in _beat(clip.seconds):
+            for block in beat(clip.seconds):
                 container.mux(sound.encode(block))
             container.mux(sound.encode(None))
     return index_first(target.getvalue())
 
 
-def _beat(seconds: float) -> list[av.AudioFrame]:
+def beat(seconds: float) -> list[av.AudioFrame]:
     """Return a soft note at every second over a low hum, as frames of at most 1024 samples."""
     one = array.array("h", (_sample(at / _SOUND_RATE) for at in range(_SOUND_RATE))).tobytes()
     total = round(seconds * _SOUND_RATE)

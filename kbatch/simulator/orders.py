@@ -60,15 +60,15 @@ def digest_of_clip(clip: Clip) -> str:
     return digest.hexdigest()
 
 
-def frame_size(ratio: Ratio) -> tuple[int, int]:
-    """Return width and height in pixels: even, the long side 480, the short one never under 32.
+def frame_size(ratio: Ratio, long_side: int = LONG_SIDE) -> tuple[int, int]:
+    """Return width and height in pixels: even, the long side as given, the short one never under 32.
 
     >>> frame_size((16, 9)), frame_size((9, 16)), frame_size((1, 1))
     ((480, 270), (270, 480), (480, 480))
     """
     wide, high = ratio
-    short = max(_SHORT_SIDE_AT_LEAST, round(LONG_SIDE * min(wide, high) / max(wide, high) / 2) * 2)
-    return (LONG_SIDE, short) if wide >= high else (short, LONG_SIDE)
+    short = max(_SHORT_SIDE_AT_LEAST, round(long_side * min(wide, high) / max(wide, high) / 2) * 2)
+    return (long_side, short) if wide >= high else (short, long_side)
 
 
 def frame_count(seconds: float) -> int:

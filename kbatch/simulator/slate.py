@@ -5,14 +5,14 @@ the start picture fades out of the first third and the end picture into the last
 """
 
 import colorsys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from PIL import Image, ImageDraw, ImageFilter
 
 from kbatch.simulator.fonts import Colour, Typeface, right_to_left, typefaces
-from kbatch.simulator.orders import FRAMES_PER_SECOND, Clip, digest_of_clip, frame_count, frame_size
+from kbatch.simulator.orders import FRAMES_PER_SECOND, LONG_SIDE, Clip, digest_of_clip, frame_count, frame_size
 from kbatch.simulator.stills import ratio_of, still
 from kbatch.simulator.typesetting import LEADING, Line, Setting, clean, set_text
 
@@ -31,7 +31,7 @@ _NO_PROMPT = "(no prompt)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The measures of a slate in pixels: the margin, and the box that the prompt may fill."""
+    """The measures of a slate in pixels: the margin, the box that the prompt may fill; `scale` is 1 at a long side of 480."""
 
     width: int
     height: int
@@ -39,6 +39,7 @@ class Place:
     small: float
     top: int
     bottom: int
+    scale: float = 1.0
 
     @property
     def box(self) -> tuple[float, float]:
@@ -54,9 +55,15 @@ class Page:
     layer: Image.Image
 
 
-def frames(clip: Clip) -> Iterator[Image.Image]:
+def frames(clip: Clip, long_side: int = LONG_SIDE) -> Iterator[Image.Image]:
     """Yield the clip's frames as RGB pictures, in order."""
-    size, total = frame_size(ratio_of(clip)), frame_count(clip.seconds)
+    draw = painter(clip, long_side)
+    yield from (draw(number) for number in range(frame_count(clip.seconds)))
+
+
+def painter(clip: Clip, long_side: int = LONG_SIDE) -> Callable[[int], Image.Image]:
+    """Return what draws a clip's frame by its number; each frame can be drawn alone."""
+    size, total = frame_size(ratio_of(clip), long_side), frame_count(clip.seconds)
     sans = typefaces()[0]
     place = place_of(size)
     ground = _ground(size, digest_of_clip(clip))
@@ -64,7 +71,8 @@ def frames(clip: Clip) -> Iterator[Image.Image]:
     start = still(clip.start, size, "start", sans) if clip.start else None
     end = still(clip.end, size, "end", sans) if clip.end else None
     marks = [sum(beat.seconds for beat in clip.beats[:at]) / clip.seconds for at in range(1, len(clip.beats))]
-    for number in range(total):
+
+    def draw(number: int) -> Image.Image:
         share = number / max(1, total - 1)
         frame = ground.crop(_window(ground.size, size, share))
         if start is not None and share < _FADE_SHARE:
@@ -74,17 +82,25 @@ def frames(clip: Clip) -> Iterator[Image.Image]:
         page = next(page for page in pages if number < page.until)
         frame.paste(page.layer, mask=page.layer.getchannel("A"))
         _draw_time(frame, place, number, total, marks)
-        yield frame
+        return frame
+
+    return draw
 
 
 def place_of(size: tuple[int, int]) -> Place:
     """Return the measures of a slate of this size."""
     width, height = size
-    small = max(6.0, min(11.0, width / 30, height / 12))
+    scale = max(1.0, max(size) / LONG_SIDE)
+    small = max(6.0, min(11.0 * scale, width / 30, height / 12))
     margin = max(2, round(min(width, height) * 0.07))
-    top = round(margin + small * 2.3)
     return Place(
-        width=width, height=height, margin=margin, small=small, top=top, bottom=round(height - margin - small * 3.4)
+        width=width,
+        height=height,
+        margin=margin,
+        small=small,
+        top=round(margin + small * 2.3),
+        bottom=round(height - margin - small * 3.4),
+        scale=scale,
     )
 
 
@@ -102,9 +118,9 @@ def settings_of(clip: Clip, place: Place, face: Typeface) -> list[tuple[float, S
 
 def _setting(lines: list[Line], place: Place, face: Typeface, seconds: float) -> Setting:
     """Set a text so that each of its pages can be seen for a quarter of a second, however small that makes it."""
-    largest = round(max(9, min(26, min(place.box) / 5)))
+    largest = round(max(9, min(26 * place.scale, min(place.box) / 5)))
     measure = cache(face.width)
-    for least in range(min(largest, _LEGIBLE), _SMALLEST - 1, -1):
+    for least in range(min(largest, round(_LEGIBLE * place.scale)), _SMALLEST - 1, -1):
         setting = set_text(lines, place.box, measure, range(least, largest + 1))
         if len(setting.pages) <= max(1, 4 * seconds):
             return setting
@@ -137,7 +153,7 @@ def _layer(clip: Clip, place: Place, lines: tuple[Line, ...], points: float, cou
         left = place.margin + (width - sans.width(line.text, points) if right_to_left(line.text) else 0.0)
         sans.draw(pen, (left, top + at * points * LEADING), line.text, points, _QUIET if line.quiet else _INK)
     _draw_legend(pen, clip, place, count, any(sans.lacks(line.text) for line in lines))
-    shade = words.getchannel("A").filter(ImageFilter.GaussianBlur(3)).point(lambda alpha: min(205, alpha * 3))
+    shade = words.getchannel("A").filter(ImageFilter.GaussianBlur(3 * place.scale)).point(lambda alpha: min(205, alpha * 3))
     halo = Image.new("RGBA", words.size, (*_NIGHT, 0))
     halo.putalpha(shade)
     halo.alpha_composite(words)
@@ -169,12 +185,12 @@ def _draw_time(frame: Image.Image, place: Place, number: int, total: int, marks:
     pen, mono = ImageDraw.Draw(frame), typefaces()[2]
     small, left, right = place.small, place.margin, place.width - place.margin
     high = place.height - place.margin - small * 1.35
-    head = left + (right - left) * (number + 1) / total
-    pen.rectangle((left, high, right, high + 1), fill=_TRACK)
-    pen.rectangle((left, high, head, high + 1), fill=_AMBER)
+    head, thick = left + (right - left) * (number + 1) / total, round(place.scale)
+    pen.rectangle((left, high, right, high + thick), fill=_TRACK)
+    pen.rectangle((left, high, head, high + thick), fill=_AMBER)
     for mark in marks:
         at = left + (right - left) * mark
-        pen.rectangle((at, high - 3, at + 1, high + 3), fill=_INK)
+        pen.rectangle((at, high - 3 * thick, at + thick, high + 3 * thick), fill=_INK)
     clock = f"{number // FRAMES_PER_SECOND:02d}:{number % FRAMES_PER_SECOND:02d}"
     length = f"{total / FRAMES_PER_SECOND:g} s"
     points = _fitting(clock + "  " + length, right - left, small, mono)

@@ -1,0 +1,51 @@
+"""`kbatch explain`: one job laid open, from the line that wrote a value to the reason of its action."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.console import make_console, say
+from kbatch.load import Options, load
+from kbatch.plan.selection import Selection
+from kbatch.prepare import load_state, lockfile_path, make_plan
+from kbatch.report import explain, explain_text
+from kbatch.report.origins import Texts
+from kbatch.report.words import harmless
+
+_EXAMPLES = """\b
+Examples:
+  kbatch explain campaign.yaml hero
+  kbatch explain campaign.yaml 'hero[city=lisbon,light=dusk]@2'
+  kbatch explain campaign.yaml 'hero[city=lisbon]' --profile draft --format json
+"""
+
+
+@click.command("explain", epilog=_EXAMPLES)
+@manifest
+@click.argument("address")
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(manifest: Path, address: str, form: str, **flags: Any) -> None:
+    """Explain the job ADDRESS of MANIFEST: its request, where each value came from, price, identity and action.
+
+    A shot's id is enough where the shot has one job. Nothing is sent.
+    """
+    loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
+    job = explain.find_job(loaded.jobs, address)
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    found = load_state(loaded, path)
+    for note in found.notes:
+        say(f"note: {note}")
+    entries = {entry.address: entry for entry in make_plan(loaded, found, Selection()).plan.entries}
+    texts = Texts(document=loaded.document, profile=flags["profile"], read=loaded.tree.read)
+    receipt = found.lockfile.renders.get(job.fingerprint)
+    explained = explain.explain(entries[job.address], entries, texts, receipt)
+    if form == "json":
+        click.echo(json.dumps(explain.as_json(explained), indent=2, ensure_ascii=False))
+        return
+    for line in explain_text.lines(explained, width=min(make_console(stderr=False).width, 100)):
+        click.echo(harmless(line))

@@ -1,0 +1,155 @@
+"""Renders a shot's sheet into drafts: one a combination and take, what goes wrong said once with the jobs it hits."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kbatch.manifest.drafts import Draft, FrameCall
+from kbatch.manifest.faults import Fault, say_fault
+from kbatch.manifest.findings import Findings
+from kbatch.manifest.labels import file_name
+from kbatch.manifest.matrix import Combination
+from kbatch.manifest.outputs import output_fault
+from kbatch.manifest.sheets import Maker, Sheet
+from kbatch.manifest.template import text_of
+from kbatch.problems import Severity
+
+
+def draft_all(maker: Maker, sheet: Sheet) -> Iterator[Draft]:
+    """Yield the drafts of a shot in address order; a combination whose `when` is false has none."""
+    of = len(sheet.combinations) * sheet.takes
+    left_out = 0
+    for combination in sheet.combinations:
+        name = address_of(sheet.shot.id, combination.shown)
+        for take in range(1, sheet.takes + 1):
+            address = name if take == 1 else f"{name}@{take}"
+            scope = _scope(maker, sheet, combination, take, address)
+            render = _Renderer(maker.findings, sheet, scope, (address, of))
+            when = render.when()
+            left_out += when is False
+            draft = _draft(maker, render, combination) if when is True else None
+            if draft is not None:
+                yield draft
+    if left_out == of:
+        _warn_no_jobs(maker.findings, sheet)
+
+
+def address_of(shot: str, shown: tuple[tuple[str, str], ...]) -> str:
+    """Return a job's readable id, takes apart.
+
+    >>> address_of("hero", (("city", "lisbon"), ("light", "dusk")))
+    'hero[city=lisbon,light=dusk]'
+    """
+    return f"{shot}[{','.join(f'{axis}={label}' for axis, label in shown)}]" if shown else shot
+
+
+def _warn_no_jobs(findings: Findings, sheet: Sheet) -> None:
+    origin = sheet.origins.get("when")
+    path = (*sheet.shot.path, "matrix", "exclude") if origin is None else origin.path
+    what = "`exclude` leaves out every combination" if origin is None else "`when` is false for every combination"
+    message = f"shot `{sheet.shot.id}` has no jobs: {what}"
+    findings.say("no-jobs", path, message, hint="remove the shot, or the rule", severity=Severity.WARNING)
+
+
+def _scope(maker: Maker, sheet: Sheet, combination: Combination, take: int, address: str) -> dict[str, Any]:
+    return {
+        **maker.base,
+        **combination.values,
+        "matrix": combination.values,
+        "shot": {"id": sheet.shot.id},
+        "take": take,
+        "slug": file_name(address),
+        "last_frame": _frame_function("last"),
+        "first_frame": _frame_function("first"),
+    }
+
+
+def _frame_function(which: str) -> Callable[..., FrameCall]:
+    def frame(*shots: Any, take: int = 1, **axes: Any) -> FrameCall:
+        if len(shots) != 1 or not isinstance(shots[0], str):
+            raise TypeError(f"`{which}_frame` takes the id of one shot, then axes by name")
+        if not isinstance(take, int) or take < 1:
+            raise TypeError(f"`take` in `{which}_frame` is a number from 1")
+        return FrameCall(which, shots[0], take, tuple(axes.items()))
+
+    return frame
+
+
+def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft | None:
+    sheet, scope = render.sheet, render.scope
+    labels = {name: render.text(f"labels.{name}") for name in sheet.shot.labels}
+    scope["shot"], scope["labels"] = {"id": sheet.shot.id, "labels": labels}, labels
+    provider, model = render.text("provider"), render.text("model")
+    prompt = render.text("prompt") if "prompt" in sheet.templates else None
+    params = {name: render.value(f"params.{name}") for name in sheet.shot.params}
+    scope.setdefault("model", model)
+    scope.setdefault("provider", provider)
+    output = render.text("output")
+    if render.failed:
+        return None
+    fault = output_fault(output)
+    if fault is not None:
+        render.complain("output", Fault("output-name", f"the output name `{output}` {fault}"))
+        return None
+    return Draft(
+        address=render.job[0],
+        shot=sheet.shot.id,
+        take=scope["take"],
+        axes=combination.shown,
+        values=combination.values,
+        labels=labels,
+        provider=provider,
+        model=model,
+        prompt=prompt,
+        params=params,
+        weak=sheet.weak,
+        drop_unsupported=sheet.shot.drop_unsupported,
+        output=f"{maker.wanted.output_dir}/{output}",
+        origins=sheet.origins,
+    )
+
+
+@dataclass(slots=True)
+class _Renderer:
+    """Renders one job's fields; `failed` once something could not be rendered, which has been said."""
+
+    findings: Findings
+    sheet: Sheet
+    scope: dict[str, Any]
+    job: tuple[str, int]
+    failed: bool = False
+
+    def value(self, name: str) -> Any:
+        """Return a field's value with its own type."""
+        value = self.sheet.templates[name].render(self.scope)
+        if isinstance(value, Fault):
+            self.complain(name, value)
+        return value
+
+    def text(self, name: str) -> str:
+        """Return a field that is a text whatever its template yields; empty when it cannot be one."""
+        value = self.sheet.templates[name].render(self.scope)
+        text = value if isinstance(value, Fault) else text_of(value)
+        if isinstance(text, Fault):
+            self.complain(name, text)
+            return ""
+        return text
+
+    def when(self) -> bool | None:
+        """Return whether the job is wanted, None when that cannot be told."""
+        if "when" not in self.sheet.templates:
+            return True
+        value = self.value("when")
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, Fault):
+            hint = "compare it with something, such as `city == 'Lisbon'`"
+            self.complain("when", Fault("when-not-boolean", f"`when` is {value!r}, neither true nor false", hint))
+        return None
+
+    def complain(self, name: str, fault: Fault) -> None:
+        """Say what is wrong with a field of this job."""
+        path = self.sheet.origins[name].path or self.sheet.shot.path
+        file = self.sheet.file if name == "prompt" else None
+        say_fault(self.findings, fault, path, file=file, jobs=self.job)
+        self.failed = True

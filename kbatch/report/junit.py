@@ -1,0 +1,122 @@
+"""The rows as JUnit XML: one testcase a job, its money as properties, red exactly when something is not as asked.
+
+The order of elements and attributes is that of Jenkins' junit-10.xsd; properties of a testcase stand first in it, as
+pytest writes them. A failure is what a provider did not deliver as bought; an error is what nobody can be sure of, or
+what did not come to a render at all.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from xml.etree import ElementTree as Tree
+
+from kbatch.report.accounts import Report, jobs_of
+from kbatch.report.rows import Row, State
+from kbatch.report.words import harmless
+
+_FAILURES = frozenset((State.FAILED, State.DELIVERED_WRONG))
+_ERRORS = frozenset((State.UNKNOWN, State.RENDERED, State.SUBMITTED, State.BLOCKED, State.SKIPPED))
+_WORDS = {
+    State.FAILED: "failed, not charged",
+    State.DELIVERED_WRONG: "delivered otherwise than bought",
+    State.UNKNOWN: "sent, and nobody knows whether it was accepted",
+    State.RENDERED: "rendered and paid, its clip is not fetched yet",
+    State.SUBMITTED: "accepted and still rendering",
+    State.BLOCKED: "blocked",
+    State.SKIPPED: "not started",
+    State.NOT_BOUGHT: "not bought yet",
+}
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(report: Report) -> str:
+    """Return the report as one suite named after the manifest; with no job at all, one error says what stopped it."""
+    rows = jobs_of(report)
+    cases = [_case(row) for row in rows] or [_stopped(report)]
+    counts = {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.find("failure") is not None for case in cases)),
+        "errors": str(sum(case.find("error") is not None for case in cases)),
+    }
+    skipped = str(sum(case.find("skipped") is not None for case in cases))
+    time = f"{sum(_seconds(row) for row in rows):.3f}"
+    root = Tree.Element("testsuites", {"name": "kbatch", **counts, "time": time})
+    at = {"time": time, "timestamp": report.made_at[:19]}
+    suite = Tree.SubElement(root, "testsuite", {"name": _text(report.name), **counts, "skipped": skipped, **at})
+    _properties(suite, _of_suite(report))
+    suite.extend(cases)
+    Tree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Tree.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(row: Row) -> Tree.Element:
+    case = Tree.Element(
+        "testcase", {"name": _text(row.address), "classname": _text(row.shot), "time": f"{_seconds(row):.3f}"}
+    )
+    _properties(case, _of_job(row))
+    if row.state is State.DONE:
+        return case
+    said = _text(row.error or row.reason or _WORDS[row.state])
+    kind = "failure" if row.state in _FAILURES else "error" if row.state in _ERRORS else "skipped"
+    Tree.SubElement(case, kind, {"type": row.state.value, "message": said}).text = f"{_WORDS[row.state]}: {said}"
+    return case
+
+
+def _stopped(report: Report) -> Tree.Element:
+    case = Tree.Element("testcase", {"name": _text(report.name), "classname": "kbatch", "time": "0.000"})
+    if report.stopped:
+        said = _text(report.stopped)
+        Tree.SubElement(case, "error", {"type": "stopped", "message": said.partition("\n")[0]}).text = said
+    return case
+
+
+def _of_suite(report: Report) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = [("profile", report.profile), ("simulated", str(report.simulated).lower())]
+    for account in report.accounts:
+        told = account.settlement
+        numbers = {"spent": account.spent, "held": account.held}
+        if told is not None:
+            names = ("planned", "reported", "refunded", "unexplained")
+            numbers = {**{name: getattr(told, name) for name in names}, **numbers}
+        found += [(f"{account.provider}.credits.{name}", number) for name, number in numbers.items()]
+    return found
+
+
+def _of_job(row: Row) -> list[tuple[str, object]]:
+    return [
+        ("state", row.state.value),
+        ("provider", row.provider),
+        ("model", row.model),
+        ("variant", row.variant),
+        ("credits.planned", row.planned),
+        ("credits.reported", row.reported),
+        ("credits.spent", row.spent),
+        ("credits.held", row.held),
+        ("job_id", row.job_id),
+        ("output", row.output),
+        ("sha256", row.sha256),
+        ("shares", row.shares),
+        *((f"axis.{name}", value) for name, value in row.axes),
+        *((f"label.{name}", value) for name, value in row.labels.items()),
+    ]
+
+
+def _properties(parent: Tree.Element, named: Sequence[tuple[str, object]]) -> None:
+    """Add what is known; what nobody told has no property, so that it is never read as 0."""
+    known = [(name, value) for name, value in named if value is not None and value != ""]
+    if known:
+        properties = Tree.SubElement(parent, "properties")
+        for name, value in known:
+            Tree.SubElement(properties, "property", {"name": _text(name), "value": _text(str(value))})
+
+
+def _seconds(row: Row) -> float:
+    if row.submitted_at is None or row.finished_at is None:
+        return 0.0
+    passed = datetime.fromisoformat(row.finished_at) - datetime.fromisoformat(row.submitted_at)
+    return max(0.0, passed.total_seconds())
+
+
+def _text(text: str) -> str:
+    """Return text that XML can hold, without terminal escapes and direction overrides."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", harmless(text))

@@ -1,0 +1,285 @@
+"""A plan as Markdown for its reviewer: what will be bought and why, for how much, within which budget, and its digest.
+
+Above the folds stands what an approver has to know; every job stands below one. It fits a comment and finds it again.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kbatch.plan.actions import Entry
+from kbatch.plan.plan import Plan, Total
+from kbatch.plan.summary import Dearer, Share, Summary
+from kbatch.report.accounts import dollars
+from kbatch.report.markdown import Block, Table, code, marker, prose, quote, render
+from kbatch.report.words import amount, count, one_line, span
+
+_MOST_REASONS = 12
+_MOST_SHARES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a reviewer is shown: the plan under the name its manifest was called by, and what stands against it.
+
+    `flags` are the words of the command line that chose these jobs, which a run needs too; `before` is the request that
+    an address had when it was last bought; `objections` are sentences, such as a ceiling that the plan passes.
+    """
+
+    plan: Plan
+    summary: Summary
+    name: str
+    flags: tuple[str, ...] = ()
+    before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    objections: tuple[str, ...] = ()
+    simulated: bool = False
+
+
+def as_markdown(review: Review, limit: int) -> str:
+    """Return the plan as Markdown of at most `limit` bytes."""
+    return render(list(_blocks(review)), limit)
+
+
+def _blocks(review: Review) -> Iterator[Block]:
+    plan = review.plan
+    profile = f", profile {code(plan.settings.profile)}" if plan.settings.profile else ""
+    yield marker("plan", review.name, plan.settings.profile)
+    yield f"## Plan for {code(review.name)}{profile}"
+    yield _headline(plan)
+    yield _totals(plan)
+    yield quote("Stop", (prose(said) for said in review.objections))
+    yield quote("Look", _warnings(review))
+    if plan.purchases:
+        yield "### What is bought, and why"
+        yield _reasons(plan.purchases)
+        yield _changes(review)
+        yield _purchases(plan.purchases)
+        yield _sides(review.summary)
+    yield _others(plan)
+    yield _approval(review)
+
+
+def _headline(plan: Plan) -> str:
+    bought = plan.purchases
+    if not bought:
+        return f"**Nothing is bought.** {_counts(plan)}"
+    prices = []
+    for provider, total in plan.totals.items():
+        if total.known or total.unpriced:
+            usd = dollars(plan.settings.usd_per_credit.get(provider), total.known)
+            unpriced = f" and {count(total.unpriced, 'clip')} without a known price" if total.unpriced else ""
+            prices.append(
+                f"{amount(total.known, total.unit)} of {code(provider)}{f' ({usd})' if usd else ''}{unpriced}"
+            )
+    return f"**Buys {count(len(bought), 'clip')} for {' and '.join(prices)}.** {_counts(plan)}"
+
+
+_COUNTED = {"reuse": "reused", "poll": "polled", "download": "fetched", "unknown": "unknown", "blocked": "blocked"}
+
+
+def _counts(plan: Plan) -> str:
+    others = [f"{plan.counts[name]:,} {word}" for name, word in _COUNTED.items() if plan.counts.get(name)]
+    return f"Beside that: {', '.join(others)}." if others else ""
+
+
+def _totals(plan: Plan) -> Block:
+    rows = []
+    for provider, total in plan.totals.items():
+        limits, spent = plan.settings.max_credits, plan.spent.get(provider, 0)
+        budget = limits.get(provider, limits.get(None))
+        left = None if budget is None else budget - spent - total.known - total.held
+        rows.append((code(provider), *_money(total), f"{spent:,}", _number(budget), _left(left)))
+    head = ("provider", "expected", "maximum", "charged before", "budget", "left after this")
+    return Table(head=head, align="lrrrrr", rows=tuple(rows)) if rows else ""
+
+
+def _money(total: Total) -> tuple[str, str]:
+    if total.unpriced:
+        return f"{total.known:,} + {total.unpriced} unpriced", "unknown"
+    return _number(total.expected), _number(total.maximum)
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _left(left: int | None) -> str:
+    return _number(left) if left is None or left >= 0 else f"**{-left:,} over**"
+
+
+def _warnings(review: Review) -> Iterator[str]:
+    plan = review.plan
+    if review.simulated:
+        yield "this is a rehearsal: nothing real is bought"
+    for note in plan.basis.notes[:5]:
+        yield prose(note)
+    for provider, total in plan.totals.items():
+        if total.unpriced:
+            yield f"{count(total.unpriced, 'job')} of {code(provider)} without a known price: no total can be given"
+        if total.held:
+            yield f"{total.held:,} {total.unit} of {code(provider)} are held by unknown outcomes: `kbatch reconcile`"
+    for found in review.summary.dearer[:5]:
+        yield _dearer(found)
+    yield from _dropped(plan.entries)
+
+
+def _dearer(found: Dearer) -> str:
+    more = f"{found.credits:,} credits more than {code(found.cheaper)}"
+    return f"{code(found.parameter)} is {code(found.default)} by default in {count(found.jobs, 'clip')}: {more}"
+
+
+def _dropped(entries: Iterable[Entry]) -> Iterator[str]:
+    gathered: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        for name in entry.job.dropped:
+            gathered.setdefault((entry.job.model, name), []).append(entry.address)
+    for (model, name), addresses in list(gathered.items())[:5]:
+        where = f"{count(len(addresses), 'job')}, first {code(addresses[0])}"
+        yield f"{code(model)} has no {code(name)}: left out of {where}"
+
+
+def why(entry: Entry) -> str:
+    """Return the reason of an entry without its own address, so that jobs with one reason are told once."""
+    return (
+        "the same request as another job, bought once"
+        if entry.shares
+        else entry.reason.replace(f"`{entry.address}`", "it")
+    )
+
+
+def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(why(entry), []).append(entry)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+
+def _reasons(bought: Sequence[Entry]) -> Table:
+    rows = tuple(
+        (f"{len(group):,}", _credits(group), prose(reason), code(group[0].address))
+        for reason, group in _grouped(bought).items()
+    )
+    return Table(
+        head=("clips", "credits", "why", "first"), align="rrll", rows=rows[:_MOST_REASONS] + _rest(rows, bought)
+    )
+
+
+def _rest(rows: tuple[tuple[str, ...], ...], bought: Sequence[Entry]) -> tuple[tuple[str, ...], ...]:
+    hidden = list(_grouped(bought).values())[_MOST_REASONS:]
+    if not hidden:
+        return ()
+    entries = [entry for group in hidden for entry in group]
+    return ((f"{len(entries):,}", _credits(entries), f"{count(len(hidden), 'more reason')}, each below", ""),)
+
+
+def _credits(entries: Iterable[Entry]) -> str:
+    amounts = [entry.credits for entry in entries]
+    unpriced = amounts.count(None)
+    known = f"{sum(filter(None, amounts)):,}"
+    return known if not unpriced else f"{known} + {unpriced} ?"
+
+
+def _changes(review: Review) -> Block:
+    """Return what differs from what was bought before under the same addresses, the same change told once."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for entry in review.plan.purchases:
+        earlier = review.before.get(entry.address)
+        if earlier is None:
+            continue
+        for name, one, other in differences(earlier, entry.job.request):
+            found.setdefault((name, one, other), []).append(entry.address)
+    rows = tuple(
+        (code(name), code(one, 300), code(other, 300), f"{len(addresses):,}", code(addresses[0]))
+        for (name, one, other), addresses in sorted(found.items(), key=lambda item: (-len(item[1]), item[0][0]))
+    )
+    if not rows:
+        return ""
+    return Table(
+        head=("field", "was", "is now", "clips", "first"),
+        align="lllrl",
+        rows=rows,
+        fold=f"What changed since it was last bought: {count(len(rows), 'change')}",
+        rest=lambda hidden: f"… and {count(hidden, 'more change')}; `kbatch explain` shows each job",
+    )
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the fields in which two request bodies differ, with both values as words."""
+    for name in sorted({*before, *after}):
+        one, other = before.get(name), after.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from differences(one, other)
+        elif one != other:
+            yield name, _word(one), _word(other)
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "unset"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _purchases(bought: Sequence[Entry]) -> Table:
+    rows = tuple(
+        (code(entry.address), code(_model(entry)), _credits([entry]), code(entry.job.request.get("prompt") or "", 240))
+        for entry in bought
+    )
+    return Table(
+        head=("job", "model and variant", "credits", "prompt"),
+        align="llrl",
+        rows=rows,
+        fold=f"All {count(len(bought), 'purchase')}: {_credits(bought)} credits",
+        rest=lambda hidden: f"… and {count(hidden, 'more purchase')}; `kbatch plan --format json` has all",
+    )
+
+
+def _model(entry: Entry) -> str:
+    return f"{entry.job.model} {entry.job.quote.variant}"
+
+
+def _sides(summary: Summary) -> Table:
+    sides = (("model and variant", summary.variants), ("label", summary.labels), ("axis value", summary.axes))
+    rows = tuple(
+        (title, code(share.provider), code(share.name), f"{share.jobs:,}", _share(share))
+        for title, shares in sides
+        for share in sorted(shares, key=lambda share: (-share.credits, share.name))[:_MOST_SHARES]
+    )
+    return Table(
+        head=("by", "provider", "which", "clips", "credits"),
+        align="lllrr",
+        rows=rows,
+        fold="Credits by model and variant, by label, by axis value",
+    )
+
+
+def _share(share: Share) -> str:
+    return f"{share.credits:,} + {share.unpriced} ?" if share.unpriced else f"{share.credits:,}"
+
+
+def _others(plan: Plan) -> Block:
+    others = [entry for entry in plan.entries if not entry.buys]
+    rows = tuple(
+        (entry.action.value, f"{len(group):,}", prose(reason), code(entry.address))
+        for reason, group in _grouped(others).items()
+        for entry in group[:1]
+    )
+    if not rows:
+        return ""
+    return Table(
+        head=("action", "jobs", "why", "first"),
+        align="lrll",
+        rows=rows,
+        fold=f"Not bought: {count(len(others), 'job')}",
+        rest=lambda hidden: f"… and {count(hidden, 'more reason')}; `kbatch plan --format json` has all",
+    )
+
+
+def _approval(review: Review) -> str:
+    plan = review.plan
+    if not plan.purchases:
+        return f"Digest {code(plan.digest)}"
+    time = f"Expected time {span(*review.summary.seconds)}. "
+    words = shlex.join(("kbatch", "run", review.name, *review.flags, "--approve", plan.digest))
+    command = one_line(words, 4000)
+    return f"{time}To agree to exactly this plan:\n\n```sh\n{command}\n```"

@@ -1,0 +1,68 @@
+"""What a run leaves: the lockfile, what became of each job, the settlement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kbatch.plan.jobs import Job
+from kbatch.receipts.attempts import records_of
+from kbatch.receipts.lockfile import Entry, Lockfile
+from kbatch.receipts.receipt import Receipt
+from kbatch.run.context import Run
+from kbatch.run.outcome import End, Outcome, count_ends, settle
+from kbatch.run.runner import stopped_lines
+
+Index = Mapping[str, Entry]
+
+
+def other_indexes(lockfile: Lockfile, profile: str | None) -> list[Index]:
+    """Return what the jobs of all other profiles refer to."""
+    others = [index for name, index in lockfile.profiles.items() if name != profile]
+    return others if profile is None else [lockfile.jobs, *others]
+
+
+def lockfile_of(run: Run, before: Lockfile, jobs: Sequence[Job]) -> Lockfile:
+    """Return the lockfile: all receipts, and for each job of this manifest what it refers to.
+
+    A job whose new request was not sent yet refers to what it was before, so that its clip stays where it is.
+    """
+    profile = run.confirmed.plan.settings.profile
+    old = before.profiles.get(profile, {}) if profile else before.jobs
+    index = {}
+    for job in jobs:
+        if job.fingerprint in run.renders:
+            index[job.address] = Entry(fingerprint=job.fingerprint, path=job.draft.output)
+        elif job.address in old:
+            index[job.address] = old[job.address]
+    if profile:
+        return replace(before, renders=dict(run.renders), profiles={**before.profiles, profile: index})
+    return replace(before, renders=dict(run.renders), jobs=index)
+
+
+def outcome_of(run: Run, lockfile: str) -> Outcome:
+    """Return what the run came to; a job that a stop cut off stands as its receipt says."""
+    for entry in run.confirmed.plan.entries:
+        if entry.address not in run.ends:
+            run.ends[entry.address] = run.end_of_interrupted(entry)
+    settled = [receipt for one in sorted(run.touched) for receipt in _purchases(run, *one)]
+    return Outcome(
+        ends=dict(run.ends),
+        reasons=dict(run.reasons),
+        credits=settle(settled),
+        stopped=stopped_lines(run.lines),
+        surprises=tuple(run.surprises),
+        problems=tuple(run.problems),
+        interrupted=run.stopping.asked,
+        lockfile=lockfile,
+        counts=count_ends(run.ends),
+    )
+
+
+def finished(run: Run) -> bool:
+    """Whether all that the plan wanted was tried: a run that left something out is one that the same command goes on."""
+    return not run.stopping.soft and End.SKIPPED not in run.ends.values()
+
+
+def _purchases(run: Run, fingerprint: str, attempt: int) -> list[Receipt]:
+    receipt = run.renders.get(fingerprint)
+    records = records_of(receipt) if receipt else ()
+    return [one for one in records if one.attempt == attempt and one.job_id is not None]
