@@ -12,10 +12,13 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as BarProgress
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from kbatch import github
 from kbatch.plan.plan import Plan
 from kbatch.plan.summary import Summary
 from kbatch.problems import Problem
@@ -69,10 +72,13 @@ def say(text: str) -> None:
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
-    """Print problems as talk."""
+    """Print problems as talk, and under GitHub Actions as annotations."""
+    problems = tuple(problems)
     console = make_console(stderr=True)
     for problem in problems:
         console.print(Text(diagnostics.as_text(problem)), soft_wrap=True)
+    for line in github.annotations(problems):
+        console.print(Text(line), soft_wrap=True)
 
 
 def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:
@@ -198,6 +204,36 @@ class Progress:
         return f"about {span(left, left)} left"
 
 
+class Steps:
+    """Shows work of known length: a bar on a terminal; elsewhere a line every ten steps and at the end."""
+
+    def __init__(self, total: int, title: str) -> None:
+        self._console = make_console(stderr=True)
+        self._total = total
+        self._title = harmless(title)
+        self._done = 0
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = BarProgress(*columns, console=self._console, transient=True) if self._console.is_terminal else None
+        self._task = self._bar.add_task(self._title, total=total) if self._bar else None
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def done(self, name: str) -> None:
+        """Count a step."""
+        self._done += 1
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, advance=1, description=f"{self._title} {one_line(name, 60)}")
+        elif self._done % 10 == 0 or self._done == self._total:
+            say(f"{self._title}: {self._done:,} of {self._total:,}")
+
+
 def show_counts(words: Mapping[str, int], said: str) -> None:
     """Print counts on one line of talk, zeros left out."""
     shown = (
@@ -208,6 +244,7 @@ def show_counts(words: Mapping[str, int], said: str) -> None:
 
 __all__ = [
     "Progress",
+    "Steps",
     "amount",
     "ask",
     "count",

@@ -14,6 +14,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
@@ -77,6 +78,11 @@ def examine(path: Path, read: Callable[[BinaryIO], Found]) -> Found:
         return read(file)
 
 
+def opened(path: Path) -> BinaryIO:
+    """Return a file that is open for reading; close it, or use it as a block."""
+    return path.open("rb")
+
+
 def names_in(folder: Path, pattern: str) -> list[Path]:
     """Return the files of `folder` that match, sorted; empty when there is no such folder."""
     return sorted(path for path in folder.glob(pattern) if path.is_file())
@@ -116,12 +122,19 @@ def packaged_cards() -> Iterator[tuple[str, bytes]]:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path` by `data`, whole or not at all: temporary file in its folder, fsync, rename, fsync of the folder."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a seekable file that takes the place of `path`, durably, when the block ends well, and goes away otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(_mode_of_new_files())

@@ -74,7 +74,7 @@ def commit_of(folder: Path, revision: str) -> str:
 class Objects:
     """A repository's objects, read one after another by name; close it when done.
 
-    A name is an object's id, or a revision with `^{tree}`.
+    A name is an object's id, or a revision with `^{tree}` or `:./PATH`, relative to the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -122,15 +122,17 @@ class Objects:
     def _ask(self, name: str) -> int:
         """Ask for an object and return its size; its bytes and a line feed follow."""
         assert self._git.stdin is not None
+        if "\n" in name:
+            raise Unreadable("file-unreadable", "git has no way to ask for a name with a line feed")
         try:
-            self._git.stdin.write(f"{name}\n".encode("ascii"))
+            self._git.stdin.write(os.fsencode(name) + b"\n")
             self._git.stdin.flush()
             head = self._answer.readline().decode("ascii", "replace").split()
         except BrokenPipeError:
             head = []
         if len(head) != 3 or not head[2].isdigit():
             hint = "a shallow or partial clone has not everything: `git fetch --unshallow`, or `git fetch`"
-            raise Unreadable("file-unreadable", f"the object {name[:12]} is not in this clone", hint=hint)
+            raise Unreadable("file-unreadable", f"the object {name} is not in this clone", hint=hint)
         return int(head[2])
 
 

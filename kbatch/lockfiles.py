@@ -1,22 +1,22 @@
-"""Lockfiles on disk that are to become one: read whole, or as the two sides of a merge that stopped, then written.
-
-Where git still holds both sides of a conflict they are taken from its index, since git's text merge may have mixed the
-lines of two receipts; only without that are the markers in the file taken apart.
-"""
+"""Lockfiles on disk that are to become one: read whole, or as the sides of a merge that stopped, then written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
-from kbatch import files, git
+from kbatch import files
+from kbatch.conflicts import Conflict, find_conflict
+from kbatch.load import load_catalog
 from kbatch.prepare import lock_path
 from kbatch.problems import Invalid, Problem, StateUnreadable
+from kbatch.receipts.audit import audit
 from kbatch.receipts.lockfile import Lockfile, parse, serialize
 from kbatch.receipts.markers import has_markers, take_apart
 from kbatch.receipts.merge import merge, merge_from
 
 _MOST_BYTES = 1024 * files.MEBIBYTE
+_MIXED = "its lines are of several receipts: take both files out of git and `kbatch lock merge` them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +37,38 @@ class Merged:
     notes: tuple[str, ...]
 
 
-def read_sides(path: Path, name: str) -> Sides:
+def read_sides(path: Path, name: str, *, ask_git: bool) -> Sides:
     """Return what a lockfile holds; StateUnreadable calls it `name`, Invalid when there is no such file."""
     data = files.read_if_there(path, limit=_MOST_BYTES)
     if data is None:
         raise Invalid([Problem(code="file-not-found", message=f"there is no file `{name}`")])
     text = data.decode("utf-8", "replace")
-    if not has_markers(text):
-        return Sides(lockfiles=(parse(data, name),))
-    stages = _stages(path)
-    if 2 in stages and 3 in stages:
-        base = _parse_base(stages[1], f"{name} (base)") if 1 in stages else None
-        sides = (parse(stages[2], f"{name} (ours)"), parse(stages[3], f"{name} (theirs)"))
-        return Sides(lockfiles=sides, base=base, how=f"{name}: both sides of the conflict were read from git's index")
-    ours, theirs = take_apart(text, name)
-    sides = (parse(ours.encode(), f"{name} (ours)"), parse(theirs.encode(), f"{name} (theirs)"))
-    return Sides(lockfiles=sides, how=f"{name}: both sides were taken apart at the conflict markers")
+    marked = has_markers(text)
+    conflict = find_conflict(path, marked=marked, limit=_MOST_BYTES) if ask_git else None
+    if conflict is not None:
+        return _from_git(conflict, name)
+    return _from_markers(text, name) if marked else Sides(lockfiles=(parse(data, name),))
+
+
+def _from_git(conflict: Conflict, name: str) -> Sides:
+    sides = tuple(parse(data, f"{name} (side {number})") for number, data in enumerate(conflict.sides, start=1))
+    base = None
+    if conflict.base is not None:
+        base = parse(conflict.base, f"{name} (base)")
+    return Sides(lockfiles=sides, base=base, how=f"{name}: both sides of the conflict were read from {conflict.where}")
+
+
+def _from_markers(text: str, name: str) -> Sides:
+    """Return both sides by the markers; StateUnreadable when their lines do not make two lockfiles."""
+    found = []
+    for side, words in zip(take_apart(text, name), ("ours", "theirs"), strict=True):
+        audited = audit(side.encode(), f"{name} ({words})", load_catalog())
+        if audited.lockfile is None or audited.problems:
+            first = audited.problems[0]
+            at = f"{first.mark.file}:{first.mark.line}: " if first.mark else ""
+            raise StateUnreadable(f"{at}{first.message}", hint=_MIXED)
+        found.append(audited.lockfile)
+    return Sides(lockfiles=tuple(found), how=f"{name}: both sides were taken apart at the conflict markers")
 
 
 def merge_files(paths: Sequence[Path], base: Path | None, name: str | None) -> Merged:
@@ -60,12 +76,11 @@ def merge_files(paths: Sequence[Path], base: Path | None, name: str | None) -> M
 
     An empty base is none: git gives one where both sides added the file.
     """
-    found = [read_sides(path, name or str(path)) for path in paths]
+    found = [read_sides(path, name or str(path), ask_git=base is None) for path in paths]
     lockfiles = [lockfile for sides in found for lockfile in sides.lockfiles]
+    began = found[0].base if len(found) == 1 else None
     if base is not None:
         began = _read_base(base, name or str(base))
-    else:
-        began = found[0].base if len(found) == 1 else None
     together = merge if began is None else lambda one, other: merge_from(began, one, other)
     notes = [sides.how for sides in found if sides.how]
     names = sorted({lockfile.manifest for lockfile in lockfiles})
@@ -90,27 +105,3 @@ def _read_base(path: Path, name: str) -> Lockfile | None:
     if data is None:
         raise Invalid([Problem(code="file-not-found", message=f"there is no file `{path}`")])
     return parse(data, f"{name} (base)") if data.strip() else None
-
-
-def _parse_base(data: bytes, name: str) -> Lockfile | None:
-    """Return the base, None when it was no lockfile that can be read: it only says who changed what."""
-    try:
-        return parse(data, name)
-    except StateUnreadable:
-        return None
-
-
-def _stages(path: Path) -> dict[int, bytes]:
-    """Return what git's index holds of a file in conflict: 1 the base, 2 ours, 3 theirs; empty without a conflict."""
-    place = path.resolve()
-    try:
-        said = git.ask(place.parent, "--literal-pathspecs", "ls-files", "-u", "-z", "--", place.name)
-        entries = [line.split(b"\t", 1)[0].split() for line in said.out.split(b"\0") if line]
-        if said.code != 0 or not entries:
-            return {}
-        with git.Objects(place.parent) as objects:
-            return {
-                int(stage): objects.read(found.decode("ascii"), limit=_MOST_BYTES) for _mode, found, stage in entries
-            }
-    except Invalid:
-        return {}

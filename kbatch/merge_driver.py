@@ -1,8 +1,7 @@
 """Sets a repository up so that git merges two branches' lockfiles by their receipts, without a person.
 
 Two things are needed: a line in `.gitattributes`, which is committed and shared, and the driver in this clone's own
-configuration, since git runs no command that a repository brings along. Where kbatch cannot merge, git merges the text
-as it would have without a driver.
+configuration, since git runs no command that a repository brings along.
 """
 
 import shlex
@@ -20,19 +19,22 @@ _TITLE = "kbatch: union of receipts"
 
 
 def install(folder: Path, *, python: str = sys.executable) -> tuple[str, ...]:
-    """Set up the repository that holds `folder`; return a sentence for each thing that was changed, none when all was."""
+    """Set up the repository that holds `folder`; return a sentence for each thing that was not so yet."""
     root = git.top_of(folder)
-    return tuple((*_attributes(root), *_configuration(root, driver(python))))
+    return (*_attributes(root), *_configuration(root, driver(python)))
 
 
 def driver(python: str) -> str:
     """Return the command that git runs through a shell: `%A` is ours and the result, `%B` theirs, `%O` the base.
 
+    Files of other tools with such a name are merged as text. Where kbatch fails or is gone, the text is merged too, but
+    never without a stop: lines of two receipts may have come together, and git keeps both sides until someone looks.
     `-P` keeps the repository's own folders out of Python's path: a merge must not run code that it brings.
     """
     program = shlex.quote(Path(python).as_posix()).replace("%", "%%")
-    merge = f"{program} -P -m kbatch lock merge %A %B --base %O --path %P --out %A"
-    return f"{merge} || git merge-file -L ours -L base -L theirs --marker-size=%L %A %O %B"
+    ours = f"{program} -P -m kbatch lock merge %A %B --base %O --path %P --out %A"
+    text = "git merge-file -L ours -L base -L theirs --marker-size=%L %A %O %B"
+    return f"if grep -q lockfile_version %A %B; then {ours} || {{ {text}; exit 1; }}; else {text}; fi"
 
 
 def _attributes(root: Path) -> Iterator[str]:

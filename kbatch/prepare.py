@@ -1,14 +1,15 @@
 """Brings a loaded manifest and its state together: which lockfile, what is on record, the plan for the wished jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kbatch import files
 from kbatch.load import Loaded
 from kbatch.plan.actions import Past, Wishes, decide
+from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Basis, Plan, build_plan, first_purchases
-from kbatch.plan.selection import Selection, addresses, select
+from kbatch.plan.selection import Selection, addresses, select, with_downstream
 from kbatch.plan.summary import Summary, summarize
 from kbatch.problems import Invalid, Refused
 from kbatch.receipts import state
@@ -74,13 +75,14 @@ def make_plan(
     wanted, more = addresses(selection.replace, loaded.jobs, "--replace")
     if problems or more:
         raise Invalid((*problems, *more))
+    wanted, cascade = _replacing(wanted, loaded.jobs, cascade=selection.cascade)
     replaced = wanted & _replaced_already(loaded, found)
     past = Past(
         renders=lockfile.renders,
         addresses={address: entry.fingerprint for address, entry in index.items()},
         sizes=_sizes(loaded.folder, lockfile),
     )
-    entries = decide(jobs, past, Wishes(replace=wanted - replaced, retry_failed=selection.failed))
+    entries = decide(jobs, past, Wishes(replace=wanted - replaced, cascade=cascade, retry_failed=selection.failed))
     if selection.first is not None:
         entries = first_purchases(entries, selection.first)
     basis = Basis(
@@ -99,6 +101,23 @@ def make_plan(
         concurrency=concurrency,
         replacing=frozenset(job.fingerprint for job in jobs if job.address in wanted),
     )
+
+
+def _replacing(
+    named: frozenset[str], jobs: Sequence[Job], *, cascade: bool
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return all addresses that are bought again, and those of them that no flag names but their upstream drags along.
+
+    A purchase that several jobs share is bought again for all of them.
+    """
+    asked = _sharing(named, jobs)
+    every = _sharing(with_downstream(asked, jobs), jobs) if cascade else asked
+    return every, every - asked
+
+
+def _sharing(addresses: frozenset[str], jobs: Sequence[Job]) -> frozenset[str]:
+    fingerprints = {job.fingerprint for job in jobs if job.address in addresses}
+    return frozenset(job.address for job in jobs if job.fingerprint in fingerprints)
 
 
 def _replaced_note(address: str) -> str:

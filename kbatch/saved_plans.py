@@ -41,7 +41,8 @@ def selection_of(saved: Saved, loaded: Loaded) -> Selection:
     only = tuple(job["address"] for job in saved.document["jobs"] if job["address"] in known)
     if not only:
         raise Refused("plan-stale", "the manifest has none of the plan's jobs any more", hint="plan again")
-    return Selection(only=only, failed=saved.selection.failed, replace=saved.selection.replace)
+    wished = saved.selection
+    return Selection(only=only, failed=wished.failed, replace=wished.replace, cascade=wished.cascade)
 
 
 def check_saved(saved: Saved, now: Plan, found: state.Loaded) -> None:

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "kbatch"
 ORDER = (
     "problems", "files", "simulator", "manifest", "catalog", "receipts", "plan", "providers", "media", "load", "run",
-    "prepare", "simulated", "events_file", "saved_plans", "report", "console", "api", "cli",
+    "prepare", "simulated", "events_file", "saved_plans", "report", "github", "console", "api", "cli",
 )  # fmt: skip
 """Each needs only those before it; `simulator` needs nothing but the first two."""
 

@@ -125,11 +125,13 @@ class Catalog:
                 hint=did_you_mean(provider, self.providers),
             )
         others = [card.provider for card in self.named(model)]
+        longer = [name for name in self.models(provider) if name.startswith(model)]
+        near = f"did you mean `{longer[0]}`?" if len(longer) == 1 else did_you_mean(model, self.models(provider))
         return Complaint(
             code="unknown-model",
             field=("model",),
             message=f"`{provider}` has no model `{model}`",
-            hint=f"`provider: {others[0]}` has it" if others else did_you_mean(model, self.models(provider)),
+            hint=f"`provider: {others[0]}` has it" if others else near,
         )
 
 

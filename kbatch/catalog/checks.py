@@ -115,7 +115,7 @@ def _decoded(name: str, text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=unique, parse_constant=finite)
     except json.JSONDecodeError as error:
-        why = f"at character {error.pos + 1}"
+        why = f"it breaks at character {error.pos + 1}"
     except RecursionError:
         why = "it is nested too deeply"
     except ValueError as error:

@@ -138,7 +138,8 @@ def _type(where: str, field: tuple[str | int, ...], value: object, spec: Mapping
 def _repair(kind: str, value: object) -> str | None:
     """Return the hint that names the value that was meant, None when that cannot be told."""
     if kind in _NUMERAL and isinstance(value, str) and _NUMERAL[kind].fullmatch(value.strip()):
-        return f"write {value.strip()} without quotes"
+        filtered = "int" if kind == "integer" else "float"
+        return f"write {value.strip()} without quotes; in a template `| {filtered}` makes a number of a text"
     if kind == "integer" and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return f"write `{int(value)}`"
     if kind == "boolean" and isinstance(value, str) and value.lower() in _YES_NO:

@@ -1,17 +1,15 @@
 """`kbatch check`: everything that can be wrong with manifests, at once and offline."""
 
 import json
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from kbatch import __version__
 from kbatch.cli.options import format_choice, max_jobs, profile
+from kbatch.github import active, from_root
 from kbatch.load import DEFAULT_MANIFEST, Options, load, load_catalog
-from kbatch.problems import ExitCode, Invalid, Mark, Problem
+from kbatch.problems import ExitCode, Invalid, Problem
 from kbatch.report import codes, diagnostics, github, sarif
 
 _EXAMPLES = """\b
@@ -35,18 +33,23 @@ def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, for
     Each manifest is reported for itself. Exits with 2 when something is wrong; warnings alone are 0.
     """
     problems: list[Problem] = []
+    placed: list[Problem] = []
     for path in manifests or (Path(DEFAULT_MANIFEST),):
         found, jobs = _check(path, Options(profile=profile, max_jobs=max_jobs))
-        problems.extend(found if form in ("text", "json") else _from_root(found, path))
+        problems.extend(found)
+        placed.extend(from_root(found, path))
         if form == "text":
             for problem in found:
                 click.echo(diagnostics.as_text(problem))
         click.echo(_verdict(path, found, jobs), err=True)
-    if form == "github":
-        for line in github.lines(problems):
-            click.echo(line)
-    elif form != "text":
-        click.echo(json.dumps(_as_json(problems, form), indent=2, ensure_ascii=False))
+    if form == "json":
+        click.echo(json.dumps(diagnostics.as_json(problems), indent=2, ensure_ascii=False))
+    elif form == "sarif":
+        meanings = codes.meanings(load_catalog().cards)
+        click.echo(json.dumps(sarif.as_json(placed, meanings, __version__), indent=2, ensure_ascii=False))
+    if form == "github" or active():
+        for line in github.lines(placed):
+            click.echo(line, err=form != "github")
     return ExitCode.USAGE if any(problem.fatal for problem in problems) else ExitCode.OK
 
 
@@ -56,24 +59,6 @@ def _check(path: Path, options: Options) -> tuple[tuple[Problem, ...], int]:
     except Invalid as error:
         return error.problems, 0
     return loaded.warnings, len(loaded.jobs)
-
-
-def _as_json(problems: list[Problem], form: str) -> dict[str, object]:
-    if form == "json":
-        return diagnostics.as_json(problems)
-    return sarif.as_json(problems, codes.meanings(load_catalog().cards), __version__)
-
-
-def _from_root(problems: Iterable[Problem], path: Path) -> Iterator[Problem]:
-    """Yield problems as GitHub takes them: files named from the workspace's root, and none without a place."""
-    here = Path.cwd()
-    workspace = Path(os.environ.get("GITHUB_WORKSPACE") or here)
-    root = workspace if here.is_relative_to(workspace) else here
-    for problem in problems:
-        mark = problem.mark or Mark(file=str(path), line=1, column=1)
-        absolute = Path(os.path.abspath(mark.file))  # noqa: PTH100 - links stay as they were written
-        file = absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
-        yield replace(problem, mark=replace(mark, file=str(file)))
 
 
 def _verdict(path: Path, problems: tuple[Problem, ...], jobs: int) -> str:

@@ -4,13 +4,14 @@ Nothing heavy is imported here: a subcommand's module comes in when it is called
 """
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
 import click
 
 from kbatch import __version__
-from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, did_you_mean
+from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, did_you_mean
 
 COMMANDS = {
     "init": "Write a small manifest that checks, plans and simulates",
@@ -24,6 +25,8 @@ COMMANDS = {
     "reconcile": "Settle submits whose outcome nobody knows",
     "verify": "Hold the files against the receipts",
     "lock": "Merge lockfiles by their receipts, and check them",
+    "report": "Write a contact sheet, Markdown, CSV or JUnit of what was rendered",
+    "preview": "Assemble what exists, and simulations of the rest, into one film",
     "models": "List the models, or show one model's parameters and prices",
     "schema": "Print a JSON Schema",
     "simulate": "Serve both providers, pretended, on this machine",
@@ -106,6 +109,7 @@ def _show_problems(error: Invalid) -> None:
 
     for problem in error.problems:
         click.echo(as_text(problem), err=True)
+    _annotate(error.problems)
 
 
 def _show_error(error: KbatchError) -> None:
@@ -116,6 +120,14 @@ def _show_error(error: KbatchError) -> None:
     click.echo(f"{label}{f'[{code}]' if code else ''}: {harmless(error.message)}", err=True)
     if error.hint:
         click.echo(f"   hint: {harmless(error.hint)}", err=True)
+    _annotate((Problem(code=code or label, message=error.message, hint=error.hint),))
+
+
+def _annotate(problems: Iterable[Problem]) -> None:
+    from kbatch.github import annotations  # noqa: PLC0415 - only when something is wrong
+
+    for line in annotations(problems):
+        click.echo(line, err=True)
 
 
 def _show_bug(error: Exception) -> int:

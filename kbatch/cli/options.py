@@ -30,18 +30,34 @@ def format_choice(*names: str) -> Callable[[Function], Function]:
     return click.option("--format", "form", type=click.Choice(names), default=names[0], show_default=True)
 
 
-def selection(function: Function) -> Function:
-    """Add the flags that choose jobs: GLOBs over addresses, labels, failures, the first N purchases."""
-    flags = (
+def choice(function: Function) -> Function:
+    """Add the flags that name jobs: GLOBs over addresses, and labels."""
+    return _with(
+        function,
         click.option("--only", multiple=True, metavar="GLOB", help="Only these jobs (`*`, `?`, or a shot's id)."),
         click.option("--exclude", multiple=True, metavar="GLOB", help="Not these jobs; counts after --only."),
         click.option(
             "--label", "labels", multiple=True, metavar="K=V", help="Only jobs with this label or axis value."
         ),
-        click.option("--failed", is_flag=True, help="Only jobs whose last attempt failed, refused ones too."),
-        click.option("--first", type=click.IntRange(min=0), metavar="N", help="Only the first N purchases: a canary."),
-        click.option("--replace", multiple=True, metavar="GLOB", help="Buy these again, though they are paid."),
     )
+
+
+def selection(function: Function) -> Function:
+    """Add the flags that choose jobs: those of `choice`, failures, the first N purchases, what is bought again."""
+    return choice(
+        _with(
+            function,
+            click.option("--failed", is_flag=True, help="Only jobs whose last attempt failed, refused ones too."),
+            click.option(
+                "--first", type=click.IntRange(min=0), metavar="N", help="Only the first N purchases: a canary."
+            ),
+            click.option("--replace", multiple=True, metavar="GLOB", help="Buy these again, though they are paid."),
+            click.option("--cascade", is_flag=True, help="With --replace: the jobs that need their frames too."),
+        )
+    )
+
+
+def _with(function: Function, *flags: Callable[[Function], Function]) -> Function:
     for flag in reversed(flags):
         function = flag(function)
     return function
@@ -55,20 +71,23 @@ def state(function: Function) -> Function:
 
 
 def read_selection(flags: Mapping[str, Any]) -> Selection:
-    """Return the selection that the flags of `selection` make."""
+    """Return the selection that the flags of `choice` or `selection` make."""
     labels = []
     for word in flags["labels"]:
         key, equals, value = word.partition("=")
         if not (key and equals):
             raise click.BadParameter(f"`{word}` is not K=V", param_hint="--label")
         labels.append((key, value))
+    if flags.get("cascade") and not flags["replace"]:
+        raise click.UsageError("--cascade needs --replace")
     return Selection(
         only=flags["only"],
         exclude=flags["exclude"],
         labels=tuple(labels),
-        failed=flags["failed"],
-        first=flags["first"],
-        replace=flags["replace"],
+        failed=flags.get("failed", False),
+        first=flags.get("first"),
+        replace=flags.get("replace", ()),
+        cascade=flags.get("cascade", False),
     )
 
 

@@ -8,6 +8,7 @@ import click
 
 from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
+from kbatch.cli.reviewing import make_review, show_review
 from kbatch.load import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_json
@@ -23,6 +24,8 @@ Examples:
   kbatch plan campaign.yaml
   kbatch plan campaign.yaml --profile draft --only hero --max-credits 200
   kbatch plan campaign.yaml --format json > plan.json
+  kbatch plan campaign.yaml --format markdown > comment.md   # for a pull request
+  kbatch plan campaign.yaml --format html > plan.html
   kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
   kbatch plan campaign.yaml --out plan.json
 """
@@ -36,7 +39,7 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, to be run once as it is.")
 @state
 @max_jobs
-@format_choice("text", "json")
+@format_choice("text", "json", "markdown", "html", "github")
 def command(
     manifest: Path, max_credits: tuple[str, ...], check: bool, out: Path | None, form: str, **flags: Any
 ) -> int:
@@ -51,15 +54,17 @@ def command(
     console.show_problems(loaded.warnings)
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     wished = read_selection(flags)
-    planned = make_plan(loaded, load_state(loaded, path), wished)
+    found = load_state(loaded, path)
+    planned = make_plan(loaded, found, wished)
     ceilings, problems = read_ceilings(planned.plan, max_credits)
     if problems:
         raise Invalid(problems)
     if form == "json":
         click.echo(json.dumps(as_json(planned.plan), indent=2, ensure_ascii=False))
-    else:
+    elif form == "text":
         console.show_plan(planned.plan, planned.summary, stderr=False)
     over = find_over(planned.plan, ceilings)
+    show_review(make_review(planned, found.lockfile, manifest, over, flags), form)
     if over:
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:

@@ -11,6 +11,7 @@ import anyio
 import click
 
 from kbatch import console
+from kbatch.cli.aftermath import Aftermath, worst
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, read_selection, selection, state
 from kbatch.events_file import EventsFile
 from kbatch.files import Lock
@@ -64,6 +65,7 @@ Examples:
 @click.option(
     "--events", type=click.Path(path_type=Path), help="Write what happens to this file, one JSON object a line."
 )
+@click.option("--junit", metavar="FILE", help="Write JUnit XML: one testcase a job, however the run ends.")
 @state
 @max_jobs
 @format_choice("text", "json")
@@ -75,6 +77,12 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     Without a terminal nothing is asked: --yes or --approve agrees, and a real run with --yes needs a ceiling.
     """
     _check_flags(flags)
+    with Aftermath(manifest, flags["junit"]) as aftermath:
+        code = _run(manifest, form, flags, aftermath)
+    return worst(code, aftermath)
+
+
+def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: Aftermath) -> int:
     saved = read_plan_file(manifest)
     if saved is not None:
         flags = _as_saved(saved, flags)
@@ -89,6 +97,7 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
         planned = make_plan(loaded, found, wished, wished_concurrency=concurrency)
         if saved is not None:
             check_saved(saved, planned.plan, found)
+        aftermath.planned(loaded, planned.plan, path, found.lockfile)
         confirmed = _consent(planned, flags, saved)
         app = simulator_app(found.lockfile, loaded, faults=flags["faults"]) if flags["simulate"] else None
         scene = Scene(
@@ -107,7 +116,7 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
             scene = replace(scene, follow=events.write)
             outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
     report(outcome, loaded, form)
-    return outcome.exit_code
+    return aftermath.ended(outcome)
 
 
 def _check_flags(flags: Mapping[str, Any]) -> None:
@@ -119,7 +128,7 @@ def _check_flags(flags: Mapping[str, Any]) -> None:
 
 def _as_saved(saved: Saved, flags: dict[str, Any]) -> dict[str, Any]:
     """Return the flags with what the saved plan says; flags that would choose other jobs are refused."""
-    for name in ("only", "exclude", "labels", "failed", "first", "replace", "profile", "simulate"):
+    for name in ("only", "exclude", "labels", "failed", "first", "replace", "cascade", "profile", "simulate"):
         if flags[name] not in (None, False, ()):
             raise click.UsageError(f"a saved plan says itself what is run: leave out --{name.rstrip('s')}")
     return {**flags, "profile": saved.profile, "simulate": saved.simulated}

@@ -121,7 +121,8 @@ def _read_points(
             good = False
         elif label in points:
             twins = f"values {points[label][0] + 1} and {index + 1} of axis `{name}` have the same label `{label}`"
-            say("axis-label-twice", at, twins, hint="remove one, or make each a mapping with an `id` of its own")
+            own = _LABELLED if isinstance(value, Mapping) else "a mapping with an `id` of its own tells values apart"
+            say("axis-label-twice", at, twins, hint=own)
             good = False
         else:
             points[label] = index, Point(label, value)

@@ -60,7 +60,8 @@ def _check_cycles(findings: Findings, drafts: list[Draft]) -> None:
     lines = sorted({findings.document.mark(path).line for path in paths})
     places = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
     message = f"these jobs wait for each other: {' → '.join(f'`{job}`' for job in around)} ({places})"
-    findings.say("cycle", paths[first], message, hint="one of them must begin without a frame of the others")
+    hint, word = "one of them must begin without a frame of the others", by_address[around[1]].shot
+    findings.say("cycle", paths[first], message, hint=hint, word=word)
 
 
 def _path_of_frame(draft: Draft, upstream: str) -> Path:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kbatch.manifest.document import read_document
-from kbatch.manifest.source import Source
-from kbatch.problems import Mark, Problem, Unreadable
+from kbatch.manifest.source import Source, read_text
+from kbatch.problems import Problem, Unreadable
 
 Rows = list[Any]
 _ROW_LIMIT = 1_000_000
@@ -31,13 +31,9 @@ def read_rows(name: str, read: Callable[[str], bytes], shown: str) -> Rows | Pro
     if reader is None:
         hint = "known: .csv, .json, .jsonl, .yaml"
         return Problem(code="data-format", message=f"`{name}` has no known format", hint=hint)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n")
-        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        mark = Mark(file=shown, line=line + 1, column=1)
-        return Problem(code="encoding", message=message, mark=mark, hint="save it as UTF-8")
+    text = read_text(data, shown)
+    if isinstance(text, Problem):
+        return text
     rows = reader(Source(shown, text))
     if isinstance(rows, list) and len(rows) > _ROW_LIMIT:
         return _bad(Source(shown, ""), 0, f"{len(rows):,} rows, at most {_ROW_LIMIT:,} are read")
@@ -55,12 +51,14 @@ def _read_csv(source: Source) -> Rows | Problem:
         before = reader.line_num
         for fields in reader:
             if len(fields) not in (0, len(header)):
-                return _bad(source, before, f"{len(fields)} fields where the header has {len(header)}")
+                message = f"{len(fields)} fields where the header has {len(header)}"
+                return _bad(source, before, message, hint="a field with a comma in it needs quotes")
             if fields:
                 rows.append(dict(zip(header, fields, strict=True)))
             before = reader.line_num
     except csv.Error as error:
-        return _bad(source, before, f"this is not CSV: {error}")
+        hint = "a quote is not closed" if "end of data" in str(error) else None
+        return _bad(source, before, f"this is not CSV: {error}", hint=hint)
     return rows
 
 
@@ -121,6 +119,6 @@ _READERS: Mapping[str, Callable[[Source], Rows | Problem]] = {
 }
 
 
-def _bad(source: Source, line: int, message: str, column: int | None = None) -> Problem:
+def _bad(source: Source, line: int, message: str, column: int | None = None, *, hint: str | None = None) -> Problem:
     mark = source.of_line(line) if column is None else source.at(line, column)
-    return Problem(code="data-format", message=message, mark=mark)
+    return Problem(code="data-format", message=message, mark=mark, hint=hint)

@@ -202,7 +202,8 @@ class _Walk:
             return read_scalar(node.value)
         except ValueError as error:
             shown = node.value if len(node.value) <= 40 else node.value[:39] + "…"
-            self._say(node, "bad-number", f"`{shown}` cannot be read: {error}", "quotes make it a text")
+            hint = "quotes make it a text" if node.value[-1].isdigit() else None
+            self._say(node, "bad-number", f"`{shown}` cannot be read: {error}", hint)
             return None
 
     def _has_bare_tag(self, node: Any) -> bool:

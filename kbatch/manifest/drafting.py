@@ -1,7 +1,7 @@
 """Renders a shot's sheet into drafts: one a combination and take, what goes wrong said once with the jobs it hits."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kbatch.manifest.drafts import Draft, FrameCall
@@ -12,6 +12,7 @@ from kbatch.manifest.matrix import Combination
 from kbatch.manifest.outputs import output_fault
 from kbatch.manifest.sheets import Maker, Sheet
 from kbatch.manifest.template import text_of
+from kbatch.manifest.texts import kind_of
 from kbatch.problems import Severity
 
 
@@ -89,7 +90,8 @@ def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft
         return None
     fault = output_fault(output)
     if fault is not None:
-        render.complain("output", Fault("output-name", f"the output name `{output}` {fault}"))
+        shown = output if len(output) <= 80 else output[:79] + "…"
+        render.complain("output", Fault("output-name", f"the output name `{shown}` {fault}"))
         return None
     return Draft(
         address=render.job[0],
@@ -128,10 +130,12 @@ class _Renderer:
 
     def text(self, name: str) -> str:
         """Return a field that is a text whatever its template yields; empty when it cannot be one."""
-        value = self.sheet.templates[name].render(self.scope)
+        template = self.sheet.templates[name]
+        value = template.render(self.scope)
         text = value if isinstance(value, Fault) else text_of(value)
         if isinstance(text, Fault):
-            self.complain(name, text)
+            alone = next(iter(template.names)) if len(template.names) == 1 else None
+            self.complain(name, replace(text, word=text.word or alone))
             return ""
         return text
 
@@ -144,7 +148,8 @@ class _Renderer:
             return value
         if not isinstance(value, Fault):
             hint = "compare it with something, such as `city == 'Lisbon'`"
-            self.complain("when", Fault("when-not-boolean", f"`when` is {value!r}, neither true nor false", hint))
+            message = f"`when` is {kind_of(value)}, neither true nor false"
+            self.complain("when", Fault("when-not-boolean", message, hint))
         return None
 
     def complain(self, name: str, fault: Fault) -> None:

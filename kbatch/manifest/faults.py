@@ -36,6 +36,6 @@ def say_fault(
     elif file is not None:
         found = file.find(fault.word) if fault.word else None
         mark = found or (file.of_line(fault.line - 1) if fault.line else None)
-    elif fault.line is not None:
+    elif fault.line is not None and fault.word is None:
         mark = document.mark_line(where, fault.line)
     findings.say(fault.code, where, fault.message, hint=fault.hint, word=fault.word, mark=mark, jobs=jobs)

@@ -23,6 +23,12 @@ _TYPES = {
     "array": "a list",
     "object": "a mapping",
 }
+_EXAMPLES = {
+    "kbatch": "`kbatch: 1` is the version of the format",
+    "name": "`name: my-campaign` names it in plans and reports",
+    "shots": "`shots:` lists what is rendered",
+    "id": "`id: hero` names the shot in addresses",
+}
 _BY_VALUE = ("id",)
 _ANY_SHOT = {"id": "any"}
 
@@ -74,25 +80,32 @@ def _leaves(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
 def _say(error: Any, base: Path, findings: Findings) -> None:
     """Say one error, of the fields of a mapping or of a value."""
     where: Path = (*base, *error.absolute_path)
-    owner, value, wanted, schema = _owner(where), error.instance, error.validator_value, error.schema
+    value, wanted, schema = error.instance, error.validator_value, error.schema
+    owner = _owner(where, findings.document.value)
     match error.validator:
         case "additionalProperties":
             for key in value:
                 if key not in schema["properties"]:
-                    _say_unknown(key, schema["properties"], where, findings)
+                    known = schema["properties"]
+                    near = nearest(key, known)
+                    hint = f"did you mean `{near}`?" if near else f"known: {', '.join(f'`{name}`' for name in known)}"
+                    message = f"unknown field `{key}` in {owner}"
+                    findings.say("unknown-field", (*where, key), message, hint=hint, on_key=True)
         case "required":
             for missing in (key for key in wanted if key not in value):
-                code = "missing-id" if missing == "id" else "missing-field"
-                findings.say(code, where, f"{owner} needs `{missing}`", hint=_missing_hint(missing, value))
+                if not _is_misspelled(missing, value, schema):
+                    code = "missing-id" if missing == "id" else "missing-field"
+                    findings.say(code, where, f"{owner} needs `{missing}`", hint=_EXAMPLES.get(missing))
         case "not":
-            both = "` and `".join(wanted["required"])
-            findings.say("both-given", where, f"{owner} has both `{both}`", hint="keep one of them")
+            one, other = wanted["required"]
+            message = f"{owner} has both `{one}` and `{other}`"
+            findings.say("both-given", (*where, other), message, hint="keep one of them", on_key=True)
         case "pattern" if "propertyNames" in error.absolute_schema_path:
             message = f"`{value}` cannot name {_entry(where)}"
             findings.say("bad-form", (*where, value), message, hint=_form_hint(schema), on_key=True)
         case _:
-            code, message, hint = _word(error, _name(where))
-            findings.say(code, where, message, hint=hint)
+            code, message, repair = _word(error, _name(where))
+            findings.say(code, where, message, hint=repair)
 
 
 def _word(error: Any, name: str) -> tuple[str, str, str | None]:
@@ -117,18 +130,14 @@ def _word(error: Any, name: str) -> tuple[str, str, str | None]:
             return "out-of-range", f"{name} {_limit(str(other), wanted)}", None
 
 
-def _say_unknown(key: str, known: Mapping[str, Any], where: Path, findings: Findings) -> None:
-    near = nearest(key, known)
-    hint = f"did you mean `{near}`?" if near else f"known: {', '.join(f'`{name}`' for name in known)}"
-    findings.say("unknown-field", (*where, key), f"unknown field `{key}` in {_owner(where)}", hint=hint, on_key=True)
-
-
-def _owner(where: Path) -> str:
+def _owner(where: Path, manifest: Any) -> str:
     """Return how a message names the mapping at a place."""
     if not where:
         return "the manifest"
     if where[0] == "shots" and len(where) == 2:
-        return "this shot"
+        shot = manifest["shots"][where[1]]
+        name = shot.get("id") if isinstance(shot, Mapping) else None
+        return f"shot `{name}`" if isinstance(name, str) else "this shot"
     words = [str(step) for step in where if isinstance(step, str)]
     return f"`{'.'.join(words)}`"
 
@@ -169,10 +178,10 @@ def _types_of(option: Mapping[str, Any]) -> list[str]:
     return [kinds] if isinstance(kinds, str) else list(kinds)
 
 
-def _missing_hint(missing: str, value: Any) -> str | None:
-    near = nearest(missing, [key for key in value if key != missing])
-    examples = {"kbatch": "`kbatch: 1` is the version of the format", "id": "`id: hero` names the shot in addresses"}
-    return f"is `{near}` meant to be `{missing}`?" if near else examples.get(missing)
+def _is_misspelled(missing: str, value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    """Whether an unknown field is meant to be the missing one, as its own problem says."""
+    known = schema.get("properties", {})
+    return any(key not in known and nearest(key, known) == missing for key in value)
 
 
 def _type_hint(value: Any, kinds: list[str]) -> str | None:
@@ -182,6 +191,8 @@ def _type_hint(value: Any, kinds: list[str]) -> str | None:
         return "remove the quotes"
     if "array" in kinds and isinstance(value, str | int | float):
         return f"write `[{value}]`"
+    if "array" in kinds and isinstance(value, Mapping):
+        return "entries of a list begin with `- `"
     if "string" in kinds and isinstance(value, bool | int | float):
         return f'write `"{str(value).lower() if isinstance(value, bool) else value}"`'
     return None

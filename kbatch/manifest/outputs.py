@@ -20,7 +20,7 @@ def check_folder(findings: Findings, manifest: Mapping[str, Any], profile: str |
     theirs = manifest.get("profiles", {}).get(profile, {}).get("output", {}) if profile else {}
     where: Path = ("profiles", profile or "", "output", "dir") if "dir" in theirs else ("output", "dir")
     folder = theirs.get("dir", manifest.get("output", {}).get("dir", "renders"))
-    fault = "ends in a slash" if folder.endswith("/") and folder != "/" else _path_fault(folder)
+    fault = "ends in a slash" if folder.endswith("/") and folder != "/" else _path_fault(folder, "the manifest's")
     if fault is not None:
         hint = "a folder below the manifest's, such as `renders`"
         findings.say("output-dir", where, f"the output folder `{folder}` {fault}", hint=hint)
@@ -43,7 +43,7 @@ def check_outputs(findings: Findings, drafts: Sequence[Draft], folder: str, prof
         other = outputs.setdefault(same_file(draft.output), draft)
         if other is not draft:
             message = f"`{other.address}` and `{draft.address}` have the same output `{draft.output}`"
-            hint = "use `{{ slug }}` in the output name, which differs for each job"
+            hint = "the name needs what tells them apart, such as `{{ slug }}`; or give one shot an `output` of its own"
             findings.say("output-collision", path, message, hint=hint, jobs=job)
         first = same_file(draft.output.removeprefix(f"{folder}/").partition("/")[0])
         if first in folders:
@@ -57,13 +57,13 @@ def _matrix_of(draft: Draft) -> Path:
 
 def output_fault(name: str) -> str | None:
     """Return what is wrong with a rendered output name, None when it is a portable path below the output folder."""
-    return _path_fault(name) if name.endswith(".mp4") else "must end in `.mp4`"
+    return _path_fault(name, "the output") if name.endswith(".mp4") else "must end in `.mp4`"
 
 
-def _path_fault(name: str) -> str | None:
+def _path_fault(name: str, whose: str) -> str | None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts:
-        return "leads out of its folder"
+        return f"leads out of {whose} folder"
     found = _FORBIDDEN.search(name)
     if found:
         return f"has the character {found.group()!r}, which not every system allows"

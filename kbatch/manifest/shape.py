@@ -56,7 +56,7 @@ SHOT_FIELDS: Schema = {
 }
 
 
-_EXCLUSIVE: Schema = {"not": {"required": ["prompt", "prompt_file"]}}
+_EXCLUSIVE: Schema = {"not": {"type": "object", "required": ["prompt", "prompt_file"]}}
 _PROFILE_FIELDS = ("provider", "vars", "data", "matrix", "defaults", "budget", "rates", "prices", "output", "run")
 
 _MANIFEST: Schema = {
@@ -167,7 +167,7 @@ _PARTS: Schema = {
         "properties": {
             "id": {
                 "title": "Id",
-                "description": "The shot's name in addresses, unique in the manifest; renaming it buys nothing",
+                "description": "The shot's name in addresses: unique, without spaces, quotes or @ , = * ? / [ ] { }",
                 "type": "string",
                 "pattern": _ID,
                 "maxLength": 100,

@@ -157,7 +157,7 @@ MONEY_PARTS: Schema = {
                 "examples": [{"pro-audio": {"credits_per_second": 8}}],
             },
         },
-        "not": {"required": ["credits", "credits_per_second"]},
+        "not": {"type": "object", "required": ["credits", "credits_per_second"]},
         "examples": [{"credits_per_second": 262500}],
     },
     "prices": {

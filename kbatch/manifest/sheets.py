@@ -15,9 +15,9 @@ from kbatch.manifest.findings import Findings
 from kbatch.manifest.labels import label_of
 from kbatch.manifest.layers import Placed, Shot, layer_matrix, layer_shots
 from kbatch.manifest.matrix import EMPTY, Combination, Matrix, count, expand
-from kbatch.manifest.source import Source
+from kbatch.manifest.source import Source, read_text
 from kbatch.manifest.template import Template, Templates, check_names
-from kbatch.problems import Severity, Unreadable, did_you_mean
+from kbatch.problems import Problem, Severity, Unreadable, nearest
 
 _PROMPT_LIMIT = 256 * 1024
 _TEXT_FIELDS = ("provider", "model", "prompt", "when", "output")
@@ -129,21 +129,17 @@ def _check_size(maker: Maker, common: Matrix, matrices: list[tuple[Shot, Matrix]
 def _expand(findings: Findings, matrix: Matrix, where: Path) -> tuple[Combination, ...]:
     expanded = expand(matrix)
     for kind, index in expanded.idle:
-        rule, at = matrix.exclude[index], (*where, kind, index)
-        strange = [
-            name for name, value in rule.items() if not any(_means(point.label, value) for point in matrix.axes[name])
-        ]
-        name = strange[0] if strange else None
-        labels = [point.label for point in matrix.axes[name]] if name is not None else []
-        hint = did_you_mean(label_of(rule[name]) or "", labels) if name is not None else "an earlier rule left them out"
-        said = f"this {kind} matches no combination"
-        message = said if name is None else f"{said}: `{name}` has no value `{label_of(rule[name])}`"
-        findings.say("rule-matches-nothing", at, message, hint=hint, severity=Severity.WARNING)
+        message, hint = f"this {kind} matches no combination", "an earlier rule left them out"
+        for name, value in matrix.exclude[index].items():
+            values = {point.label: str(point.value) for point in matrix.axes[name]}
+            label = label_of(value) or ""
+            if label not in values and not isinstance(value, Mapping):
+                near = nearest(label, values)
+                message = f"{message}: `{name}` has no value `{value}`"
+                hint = f"did you mean `{values[near]}`?" if near else f"values: {', '.join(list(values.values())[:12])}"
+                break
+        findings.say("rule-matches-nothing", (*where, kind, index), message, hint=hint, severity=Severity.WARNING)
     return expanded.combinations
-
-
-def _means(label: str, value: Any) -> bool:
-    return isinstance(value, Mapping) or label_of(value) == label
 
 
 def _cross(one: Combination, other: Combination) -> Combination:
@@ -211,16 +207,17 @@ def _texts_of(maker: Maker, shot: Shot) -> tuple[dict[str, Placed], Source | Non
 
 def _read_prompt(maker: Maker, part: Placed) -> Source | None:
     """Read a prompt file; its line ends are made those of every machine."""
-    say = maker.findings.say
+    findings = maker.findings
+    file = findings.document.beside(part.value)
     try:
-        text = maker.tree.read(part.value, limit=_PROMPT_LIMIT).decode("utf-8-sig")
+        text = read_text(maker.tree.read(part.value, limit=_PROMPT_LIMIT), file)
     except Unreadable as error:
-        say(error.code, part.origin.path, error.message, hint=error.hint)
-    except UnicodeDecodeError:
-        say("encoding", part.origin.path, f"`{part.value}` is not UTF-8", hint="save it as UTF-8")
-    else:
-        return Source(maker.findings.document.beside(part.value), text.replace("\r\n", "\n").replace("\r", "\n"))
-    return None
+        findings.say(error.code, part.origin.path, error.message, hint=error.hint)
+        return None
+    if isinstance(text, Problem):
+        findings.say(text.code, part.origin.path, text.message, hint=text.hint, mark=text.mark)
+        return None
+    return Source(file, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _warn_unused_axes(findings: Findings, sheets: list[Sheet], common: Matrix, where: Path) -> None:

@@ -4,9 +4,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kbatch.problems import Mark
+from kbatch.problems import Mark, Problem
 
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_ENCODINGS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _OPEN = ("{{", "{%")
 _CLOSED = ("}}", "%}")
 
@@ -56,6 +62,23 @@ class Source:
                 inside = _is_open(line[first : match.start()], open_before)
                 yield inside, self.at(number, match.start(), match.end() - match.start())
             open_before = _is_open(line[first:last], open_before)
+
+
+def read_text(data: bytes, file: str) -> str | Problem:
+    """Return the text of UTF-8 bytes without their byte order mark, or the place of the first byte that is none."""
+    start = Mark(file=file, line=1, column=1)
+    encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), None)
+    if encoding is not None:
+        message = f"the file is written in {encoding}"
+        return Problem(code="encoding", message=message, mark=start, hint="save it as UTF-8")
+    body = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = _BREAK.split(body[: error.start].decode("utf-8"))
+        mark = Source(file, body.decode("utf-8", "replace")).at(len(before) - 1, len(before[-1]))
+        message = f"byte 0x{body[error.start]:02x} is not UTF-8"
+        return Problem(code="encoding", message=message, mark=mark, hint="save the file as UTF-8")
 
 
 def _is_open(text: str, before: bool) -> bool:

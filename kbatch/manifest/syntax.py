@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from kbatch.manifest.source import Source
+from kbatch.manifest.source import Source, read_text
 from kbatch.problems import Mark, Problem
 
 SIZE_LIMIT = 10 * 1024 * 1024
@@ -19,12 +19,6 @@ VALUE_LIMIT = 1_000_000
 PLAIN, QUOTED, MAP, SEQUENCE = "\0plain", "\0quoted", "\0map", "\0sequence"
 """Tags of nodes without a tag: how they were written. No text can spell them."""
 
-_ENCODINGS = {
-    b"\xff\xfe\0\0": "UTF-32",
-    b"\0\0\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAB_INDENT = re.compile(r" *\t")
 _HINTS = (
@@ -93,31 +87,19 @@ def mark_node(source: Source, node: Any) -> Mark:
 
 
 def decode(data: bytes, file: str) -> str | Problem:
-    """Return the text of UTF-8 bytes without its byte order mark, at most 10 MB of characters that YAML allows."""
-    start = Mark(file=file, line=1, column=1)
+    """Return the text of at most 10 MB of UTF-8, all of it characters that YAML allows."""
     if len(data) > SIZE_LIMIT:
         message = f"the file has {len(data) / 1_000_000:.1f} MB, at most 10 are read"
-        hint = "rows belong in a file under `data`"
-        return Problem(code="file-too-large", message=message, mark=start, hint=hint)
-    encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), None)
-    if encoding is not None:
-        message = f"the file is written in {encoding}"
-        return Problem(code="encoding", message=message, mark=start, hint="save it as UTF-8")
-    try:
-        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = Source(file, data[: error.start].decode("utf-8", "replace"))
-        last = len(before.lines) - 1
-        mark = before.at(last, len(before.lines[last]))
-        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        return Problem(code="encoding", message=message, mark=mark, hint="save the file as UTF-8")
-    found = _NOT_PRINTABLE.search(text)
-    if found is None:
+        hint = "rows belong in a CSV or JSONL file under `data`"
+        return Problem(code="file-too-large", message=message, mark=Mark(file=file, line=1, column=1), hint=hint)
+    text = read_text(data, file)
+    found = None if isinstance(text, Problem) else _NOT_PRINTABLE.search(text)
+    if isinstance(text, Problem) or found is None:
         return text
-    lines = Source(file, text[: found.start()]).lines
-    mark = Source(file, text).at(len(lines) - 1, len(lines[-1]))
+    before = Source(file, text[: found.start()]).lines
+    mark = Source(file, text).at(len(before) - 1, len(before[-1]))
     message = f"the character U+{ord(found.group()):04X} cannot stand in YAML"
-    hint = f'in double quotes write it as "\\u{ord(found.group()):04X}"'
+    hint = f'remove it, or write it as "\\u{ord(found.group()):04X}" in double quotes'
     return Problem(code="control-character", message=message, mark=mark, hint=hint)
 
 
@@ -148,16 +130,18 @@ def _find_excess(source: Source) -> Problem | None:
 
 
 def _word(error: yaml.YAMLError, source: Source) -> Problem:
-    """Word an error of libyaml, whose messages name what it looked for."""
-    at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    context = getattr(error, "context", None)
-    problem = str(getattr(error, "problem", None) or error).strip()
+    """Word an error of libyaml: what it looked for, and where what it was reading begins."""
+    at, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    problem, context = str(getattr(error, "problem", None) or error).strip(), getattr(error, "context", None)
+    if at is None or (begin is not None and not source.text[at.index :].strip()):
+        at = begin  # at the end of the file, what was not closed is the better place
     line, column = (0, 0) if at is None else (at.line, at.column)
     mark = source.at(line, column)
     tab = _TAB_INDENT.match(mark.source)
     if tab is not None and tab.end() >= column:
         mark = source.at(line, tab.end() - 1)
         return Problem(code="tab", message="a tab cannot indent", mark=mark, hint="use spaces")
-    message = f"this is not YAML: {problem}" + (f" {context}" if context else "")
+    begins = f" that begins in line {begin.line + 1}" if begin is not None and begin.line != line else ""
+    message = f"this is not YAML: {problem}" + (f" {context}{begins}" if context else "")
     hint = next((hint for words, hint in _HINTS if words in message), None)
     return Problem(code="yaml-syntax", message=message, mark=mark, hint=hint)

@@ -22,6 +22,7 @@ from kbatch.problems import Unreadable, did_you_mean
 
 _WHOLE = re.compile(r"\s*\{\{[-+]?(?P<inner>.*?)[-+]?\}\}\s*\Z", re.DOTALL)
 _UNKNOWN = re.compile(r"No (?P<kind>filter|test) named '(?P<name>[^']*)'")
+_OPEN_BLOCK = re.compile(r"innermost block that needs to be closed is '(?P<name>\w+)'")
 _MARKS = ("{{", "{%", "{#")
 _SOURCE_LIMIT = 256 * 1024
 _NATIVE = (str, int, float, FrameCall, type(None))
@@ -118,9 +119,9 @@ class Templates:
             whole = _WHOLE.match(source)
             if whole and _is_one_expression(tree):
                 evaluate = self._sandbox.compile_expression(whole["inner"].strip(), undefined_to_none=False)
-                return Template(source, names, self._guarded(lambda scope: _native(evaluate(scope))))
+                return Template(source, names, self._guarded(lambda scope: _native(evaluate(scope)), names))
             template = self._sandbox.from_string(tree)
-            return Template(source, names, self._guarded(template.render))
+            return Template(source, names, self._guarded(template.render, names))
         except TemplateSyntaxError as error:
             return self._syntax(error)
         except NotText as error:
@@ -131,12 +132,12 @@ class Templates:
     def _syntax(self, error: TemplateSyntaxError) -> Fault:
         unknown = _UNKNOWN.match(error.message or "")
         if unknown is None:
-            return Fault("template-syntax", f"the template is wrong: {error.message}", line=error.lineno)
+            return Fault("template-syntax", f"the template is wrong: {_syntax_words(error)}", line=error.lineno)
         kind, name = unknown["kind"], unknown["name"]
         hint = did_you_mean(name, self._sandbox.filters if kind == "filter" else self._sandbox.tests)
         return Fault("template-syntax", f"there is no {kind} `{name}`", hint, word=name, line=error.lineno)
 
-    def _guarded(self, evaluate: Render) -> Render:
+    def _guarded(self, evaluate: Render, names: frozenset[str]) -> Render:
         """Return a render that makes a Fault of whatever goes wrong; what did too much work once is not tried again."""
         spent: list[Fault] = []
 
@@ -150,7 +151,12 @@ class Templates:
                 said = str(error) if isinstance(error, TooMuch) else "the template calls itself without an end"
                 spent.append(Fault("template-too-much", said))
                 return spent[0]
-            except (MissingName, NotText, TemplateError) as error:
+            except MissingName as error:
+                return _missing(error, names)
+            except NotText as error:
+                alike = (name for name in sorted(names) if name in scope and kind_of(scope[name]) == error.kind)
+                return replace(_not_text(error), word=next(alike, None))
+            except TemplateError as error:
                 return _fault(error)
             except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
                 return Fault("template-failed", f"the template cannot be rendered: {_plain(error)}")
@@ -190,12 +196,8 @@ def text_of(value: Any) -> str | Fault:
     return text
 
 
-def _fault(error: Exception) -> Fault:
+def _fault(error: TemplateError) -> Fault:
     match error:
-        case MissingName():
-            return _missing(error)
-        case NotText():
-            return _not_text(error)
         case Forbidden():
             return Fault("template-unsafe", str(error), did_you_mean(error.name, error.allowed), word=error.name)
         case SecurityError():
@@ -204,18 +206,29 @@ def _fault(error: Exception) -> Fault:
             return error.fault
         case TemplateSyntaxError():
             mark = Source(error.name or "", error.source or "").of_line(error.lineno - 1)
-            return Fault("template-syntax", f"the imported template is wrong: {error.message}", mark=mark)
+            return Fault("template-syntax", f"the imported template is wrong: {_syntax_words(error)}", mark=mark)
         case _:
             return Fault("template-failed", f"the template cannot be rendered: {_plain(error)}")
 
 
-def _missing(error: MissingName) -> Fault:
+def _syntax_words(error: TemplateSyntaxError) -> str:
+    message = error.message or "it cannot be read"
+    open_block = _OPEN_BLOCK.search(message)
+    return f"`{{% {open_block['name']} %}}` is not closed" if open_block else message[:1].lower() + message[1:]
+
+
+def _missing(error: MissingName, names: frozenset[str]) -> Fault:
+    """Word a name that is not there: in a value, in this combination of several, or in an imported macro."""
+    word = error.name
     if error.known is not None:
-        message = f"there is no `{error.name}` here"
-        return Fault("unknown-name", message, did_you_mean(error.name, error.known), word=error.name)
+        return Fault("unknown-name", f"there is no `{word}` here", did_you_mean(word, error.known), word=word)
     if error.holder:
-        return Fault("unknown-name", f"{error.holder} has no `{error.name}`", word=error.name)
-    return Fault("unknown-name", f"unknown name `{error.name}` in a template", word=error.name)
+        return Fault("unknown-name", f"{error.holder} has no `{word}`", word=word)
+    if word in names:
+        hint = f"`{word} is defined` asks for it, `{word} | default('…')` stands in for it"
+        return Fault("unknown-name", f"not every combination has `{word}`", hint, word=word)
+    hint = "a macro sees what it is given: pass the value as an argument"
+    return Fault("unknown-name", f"unknown name `{word}` in an imported template", hint)
 
 
 def _not_text(error: NotText) -> Fault:

@@ -1,6 +1,7 @@
 """Small still pictures of clips for reports: the first frame as a JPEG; made with PyAV where it is installed."""
 
 import io
+from typing import Any
 
 _WIDTH = 384
 _QUALITY = 62
@@ -20,8 +21,8 @@ def make_poster(clip: bytes, *, width: int = _WIDTH) -> bytes | None:
     import av  # noqa: PLC0415 - see above
 
     try:
-        with av.open(io.BytesIO(clip)) as container:
-            frame = next(iter(container.decode(video=0)))
+        with av.open(io.BytesIO(clip), "r") as container:
+            frame: Any = next(iter(container.decode(video=0)))
             picture = frame.to_image()
     except (av.FFmpegError, IndexError, StopIteration):
         return None

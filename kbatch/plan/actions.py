@@ -3,13 +3,18 @@
 The table is DESIGN's: `render` costs its quote, `unknown` holds it, everything else costs nothing.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from kbatch.plan.jobs import Job
 from kbatch.receipts.receipt import Receipt, ReceiptState
+
+
+_REPLACEABLE = (ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
+_SURPRISED = "was charged above its card's price: state the real one under `prices`"
 
 
 class Action(StrEnum):
@@ -65,9 +70,13 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What the command line asks of actions: addresses to buy again, and whether refused jobs are tried again."""
+    """What the command line asks of actions: addresses to buy again, and whether refused jobs are tried again.
+
+    `cascade` are those of `replace` that are bought again only because of a job whose frame they need.
+    """
 
     replace: frozenset[str] = frozenset()
+    cascade: frozenset[str] = frozenset()
     retry_failed: bool = False
 
 
@@ -81,6 +90,7 @@ def _decide_all(jobs: Sequence[Job], past: Past, wishes: Wishes) -> Iterator[Ent
     decided: dict[str, Entry] = {}
     made: dict[str, Entry] = {}
     by_address = {job.address: job for job in jobs}
+    surprises = surprising(past.renders)
 
     def entry_of(job: Job) -> Entry:
         if job.address in decided:
@@ -93,6 +103,8 @@ def _decide_all(jobs: Sequence[Job], past: Past, wishes: Wishes) -> Iterator[Ent
             entry = _share(job, earlier)
         else:
             entry = _decide(job, past, wishes, made)
+            if entry.buys and job.quote.source == "card" and (job.provider, job.model, job.quote.variant) in surprises:
+                entry = replace(entry, credits=None, reason=f"{entry.reason}; {_SURPRISED}")
             first[job.fingerprint] = entry
         decided[job.address] = entry
         made[job.address] = entry
@@ -100,6 +112,19 @@ def _decide_all(jobs: Sequence[Job], past: Past, wishes: Wishes) -> Iterator[Ent
 
     for job in jobs:
         yield entry_of(job)
+
+
+def surprising(renders: Mapping[str, Receipt]) -> frozenset[tuple[str, str, str | None]]:
+    """Return provider, model and variant of what was ever charged above its quote: their cards' prices are not true.
+
+    Their jobs count as unpriced until `prices` states what they really cost.
+    """
+    return frozenset(
+        (one.provider, one.model, one.variant)
+        for receipt in renders.values()
+        for one in (receipt, *receipt.also, *receipt.failed)
+        if (one.credits.charged or one.credits.reported or 0) > (one.credits.planned or math.inf)
+    )
 
 
 def _share(job: Job, earlier: Entry) -> Entry:
@@ -112,8 +137,9 @@ def _share(job: Job, earlier: Entry) -> Entry:
 
 def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> Entry:
     receipt = past.renders.get(job.fingerprint)
-    blocked = _blocked_by(job, receipt, past, made)
-    if blocked is not None:
+    blocked = _blocked_by(job, past, made)
+    replaced = receipt is not None and job.address in wishes.replace and receipt.state in _REPLACEABLE
+    if blocked is not None and (receipt is None or receipt.state is ReceiptState.FAILED or replaced):
         return blocked
     if receipt is None:
         return _render(job, _why_new(job, past))
@@ -130,18 +156,19 @@ def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> 
         case ReceiptState.FAILED:
             return _after_failure(job, receipt, wishes)
         case ReceiptState.DONE | ReceiptState.DELIVERED_WRONG:
-            if job.address in wishes.replace:
-                return _render(job, "bought again on purpose (--replace)", replaces=True)
-            return _reuse(job, receipt, past)
+            if replaced:
+                cascaded = job.address in wishes.cascade
+                why = "bought again with its upstream (--cascade)" if cascaded else "bought again on purpose (--replace)"
+                return _render(job, why, replaces=True)
+            return _reuse(job, receipt, past, made)
 
 
 def _render(job: Job, reason: str, *, replaces: bool = False) -> Entry:
     return Entry(job=job, action=Action.RENDER, credits=job.quote.credits, reason=reason, replaces=replaces)
 
 
-def _blocked_by(job: Job, receipt: Receipt | None, past: Past, made: Mapping[str, Entry]) -> Entry | None:
-    if receipt is not None and receipt.state is not ReceiptState.FAILED:
-        return None
+def _blocked_by(job: Job, past: Past, made: Mapping[str, Entry]) -> Entry | None:
+    """Return the entry of a job that would be bought and whose upstream gives no frame, None when all of them do."""
     for address in job.upstream:
         upstream = made.get(address)
         if upstream is None:
@@ -166,7 +193,7 @@ def _after_failure(job: Job, receipt: Receipt, wishes: Wishes) -> Entry:
     return _render(job, f"{when}, not charged: {said}")
 
 
-def _reuse(job: Job, receipt: Receipt, past: Past) -> Entry:
+def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, Entry]) -> Entry:
     reason, reminder = "bought " + (receipt.submitted_at or "")[:10], False
     output = receipt.output
     if receipt.state is ReceiptState.DELIVERED_WRONG:
@@ -178,6 +205,8 @@ def _reuse(job: Job, receipt: Receipt, past: Past) -> Entry:
             "stale: its upstream was bought anew; `--replace` buys this again",
             not receipt.accepted_as_is,
         )
+    elif any(address in made and made[address].replaces for address in job.upstream):
+        reason += "; stale after this run, its upstream is bought anew: `--cascade` buys this again too"
     if output is not None:
         here = past.sizes.get(output.path)
         if here is None:

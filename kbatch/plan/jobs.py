@@ -71,7 +71,10 @@ def complete_jobs(
     order: Sequence[Draft] = drafts
     if any(upstream_of(draft.params) for draft in drafts):
         by_address = {draft.address: draft for draft in drafts}
-        addresses, _ = in_order({draft.address: upstream_of(draft.params) for draft in drafts})
+        needs = {
+            draft.address: tuple(need for need in upstream_of(draft.params) if need in by_address) for draft in drafts
+        }
+        addresses, _ = in_order(needs)
         order = [by_address[address] for address in addresses]
     jobs: dict[str, Job] = {}
     for draft in order:

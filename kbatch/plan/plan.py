@@ -117,6 +117,16 @@ def charged(renders: Mapping[str, Receipt]) -> dict[str, int]:
     return dict(spent)
 
 
+def _spent(entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> dict[str, int]:
+    """Return what a budget bears already: all charges, and what unknown outcomes hold that are not in this plan."""
+    spent = Counter(charged(renders))
+    planned = {entry.job.fingerprint for entry in entries if entry.action is Action.UNKNOWN}
+    for fingerprint, receipt in renders.items():
+        if receipt.state is ReceiptState.UNKNOWN and fingerprint not in planned:
+            spent[receipt.provider] += receipt.credits.planned or 0
+    return dict(spent)
+
+
 def _charge(receipt: Receipt) -> int:
     """Return what one attempt costs as far as is known: after a failure only what the provider says it kept."""
     if receipt.state is ReceiptState.UNKNOWN:

@@ -84,6 +84,7 @@ def _selection(kept: Mapping[str, Any]) -> Selection:
         failed=kept["failed"],
         first=kept["first"],
         replace=tuple(kept["replace"]),
+        cascade=kept.get("cascade", False),
     )
 
 

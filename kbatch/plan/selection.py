@@ -13,7 +13,10 @@ from kbatch.problems import Problem, did_you_mean
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What the flags say; each may be repeated and adds up, `exclude` counts after `only`."""
+    """What the flags say; each may be repeated and adds up, `exclude` counts after `only`.
+
+    With `cascade` the jobs that need frames of replaced ones, directly or through others, are replaced too.
+    """
 
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -21,6 +24,7 @@ class Selection:
     failed: bool = False
     first: int | None = None
     replace: tuple[str, ...] = ()
+    cascade: bool = False
 
 
 def matches(glob: str, job: Job) -> bool:
@@ -58,6 +62,15 @@ def select(
 
     `failed` are the addresses whose last attempt failed.
     """
+    chosen, problems = choose(jobs, selection, failed)
+    needed = _closure(chosen, {job.address: job.upstream for job in jobs})
+    return tuple(job for job in jobs if job.address in needed), problems
+
+
+def choose(
+    jobs: Sequence[Job], selection: Selection, failed: frozenset[str] = frozenset()
+) -> tuple[set[str], tuple[Problem, ...]]:
+    """Return the addresses that the flags name, without the jobs that these need, and what selects nothing."""
     only, problems = addresses(selection.only, jobs, "--only")
     exclude, more = addresses(selection.exclude, jobs, "--exclude")
     labelled = [job for job in jobs if _has_labels(job, selection.labels)]
@@ -72,8 +85,16 @@ def select(
         and job.address not in exclude
         and (not selection.failed or job.address in failed)
     }
-    needed = _with_upstream(chosen, {job.address: job.upstream for job in jobs})
-    return tuple(job for job in jobs if job.address in needed), said
+    return chosen, said
+
+
+def with_downstream(chosen: frozenset[str], jobs: Sequence[Job]) -> frozenset[str]:
+    """Return these addresses and those of all jobs that need a frame of one of them, directly or through others."""
+    feeds: dict[str, list[str]] = {}
+    for job in jobs:
+        for need in job.upstream:
+            feeds.setdefault(need, []).append(job.address)
+    return frozenset(_closure(set(chosen), feeds))
 
 
 def _has_labels(job: Job, wanted: tuple[tuple[str, str], ...]) -> bool:
@@ -85,11 +106,11 @@ def _has_labels(job: Job, wanted: tuple[tuple[str, str], ...]) -> bool:
     return all(known.get(key) in values for key, values in by_key.items())
 
 
-def _with_upstream(chosen: set[str], upstream: Mapping[str, tuple[str, ...]]) -> set[str]:
-    needed, waiting = set(chosen), list(chosen)
+def _closure(chosen: set[str], leads: Mapping[str, Sequence[str]]) -> set[str]:
+    found, waiting = set(chosen), list(chosen)
     while waiting:
-        for address in upstream.get(waiting.pop(), ()):
-            if address not in needed:
-                needed.add(address)
+        for address in leads.get(waiting.pop(), ()):
+            if address not in found:
+                found.add(address)
                 waiting.append(address)
-    return needed
+    return found

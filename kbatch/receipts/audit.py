@@ -1,9 +1,9 @@
 """What is wrong with a lockfile, all at once and each with its line; the files that it names are not looked at.
 
-First whether it can be read at all: then what a merge by hand or an edit leaves behind in a file that reads well. A
-receipt must hash to the fingerprint under which it stands, a provider's job belongs to one receipt, a job refers to a
-receipt that is there, and no path leads out of the manifest's folder. Where a hash cannot be made again (a model that is
-not known here, a picture's URL whose query was cut off) it is not held against the receipt.
+First whether it can be read at all; then what an edit or a merge of its text leaves behind in a file that reads well.
+A receipt must hash to the fingerprint under which it stands, a provider's job belongs to one receipt, a job refers to a
+receipt that is there, and no path leads out of the manifest's folder. Where a hash cannot be made again (a model that
+is not known here, a picture's URL whose query was cut off) it is not held against the receipt.
 """
 
 import re

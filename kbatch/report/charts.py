@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kbatch.report.rows import Row
+from kbatch.report.shares import Slice
 
 _PAUSE = timedelta(minutes=15)
 _NARROWEST = 0.5
@@ -21,31 +22,30 @@ class Bar:
     unknown: int = 0
 
 
-def bars(parts: Sequence[tuple[str, int, int, int]], most: int = 12) -> tuple[Bar, ...]:
-    """Return bars of (name, jobs, credits, unknown), the largest first; what is over `most` becomes one bar.
-
-    >>> [bar.percent for bar in bars([("a", 1, 50, 0), ("b", 1, 200, 0)])]
-    [100.0, 25.0]
-    """
-    ordered = sorted(parts, key=lambda part: (-part[2], part[0]))
+def bars(slices: Sequence[Slice], most: int = 10) -> tuple[Bar, ...]:
+    """Return the bars of one provider's slices, the largest first; what is over `most` becomes one bar."""
+    ordered = sorted(slices, key=lambda part: (-part.credits, part.name))
     shown, rest = ordered[:most], ordered[most:]
-    longest = max((part[2] for part in ordered), default=0) or 1
-    made = [
-        Bar(
-            name=name,
-            jobs=jobs,
-            credits=credits,
-            unknown=unknown,
-            percent=round(min(100.0, 100 * credits / longest), 2),
-        )
-        for name, jobs, credits, unknown in shown
-    ]
     if rest:
-        jobs, credits, unknown = (sum(part[index] for part in rest) for index in (1, 2, 3))
-        percent = round(min(100.0, 100 * credits / longest), 2)
-        name = f"{len(rest):,} more"
-        made.append(Bar(name=name, jobs=jobs, credits=credits, unknown=unknown, percent=percent))
-    return tuple(made)
+        together = Slice(
+            provider=rest[0].provider,
+            name=f"{len(rest):,} more",
+            jobs=sum(part.jobs for part in rest),
+            credits=sum(part.credits for part in rest),
+            unknown=sum(part.unknown for part in rest),
+        )
+        shown = [*shown, together]
+    longest = max((part.credits for part in shown), default=0) or 1
+    return tuple(
+        Bar(
+            name=part.name,
+            jobs=part.jobs,
+            credits=part.credits,
+            unknown=part.unknown,
+            percent=round(100 * part.credits / longest, 2),
+        )
+        for part in shown
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ MATRIX: Mapping[str, str] = {
     "axis-name": "An axis has a name that templates cannot use: letters, digits and `_` only.",
     "axis-not-a-list": "An axis is not a list of values, nor a template that yields one.",
     "duplicate-address": "Two jobs have one address; an `include` repeats a combination.",
+    "no-jobs": "Nothing is left to render: `exclude` or `when` leaves out every combination.",
     "name-reserved": "A name has a meaning of its own in templates; choose another.",
     "name-taken": "An axis, a variable and a top-level axis share a name; rename one.",
     "rule-matches-nothing": "An `include` or `exclude` matches no combination, so it does nothing.",
@@ -67,6 +68,7 @@ TEMPLATES: Mapping[str, str] = {
     "no-such-job": "Nothing has this address; axes that both jobs have match by value.",
     "not-text": "A mapping, list or empty value stands inside a text; name one of its fields.",
     "output-collision": "Two jobs have one output file; use `slug` in its name, which differs for each job.",
+    "output-dir": "The output folder is not a portable path within the manifest's own folder.",
     "output-name": "An output name is not a portable path below the output folder that ends in `.mp4`.",
     "template-failed": "A template cannot be rendered with the values of this job.",
     "template-in-vars": "A variable holds a template; variables are plain values, templates stand where they are used.",
@@ -90,11 +92,15 @@ PICTURES: Mapping[str, str] = {
 }
 
 
+_MODELS = "`kbatch models MODEL` lists what a model accepts, with defaults and prices."
+
+
 def meanings(cards: Iterable[Card]) -> dict[str, str]:
     """Return what each code means, the codes of these cards' rules among them."""
-    own = {rule.code: rule.description for card in cards for rule in card.rules}
-    parts = (FILES, YAML, FORM, MATRIX, TEMPLATES, PICTURES, catalog.MEANINGS, lint.MEANINGS, own)
-    return {code: _sentence(words) for part in parts for code, words in part.items()}
+    rules = {rule.code: rule.description for card in cards for rule in card.rules}
+    own = {**FILES, **YAML, **FORM, **MATRIX, **TEMPLATES, **PICTURES, **lint.MEANINGS}
+    models = {code: f"{_sentence(words)} {_MODELS}" for code, words in {**catalog.MEANINGS, **rules}.items()}
+    return {**{code: _sentence(words) for code, words in own.items()}, **models}
 
 
 def _sentence(words: str) -> str:

@@ -16,7 +16,7 @@ COMMENT_LIMIT = 65_536 - 1_024
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes that GitHub keeps of a step's summary."""
 
-_MEANING = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@:$^]")
+_MEANING = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@$^]|:(?=\S)")
 _UNSAFE_IN_BACKTICKS = re.compile(r"[`|\\]")
 
 

@@ -235,7 +235,11 @@ def _point(draft: Draft, name: str, written: Any, path: Path, texts: Texts) -> t
     for used in dotted_names(written, texts.read) if isinstance(written, str) else ():
         data = used.removeprefix("data.").split(".")[0]
         placed = layer_data(texts.document.value, texts.profile).get(data)
-        rows = read_rows(placed.value, texts.read, placed.value) if placed is not None and used.startswith("data.") else None
+        rows = (
+            read_rows(placed.value, texts.read, placed.value)
+            if placed is not None and used.startswith("data.")
+            else None
+        )
         if placed is not None and isinstance(rows, list):
             row = next((index for index, row in enumerate(rows, start=1) if equal(row, value)), None)
             if row is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kbatch.plan.actions import Entry
 from kbatch.plan.plan import Plan, Total
-from kbatch.plan.summary import Dearer, Share, Summary
+from kbatch.plan.summary import Share, Summary
 from kbatch.report.accounts import dollars
 from kbatch.report.markdown import Block, Table, code, marker, prose, quote, render
 from kbatch.report.words import amount, count, one_line, span
@@ -49,7 +49,8 @@ def _blocks(review: Review) -> Iterator[Block]:
     yield _headline(plan)
     yield _totals(plan)
     yield quote("Stop", (prose(said) for said in review.objections))
-    yield quote("Look", _warnings(review))
+    rehearsal = ["this is a rehearsal: nothing real is bought"] if review.simulated else []
+    yield quote("Look", (prose(said) for said in (*rehearsal, *warnings_of(review))))
     if plan.purchases:
         yield "### What is bought, and why"
         yield _reasons(plan.purchases)
@@ -108,25 +109,19 @@ def _left(left: int | None) -> str:
     return _number(left) if left is None or left >= 0 else f"**{-left:,} over**"
 
 
-def _warnings(review: Review) -> Iterator[str]:
+def warnings_of(review: Review) -> Iterator[str]:
+    """Yield what a reviewer should look at, in sentences; names stand between backticks."""
     plan = review.plan
-    if review.simulated:
-        yield "this is a rehearsal: nothing real is bought"
-    for note in plan.basis.notes[:5]:
-        yield prose(note)
+    yield from plan.basis.notes[:5]
     for provider, total in plan.totals.items():
         if total.unpriced:
-            yield f"{count(total.unpriced, 'job')} of {code(provider)} without a known price: no total can be given"
+            yield f"{count(total.unpriced, 'job')} of {provider} without a known price: no total can be given"
         if total.held:
-            yield f"{total.held:,} {total.unit} of {code(provider)} are held by unknown outcomes: `kbatch reconcile`"
+            yield f"{total.held:,} {total.unit} of {provider} are held by unknown outcomes: `kbatch reconcile`"
     for found in review.summary.dearer[:5]:
-        yield _dearer(found)
+        more = f"{found.credits:,} credits more than `{found.cheaper}`"
+        yield f"`{found.parameter}` is `{found.default}` by default in {count(found.jobs, 'clip')}: {more}"
     yield from _dropped(plan.entries)
-
-
-def _dearer(found: Dearer) -> str:
-    more = f"{found.credits:,} credits more than {code(found.cheaper)}"
-    return f"{code(found.parameter)} is {code(found.default)} by default in {count(found.jobs, 'clip')}: {more}"
 
 
 def _dropped(entries: Iterable[Entry]) -> Iterator[str]:
@@ -135,8 +130,7 @@ def _dropped(entries: Iterable[Entry]) -> Iterator[str]:
         for name in entry.job.dropped:
             gathered.setdefault((entry.job.model, name), []).append(entry.address)
     for (model, name), addresses in list(gathered.items())[:5]:
-        where = f"{count(len(addresses), 'job')}, first {code(addresses[0])}"
-        yield f"{code(model)} has no {code(name)}: left out of {where}"
+        yield f"`{model}` has no `{name}`: left out of {count(len(addresses), 'job')}, first `{addresses[0]}`"
 
 
 def why(entry: Entry) -> str:
@@ -148,7 +142,8 @@ def why(entry: Entry) -> str:
     )
 
 
-def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+def grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Return the entries by their reason, the commonest first."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(why(entry), []).append(entry)
@@ -158,7 +153,7 @@ def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 def _reasons(bought: Sequence[Entry]) -> Table:
     rows = tuple(
         (f"{len(group):,}", _credits(group), prose(reason), code(group[0].address))
-        for reason, group in _grouped(bought).items()
+        for reason, group in grouped(bought).items()
     )
     return Table(
         head=("clips", "credits", "why", "first"), align="rrll", rows=rows[:_MOST_REASONS] + _rest(rows, bought)
@@ -166,7 +161,7 @@ def _reasons(bought: Sequence[Entry]) -> Table:
 
 
 def _rest(rows: tuple[tuple[str, ...], ...], bought: Sequence[Entry]) -> tuple[tuple[str, ...], ...]:
-    hidden = list(_grouped(bought).values())[_MOST_REASONS:]
+    hidden = list(grouped(bought).values())[_MOST_REASONS:]
     if not hidden:
         return ()
     entries = [entry for group in hidden for entry in group]
@@ -261,7 +256,7 @@ def _others(plan: Plan) -> Block:
     others = [entry for entry in plan.entries if not entry.buys]
     rows = tuple(
         (entry.action.value, f"{len(group):,}", prose(reason), code(entry.address))
-        for reason, group in _grouped(others).items()
+        for reason, group in grouped(others).items()
         for entry in group[:1]
     )
     if not rows:
@@ -280,6 +275,10 @@ def _approval(review: Review) -> str:
     if not plan.purchases:
         return f"Digest {code(plan.digest)}"
     time = f"Expected time {span(*review.summary.seconds)}. "
-    words = shlex.join(("kbatch", "run", review.name, *review.flags, "--approve", plan.digest))
-    command = one_line(words, 4000)
-    return f"{time}To agree to exactly this plan:\n\n```sh\n{command}\n```"
+    return f"{time}To agree to exactly this plan:\n\n```sh\n{command_of(review)}\n```"
+
+
+def command_of(review: Review) -> str:
+    """Return the command that agrees to exactly this plan."""
+    words = ("kbatch", "run", review.name, *review.flags, "--approve", review.plan.digest)
+    return one_line(shlex.join(words), 4000)

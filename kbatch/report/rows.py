@@ -88,7 +88,7 @@ class Row:
     output: str = ""
     here: bool = False
     sha256: str = ""
-    media: Media = Media()
+    media: Media = field(default_factory=Media)
     error: str | None = None
     reason: str = ""
     shares: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from kbatch.plan.jobs import Job
 from kbatch.receipts.attempts import records_of
 from kbatch.receipts.lockfile import Entry, Lockfile
-from kbatch.receipts.receipt import Receipt
+from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.run.context import Run
 from kbatch.run.outcome import End, Outcome, count_ends, settle
 from kbatch.run.runner import stopped_lines
@@ -23,16 +23,17 @@ def other_indexes(lockfile: Lockfile, profile: str | None) -> list[Index]:
 def lockfile_of(run: Run, before: Lockfile, jobs: Sequence[Job]) -> Lockfile:
     """Return the lockfile: all receipts, and for each job of this manifest what it refers to.
 
-    A job whose new request was not sent yet refers to what it was before, so that its clip stays where it is.
+    A job whose new request is not bought yet refers to what it was before, so that its clip stays where it is.
     """
     profile = run.confirmed.plan.settings.profile
     old = before.profiles.get(profile, {}) if profile else before.jobs
     index = {}
     for job in jobs:
-        if job.fingerprint in run.renders:
-            index[job.address] = Entry(fingerprint=job.fingerprint, path=job.draft.output)
-        elif job.address in old:
+        receipt = run.renders.get(job.fingerprint)
+        if job.address in old and (receipt is None or receipt.state is ReceiptState.FAILED):
             index[job.address] = old[job.address]
+        elif receipt is not None:
+            index[job.address] = Entry(fingerprint=job.fingerprint, path=job.draft.output)
     if profile:
         return replace(before, renders=dict(run.renders), profiles={**before.profiles, profile: index})
     return replace(before, renders=dict(run.renders), jobs=index)
@@ -58,8 +59,8 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
 
 
 def finished(run: Run) -> bool:
-    """Whether all that the plan wanted was tried: a run that left something out is one that the same command goes on."""
-    return not run.stopping.soft and End.SKIPPED not in run.ends.values()
+    """Whether all that the plan wanted was tried: with what a run left out the same command goes on."""
+    return not (run.stopping.soft or stopped_lines(run.lines) or End.SKIPPED in run.ends.values())
 
 
 def _purchases(run: Run, fingerprint: str, attempt: int) -> list[Receipt]:

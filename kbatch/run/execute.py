@@ -89,7 +89,7 @@ async def _prepared(parts: _Parts) -> Outcome:
     needed = frozenset(address for entry in plan.purchases for address in entry.job.upstream)
     errands = errands_of(plan, scene)
     names = providers_needed(plan, scene, needed, errands)
-    check_origins(scene.loaded.lockfile.renders, names, scene.wiring)
+    check_origins(scene.loaded.lockfile.renders, (*plan.providers, *names), scene.wiring)
     async with open_lines(names, scene.wiring) as lines:
         with parts.stopping.block():
             for line in lines.values() if scene.options.buy else ():
@@ -106,7 +106,7 @@ async def _journaled(
     scene = parts.scene
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
     path = journal_path(scene.lockfile_path)
-    async with Journal.open(path, run_id=run_id, after=scene.loaded.newest, sink=scene.sink) as journal:
+    async with Journal.open(path, run_id=run_id, after=scene.loaded.newest) as journal:
         run = _make_run(parts, lines, journal, needed)
         await run.record(_began(parts.confirmed, scene))
         with run.stopping.block():

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from kbatch.problems import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.registry import PROVIDERS
+from kbatch.receipts.attempts import records_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.run.hosts import check_base_url, is_loopback
 from kbatch.run.line import Line
@@ -44,12 +45,12 @@ def origin_of(provider: Provider, wiring: Wiring) -> str:
 
 
 def check_origins(renders: Mapping[str, Receipt], names: Iterable[str], wiring: Wiring) -> None:
-    """Refuse a run that would mix receipts of two origins in one lockfile."""
+    """Refuse a run that would mix receipts of two origins in one lockfile, or take one for the other."""
     origins = {name: origin_of(PROVIDERS[name], wiring) for name in names}
-    for receipt in renders.values():
-        origin = origins.get(receipt.provider)
-        if origin is not None and receipt.origin and receipt.origin != origin:
-            message = f"the lockfile has receipts of {receipt.provider} from {receipt.origin}, this run would use {origin}"
+    for record in (record for receipt in renders.values() for record in records_of(receipt)):
+        origin = origins.get(record.provider)
+        if origin is not None and record.origin and record.origin != origin:
+            message = f"the lockfile has receipts of {record.provider} from {record.origin}, this run would use {origin}"
             hint = "`--lockfile FILE` gives this origin a lockfile of its own"
             raise Refused("mixed-origins", message, hint=hint)
 

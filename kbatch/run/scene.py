@@ -4,13 +4,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kbatch.files import Appender, Folder, size_of
+from kbatch.files import Folder, size_of
 from kbatch.plan.actions import Action, Entry
 from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Plan
 from kbatch.receipts import state
 from kbatch.receipts.events import Event
-from kbatch.receipts.journal import Sink
 from kbatch.run.context import Options
 from kbatch.run.decisions import Decisions
 from kbatch.run.ending import other_indexes
@@ -23,8 +22,7 @@ class Scene:
     """Where a run takes place: the manifest's folder and tree, all its jobs, its lockfile and what that holds.
 
     `replacing` are the fingerprints that the command buys again, those too that an earlier run of it has bought
-    already; None means those of the plan. `follow` is told every event once it is durable; `sink` is where journal
-    lines go.
+    already; None means those of the plan. `follow` is told every event once it is durable.
     """
 
     folder: Path
@@ -38,7 +36,6 @@ class Scene:
     interactive: bool = False
     replacing: frozenset[str] | None = None
     follow: Callable[[Event], None] | None = None
-    sink: Callable[[Path], Sink] = Appender
 
 
 def providers_needed(

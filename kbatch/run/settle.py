@@ -26,19 +26,19 @@ _UNKNOWN = "sent, and nobody knows whether it was accepted: `kbatch reconcile` s
 async def settle(
     run: Run, line: Line, fingerprint: str, *, wanted: bool = True, after: MaybeBought | None = None
 ) -> Purchase:
-    """Return what is found out about an unknown send; `after` is what its first answer said, `wanted` as above."""
-    receipt = run.renders[fingerprint]
-    if wanted and line.provider.resends and receipt.body and not (after and after.exists):
-        answer = await _send_until_answered(run, line, fingerprint, after.retry_after_s if after else None)
-        if isinstance(answer, Accepted):
-            return Bought(credits=answer.credits)
-    if line.provider.lists_jobs:
+    """Return what is found out about an unknown send; `after` is what its first answer said, `wanted` as above.
+
+    A provider that says that the key is taken is asked for its list first: another body may have been sent with it.
+    """
+    found: Listed | None = None
+    if after is not None and after.exists:
         found = await _look_up(run, line, fingerprint)
-        if isinstance(found, Listed):
-            return Bought(credits=found.credits)
-        if isinstance(found, NotNow):
-            run.say(Moment.NOTE, receipt.address, f"the job list cannot be read: {found.message}")
-    return MaybeBought(reason=_UNKNOWN)
+    if found is None and wanted and line.provider.resends and run.renders[fingerprint].body:
+        answer = await _send_until_answered(run, line, fingerprint, after.retry_after_s if after else None)
+        if answer is not None:
+            return Bought(credits=answer.credits)
+    found = found or await _look_up(run, line, fingerprint)
+    return MaybeBought(reason=_UNKNOWN) if found is None else Bought(credits=found.credits)
 
 
 async def _send_until_answered(
@@ -81,10 +81,15 @@ def within_window(sent: str | None, now: datetime) -> bool:
     return sent is not None and -_BACKWARDS <= now - datetime.fromisoformat(sent) < WINDOW
 
 
-async def _look_up(run: Run, line: Line, fingerprint: str) -> Listed | NotNow | None:
+async def _look_up(run: Run, line: Line, fingerprint: str) -> Listed | None:
     """Look for the job and claim it at once: two sends that look alike must not both take the same one."""
+    if not line.provider.lists_jobs:
+        return None
     async with line.looking:
         found = await find_job(run, line, run.renders[fingerprint])
-        if isinstance(found, Listed):
+        if isinstance(found, NotNow):
+            run.say(Moment.NOTE, run.renders[fingerprint].address, f"the job list cannot be read: {found.message}")
+            return None
+        if found is not None:
             await record_accepted(run, line, fingerprint, found.job_id, by="list")
         return found

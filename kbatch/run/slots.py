@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 import anyio
+import anyio.lowlevel
 
 from kbatch.run.pacing import Capacity, full, halved, recovered
 
@@ -44,13 +45,13 @@ class Slots:
         self._wake()
 
     async def _take(self, urgency: float) -> None:
-        if self._taken < self._capacity.slots and not self._waiting:
-            self._taken += 1
-            return
         turn = anyio.Event()
         waiter = (-urgency, next(self._order), turn)
         heapq.heappush(self._waiting, waiter)
         try:
+            # Those that come together are all in the queue before the first of them gets a place.
+            await anyio.lowlevel.checkpoint()
+            self._wake()
             await turn.wait()
         except BaseException:
             if turn.is_set():

@@ -28,7 +28,7 @@ _IDLE_S = 75
 def serve(settings: Settings, *, port: int = 0, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM, then return; `on_ready` gets the URL; OSError when the port is in use."""
     with _listening(port) as listener:
-        server = _server(settings, lambda: on_ready(_url(listener)))
+        server = _server(build_app(settings), lambda: on_ready(_url(listener)))
 
         def stop(signum: int, frame: FrameType | None) -> None:
             server.should_exit = True
@@ -43,11 +43,11 @@ def serve(settings: Settings, *, port: int = 0, on_ready: Callable[[str], None])
 
 
 @contextmanager
-def serving(settings: Settings, *, port: int = 0) -> Iterator[str]:
-    """Serve in a thread while the block runs; yields the URL."""
+def serving(settings: Settings, *, port: int = 0, app: ASGIApp | None = None) -> Iterator[str]:
+    """Serve in a thread while the block runs; yields the URL. An `app` of `build_app` may be handed in, to look into."""
     ready = threading.Event()
     with _listening(port) as listener:
-        server = _server(settings, ready.set)
+        server = _server(app or build_app(settings), ready.set)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
         thread.start()
         ready.wait(timeout=10)
@@ -70,7 +70,7 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
 
-def _server(settings: Settings, on_ready: Callable[[], None]) -> _Server:
+def _server(app: ASGIApp, on_ready: Callable[[], None]) -> _Server:
     transports: dict[tuple[str, int], asyncio.Transport] = {}
 
     class Protocol(H11Protocol):
@@ -90,7 +90,7 @@ def _server(settings: Settings, on_ready: Callable[[], None]) -> _Server:
             super().connection_lost(exc)
 
     config = uvicorn.Config(
-        _severable(build_app(settings), transports),
+        _severable(app, transports),
         http=Protocol,
         ws="none",
         lifespan="off",

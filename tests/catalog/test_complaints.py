@@ -38,7 +38,8 @@ TABLE: dict[str, tuple[str, dict[str, Any], str, tuple[str | int, ...], str, str
     ),
     "text-for-an-integer": (
         "kling-2.6", {"duration": "10"}, "wrong-type", ("duration",),
-        "`duration` must be an integer, not the text `10`", "write 10 without quotes",
+        "`duration` must be an integer, not the text `10`",
+        "write 10 without quotes; in a template `| int` makes a number of a text",
     ),
     "words-for-an-integer": (
         "kling-3.0", {"duration": "long"}, "wrong-type", ("duration",),
@@ -62,7 +63,8 @@ TABLE: dict[str, tuple[str, dict[str, Any], str, tuple[str | int, ...], str, str
     ),
     "text-for-a-number": (
         "kling-2.1", {"cfg_scale": "0.5"}, "wrong-type", ("cfg_scale",),
-        "`cfg_scale` must be a number, not the text `0.5`", "write 0.5 without quotes",
+        "`cfg_scale` must be a number, not the text `0.5`",
+        "write 0.5 without quotes; in a template `| float` makes a number of a text",
     ),
     "no-for-false": (
         "kling-2.6", {"generate_audio": "no"}, "wrong-type", ("generate_audio",),
@@ -184,7 +186,7 @@ TABLE: dict[str, tuple[str, dict[str, Any], str, tuple[str | int, ...], str, str
     "empty-list": ("kling-3.0", {"multi_prompt": []}, "too-short", ("multi_prompt",), "`multi_prompt` is empty", None),
     "no-json": (
         "kling-3.0", {"multi_prompt": '[{"prompt": }]'}, "bad-json", ("multi_prompt",),
-        "`multi_prompt` does not hold valid JSON: at character 13",
+        "`multi_prompt` does not hold valid JSON: it breaks at character 13",
         "write `multi_prompt` as a YAML list; kbatch makes the JSON text of it",
     ),
     "json-with-a-double": (
@@ -213,7 +215,8 @@ TABLE: dict[str, tuple[str, dict[str, Any], str, tuple[str | int, ...], str, str
     "item-has-a-text-for-a-number": (
         "kling-3.0", {"multi_prompt": [{"prompt": "a", "duration": "5"}]}, "wrong-type",
         ("multi_prompt", 0, "duration"),
-        "`duration` in item 1 of `multi_prompt` must be an integer, not the text `5`", "write 5 without quotes",
+        "`duration` in item 1 of `multi_prompt` must be an integer, not the text `5`",
+        "write 5 without quotes; in a template `| int` makes a number of a text",
     ),
     "item-in-a-text": (
         "kling-3.0", {"multi_prompt": '[{"prompt": "", "duration": 5}]'}, "too-short", ("multi_prompt",),

@@ -37,7 +37,9 @@ class LanguageServer:
     """A running server with one open document at a time; every wait ends after 30 s."""
 
     def __init__(self, command: list[str]) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._calls = 0
@@ -45,7 +47,10 @@ class LanguageServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        formats = {"hover": {"contentFormat": ["plaintext"]}, "completion": {"completionItem": {"snippetSupport": False}}}
+        formats = {
+            "hover": {"contentFormat": ["plaintext"]},
+            "completion": {"completionItem": {"snippetSupport": False}},
+        }
         capabilities = {"textDocument": formats, "workspace": {"configuration": True}}
         self._call("initialize", {"processId": None, "rootUri": ROOT.as_uri(), "capabilities": capabilities})
         self._send({"method": "initialized", "params": {}})

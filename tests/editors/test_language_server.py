@@ -37,7 +37,9 @@ def test_a_good_manifest_has_nothing_underlined(server: LanguageServer, path: Pa
         pytest.param("    model: kling-2.6\n    params: {mode: pro}\n", 8, "mode", id="parameter-of-another-model"),
         pytest.param("    model: kling-2.6\n    parms: {duration: 5}\n", 8, "parms", id="unknown-field-of-a-shot"),
         pytest.param("    model: kling-9\n", 7, "kling-2.6", id="unknown-model"),
-        pytest.param("    model: kling-2.6\nbudgets: {max_credits: 5}\n", 8, "budgets", id="unknown-field-of-the-manifest"),
+        pytest.param(
+            "    model: kling-2.6\nbudgets: {max_credits: 5}\n", 8, "budgets", id="unknown-field-of-the-manifest"
+        ),
         pytest.param("    model: kling-3.0\n    params: {duration: 16}\n", 8, "15", id="seconds-over-the-range"),
         pytest.param("    model: kling-2.6\n    takes: two\n", 8, "integer", id="text-for-a-number"),
     ],

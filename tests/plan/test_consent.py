@@ -57,7 +57,7 @@ def test_the_budget_counts_what_receipts_were_charged(campaign: Campaign) -> Non
     """The budget bounds this run together with every earlier charge: what was reported, else what was planned."""
     loaded = campaign("budget: {max_credits: 45}\n" + TWO)
     other = campaign("shots: [{id: gone, model: kling-2.6, prompt: z}]").jobs[0]
-    paid = {"f" * 64: receipt_of(other, credits=Credits(planned=10, reported=16))}
+    paid = {"f" * 64: receipt_of(other, credits=Credits(planned=20, reported=16))}
     plan = plan_of(loaded, paid)
     ceilings, _ = read_ceilings(plan, [])
     assert plan.spent == {"apiframe": 16}

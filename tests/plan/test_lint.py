@@ -46,7 +46,7 @@ def source_of(problem: Problem) -> str:
     ],
 )
 def test_a_dear_default_that_nobody_wrote(campaign: Campaign, shot: str, said: dict[str, int] | None) -> None:
-    """Each dear default that was left unwritten is named with the credits it costs; the cheaper value must be allowed."""
+    """Each dear default that nobody wrote is named with the credits it costs; the cheaper value must be allowed."""
     loaded = campaign(f"shots:\n  - {{id: a, prompt: dusk, {shot}}}\n")
     found = {problem.message.split("`")[1]: problem.message for problem in warnings(loaded, "dear-default")}
     assert set(found) == set(said or {})
@@ -113,7 +113,8 @@ def test_an_axis_that_makes_no_difference_is_marked(campaign: Campaign) -> None:
     """Values of a used axis that come to one prompt are marked at the axis, once for all jobs."""
     loaded = campaign(
         NOTHING_DEAR
-        + "shots:\n  - {id: a, prompt: '{{ light | first }} {{ city }}', matrix: {city: [Oslo, Rome], light: [dawn, dusk]}}\n"
+        + "shots:\n  - id: a\n    prompt: '{{ light | first }} {{ city }}'\n"
+        + "    matrix: {city: [Oslo, Rome], light: [dawn, dusk]}\n"
     )
     (found,) = warnings(loaded, "duplicate-jobs")
     assert found.jobs == Hit(hit=2, of=4, first="a[city=oslo,light=dusk]")
@@ -156,7 +157,10 @@ def test_prompts_that_hardly_differ_are_bought_twice(campaign: Campaign, one: st
 # long clips, paid by the second
 
 LONG = "  - {id: long, model: kling-3.0, prompt: x, params: {duration: 15, mode: pro, generate_audio: false}}\n"
-SHORT = "  - {id: short, model: kling-2.6, prompt: '{{ n }}', params: {generate_audio: true, duration: 10}, matrix: {n: [%s]}}\n"
+SHORT = (
+    "  - {id: short, model: kling-2.6, prompt: '{{ n }}', params: {generate_audio: true, duration: 10},"
+    " matrix: {n: [%s]}}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -169,11 +173,13 @@ SHORT = "  - {id: short, model: kling-2.6, prompt: '{{ n }}', params: {generate_
         pytest.param(f"budget: {{max_credits_per_job: 105}}\nshots:\n{LONG}", False, id="limit-a-job-written"),
         pytest.param(f"budget: {{max_credits_per_job: {{apiframe: 105}}}}\nshots:\n{LONG}", False, id="its-provider"),
         pytest.param(f"budget: {{max_credits_per_job: {{aimlapi: 105}}}}\nshots:\n{LONG}", True, id="another-provider"),
-        pytest.param(f"prices: {{apiframe/kling-3.0: {{credits: 105}}}}\nshots:\n{LONG}", False, id="priced-by-the-clip"),
+        pytest.param(
+            f"prices: {{apiframe/kling-3.0: {{credits: 105}}}}\nshots:\n{LONG}", False, id="priced-by-the-clip"
+        ),
     ],
 )
 def test_a_long_clip_dominates(campaign: Campaign, body: str, said: bool) -> None:
-    """Clips over 10 s that are paid by the second and are most of the cost are named, unless a limit a job is written."""
+    """Clips over 10 s that are paid by the second and most of the cost are named, unless a limit a job is written."""
     assert len(warnings(campaign(body), "long-clip")) == said
 
 

@@ -9,7 +9,9 @@ from kbatch.receipts.markers import has_markers, take_apart
 
 Hunk = tuple[list[str], list[str] | None, list[str]]
 
-_line = st.sampled_from(["{", '  "a": 1,', "}", "", "  <<<<<<< no marker", '"======="', "=====", "<<<<<<", "||||||| ?"[:3]])
+_line = st.sampled_from(
+    ["{", '  "a": 1,', "}", "", "  <<<<<<< no marker", '"======="', "=====", "<<<<<<", "||||||| ?"[:3]]
+)
 _lines = st.lists(_line, max_size=4)
 _hunks = st.tuples(_lines, st.none() | _lines, _lines)
 
@@ -30,7 +32,7 @@ def conflict(hunk: Hunk, size: int, label: str) -> list[str]:
     st.sampled_from(["\n", "\r\n"]),
     st.booleans(),
 )
-def test_both_sides_come_out_whole(
+def test_both_sides_come_out_whole(  # noqa: PLR0917 - one argument a strategy
     parts: list[tuple[list[str], Hunk]], tail: list[str], size: int, label: str, end: str, last: bool
 ) -> None:
     """Text and hunks in any order, in both styles, with any label, size and line end, give our text and theirs."""

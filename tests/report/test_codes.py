@@ -10,7 +10,7 @@ from kbatch.plan import lint
 from kbatch.report.codes import meanings
 
 PACKAGE = Path(__file__).parents[2] / "kbatch"
-CHECKED = ("manifest", "catalog", "plan/lint.py", "plan/jobs.py", "load.py", "files.py")
+CHECKED = ("manifest/*.py", "catalog/*.py", "plan/lint.py", "plan/jobs.py", "load.py", "files.py")
 SAYING = {"say", "_say", "complain", "Fault", "Problem", "Complaint", "_complaint", "Unreadable"}
 CODE = re.compile(r"[a-z]+(-[a-z]+)*\Z")
 OF_THE_DISK = {"locked", "other-lockfile"}
@@ -29,7 +29,7 @@ def said_in(path: Path) -> Iterator[str]:
 
 def test_every_code_of_a_check_is_explained() -> None:
     """A code that is written somewhere in the checking stages has a meaning, which SARIF shows as help."""
-    files = [file for part in CHECKED for file in ([PACKAGE / part] if part.endswith(".py") else (PACKAGE / part).glob("*.py"))]
+    files = [file for part in CHECKED for file in PACKAGE.glob(part)]
     said = {code for file in files for code in said_in(file)} - OF_THE_DISK
     assert {"unused-axis", "yaml-syntax", "picture-damaged", "file-not-found"} <= said
     fields = {"when", "output", "prompt", "model", "provider"}

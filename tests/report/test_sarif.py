@@ -12,6 +12,7 @@ from kbatch.problems import Hit, Mark, Problem, Severity
 from kbatch.report import codes, sarif
 
 SCHEMA = json.loads((Path(__file__).parent / "sarif/sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
+ELSEWHERE = Path("/elsewhere/a b.yaml").absolute()
 VALIDATOR = jsonschema.Draft4Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
 
 
@@ -89,7 +90,7 @@ def test_braces_are_no_placeholders() -> None:
     ("file", "uri"),
     [
         pytest.param("a b/ä%.yaml", "a%20b/%C3%A4%25.yaml", id="relative-and-quoted"),
-        pytest.param(str(Path("/elsewhere/a b.yaml").absolute()), Path("/elsewhere/a b.yaml").absolute().as_uri(), id="absolute"),
+        pytest.param(str(ELSEWHERE), ELSEWHERE.as_uri(), id="absolute"),
     ],
 )
 def test_files_are_uris(file: str, uri: str) -> None:

@@ -1,0 +1,142 @@
+"""What a run leaves for others: its JUnit file, and under GitHub Actions its summary and annotations.
+
+They are written however the run ended. The JUnit file is written for the first time before anything is sent, with every
+purchase as not started: a run that is killed leaves a red file, and a place that cannot be written to stops it in time.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import click
+
+from kbatch import console, github
+from kbatch.cli.outputs import write_output
+from kbatch.files import size_of
+from kbatch.load import Loaded
+from kbatch.plan.plan import Plan
+from kbatch.prepare import load_state
+from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem
+from kbatch.receipts.lockfile import Lockfile
+from kbatch.report import diagnostics, junit, run_markdown
+from kbatch.report.accounts import Report, jobs_of, make_report, not_run, of_run
+from kbatch.report.rows import State, paths_of
+from kbatch.run.outcome import Outcome
+
+_CUT_OFF = "the run did not come to its end; the same command resumes"
+_WRONG = frozenset((State.FAILED, State.DELIVERED_WRONG, State.UNKNOWN, State.RENDERED, State.BLOCKED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """What was planned, and where the state of it lies."""
+
+    loaded: Loaded
+    plan: Plan
+    lockfile_path: Path
+    before: Lockfile
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """Watches one run: tell it the plan and the outcome, and it writes at the end; `failed` when it could not."""
+
+    manifest: Path
+    junit: str | None
+    failed: bool = False
+    _scene: _Scene | None = field(default=None, init=False)
+    _outcome: Outcome | None = field(default=None, init=False)
+
+    def planned(self, loaded: Loaded, plan: Plan, lockfile_path: Path, before: Lockfile) -> None:
+        """Take note of the plan, before anything is sent; a usage error when the JUnit file cannot be written."""
+        self._scene = _Scene(loaded=loaded, plan=plan, lockfile_path=lockfile_path, before=before)
+        if self.junit:
+            write_output(self.junit, junit.render(not_run(_report(self._scene, before), _CUT_OFF)))
+
+    def ended(self, outcome: Outcome) -> int:
+        """Take note of what the run came to, and return its exit code."""
+        self._outcome = outcome
+        return outcome.exit_code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.junit or github.active():
+            report = self._report(error)
+            self._write(report)
+            failed = github.add_summary(lambda limit: run_markdown.as_markdown(report, limit))
+            for line in github.annotations(_problems(report)):
+                click.echo(line, err=True)
+            if failed:
+                console.say(failed)
+
+    def _report(self, error: BaseException | None) -> Report:
+        why = _words(error)
+        if self._scene is None:
+            name, now = self.manifest.as_posix(), _now()
+            return Report(title=self.manifest.stem, name=name, profile=None, made_at=now, rows=(), stopped=why)
+        try:
+            lockfile = load_state(self._scene.loaded, self._scene.lockfile_path).lockfile
+        except KbatchError:
+            lockfile = self._scene.before
+        report = _report(self._scene, lockfile)
+        return of_run(report, self._outcome) if self._outcome else not_run(report, why)
+
+    def _write(self, report: Report) -> None:
+        if self.junit:
+            try:
+                write_output(self.junit, junit.render(report))
+            except click.FileError as error:
+                self.failed = True
+                console.say(error.format_message())
+
+
+def _report(scene: _Scene, lockfile: Lockfile) -> Report:
+    paths = paths_of(scene.plan.entries, lockfile.renders)
+    here = frozenset(path for path in paths if size_of(scene.loaded.folder / path) is not None)
+    return make_report(scene.plan, lockfile, here, name=scene.loaded.path.as_posix(), made_at=_now())
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _words(error: BaseException | None) -> str:
+    """Say in words what ended a run before its outcome was known."""
+    match error:
+        case Invalid():
+            return "\n".join(diagnostics.as_text(problem) for problem in error.problems)
+        case Bug():
+            return f"a bug of kbatch: {error.message}"
+        case KbatchError():
+            return f"{error.message}{f'; {error.hint}' if error.hint else ''}"
+        case click.ClickException():
+            return error.format_message()
+        case KeyboardInterrupt() | click.Abort():
+            return "interrupted"
+        case None:
+            return _CUT_OFF
+        case _:
+            return f"a bug of kbatch: {type(error).__name__}: {error}"
+
+
+def _problems(report: Report) -> Iterator[Problem]:
+    """Yield what a run's annotations say: jobs that are not as asked, then what stopped it."""
+    words: Mapping[State, str] = run_markdown.STATE_WORDS
+    if report.outcome is None:
+        return
+    for row in jobs_of(report):
+        if row.state in _WRONG:
+            said = row.error or row.reason
+            yield Problem(code=row.state.value, message=f"{row.address}: {words[row.state]}: {said}")
+    for said in (*report.outcome.stopped, *report.outcome.surprises, *report.outcome.problems):
+        yield Problem(code="run", message=said)
+
+
+def worst(code: int, aftermath: Aftermath) -> int:
+    """Return the exit code of a run whose report could not be written: 1, unless it is worse already."""
+    return ExitCode.NOT_AS_ASKED if aftermath.failed and code == ExitCode.OK else code

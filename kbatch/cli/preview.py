@@ -1,0 +1,127 @@
+"""`kbatch preview`: a campaign as one film, or as one sheet of posters, from what exists and what is simulated."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch import console
+from kbatch.cli.options import choice, manifest, max_jobs, read_selection, state
+from kbatch.files import size_of
+from kbatch.load import Loaded, Options, load
+from kbatch.manifest.outputs import same_file
+from kbatch.plan.selection import Selection, choose
+from kbatch.prepare import load_state, lockfile_path
+from kbatch.preview.cuts import Cut, cut_list
+from kbatch.problems import Invalid, Problem, Refused
+from kbatch.receipts.receipt import Receipt
+from kbatch.report.words import count
+
+_EXAMPLES = """\b
+Examples:
+  kbatch preview campaign.yaml                       # campaign.preview.mp4, before anything is bought
+  kbatch preview campaign.yaml --only hero --out hero.mp4 --silent
+  kbatch preview campaign.yaml --contact-sheet campaign.png
+  kbatch preview campaign.yaml --simulate            # from the clips of a rehearsal
+"""
+_FILM, _SHEETS = ".mp4", (".png", ".webp")
+
+
+@click.command("preview", epilog=_EXAMPLES)
+@manifest
+@choice
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.mp4",
+              help="Where the film goes; beside the manifest unless named.")  # fmt: skip
+@click.option("--contact-sheet", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write a grid of posters (.png or .webp); with --out the film too.")  # fmt: skip
+@click.option("--silent", is_flag=True, help="Leave the clips' sound out.")
+@state
+@max_jobs
+def command(manifest: Path, out: Path | None, contact_sheet: Path | None, silent: bool, **flags: Any) -> None:
+    """Assemble MANIFEST (kbatch.yaml), or the chosen jobs, into one film in manifest order; nothing is sent.
+
+    Clips that are here are shown as they are, all others as the simulator draws them, chains included. Below each
+    stand address, prompt, seconds, credits and their running total. The film is <MANIFEST without .yaml>.preview.mp4.
+    """
+    loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    found = load_state(loaded, path)
+    cuts = _cuts(loaded, found.lockfile.renders, read_selection(flags))
+    targets = _targets(loaded, out, contact_sheet, simulated=flags["simulate"])
+    _check_targets(loaded, found.lockfile.renders, targets.values())
+    _make(loaded, found.lockfile.renders, cuts, targets, silent=silent)
+
+
+def _cuts(loaded: Loaded, renders: Mapping[str, Receipt], selection: Selection) -> tuple[Cut, ...]:
+    chosen, problems = choose(loaded.jobs, selection)
+    if problems:
+        raise Invalid(problems)
+    jobs = [job for job in loaded.jobs if job.address in chosen]
+    if not jobs:
+        raise Invalid([Problem(code="no-such-job", message="there is no job to show")])
+    return cut_list(jobs, renders, _sizes(loaded, renders))
+
+
+def _sizes(loaded: Loaded, renders: Mapping[str, Receipt]) -> dict[str, int]:
+    paths = {receipt.output.path for receipt in renders.values() if receipt.output is not None}
+    sizes = {path: size_of(loaded.folder / path) for path in paths}
+    return {path: size for path, size in sizes.items() if size is not None}
+
+
+def _targets(loaded: Loaded, out: Path | None, sheet: Path | None, *, simulated: bool) -> dict[str, Path]:
+    """Return what is to be written: a film, a sheet, or both, each checked by its ending."""
+    targets = {}
+    if out is not None or sheet is None:
+        profile = f".{loaded.settings.profile}" if loaded.settings.profile else ""
+        name = f"{loaded.path.stem}{profile}{'.sim' if simulated else ''}.preview{_FILM}"
+        targets["film"] = out or loaded.folder / name
+        if targets["film"].suffix.lower() != _FILM:
+            raise click.BadParameter("the film is an .mp4", param_hint="--out")
+    if sheet is not None:
+        targets["sheet"] = sheet
+        if sheet.suffix.lower() not in _SHEETS:
+            raise click.BadParameter("a contact sheet is a .png or a .webp", param_hint="--contact-sheet")
+    return targets
+
+
+def _check_targets(loaded: Loaded, renders: Mapping[str, Receipt], targets: Any) -> None:
+    """Refuse to write over a clip, one that is paid or one that a job will bring."""
+    clips = {receipt.output.path for receipt in renders.values() if receipt.output is not None}
+    clips |= {job.draft.output for job in loaded.jobs}
+    taken = {same_file(str((loaded.folder / clip).resolve())) for clip in clips}
+    for target in targets:
+        inside = same_file(str(target.resolve()))
+        if inside in taken or ".kept" in target.resolve().parts:
+            raise Refused("would-overwrite", f"`{target}` is a clip's place", hint="choose another name with --out")
+
+
+def _make(
+    loaded: Loaded, renders: Mapping[str, Receipt], cuts: tuple[Cut, ...], targets: Mapping[str, Path], *, silent: bool
+) -> None:
+    try:
+        from kbatch.preview.assembly import make_film, make_sheet  # noqa: PLC0415 - PyAV is needed from here on
+        from kbatch.preview.pictures import Pictures  # noqa: PLC0415
+    except ImportError as error:
+        hint = "install kbatch with the extra `media`"
+        raise Refused("no-media", f"previews need {error.name}, which is not installed", hint=hint) from error
+    every = cut_list(loaded.jobs, renders, _sizes(loaded, renders))
+    clips = {cut.job.address: cut.clip for cut in every if cut.clip is not None}
+    jobs = {job.address: job for job in loaded.jobs}
+    pictures = Pictures(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
+    for kind, target in targets.items():
+        with console.Steps(len(cuts), target.name) as steps:
+            if kind == "film":
+                made = make_film(target, cuts, pictures, lambda cut: steps.done(cut.address), silent=silent)
+            else:
+                made = make_sheet(target, _title(loaded), cuts, pictures, lambda cut: steps.done(cut.address))
+        for note in made.notes:
+            console.say(f"note: {note}")
+        length = f", {made.seconds:g} s" if made.seconds else ""
+        shown = count(sum(cut.clip is not None for cut in cuts), "clip")
+        console.say(f"wrote {target}: {count(len(cuts), 'job')}, {shown} of them here{length}, {cuts[-1].total} credits")
+
+
+def _title(loaded: Loaded) -> str:
+    profile = f" ({loaded.settings.profile})" if loaded.settings.profile else ""
+    return f"{loaded.settings.name}{profile}"

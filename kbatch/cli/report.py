@@ -1,0 +1,103 @@
+"""`kbatch report`: what was rendered and paid, as a page, as Markdown, as CSV, as JUnit; it asks nobody."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch import console
+from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.cli.outputs import STDOUT, page_parts, url_from, write_output
+from kbatch.files import read_bytes, size_of
+from kbatch.load import Loaded, Options, load
+from kbatch.media.posters import can_make_posters, make_poster
+from kbatch.plan.selection import Selection
+from kbatch.prepare import load_state, lockfile_path, make_plan
+from kbatch.report import csv_table, html, junit, run_markdown
+from kbatch.report.accounts import Report, make_report
+from kbatch.report.html import Clip
+from kbatch.report.markdown import COMMENT_LIMIT
+from kbatch.report.rows import as_json, paths_of
+
+_POSTERS = 16 * 1024 * 1024
+"""Bytes of posters that a page holds; what comes after them gets a drawing, so that a page of 5,000 clips opens."""
+_EXAMPLES = """\b
+Examples:
+  kbatch report campaign.yaml --html report.html
+  kbatch report campaign.yaml --csv clips.csv --junit junit.xml
+  kbatch report campaign.yaml --simulate --markdown -
+"""
+
+
+@click.command("report", epilog=_EXAMPLES)
+@manifest
+@click.option("--html", metavar="FILE", help="A contact sheet: one self-contained page beside the clips.")
+@click.option("--markdown", metavar="FILE", help="Markdown that fits a pull request comment.")
+@click.option("--junit", metavar="FILE", help="JUnit XML: one testcase a job, its credits as properties.")
+@click.option("--csv", metavar="FILE", help="One line a job, for spreadsheets.")
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(manifest: Path, form: str, **flags: Any) -> None:
+    """Report what MANIFEST (kbatch.yaml) rendered and what was paid for it, without a network.
+
+    Several files may be asked for at once; `-` is stdout. With --format json the rows go to stdout.
+    """
+    wanted = {name: flags[name] for name in ("html", "markdown", "junit", "csv") if flags[name]}
+    if not wanted and form == "text":
+        raise click.UsageError("say what to write: --html, --markdown, --junit or --csv FILE, or --format json")
+    if list(wanted.values()).count(STDOUT) + (form == "json") > 1:
+        raise click.UsageError("only one report can go to stdout")
+    loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
+    report = read_report(loaded, lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"]))
+    for name, target in wanted.items():
+        write_output(target, _render(name, target, report, loaded.folder))
+        if target != STDOUT:
+            console.say(f"wrote {target}")
+    if form == "json":
+        click.echo(
+            json.dumps({"jobs": [as_json(row) for row in (*report.rows, *report.others)]}, indent=2, ensure_ascii=False)
+        )
+
+
+def read_report(loaded: Loaded, path: Path) -> Report:
+    """Return the report of all jobs of a manifest as the state on disk has them."""
+    found = load_state(loaded, path)
+    plan = make_plan(loaded, found, Selection()).plan
+    paths = paths_of(plan.entries, found.lockfile.renders)
+    here = frozenset(path for path in paths if size_of(loaded.folder / path) is not None)
+    made_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return make_report(plan, found.lockfile, here, name=loaded.path.as_posix(), made_at=made_at)
+
+
+def _render(name: str, target: str, report: Report, folder: Path) -> str:
+    match name:
+        case "html":
+            return html.as_html(report, _clips(report, target, folder), page_parts())
+        case "markdown":
+            return run_markdown.as_markdown(report, COMMENT_LIMIT)
+        case "junit":
+            return junit.render(report)
+        case _:
+            return csv_table.render((*report.rows, *report.others))
+
+
+def _clips(report: Report, target: str, folder: Path) -> Mapping[str, Clip]:
+    room = _POSTERS if can_make_posters() else 0
+    clips: dict[str, Clip] = {}
+    for row in report.rows:
+        if row.here and row.output not in clips:
+            poster = _poster(folder / row.output) if room > 0 else None
+            room -= len(poster or b"")
+            clips[row.output] = Clip(href=url_from(target, folder / row.output), poster=poster)
+    return clips
+
+
+def _poster(path: Path) -> bytes | None:
+    try:
+        return make_poster(read_bytes(path))
+    except OSError:
+        return None

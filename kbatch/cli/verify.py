@@ -1,0 +1,99 @@
+"""`kbatch verify`: the files on this disk against the receipts: size, digest, and what each clip holds."""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.console import say
+from kbatch.files import examine, files_below, names_in, read_if_there, sha256_of, size_of
+from kbatch.load import Loaded, Options, load
+from kbatch.media.mp4 import probe
+from kbatch.prepare import load_state, lockfile_path
+from kbatch.problems import ExitCode, StateUnreadable
+from kbatch.receipts.attempts import records_of
+from kbatch.receipts.audit import outside
+from kbatch.receipts.lockfile import parse
+from kbatch.report import verify
+from kbatch.report.verify import Expected, Seen, Verdict
+from kbatch.report.words import harmless
+
+_EXAMPLES = """\b
+Examples:
+  kbatch verify campaign.yaml
+  kbatch verify campaign.yaml --simulate
+  kbatch verify campaign.yaml --format json
+"""
+
+
+@click.command("verify", epilog=_EXAMPLES)
+@manifest
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(manifest: Path, form: str, **flags: Any) -> int:
+    """Hold the clips of MANIFEST (kbatch.yaml) against their receipts: size, digest, length and audio; no network.
+
+    Exits with 1 on a difference. Clips that a fresh clone lacks are one: `kbatch pull` fetches them. Files that no
+    receipt knows are named, and are no fault.
+    """
+    loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    found = load_state(loaded, path)
+    jobs = [(job.address, job.fingerprint) for job in loaded.jobs]
+    expected = verify.expected_files(found.lockfile, jobs, loaded.catalog)
+    verdicts = (*_judge_all(loaded.folder, expected), *_strays(loaded, expected, path))
+    waiting = verify.owed(found.lockfile)
+    for note in found.notes:
+        say(f"note: {note}")
+    if form == "json":
+        click.echo(json.dumps(verify.as_json(verdicts, waiting), indent=2, ensure_ascii=False))
+    else:
+        for line in verify.lines(verdicts, waiting):
+            click.echo(harmless(line))
+    return ExitCode.NOT_AS_ASKED if any(verdict.wrong for verdict in verdicts) else ExitCode.OK
+
+
+def _judge_all(folder: Path, expected: tuple[Expected, ...]) -> Iterator[Verdict]:
+    for path, group in groupby(expected, key=lambda one: one.path):
+        clips = tuple(group)
+        seen = None if outside(path) else _look(folder / path, {one.output.bytes for one in clips})
+        yield from verify.judge(clips, seen)
+
+
+def _look(path: Path, sizes: set[int]) -> Seen | None:
+    """Read a file in pieces, and only as far as it may be one of the clips that belong there."""
+    try:
+        size = size_of(path)
+        if size is None or size not in sizes:
+            return None if size is None else Seen(size=size)
+        return Seen(size=size, sha256=sha256_of(path), media=examine(path, probe))
+    except OSError as error:
+        return Seen(size=0, trouble=f"cannot be read: {error.strerror}")
+
+
+def _strays(loaded: Loaded, expected: tuple[Expected, ...], lockfile: Path) -> tuple[Verdict, ...]:
+    root = loaded.settings.output_root
+    folder = loaded.folder / root
+    paths = [f"{root}/{path.relative_to(folder).as_posix()}" for path in files_below(folder)]
+    if loaded.folder.resolve().is_relative_to(folder.resolve()):
+        paths = [path for path in paths if path.endswith((".mp4", ".mp4.part"))]
+    known = {one.path for one in expected} | set(_known_elsewhere(loaded.folder, lockfile))
+    return verify.strays(paths, known)
+
+
+def _known_elsewhere(folder: Path, lockfile: Path) -> Iterator[str]:
+    """Yield the clips of the other lockfiles here: several manifests may write into one folder."""
+    for path in names_in(folder, "*.lock.json"):
+        if path == lockfile:
+            continue
+        try:
+            found = parse(read_if_there(path) or b"", str(path))
+        except StateUnreadable:
+            continue
+        for receipt in found.renders.values():
+            yield from (record.output.path for record in records_of(receipt) if record.output is not None)

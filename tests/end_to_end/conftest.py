@@ -1,0 +1,30 @@
+"""One simulator on a socket for all rehearsals; each test has a world and a folder of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rehearsal import Rig, Stage, standing, use_backend
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """Keep one server for the whole session."""
+    with standing() as stage:
+        yield stage
+
+
+@pytest.fixture
+def rig(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Rig:
+    """Return a folder with a world on stage."""
+    return Rig(tmp_path, stage, monkeypatch, capsys)
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def both(request: pytest.FixtureRequest, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Return a rig whose commands run on asyncio, and on trio."""
+    use_backend(monkeypatch, str(request.param))
+    return rig

@@ -1,0 +1,76 @@
+"""Buying again happens on purpose only, and once."""
+
+import pytest
+
+from tests.mortal import At, When, die
+from tests.rehearsal import Rig, doubles
+
+TWO = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a lighthouse}\n  - {id: two, prompt: a harbour}\n"
+
+
+def test_replace_buys_once_and_keeps_the_old_clip(both: Rig) -> None:
+    """`--replace` buys a second attempt under a new key; the earlier purchase stays in the receipt, its clip in `.kept/`."""
+    both.write(TWO)
+    assert both.run().code == 0
+    old = both.clips()["renders/one.mp4"]
+    said = both.run("--replace", "one")
+    assert said.code == 0
+    assert len(both.charges()) == 3
+    receipt = both.receipt("one")
+    assert (receipt["attempt"], [earlier["attempt"] for earlier in receipt["also"]]) == (2, [1])
+    assert both.clips()[f"renders/.kept/{old}.mp4"] == old
+    assert both.run().json["counts"]["reused"] == 2
+    assert both.run("--replace", "one").code == 0
+    assert len(both.charges()) == 4
+
+
+def test_a_failed_replacement_keeps_what_was_there(rig: Rig) -> None:
+    """When the new attempt fails the earlier clip stays in its place, and stays the job's."""
+    rig.write(TWO)
+    assert rig.run().code == 0
+    before = rig.clips()
+    rig.faults("fail")
+    assert rig.run("--replace", "one").code == 1
+    assert rig.clips() == before
+    assert rig.states() == {"one": "done", "two": "done"}
+    assert rig.run().json["counts"]["reused"] == 2
+
+
+def test_a_crash_in_the_middle_of_a_replacement(rig: Rig) -> None:
+    """Killed after any line of the journal, the same command finishes what was begun: each job is bought again once."""
+    kills = 0
+    while True:
+        rig.fresh(f"at-{kills}")
+        rig.write(TWO)
+        assert rig.run().code == 0
+        if not die(rig, At.LINE, When.AFTER, kills + 1, "--replace", "*"):
+            break
+        kills += 1
+        assert rig.run("--replace", "*").code == 0
+        assert len(rig.charges()) == 4, f"killed after line {kills}"
+        assert doubles(rig.charges()) == 0
+        assert rig.run("--replace", "one").code == 0
+        assert len(rig.charges()) == 5, "the next time is another time"
+    assert kills >= 14
+
+
+def test_a_job_that_was_never_bought_is_not_bought_twice_by_replace(rig: Rig) -> None:
+    """`--replace` of a job that this very run bought first finishes it after a crash, and buys no second one."""
+    rig.write(TWO)
+    assert die(rig, At.LINE, When.AFTER, 12, "--replace", "*")
+    assert rig.run("--replace", "*").code == 0
+    assert len(rig.charges()) == 2
+
+
+@pytest.mark.parametrize(("fault", "match"), [("402", "harbour"), ("charge-double", "lighthouse")])
+def test_a_replacement_that_was_stopped_goes_on(rig: Rig, fault: str, match: str) -> None:
+    """What a stop left out is bought when the same command comes again; what was replaced already is not."""
+    rig.write(TWO)
+    assert rig.run().code == 0
+    rig.faults({"fault": fault, "match": match, "times": 1})
+    assert rig.run("--replace", "*", "-j", "1").code in (1, 5)
+    rig.faults()
+    again = rig.run("--replace", "*", "-j", "1", "--allow-unpriced", "1")
+    assert again.code in (0, 1), again.err
+    assert len(rig.charges()) == 4
+    assert sorted(rig.receipt(name)["attempt"] for name in ("one", "two")) == [2, 2]

@@ -1,0 +1,187 @@
+"""What is paid is fetched, verified and recorded whatever happens on the way, or it stays owed and `pull` collects it."""
+
+import shutil
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from kbatch.run.context import Options
+from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig
+
+ONE = "shots:\n  - {id: one, model: kling-2.6, prompt: a lighthouse}\n"
+OTHER = (
+    f"{AIMLAPI_PRICE}\nshots:\n"
+    f"  - {{id: one, model: {AIMLAPI}, prompt: a, params: {{image_url: \"https://example.com/a.png\"}}}}\n"
+)
+PASSING = (
+    "cut-download", "truncated", "empty", "html", "no-range", "download-redirect", "slow-download", "download-404",
+    "download-500", "expired-url",
+)  # fmt: skip
+POLLS = (
+    "poll-404", "poll-429", "poll-500", "poll-503", "poll-524", "poll-non-json", "poll-cut", "poll-unknown-status",
+    "result-string", "result-list", "video-list",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_download_that_goes_wrong_at_first(both: Rig, fault: str) -> None:
+    """A cut, shortened, misplaced or expired clip is fetched anew until it is whole; it is paid once."""
+    both.open({"fault": fault, "times": 1}, slow_s=0.05)
+    both.write(ONE)
+    said = both.run()
+    assert said.code == 0, said.err
+    (charge,) = both.charges()
+    assert charge["credits"] == 25
+    assert both.clips() == {"renders/one.mp4": both.receipt("one")["output"]["sha256"]}
+    assert both.leftovers() == []
+    assert both.bill()["warnings"] == []
+
+
+@pytest.mark.parametrize("fault", ["truncated", "empty", "html", "download-404", "redirect-private"])
+@pytest.mark.parametrize(("body", "provider"), [(ONE, "apiframe"), (OTHER, "aimlapi")], ids=["apiframe", "aimlapi"])
+def test_a_clip_that_cannot_be_fetched_is_owed(rig: Rig, fault: str, body: str, provider: str) -> None:
+    """A clip that never comes whole is exit 1 and stays owed; `pull` fetches it later, and nothing is bought again."""
+    rig.open({"fault": fault, "at": "download"})
+    rig.write(body, provider=provider)
+    said = rig.run()
+    assert said.code == 1
+    assert said.json["counts"]["owed"] == 1
+    assert rig.states() == {"one": "rendered"}
+    assert rig.clips() == {}
+    assert rig.run().code == 1
+    rig.faults()
+    assert rig.kbatch("pull").code == 0
+    assert rig.states() == {"one": "done"}
+    assert len(rig.charges()) == 1
+    assert rig.bill()["requests"]["submit"] == 1
+
+
+@pytest.mark.parametrize("fault", POLLS)
+@pytest.mark.parametrize(("body", "provider"), [(ONE, "apiframe"), (OTHER, "aimlapi")], ids=["apiframe", "aimlapi"])
+def test_a_poll_that_tells_nothing_is_asked_again(rig: Rig, fault: str, body: str, provider: str) -> None:
+    """Transient trouble with a poll, and every shape of a result, changes nothing of what is bought."""
+    only = {"result-string": "apiframe", "result-list": "apiframe", "video-list": "aimlapi"}
+    if only.get(fault, provider) != provider:
+        fault = "poll-404"
+    rig.open({"fault": fault, "times": 1 if "429" in fault else 2})
+    rig.write(body, provider=provider)
+    said = rig.run()
+    assert said.code == 0, said.err
+    assert rig.states() == {"one": "done"}
+    assert len(rig.charges()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"), [("short-clip", "3.5 s long, 5 s were bought"), ("silent-clip", "no audio track")]
+)
+def test_a_clip_that_is_not_as_bought(both: Rig, fault: str, why: str) -> None:
+    """It is kept and reported with exit 1, once; later runs only remind, and only `--replace` buys it again."""
+    both.open({"fault": fault, "times": 1})
+    both.write(ONE)
+    said = both.run()
+    assert said.code == 1
+    assert said.json["counts"]["delivered_wrong"] == 1
+    assert why in said.err
+    assert both.states() == {"one": "delivered-wrong"}
+    assert list(both.clips()) == ["renders/one.mp4"]
+    again = both.run()
+    assert again.code == 0
+    assert len(both.charges()) == 1
+    assert both.run("--replace", "one").code == 0
+    assert both.states() == {"one": "done"}
+    assert len(both.charges()) == 2
+    assert len(both.clips()) == 2
+
+
+def test_a_job_that_hangs_is_owed_at_the_deadline(both: Rig) -> None:
+    """The deadline means "still running": exit 1, never failed, never bought again; `pull` asks once, `--wait` waits."""
+    both.open("hang")
+    both.monkeypatch.setattr("kbatch.cli.run.RunOptions", _hasty)
+    both.write(ONE)
+    said = both.run()
+    assert said.code == 1
+    assert said.json["counts"]["owed"] == 1
+    assert both.states() == {"one": "submitted"}
+    assert both.kbatch("pull").code == 1
+    (job,) = both.world.jobs.values()
+    both.world.jobs[job.id] = _ended(job)
+    assert both.kbatch("pull", "--wait").code == 0
+    assert both.states() == {"one": "done"}
+    assert both.bill()["requests"]["submit"] == 1
+
+
+def _hasty(**options):
+    return Options(render_deadline_s=400.0, **options)
+
+
+def _ended(job):
+    return replace(job, ends_at=job.created_at)
+
+
+def test_a_fresh_clone_has_receipts_and_no_clips(both: Rig) -> None:
+    """Without clips and without `.kbatch/` nothing is bought and nothing fails; `pull` fetches what is wanted."""
+    both.write(ONE + "  - {id: two, model: kling-2.1, prompt: b}\n")
+    assert both.run().code == 0
+    clips = both.clips()
+    shutil.rmtree(both.folder / "renders")
+    shutil.rmtree(both.folder / ".kbatch")
+    said = both.run()
+    assert said.code == 0
+    assert said.json["counts"]["reused"] == 2
+    assert both.clips() == {}
+    assert both.kbatch("pull", "--only", "one").code == 0
+    assert list(both.clips()) == ["renders/one.mp4"]
+    assert both.kbatch("pull").code == 0
+    assert both.clips() == clips
+    assert both.bill()["requests"]["submit"] == 2
+
+
+def test_pull_leaves_a_clip_that_a_hand_has_changed(rig: Rig) -> None:
+    """What a user made of a clip is not overwritten; moved away, the paid clip is fetched again."""
+    rig.write(ONE)
+    assert rig.run().code == 0
+    paid = rig.clips()["renders/one.mp4"]
+    clip = rig.folder / "renders/one.mp4"
+    clip.write_bytes(b"cut by hand")
+    assert "differs" in rig.kbatch("plan").out
+    assert rig.kbatch("pull").code == 0
+    assert clip.read_bytes() == b"cut by hand"
+    clip.unlink()
+    assert rig.kbatch("pull").code == 0
+    assert sha256(clip.read_bytes()).hexdigest() == paid
+
+
+def test_what_was_bought_for_an_earlier_prompt_is_collected_too(both: Rig) -> None:
+    """A prompt that changes while its clip renders leaves a paid job behind: it is fetched and kept, and can come back."""
+    both.open("hang")
+    both.monkeypatch.setattr("kbatch.cli.run.RunOptions", _hasty)
+    both.write(ONE)
+    assert both.run().code == 1
+    (job,) = both.world.jobs.values()
+    both.world.jobs[job.id] = _ended(job)
+    both.faults()
+    both.write(ONE.replace("lighthouse", "harbour"))
+    assert both.run().code == 0
+    assert len(both.charges()) == 2
+    assert len(both.clips()) == 2
+    (kept,) = [path for path in both.clips() if ".kept" in path]
+    assert kept == f"renders/.kept/{both.clips()[kept]}.mp4"
+    both.write(ONE)
+    assert both.run().json["counts"]["reused"] == 1
+    assert both.clips()["renders/one.mp4"] in kept
+    assert both.bill()["requests"]["submit"] == 2
+
+
+def test_pull_collects_what_no_job_refers_to(rig: Rig) -> None:
+    """`pull` needs no job to collect what is paid, and says so with exit 1 while it cannot."""
+    rig.open({"fault": "download-404"})
+    rig.write(ONE)
+    assert rig.run().code == 1
+    rig.write(ONE.replace("lighthouse", "harbour"))
+    assert rig.kbatch("pull").code == 1
+    rig.faults()
+    assert rig.kbatch("pull").code == 0
+    assert len(rig.clips()) == 1
+    assert rig.kbatch("pull").code == 0
+    assert rig.bill()["requests"]["submit"] == 1
