@@ -14,9 +14,9 @@ from kbatch.plan.summary import Summary, summarize
 from kbatch.problems import Invalid, Refused
 from kbatch.receipts import state
 from kbatch.receipts.attempts import moment
+from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt, ReceiptState
-from kbatch.receipts.runs import unfinished
 from kbatch.run.ending import other_indexes
 from kbatch.run.lines import concurrency_of
 
@@ -129,9 +129,12 @@ def _failed(receipt: Receipt | None) -> bool:
 
 
 def _replaced_already(loaded: Loaded, found: state.Loaded) -> frozenset[str]:
-    """Return the addresses whose replacement an interrupted run had begun and already bought."""
+    """Return the addresses whose replacement a run that was cut off had begun and already bought.
+
+    The journal still has what that run began: a run that comes to its end puts it away, its lockfile being written.
+    """
     done: set[str] = set()
-    for began in unfinished(found.events):
+    for began in (event for event in found.events if event.kind is Kind.BEGAN):
         for fingerprint in began.data["replacing"]:
             receipt = found.lockfile.renders.get(fingerprint)
             if receipt is not None and moment(receipt.submitted_at) >= moment(began.at):

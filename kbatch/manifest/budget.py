@@ -9,7 +9,7 @@ from typing import Any
 from jinja2.exceptions import SecurityError
 
 LONGEST_TEXT = 100_000
-WORK_LIMIT = 1_000_000
+WORK_LIMIT = 500_000
 ORDINARY_WORK = 1_000
 WHOLE_LIMIT = 50_000_000
 LARGEST_NUMBER_BITS = 4096

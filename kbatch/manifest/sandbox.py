@@ -108,7 +108,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "**", "%"))
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(undefined=Missing, autoescape=False, finalize=as_text, **options)
+        # the optimizer walks a whole expression anew for each of its levels, and folds what must be metered
+        super().__init__(undefined=Missing, autoescape=False, finalize=as_text, optimized=False, **options)
         self.budget = Budget()
         self.filters = {name: self._metered(function, deep=name in DEEP) for name, function in filters().items()}
         self.tests = {name: self._metered(TESTS[name], deep=False) for name in _TESTS}

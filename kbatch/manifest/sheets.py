@@ -19,7 +19,7 @@ from kbatch.manifest.source import Source, read_text
 from kbatch.manifest.template import Template, Templates, check_names
 from kbatch.problems import Problem, Severity, Unreadable, nearest
 
-_PROMPT_LIMIT = 256 * 1024
+_PROMPT_LIMIT = 64 * 1024
 _TEXT_FIELDS = ("provider", "model", "prompt", "when", "output")
 _NOT_BEFORE_LABELS = frozenset(("labels",))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jinja2 import FunctionLoader, TemplateError, TemplateNotFound, TemplateSyntaxError, meta, nodes
+from jinja2 import FunctionLoader, TemplateError, TemplateNotFound, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2.exceptions import SecurityError
 
 from kbatch.manifest.budget import TooMuch
@@ -17,14 +17,14 @@ from kbatch.manifest.drafts import FrameCall, Path
 from kbatch.manifest.faults import Fault
 from kbatch.manifest.sandbox import Sandbox
 from kbatch.manifest.source import Source
-from kbatch.manifest.texts import Forbidden, Missing, MissingName, NotText, as_text, kind_of
+from kbatch.manifest.texts import Forbidden, MissingName, NotText, as_text, kind_of
 from kbatch.problems import Unreadable, did_you_mean
 
 _WHOLE = re.compile(r"\s*\{\{[-+]?(?P<inner>.*?)[-+]?\}\}\s*\Z", re.DOTALL)
 _UNKNOWN = re.compile(r"No (?P<kind>filter|test) named '(?P<name>[^']*)'")
 _OPEN_BLOCK = re.compile(r"innermost block that needs to be closed is '(?P<name>\w+)'")
 _MARKS = ("{{", "{%", "{#")
-_SOURCE_LIMIT = 256 * 1024
+_SOURCE_LIMIT = 64 * 1024
 _NATIVE = (str, int, float, FrameCall, type(None))
 
 _NOT_TEXT_HINTS = {
@@ -115,7 +115,7 @@ class Templates:
         try:
             self._sandbox.budget.start()
             tree = self._sandbox.parse(source)
-            names = frozenset(meta.find_undeclared_variables(tree)) - frozenset(self._sandbox.globals)
+            names = self._free_names(tree)
             whole = _WHOLE.match(source)
             if whole and _is_one_expression(tree):
                 evaluate = self._sandbox.compile_expression(whole["inner"].strip(), undefined_to_none=False)
@@ -124,10 +124,19 @@ class Templates:
             return Template(source, names, self._guarded(template.render, names))
         except TemplateSyntaxError as error:
             return self._syntax(error)
+        except TooMuch as error:
+            return Fault("template-too-much", str(error))
         except NotText as error:
             return _not_text(error)
         except (TemplateError, RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
             return Fault("template-syntax", f"the template cannot be compiled: {_plain(error)}")
+
+    def _free_names(self, tree: nodes.Template) -> frozenset[str]:
+        """Return the names that a template looks up, as `meta.find_undeclared_variables` does without its optimizer."""
+        generator = meta.TrackingCodeGenerator(self._sandbox)
+        generator.optimizer = None
+        generator.visit(tree)
+        return frozenset(generator.undeclared_identifiers) - frozenset(self._sandbox.globals)
 
     def _syntax(self, error: TemplateSyntaxError) -> Fault:
         unknown = _UNKNOWN.match(error.message or "")
@@ -172,7 +181,7 @@ class Templates:
             fault = Fault("encoding", f"`{name}` is not UTF-8", "save it as UTF-8", word=name)
             raise _NotLoaded(name, fault) from error
         if len(source) > _SOURCE_LIMIT:
-            raise _NotLoaded(name, Fault("template-too-much", f"`{name}` is over 256 KiB", word=name))
+            raise _NotLoaded(name, Fault("template-too-much", f"`{name}` is over 64 KiB", word=name))
         return source, name, lambda: True
 
 
@@ -246,8 +255,8 @@ def _is_one_expression(tree: nodes.Template) -> bool:
 
 def _native(value: Any) -> Any:
     """Return an expression's value as YAML could have written it; what is none of that is a NotText."""
-    if isinstance(value, Missing):
-        str(value)  # raises what the use of an unknown name raises
+    if isinstance(value, Undefined):
+        return as_text(value)
     if isinstance(value, list | tuple | range | Iterator):
         return [_native(part) for part in value]
     if isinstance(value, Mapping):

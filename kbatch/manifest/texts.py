@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Undefined
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.utils import missing
 
@@ -65,8 +65,8 @@ def as_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, StrictUndefined):
-        return str(value)
+    if isinstance(value, Undefined):
+        return str(value)  # raises for an unknown name, and is empty for an `if` without its `else`
     raise NotText(kind_of(value), tuple(map(str, value)) if isinstance(value, Mapping) else ())
 
 

@@ -87,7 +87,7 @@ def _dearer(bought: Iterable[Entry]) -> tuple[Dearer, ...]:
     gathered: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
     for entry in bought:
         for found in dearer_defaults(entry.job.card, entry.job.request):
-            if found.parameter in entry.job.defaulted:
+            if found.parameter in entry.job.defaulted and found.parameter != entry.job.card.duration:
                 key = (entry.job.provider, found.parameter, _word(found.default), _word(found.cheaper))
                 gathered[key].append(found.saves)
     return tuple(

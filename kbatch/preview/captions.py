@@ -43,7 +43,7 @@ class Place:
 
 def bands(cut: Cut, place: Place, canvas: Canvas) -> list[Image.Image]:
     """Return the bands of a cut, one a page of its prompt, each shown for an equal time."""
-    prompt = _set(cut.prompt or "(no prompt)", (_room(canvas), _prompt_height(canvas)), typefaces()[0], _PROMPT)
+    prompt = _set(" ".join(cut.prompt.split()) or "(no prompt)", (_room(canvas), _prompt_height(canvas)), typefaces()[0], _PROMPT)
     base = Image.new("RGB", (canvas.width, canvas.band), GROUND)
     _draw_head(base, cut)
     _draw_foot(base, cut, place)

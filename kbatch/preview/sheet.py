@@ -114,7 +114,7 @@ def _draw_caption(sheet: Image.Image, grid: Grid, at: tuple[float, float], cut: 
     bold, mono = typefaces()[1:]
     pen = ImageDraw.Draw(sheet)
     bold.draw(pen, at, _shortened(cut.address, room, points, 1, bold=True)[0].text, points, INK)
-    prompt = _shortened(cut.prompt or "(no prompt)", room, points, _PROMPT_LINES)
+    prompt = _shortened(" ".join(cut.prompt.split()) or "(no prompt)", room, points, _PROMPT_LINES)
     quiet = tuple(replace(line, quiet=True) for line in prompt)
     draw_lines(sheet, (at[0], at[1] + row), room, quiet, points)
     said, small = f"{cut.seconds:g} s  {cut.credits}  {cut.model}", points * 0.86

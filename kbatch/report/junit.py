@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as Tree
 
+from kbatch.problems import ExitCode
 from kbatch.report.accounts import Report, jobs_of
 from kbatch.report.rows import Row, State
 from kbatch.report.words import harmless
@@ -30,9 +31,15 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def render(report: Report) -> str:
-    """Return the report as one suite named after the manifest; with no job at all, one error says what stopped it."""
+    """Return the report as one suite named after the manifest.
+
+    A case of the run's own stands at the end when there is no job, or when no job says what was wrong with the run.
+    """
     rows = jobs_of(report)
-    cases = [_case(row) for row in rows] or [_stopped(report)]
+    cases = [_case(row) for row in rows]
+    red = any(case.find(kind) is not None for case in cases for kind in ("failure", "error"))
+    if not cases or (not red and _concerns(report)):
+        cases.append(_of_run(report))
     counts = {
         "tests": str(len(cases)),
         "failures": str(sum(case.find("failure") is not None for case in cases)),
@@ -62,12 +69,29 @@ def _case(row: Row) -> Tree.Element:
     return case
 
 
-def _stopped(report: Report) -> Tree.Element:
+def _of_run(report: Report) -> Tree.Element:
     case = Tree.Element("testcase", {"name": _text(report.name), "classname": "kbatch", "time": "0.000"})
-    if report.stopped:
-        said = _text(report.stopped)
-        Tree.SubElement(case, "error", {"type": "stopped", "message": said.partition("\n")[0]}).text = said
+    concerns = _concerns(report)
+    if concerns:
+        said = _text("\n".join(concerns))
+        Tree.SubElement(case, "error", {"type": "run", "message": said.partition("\n")[0]}).text = said
     return case
+
+
+def _concerns(report: Report) -> list[str]:
+    """Return what was wrong with the run as a whole."""
+    if report.stopped is not None:
+        return [report.stopped]
+    outcome = report.outcome
+    if outcome is None or outcome.exit_code == ExitCode.OK:
+        return []
+    said = [*outcome.stopped, *outcome.surprises, *outcome.problems]
+    said += [
+        f"{provider}: {settlement.unexplained:,} credits unexplained"
+        for provider, settlement in outcome.credits.items()
+        if settlement.unexplained
+    ]
+    return said or [f"ended with exit code {int(outcome.exit_code)}"]
 
 
 def _of_suite(report: Report) -> list[tuple[str, object]]:

@@ -78,7 +78,7 @@ def marker(kind: str, name: str, profile: str | None) -> str:
     '<!-- kbatch:plan campaign.yaml -->'
     """
     words = " ".join((name, *((profile,) if profile else ())))
-    return f"<!-- kbatch:{kind} {re.sub(r'-{2,}|[<>]', '-', one_line(words))} -->"
+    return f"<!-- kbatch:{kind} {re.sub(r'[-<>]*[<>][-<>]*|-{2,}', '-', one_line(words))} -->"
 
 
 def quote(word: str, sentences: Iterable[str]) -> str:

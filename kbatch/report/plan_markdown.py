@@ -64,7 +64,7 @@ def _blocks(review: Review) -> Iterator[Block]:
 def _headline(plan: Plan) -> str:
     bought = plan.purchases
     if not bought:
-        return f"**Nothing is bought.** {_counts(plan)}"
+        return f"**Nothing is bought.**{_counts(plan)}"
     prices = []
     for provider, total in plan.totals.items():
         if total.known or total.unpriced:
@@ -73,7 +73,7 @@ def _headline(plan: Plan) -> str:
             prices.append(
                 f"{amount(total.known, total.unit)} of {code(provider)}{f' ({usd})' if usd else ''}{unpriced}"
             )
-    return f"**Buys {count(len(bought), 'clip')} for {' and '.join(prices)}.** {_counts(plan)}"
+    return f"**Buys {count(len(bought), 'clip')} for {' and '.join(prices)}.**{_counts(plan)}"
 
 
 _COUNTED = {"reuse": "reused", "poll": "polled", "download": "fetched", "unknown": "unknown", "blocked": "blocked"}
@@ -81,7 +81,7 @@ _COUNTED = {"reuse": "reused", "poll": "polled", "download": "fetched", "unknown
 
 def _counts(plan: Plan) -> str:
     others = [f"{plan.counts[name]:,} {word}" for name, word in _COUNTED.items() if plan.counts.get(name)]
-    return f"Beside that: {', '.join(others)}." if others else ""
+    return f" Beside that: {', '.join(others)}." if others else ""
 
 
 def _totals(plan: Plan) -> Block:

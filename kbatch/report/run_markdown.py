@@ -7,7 +7,7 @@ from kbatch.problems import ExitCode
 from kbatch.report.accounts import Account, Report, count_states, dollars, jobs_of
 from kbatch.report.markdown import Block, Table, code, marker, prose, quote, render
 from kbatch.report.rows import Role, Row, State
-from kbatch.report.shares import slices
+from kbatch.report.shares import Slice, slices
 from kbatch.report.words import count, span
 
 STATE_WORDS: Mapping[State, str] = {
@@ -136,7 +136,7 @@ def _credits(row: Row) -> str:
 
 def _spending(report: Report) -> Block:
     rows = tuple(
-        (side, code(part.provider), code(part.name), f"{part.jobs:,}", f"{part.credits:,}")
+        (side, code(part.provider), code(part.name), f"{part.jobs:,}", _sum(part))
         for side in ("model", "shot", "label")
         for part in slices((*report.rows, *report.others), side)[:_MOST_SLICES]
     )
@@ -144,6 +144,10 @@ def _spending(report: Report) -> Block:
         return ""
     head = ("by", "provider", "which", "clips", "credits")
     return Table(head=head, align="lllrr", rows=rows, fold="Where the credits went")
+
+
+def _sum(part: Slice) -> str:
+    return f"{part.credits:,} + {part.unknown} ?" if part.unknown else f"{part.credits:,}"
 
 
 def _all_jobs(report: Report) -> Block:

@@ -43,7 +43,7 @@ def _driver(
         {
             "id": code,
             "name": "".join(word.capitalize() for word in code.split("-")),
-            "shortDescription": {"text": meanings.get(code, code)},
+            "shortDescription": {"text": meanings.get(code, code).split(". ")[0].removesuffix(".") + "."},
             "help": {"text": meanings.get(code, code)},
             "defaultConfiguration": {"level": levels[code]},
         }

@@ -82,7 +82,9 @@ class Verdict:
 
 def expected_files(lockfile: Lockfile, jobs: Iterable[tuple[str, str]], catalog: Catalog) -> tuple[Expected, ...]:
     """Return every clip that the receipts say is there, by path; `jobs` are (address, fingerprint) of the manifest."""
-    wanted = dict((fingerprint, address) for address, fingerprint in jobs)
+    wanted: dict[str, str] = {}
+    for address, fingerprint in jobs:
+        wanted.setdefault(fingerprint, address)
     names: dict[str, list[tuple[str, str]]] = {}
     for index in (lockfile.jobs, *lockfile.profiles.values()):
         for address, entry in index.items():
@@ -95,7 +97,8 @@ def expected_files(lockfile: Lockfile, jobs: Iterable[tuple[str, str]], catalog:
             shown = (record.attempt, record.job_id) == (receipt.attempt, receipt.job_id)
             needed = shown and (key in wanted or key in names)
             places = names.get(key, []) if shown else []
-            address = wanted.get(key) or next((name for _, name in places), receipt.address or key[:12])
+            named = [name for path, name in places if path == record.output.path]
+            address = named[0] if named else wanted.get(key) or receipt.address or key[:12]
             for path, name in ((record.output.path, address), *places):
                 expected = Expected(
                     path=path,

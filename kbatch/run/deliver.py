@@ -24,6 +24,7 @@ from kbatch.run.download import Fetched, fetch
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
 from kbatch.run.places import is_clip, make_room
+from kbatch.run.sidecars import write_sidecar
 
 _FRESH_URLS = 3
 _GONE = "the provider no longer keeps the clip: it is lost, and `--replace` buys it again"
@@ -117,6 +118,7 @@ async def _put(
             await _record(run, errand, Kind.DELIVERED_WRONG, {**data, "reasons": list(reasons)})
         else:
             await _record(run, errand, Kind.DELIVERED, data)
+        await write_sidecar(run, errand)
     return reasons
 
 

@@ -1,6 +1,7 @@
 """Brings pictures to a provider: a local file is uploaded or written into the body, a chained frame is extracted first.
 
-An upload costs nothing and is no part of a job's identity; its URL is used again in the run until shortly before it ends.
+An upload costs nothing and is no part of a job's identity; its URL is used again, by the run that resumes an interrupted
+one too, until shortly before it ends.
 """
 
 import base64
@@ -12,9 +13,9 @@ from typing import Any
 
 import anyio
 
-from kbatch.files import read_bytes
+from kbatch.files import examine, sha256_of
 from kbatch.manifest.drafts import Frame
-from kbatch.manifest.pictures import InlinePicture, LocalPicture, RemotePicture
+from kbatch.manifest.pictures import LARGEST_BYTES, InlinePicture, LocalPicture, RemotePicture
 from kbatch.media.frames import NoFrames, extract_frame
 from kbatch.plan.jobs import Job
 from kbatch.problems import Unreadable
@@ -61,9 +62,8 @@ async def publish_inputs(run: Run, line: Line, job: Job) -> Published:
             case RemotePicture():
                 continue
             case InlinePicture(digest=digest, media_type=media_type, data=data):
-                words[part.token] = f"data:{media_type};base64,{data}"
+                content = base64.b64decode(data)
                 record[part.parameter] = {"sha256": digest}
-                continue
             case LocalPicture(path=path, digest=digest, media_type=media_type):
                 content = await _read_local(run, path, digest)
                 record[part.parameter] = {"sha256": digest}
@@ -98,10 +98,9 @@ async def _read_frame(run: Run, which: str, address: str) -> tuple[bytes, dict[s
     path, bought = run.folder / receipt.output.path, receipt.output.sha256
 
     def extract() -> bytes:
-        clip = read_bytes(path)
-        if sha256(clip).hexdigest() != bought:
+        if sha256_of(path) != bought:
             raise NotPublished(f"the clip of `{address}` differs from its receipt", frame=True)
-        return extract_frame(clip, which)
+        return examine(path, lambda clip: extract_frame(clip, which))
 
     try:
         picture = await anyio.to_thread.run_sync(extract)
@@ -109,6 +108,8 @@ async def _read_frame(run: Run, which: str, address: str) -> tuple[bytes, dict[s
         raise NotPublished(f"the clip of `{address}` cannot be read: {error.strerror}", frame=True) from error
     except NoFrames as error:
         raise NotPublished(f"`{address}`: {error.message}", frame=True) from error
+    if len(picture) > LARGEST_BYTES:
+        raise NotPublished(f"the {which} frame of `{address}` is larger than any picture may be", frame=True)
     used = {
         "sha256": sha256(picture).hexdigest(),
         "fingerprint": entry.job.fingerprint,
@@ -123,7 +124,7 @@ async def _bring(run: Run, line: Line, content: bytes, media_type: str) -> Pictu
     digest = sha256(content).hexdigest()
     place = line.provider.name, digest
     async with run.uploading.setdefault(place, anyio.Lock()):
-        known = run.uploads.get(place)
+        known = run.uploads.get(place) or _earlier(run, line, digest)
         if known is not None and known.ends - _SPARE > _now(line):
             return known
         uploaded = await _upload(run, line, content, f"{digest[:16]}.{media_type.rpartition('/')[2]}", media_type)
@@ -131,6 +132,18 @@ async def _bring(run: Run, line: Line, content: bytes, media_type: str) -> Pictu
         await run.record(Fact(kind=Kind.UPLOADED, data=data))
         run.uploads[place] = Picture(url=uploaded.url, ends=_ends(uploaded.expires_at, _now(line)))
         return run.uploads[place]
+
+
+def _earlier(run: Run, line: Line, digest: str) -> Picture | None:
+    """Return the upload of an interrupted run that lives longest; a simulator in this process has forgotten all."""
+    if line.client.simulated:
+        return None
+    uploads = (
+        Picture(url=str(event.data["url"]), ends=_ends(event.data["expires_at"], datetime.fromisoformat(event.at)))
+        for event in run.uploaded
+        if (event.data["provider"], event.data["digest"]) == (line.provider.name, digest)
+    )
+    return max(uploads, key=lambda picture: picture.ends, default=None)
 
 
 async def _upload(run: Run, line: Line, content: bytes, name: str, media_type: str) -> Uploaded:

@@ -15,6 +15,7 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Output, Receipt
 from kbatch.run.context import Run
 from kbatch.run.happenings import Moment
+from kbatch.run.sidecars import take_along
 
 
 def kept_path(root: str, digest: str) -> str:
@@ -41,6 +42,7 @@ async def make_room(run: Run, output: str) -> None:
     else:
         await anyio.to_thread.run_sync(files.remove, place)
         await anyio.to_thread.run_sync(files.move, target, place)
+    await anyio.to_thread.run_sync(take_along, target, place)
     for fingerprint, owner in _owners(run, output, digest):
         await _moved(run, fingerprint, owner, aside)
     run.say(Moment.MOVED, None, f"{output} was kept aside as {aside}")
@@ -78,12 +80,15 @@ async def bring(run: Run, fingerprint: str, output: str) -> bool:
         if await is_clip(target, clip.sha256):
             if source is not None and source != target and not shared:
                 await anyio.to_thread.run_sync(files.merge_copies, source, target)
+                await anyio.to_thread.run_sync(take_along, source, target)
         elif source is None:
             return False
         else:
             await make_room(run, output)
             act = files.link_or_copy if shared else files.move
             await anyio.to_thread.run_sync(act, source, target)
+            if not shared:
+                await anyio.to_thread.run_sync(take_along, source, target)
         if not shared and clip.path != output:
             await _moved(run, fingerprint, receipt, output)
             run.say(Moment.MOVED, None, f"{clip.path} moved to {output}")

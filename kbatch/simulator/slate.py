@@ -1,12 +1,13 @@
 """What a simulated clip looks like: a calm animatic slate with the prompt on it, drawn frame by frame.
 
 Every frame says SIMULATED, the model, the variant and the time. The ground drifts slowly, a line runs along the bottom,
-the start picture fades out of the first third and the end picture into the last. Equal clips give equal pixels.
+the start picture fades out of the first third and the end picture into the last, and the prompt gives way to them: the
+first frame of a chained clip looks like the last one before it. Equal clips give equal pixels.
 """
 
 import colorsys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from PIL import Image, ImageDraw, ImageFilter
@@ -23,6 +24,8 @@ _TRACK: Colour = (58, 66, 86)
 _AMBER: Colour = (244, 184, 76)
 _NIGHT: Colour = (16, 18, 26)
 _FADE_SHARE = 0.34
+_GIVES_WAY = 0.9
+_SHADE = 190
 _DRIFT = 1.3
 _LEGIBLE = 11
 _SMALLEST = 4
@@ -49,10 +52,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Words that stay on screen up to a frame: the layer that is laid over the ground."""
+    """What stays on screen up to a frame: the prompt's words, and the legend, both layers over the ground."""
 
     until: int
-    layer: Image.Image
+    words: Image.Image
+    legend: Image.Image
 
 
 def frames(clip: Clip, long_side: int = LONG_SIDE) -> Iterator[Image.Image]:
@@ -75,12 +79,17 @@ def painter(clip: Clip, long_side: int = LONG_SIDE) -> Callable[[int], Image.Ima
     def draw(number: int) -> Image.Image:
         share = number / max(1, total - 1)
         frame = ground.crop(_window(ground.size, size, share))
+        weight = 0.0
         if start is not None and share < _FADE_SHARE:
-            frame = Image.blend(frame, start, _eased(1 - share / _FADE_SHARE))
+            weight = _eased(1 - share / _FADE_SHARE)
+            frame = Image.blend(frame, start, weight)
         if end is not None and share > 1 - _FADE_SHARE:
-            frame = Image.blend(frame, end, _eased((share - 1 + _FADE_SHARE) / _FADE_SHARE))
+            weight = _eased((share - 1 + _FADE_SHARE) / _FADE_SHARE)
+            frame = Image.blend(frame, end, weight)
         page = next(page for page in pages if number < page.until)
-        frame.paste(page.layer, mask=page.layer.getchannel("A"))
+        left = 1 - _GIVES_WAY * weight
+        frame.paste(page.words, mask=page.words.getchannel("A").point(lambda alpha: round(alpha * left)))
+        frame.paste(page.legend, mask=page.legend.getchannel("A"))
         _draw_time(frame, place, number, total, marks)
         return frame
 
@@ -136,14 +145,15 @@ def _pages(clip: Clip, place: Place, total: int) -> list[Page]:
         for at, lines in enumerate(setting.pages):
             until = min(total, round((begins + each * (at + 1)) * FRAMES_PER_SECOND))
             count = f"{at + 1}/{len(setting.pages)}" if len(setting.pages) > 1 else ""
-            pages.append(Page(until=until, layer=_layer(clip, place, lines, setting.points, count)))
+            lacking = any(sans.lacks(line.text) for line in lines)
+            legend = _legend(clip, place, count, lacking)
+            pages.append(Page(until=until, words=_words(place, lines, setting.points), legend=legend))
         begins = ends
-    pages[-1] = Page(until=total, layer=pages[-1].layer)
+    pages[-1] = replace(pages[-1], until=total)
     return pages
 
 
-def _layer(clip: Clip, place: Place, lines: tuple[Line, ...], points: float, count: str) -> Image.Image:
-    """Draw all that stands still on a page, with a soft dark halo that keeps it legible over any picture."""
+def _words(place: Place, lines: tuple[Line, ...], points: float) -> Image.Image:
     sans = typefaces()[0]
     words = Image.new("RGBA", (place.width, place.height))
     pen = ImageDraw.Draw(words)
@@ -152,10 +162,30 @@ def _layer(clip: Clip, place: Place, lines: tuple[Line, ...], points: float, cou
     for at, line in enumerate(lines):
         left = place.margin + (width - sans.width(line.text, points) if right_to_left(line.text) else 0.0)
         sans.draw(pen, (left, top + at * points * LEADING), line.text, points, _QUIET if line.quiet else _INK)
-    _draw_legend(pen, clip, place, count, any(sans.lacks(line.text) for line in lines))
-    shade = words.getchannel("A").filter(ImageFilter.GaussianBlur(3 * place.scale)).point(lambda alpha: min(205, alpha * 3))
+    return _haloed(words, place)
+
+
+def _legend(clip: Clip, place: Place, count: str, lacking: bool) -> Image.Image:
+    words = Image.new("RGBA", (place.width, place.height))
+    _draw_legend(ImageDraw.Draw(words), clip, place, count, lacking)
+    legend = _haloed(words, place)
+    if clip.start is None and clip.end is None:
+        return legend
+    shade = Image.new("L", legend.size)
+    foot = place.height - place.margin - round(place.small * 3.6)
+    shade.paste(Image.linear_gradient("L").resize((place.width, max(1, round(place.small)))), (0, foot))
+    shade.paste(255, (0, foot + round(place.small), place.width, place.height))
+    ground = Image.new("RGBA", legend.size, (*_NIGHT, 0))
+    ground.putalpha(shade.point(lambda alpha: alpha * _SHADE // 255))
+    ground.alpha_composite(legend)
+    return ground
+
+
+def _haloed(words: Image.Image, place: Place) -> Image.Image:
+    """Lay a soft dark halo under words, which keeps them legible over any picture."""
+    blurred = words.getchannel("A").filter(ImageFilter.GaussianBlur(3 * place.scale))
     halo = Image.new("RGBA", words.size, (*_NIGHT, 0))
-    halo.putalpha(shade)
+    halo.putalpha(blurred.point(lambda alpha: min(205, alpha * 3)))
     halo.alpha_composite(words)
     return halo
 

@@ -75,7 +75,9 @@ def test_there_are_as_many_examples_as_promised() -> None:
 
 def test_every_code_has_an_example() -> None:
     """Each code that a manifest can bring about is shown by a bad example, and each code shown is explained."""
-    shown = set(re.findall(r"(?:error|warning)\[([a-z0-9-]+)\]", "".join(path.read_text("utf-8") for path in _goldens())))
+    shown = set(
+        re.findall(r"(?:error|warning)\[([a-z0-9-]+)\]", "".join(path.read_text("utf-8") for path in _goldens()))
+    )
     explained = set(codes.meanings(load_catalog().cards))
     lint = set(codes.lint.MEANINGS)
     assert shown <= explained

@@ -1,11 +1,11 @@
 """The sandbox: no template reaches Python, and none eats memory or time; each attack ends in a Fault at once."""
 
-import itertools
-import tracemalloc
+import resource
+import sys
 
 import pytest
 
-from kbatch.manifest.budget import LONGEST_TEXT, WORK_LIMIT
+from kbatch.manifest.budget import LONGEST_TEXT, WORK_LIMIT, Budget, TooMuch
 from kbatch.manifest.drafts import FrameCall
 from kbatch.manifest.faults import Fault
 from kbatch.manifest.template import Templates
@@ -130,11 +130,17 @@ BOMBS = {
     "loop-that-recurs": "{% for x in [1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
     "loop-over-a-slice": "{% set l = range(90000) | list %}" + LOOP + "{% set x = l[1:] %}" + END,
     "loop-that-splits": "{% set s = 'a' * 90000 %}" + LOOP + "{% set x = s.split('b') %}" + END,
-    "loop-that-searches-backwards": "{% set s = 'a' * 90000 %}" + LOOP + "{% set x = s.rfind('b' ~ 'a' * 45000) %}" + END,
+    "loop-that-searches-backwards": "{% set s = 'a' * 90000 %}"
+    + LOOP
+    + "{% set x = s.rfind('b' ~ 'a' * 45000) %}"
+    + END,
     "loop-that-trims": "{% set s = 'a' * 90000 %}" + LOOP + "{% set x = s | trim('b' * 45000 ~ 'a') %}" + END,
     "loop-that-looks-in-a-list": "{% set l = range(90000) | list %}" + LOOP + "{% if -1 in l %}{% endif %}" + END,
     "loop-that-looks-in-a-range": "{% set r = range(90000) %}" + LOOP + "{% if 'a' in r %}{% endif %}" + END,
-    "loop-that-looks-in-a-view": "{% set d = {'a': [1] * 90000} %}" + LOOP + "{% if 1 in d.values() %}{% endif %}" + END,
+    "loop-that-looks-in-a-view": "{% set d = {'a': [1] * 90000} %}"
+    + LOOP
+    + "{% if 1 in d.values() %}{% endif %}"
+    + END,
     "loop-that-tests": "{% set l = range(90000) | list %}" + LOOP + "{% if -1 is in l %}{% endif %}" + END,
     "loop-that-sorts": LOOP + "{% set x = data.rows | sort(attribute='id') %}" + END,
     "loop-that-includes": LOOP + "{% include 'long.j2' %}" + END,
@@ -145,12 +151,7 @@ BOMBS = {
     + LOOP
     + "{% set y %}{{ q.x }}{{ q.x }}{% endset %}{% set q.x = y %}"
     + END,
-    "doubled-by-macro": "{% macro m(x) %}{{ x }}{{ x }}{% endmacro %}"
-    + "{{ m(" * 40
-    + "'a'"
-    + ") }}" * 0
-    + ")" * 40
-    + " }}",
+    "doubled-by-macro": "{% macro m(x) %}{{ x }}{{ x }}{% endmacro %}{{ " + "m(" * 40 + "'a'" + ")" * 40 + " }}",
     "doubled-by-nested-macros": "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}a{% endmacro %}{{ m(60) }}",
     "doubled-list": "{% set q = namespace(x=[1]) %}" + LOOP + "{% set q.x = q.x + q.x %}" + END,
     "nested-list": "{% set q = namespace(x=[1]) %}" + LOOP + "{% set q.x = [q.x, q.x] %}" + END,
@@ -164,16 +165,17 @@ BOMBS = {
     "{% endmacro %}{{ m(60, a=1) }}",
     "macro-that-calls-itself": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
     "macros-that-call-each-other": "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}",
-    "caller-that-calls-itself": "{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}"
-    "{% call m() %}{{ m() }}{% endcall %}{% endcall %}",
+    "caller-that-calls-itself": "{% macro m() %}{{ caller() }}{% endmacro %}"
+    "{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
     "include-of-itself": "{% include 'itself.j2' %}",
     "block-of-itself": "{% block a %}{{ self.a() }}{% endblock %}",
     "parentheses": "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
     "brackets": "{{ " + "[" * 5000 + "]" * 5000 + " }}",
-    "long-sum": "{{ 1" + " + 1" * 50_000 + " }}",
+    "long-sum": "{{ 1" + " + 1" * 15_000 + " }}",
+    "many-sums": ("{{ 1" + " + 1" * 300 + " }}") * 40,
     "not-not-not": "{{ " + "not " * 20_000 + "true }}",
     "nested-ifs": "{% if true %}" * 3000 + "{% endif %}" * 3000,
-    "long-source": "{{ brand }}" * 30_000,
+    "long-source": "{{ brand }}" * 7_000,
     "escaped-again-and-again": "{% autoescape true %}{% set q = namespace(x='<' | string) %}"
     + LOOP
     + "{% set q.x %}{{ q.x }}&{% endset %}"
@@ -184,16 +186,18 @@ BOMBS = {
 
 @pytest.mark.parametrize("source", BOMBS.values(), ids=BOMBS)
 def test_no_template_eats_memory_or_time(source: str) -> None:
-    """A template that would, ends as a Fault, without ever holding more than a few megabytes."""
-    tracemalloc.start()
-    try:
-        found = rendered(source)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    """A template that would, ends as a Fault, long before it holds a hundred megabytes more."""
+    before = _peak_bytes()
+    found = rendered(source)
     assert isinstance(found, Fault), found
-    assert found.code.startswith("template-") or found.code == "unknown-name"
-    assert peak < 100_000_000
+    assert found.code.startswith("template-")
+    assert _peak_bytes() - before < 100_000_000
+
+
+def _peak_bytes() -> int:
+    """Return the most memory that this process ever had; macOS counts bytes, Linux kibibytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def test_a_bomb_is_tried_once() -> None:
@@ -205,13 +209,13 @@ def test_a_bomb_is_tried_once() -> None:
     assert all(template.render(SCOPE) is first for _ in range(10_000))
 
 
-def test_many_templates_that_each_stay_within_the_limit_share_another() -> None:
-    """Heavy templates, each allowed alone, are stopped together before they take minutes."""
-    templates = Templates(FILES.read)
-    heavy = (templates.compile("{% for i in range(60000) %}{% endfor %}" + " " * n) for n in itertools.count())
-    results = [one.render(SCOPE) for one in itertools.islice(heavy, 400) if not isinstance(one, Fault)]
-    assert isinstance(results[-1], Fault)
-    assert not isinstance(results[0], Fault)
+def test_heavy_templates_share_a_limit() -> None:
+    """Renderings that are each allowed alone are stopped together, before they take minutes."""
+    budget = Budget()
+    with pytest.raises(TooMuch, match="the manifest's templates do too much work"):
+        for _ in range(1_000):
+            budget.start()
+            budget.spend(WORK_LIMIT - 1)
 
 
 def test_light_templates_never_use_up_the_common_limit() -> None:
@@ -226,7 +230,11 @@ USES = {
     "field-before-method": ("{{ row.items }} {{ row['name'] }}", "3 Parka"),
     "method": ("{{ brand.upper() }} {{ 'a-b'.split('-') | join('+') }}", "SOLSTICE a+b"),
     "filters": ("{{ [3, 1, 2] | sort | join(', ') }} {{ 'ab' | capitalize | trim }}", "1, 2, 3 Ab"),
-    "loop": ("{% for r in data.rows[:3] %}{{ loop.index }}={{ r.n }}{{ ', ' if not loop.last }}{% endfor %}", "1=0, 2=1, 3=2"),
+    "loop": (
+        "{% for r in data.rows[:3] %}{{ loop.index }}={{ r.n }}{{ ' ' if not loop.last }}{% endfor %}",
+        "1=0 2=1 3=2",
+    ),
+    "if-without-else-alone": ("{{ 'x' if n == 6 }}", ""),
     "loop-with-else": ("{% for r in [] %}x{% else %}none{% endfor %}", "none"),
     "loop-over-a-mapping": ("{% for k, v in row | items %}{{ k }}:{{ v }} {% endfor %}", "name:Parka items:3 "),
     "loop-that-cycles": ("{% for i in range(3) %}{{ loop.cycle('a', 'b') }}{% endfor %}", "aba"),
@@ -241,7 +249,10 @@ USES = {
     "arithmetic": ("{{ 7 // 2 }} {{ 7 % 4 }} {{ 2 ** 8 }} {{ -n }} {{ 1.5 * 2 }} {{ 7 / 2 }}", "3 3 256 -5 3.0 3.5"),
     "repeated": ("{{ 'ab' * 3 }} {{ ([1] + [2]) | length }}", "ababab 2"),
     "compared": ("{{ 'yes' if 3 < n <= 5 and 'o' in brand else 'no' }}", "yes"),
-    "tests": ("{{ n is odd }} {{ nope is defined }} {{ n is divisibleby 5 }} {{ row is mapping }}", "true false true true"),
+    "tests": (
+        "{{ n is odd }} {{ nope is defined }} {{ n is divisibleby 5 }} {{ row is mapping }}",
+        "true false true true",
+    ),
     "default": ("{{ nope | default('calm') }} {{ none | default('dusk', true) }}", "calm dusk"),
     "slices": ("{{ brand[:3] }} {{ brand[::-1] }} {{ [1, 2, 3][1:] | join }}", "Sol ecitsloS 23"),
     "rounded": ("{{ 2.345 | round(1) }} {{ 2.1 | round(method='ceil') }} {{ 2.9 | round(0, 'floor') }}", "2.3 3.0 2.0"),
@@ -263,5 +274,7 @@ def test_what_a_prompt_needs_works(source: str, expected: str) -> None:
 def test_the_limits_leave_room_for_prompts() -> None:
     """A text twenty times as long as any model takes, and a walk over thousands of rows, are well within the limits."""
     assert LONGEST_TEXT >= 20 * 4_000
-    assert rendered("{{ data.rows | map(attribute='id') | join(', ') | length }}") == len(", ".join(r["id"] for r in ROWS))  # type: ignore[misc]
+    assert rendered("{{ data.rows | map(attribute='id') | join(', ') | length }}") == len(
+        ", ".join(r["id"] for r in ROWS)
+    )  # type: ignore[misc]
     assert WORK_LIMIT >= 100 * len(ROWS)

@@ -57,7 +57,9 @@ def test_a_plain_scalar_means_what_yaml_1_2_says(text: str, value: object) -> No
     assert (type(found), found) == (type(value), value)
 
 
-@pytest.mark.parametrize("text", [".inf", "-.INF", "+.Inf", ".nan", ".NaN", "1e400", "-1e999", "9" * 301, "0x" + "f" * 300])
+@pytest.mark.parametrize(
+    "text", [".inf", "-.INF", "+.Inf", ".nan", ".NaN", "1e400", "-1e999", "9" * 301, "0x" + "f" * 300]
+)
 def test_what_no_provider_could_be_sent_is_refused(text: str) -> None:
     """Infinities, NaN and numbers too large to hold are a ValueError, never a value."""
     with pytest.raises(ValueError, match=r"infinity|number"):

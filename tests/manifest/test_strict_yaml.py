@@ -98,7 +98,10 @@ BOMBS = {
     "dashes": (b"- " * 200_000, "too-deep"),
     "question-marks": (b"? " * 200_000, "too-deep"),
     "indentation": (b"".join(b" " * depth + b"a:\n" for depth in range(1000)), "too-deep"),
-    "list-and-mapping-at-one-column": (b"".join(b" " * n + b"-\n " + b" " * n + b"a:\n" for n in range(200)), "too-deep"),
+    "list-and-mapping-at-one-column": (
+        b"".join(b" " * n + b"-\n " + b" " * n + b"a:\n" for n in range(200)),
+        "too-deep",
+    ),
     "values": (b"[" + b"1," * (VALUE_LIMIT + 10) + b"]", "too-many-values"),
     "keys": (b"{" + b"a," * (VALUE_LIMIT // 2 + 10) + b"}", "too-many-values"),
     "size": (b"#" * (SIZE_LIMIT + 1), "file-too-large"),
@@ -123,7 +126,9 @@ def test_aliases_that_multiply_are_refused() -> None:
     """Ten names that each repeat the one before ten times are a bomb, told once, where the limit is passed."""
     names = "abcdefghi"
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in zip(names, names[1:], strict=False)]
+    lines += [
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in zip(names, names[1:], strict=False)
+    ]
     (problem,) = problems_of("\n".join(lines).encode())
     assert problem.code == "alias-bomb"
     assert f"{ALIAS_LIMIT:,}" in problem.message
@@ -178,7 +183,9 @@ PLACES: dict[str, tuple[tuple[str | int, ...], bool, tuple[int, int, int]]] = {
 
 
 @pytest.mark.parametrize(("where", "key", "place"), PLACES.values(), ids=PLACES)
-def test_every_key_and_value_keeps_its_place(where: tuple[str | int, ...], key: bool, place: tuple[int, int, int]) -> None:
+def test_every_key_and_value_keeps_its_place(
+    where: tuple[str | int, ...], key: bool, place: tuple[int, int, int]
+) -> None:
     """A mark is line, column and width of what was written, or of the nearest part around what was not."""
     document = read_document(TEXT.encode(), "m.yaml")
     assert isinstance(document, Document)
@@ -273,7 +280,11 @@ def test_any_bytes_never_raise(data: bytes) -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18), 10**18)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1), inner, max_size=4),
     max_leaves=12,
 )

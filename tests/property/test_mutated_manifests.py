@@ -34,17 +34,18 @@ GOOD = {
 """The folder that each text belongs to, where the files that it names are."""
 FRAGMENTS = (
     "{{", "}}", "{% for a in range(9999) %}", "{% include 'prompts/reveal.j2' %}", "{{ 'a' * 99999999 }}",
-    "{{ matrix }}", "{{ last_frame('hero') }}", "{{ product", "*a", "&a ", "<<: ", "!!binary ", "!!python/name:os ", "? ",
-    "- ", "---\n", "...\n", "\t", "\n", ": ", ", ", "[", "]", "{", "}", "'", '"', "|\n", ">-\n", "# ", "%YAML 1.1\n", "0x",
-    "012", "1e999", ".nan", "-", "9" * 40, "~", "no", "@", "/../", "\\", "\u2028", "\ufeff", "é", "\U0001f3ac", "\x7f", "\x00",
+    "{{ matrix }}", "{{ last_frame('hero') }}", "{{ product", "*a", "&a ", "<<: ", "!!binary ", "!!python/name:os ",
+    "? ", "- ", "---\n", "...\n", "\t", "\n", ": ", ", ", "[", "]", "{", "}", "'", '"', "|\n", ">-\n", "# ", "@", "~",
+    "%YAML 1.1\n", "0x", "012", "1e999", ".nan", "-", "9" * 40, "no", "/../", "\\", "\u2028", "\ufeff", "é",
+    "\U0001f3ac", "\x7f", "\x00",
 )  # fmt: skip
-VALUES = (
-    None, True, False, 0, -1, 5, 5.0, 0.5, 10**30, 1e308, "", " ", "5", "on", "pro", "kling-2.6", "aimlapi",
-    "a/../b", "../x", "{{ product }}", "{{ nope }}", "{{ 1/0 }}", "{{ range(3) }}", "{{ data.products }}", "{{ last_frame('hero') }}",
-    "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}", "\x00", "a\nb", "[", "con.mp4",
-    [], {}, [[]], [None], {"": 1}, {"id": "a"}, [{"id": "a"}, {"id": "A"}], {"include": [{}]},
-    {"zip": [["city", "city"]]},
-    "data:image/png;base64,AAAA", "https://a.example/b.png", "http://a.example/b.png", "stills/table.png", "x" * 3000,
+VALUES: tuple[Any, ...] = (
+    None, True, False, 0, -1, 5, 5.0, 0.5, 10**30, 1e308, "", " ", "5", "on", "pro", "kling-2.6", "aimlapi", "a/../b",
+    "../x", "{{ product }}", "{{ nope }}", "{{ 1/0 }}", "{{ range(3) }}", "{{ data.products }}", "\x00", "a\nb", "[",
+    "{{ last_frame('hero') }}", "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+    "con.mp4", "x" * 3000, [], {}, [[]], [None], {"": 1}, {"id": "a"}, [{"id": "a"}, {"id": "A"}],
+    {"include": [{}]}, {"zip": [["city", "city"]]}, "data:image/png;base64,AAAA", "https://a.example/b.png",
+    "http://a.example/b.png", "stills/table.png",
 )  # fmt: skip
 LIMITS = settings(
     max_examples=200, deadline=timedelta(seconds=20), suppress_health_check=[HealthCheck.function_scoped_fixture]

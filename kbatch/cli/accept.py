@@ -1,0 +1,106 @@
+"""`kbatch accept`: lives with what was delivered otherwise than bought, or is stale; asks nobody and buys nothing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import anyio
+import click
+
+from kbatch.cli.options import format_choice, max_jobs, state
+from kbatch.console import say
+from kbatch.files import Lock
+from kbatch.load import DEFAULT_MANIFEST, Options, load
+from kbatch.plan.acceptance import Acceptance, accept
+from kbatch.plan.selection import Selection
+from kbatch.prepare import load_state, lock_path, lockfile_path, make_plan
+from kbatch.problems import StateUnreadable
+from kbatch.receipts import state as states
+from kbatch.receipts.events import Event, Fact
+from kbatch.receipts.fold import fold
+from kbatch.receipts.journal import Journal, journal_path
+from kbatch.receipts.lifecycle import Kind
+from kbatch.report.words import harmless
+
+_EXAMPLES = """\b
+Examples:
+  kbatch accept campaign.yaml 'hero[city=oslo]'
+  kbatch accept campaign.yaml 'hero[city=oslo]' 'reveal[city=oslo]@2' --format json
+"""
+
+
+@click.command("accept", epilog=_EXAMPLES)
+@click.argument("words", nargs=-1, required=True, metavar="[MANIFEST] ADDRESS...")
+@click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(words: tuple[str, ...], break_lock: bool, form: str, **flags: Any) -> None:
+    """Live with clips of MANIFEST (kbatch.yaml) that were delivered-wrong or are stale: no reminder, no purchase.
+
+    ADDRESS is a job as `kbatch plan` shows it. Exits with 3 when there is nothing to accept.
+    """
+    manifest, addresses = _split(words)
+    loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    with Lock(lock_path(path), break_foreign=break_lock):
+        found = load_state(loaded, path)
+        entries = make_plan(loaded, found, Selection()).plan.entries
+        accepted = accept(addresses, entries, found.lockfile.renders)
+        try:
+            _record([one for one in accepted if not one.before], found, path)
+        except OSError as error:
+            raise StateUnreadable(f"{path}: cannot be written: {error.strerror}") from error
+    if form == "json":
+        click.echo(json.dumps(_as_json(accepted, path), indent=2, ensure_ascii=False))
+        return
+    for one in accepted:
+        click.echo(harmless(f"{'accepted before' if one.before else 'accepted'}: {one.address} ({one.why})"))
+    say(f"lockfile {path}")
+
+
+def _split(words: Sequence[str]) -> tuple[Path, Sequence[str]]:
+    """Return manifest and addresses: the first word is a manifest when it is the name of a YAML file."""
+    if words[0].lower().endswith((".yaml", ".yml")):
+        if len(words) == 1:
+            raise click.UsageError("which job? say its ADDRESS as `kbatch plan` shows it")
+        return Path(words[0]), words[1:]
+    return Path(DEFAULT_MANIFEST), words
+
+
+def _record(accepted: Sequence[Acceptance], found: states.Loaded, path: Path) -> None:
+    """Journal what was accepted and fold it into the lockfile; an unfinished run's journal stays for that run."""
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
+
+    async def journal() -> tuple[Event, ...]:
+        async with Journal.open(journal_path(path), run_id=run_id, after=found.newest) as opened:
+            return await opened.record(*(_fact(one) for one in accepted))
+
+    events = anyio.run(journal)
+    lockfile = replace(found.lockfile, renders=fold(events, found.lockfile.renders))
+    if found.events:
+        states.save(path, lockfile)
+    else:
+        states.settle(path, lockfile, run_id=run_id)
+
+
+def _fact(one: Acceptance) -> Fact:
+    return Fact(kind=Kind.ACCEPTED_AS_IS, fingerprint=one.fingerprint, attempt=one.attempt, data={"job_id": one.job_id})
+
+
+def _as_json(accepted: Sequence[Acceptance], path: Path) -> dict[str, Any]:
+    shown = [
+        {
+            "address": one.address,
+            "fingerprint": one.fingerprint,
+            "job_id": one.job_id,
+            "why": one.why,
+            "accepted_before": one.before,
+        }
+        for one in accepted
+    ]
+    return {"accepted": shown, "lockfile": str(path)}
