@@ -12,6 +12,7 @@ from pathlib import Path
 from kbatch import git
 from kbatch.problems import Invalid, Unreadable
 
+INDEX = "git's index"
 _HEADS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 
 
@@ -24,10 +25,10 @@ class Conflict:
     where: str
 
 
-def find_conflict(path: Path, *, marked: bool, limit: int) -> Conflict | None:
+def find_conflict(path: Path, *, marked: bytes | None, limit: int) -> Conflict | None:
     """Return both sides of a file's conflict, None where git does not have them, or there is no git.
 
-    Without markers (`marked`) in the file only a conflict counts that git itself holds open.
+    `marked` is the file's text when it holds markers; without them only a conflict counts that git itself holds open.
     """
     place = path.resolve()
     try:
@@ -35,13 +36,16 @@ def find_conflict(path: Path, *, marked: bool, limit: int) -> Conflict | None:
             index = dict(_stages(place))
             if 2 in index and 3 in index:
                 read = {stage: objects.read(name, limit=limit) for stage, name in index.items()}
-                return Conflict(sides=(read[2], read[3]), base=read.get(1), where="git's index")
-            for where, commits in _merges(place) if marked else ():
-                sides = tuple(objects.read(f"{commit}:./{place.name}", limit=limit) for commit in commits)
-                return Conflict(sides=sides, base=None, where=where)
+                return Conflict(sides=(read[2], read[3]), base=read.get(1), where=INDEX)
+            commits = _going_on(place) if marked is not None else ()
+            where = " and ".join(commits)
+            if marked is not None and not commits and objects.read(f"HEAD:./{place.name}", limit=limit) == marked:
+                commits = _merged(place)
+                where = "the parents of a merge"
+            sides = tuple(objects.read(f"{commit}:./{place.name}", limit=limit) for commit in commits)
+            return Conflict(sides=sides, base=None, where=where) if len(sides) > 1 else None
     except (Invalid, Unreadable):
         return None
-    return None
 
 
 def _stages(place: Path) -> Iterator[tuple[int, str]]:
@@ -53,15 +57,18 @@ def _stages(place: Path) -> Iterator[tuple[int, str]]:
             yield int(stage), name.decode("ascii")
 
 
-def _merges(place: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the commits that have the sides, best first: of a merge that goes on, else of one that left the markers."""
+def _going_on(place: Path) -> tuple[str, ...]:
+    """Return the commits that are being joined at present; none when nothing is."""
     for head in _HEADS:
         if git.ask(place.parent, "rev-parse", "--verify", "--quiet", head).code == 0:
-            yield f"HEAD and {head}", ("HEAD", head)
-    clean = git.ask(place.parent, "--literal-pathspecs", "diff", "--quiet", "HEAD", "--", place.name).code == 0
+            return "HEAD", head
+    return ()
+
+
+def _merged(place: Path) -> tuple[str, ...]:
+    """Return the parents of the commit that left the file as it is, when that was a merge."""
     said = git.ask(place.parent, "--literal-pathspecs", "rev-list", "--max-count=1", "HEAD", "--", place.name)
-    if clean and said.code == 0 and said.out:
-        commit = said.out.decode("ascii").strip()
-        parents = git.ask(place.parent, "rev-parse", f"{commit}^@").out.decode("ascii").split()
-        if len(parents) > 1:
-            yield f"the parents of {commit[:12]}", tuple(parents)
+    commit = said.out.decode("ascii").strip()
+    if said.code != 0 or not commit:
+        return ()
+    return tuple(git.ask(place.parent, "rev-parse", f"{commit}^@").out.decode("ascii").split())

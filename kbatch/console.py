@@ -5,7 +5,7 @@ Nothing here is read as markup, and text from elsewhere is made harmless first.
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -59,11 +59,18 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+class _Console(Console):
+    """A console whose reader may leave: what is said then is lost, and what is done goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 def make_console(*, stderr: bool) -> Console:
     """Return a rich console that treats text as text; `NO_COLOR` and pipes give plain output."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else int(os.environ.get("COLUMNS") or 100)
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
+    return _Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
 
 
 def say(text: str) -> None:
@@ -85,6 +92,13 @@ def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:
     """Print the plan for a person: every job with its reason, then what it costs and how long it takes."""
     console = make_console(stderr=stderr)
     for line in plan_text.lines(plan, summary, width=console.width):
+        console.print(_styled(line), soft_wrap=True)
+
+
+def show_lines(lines: Callable[[int], Iterable[Line]], *, stderr: bool) -> None:
+    """Print lines that are made for a width, each of them of pieces with a style."""
+    console = make_console(stderr=stderr)
+    for line in lines(console.width):
         console.print(_styled(line), soft_wrap=True)
 
 
@@ -212,7 +226,8 @@ class Steps:
         self._total = total
         self._title = harmless(title)
         self._done = 0
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        title_column = TextColumn("{task.description}", markup=False)
+        columns = (title_column, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = BarProgress(*columns, console=self._console, transient=True) if self._console.is_terminal else None
         self._task = self._bar.add_task(self._title, total=total) if self._bar else None
 
@@ -252,6 +267,7 @@ __all__ = [
     "make_console",
     "say",
     "show_counts",
+    "show_lines",
     "show_plan",
     "show_problems",
 ]

@@ -121,14 +121,14 @@ def packaged_cards() -> Iterator[tuple[str, bytes]]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`, whole or not at all: temporary file in its folder, fsync, rename, fsync of the folder."""
+    """Replace `path` by `data`, whole or not at all: temporary file beside it, fsync, rename, fsync of the folder."""
     with replacing(path) as file:
         file.write(data)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a seekable file that takes the place of `path`, durably, when the block ends well, and goes away otherwise."""
+    """Yield a seekable file that durably takes the place of `path` when the block ends well, else it goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)

@@ -7,6 +7,7 @@ applies. The user's own configuration is read as ever, since it decides which re
 
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -95,7 +96,8 @@ class Objects:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for pipe in (self._git.stdin, self._git.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # git may have ended without reading what it was asked last
+                    pipe.close()
         self._git.wait()
 
     def read(self, name: str, *, limit: int) -> bytes:

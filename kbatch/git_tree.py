@@ -33,8 +33,8 @@ class Revision:
 
     root: Path
     commit: str
-    _objects: git.Objects
-    _trees: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
+    objects: git.Objects
+    trees: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
 
     def tree(self, folder: Path) -> "GitTree":
         """Return what a manifest in this folder may read; `file-not-found` when there was no such folder."""
@@ -48,7 +48,7 @@ class Revision:
         """Return where a file lies, links resolved, and its bytes."""
         folders, blob = self._walk(base, reference)
         parts = tuple(name for name, _ in folders)
-        data = self._objects.read(blob, limit=limit)
+        data = self.objects.read(blob, limit=limit)
         pointer = _POINTER.match(data) if len(data) < 1024 else None
         return parts, self._stored(pointer[1].decode("ascii"), limit) if pointer else data
 
@@ -69,7 +69,7 @@ class Revision:
             mode, found = self._entry(here, step)
             if mode == _LINK:
                 links += 1
-                target = os.fsdecode(self._objects.read(found, limit=4096))
+                target = os.fsdecode(self.objects.read(found, limit=4096))
                 if links > _MOST_LINKS:
                     raise Unreadable("file-unreadable", "is a link that leads to itself")
                 if target.startswith("/") or ":" in target.split("/", 1)[0]:
@@ -89,10 +89,10 @@ class Revision:
 
     def _entry(self, here: list[tuple[str, str]], name: str) -> tuple[str, str]:
         tree = here[-1][1] if here else f"{self.commit}^{{tree}}"
-        if tree not in self._trees:
-            data = self._objects.read(tree, limit=_LARGEST_TREE)
-            self._trees[tree] = dict(_entries(data, len(self.commit) // 2))
-        found = self._trees[tree].get(name)
+        if tree not in self.trees:
+            data = self.objects.read(tree, limit=_LARGEST_TREE)
+            self.trees[tree] = dict(_entries(data, len(self.commit) // 2))
+        found = self.trees[tree].get(name)
         if found is None:
             raise Unreadable("file-not-found", "is not there")
         return found
@@ -150,7 +150,7 @@ def open_revision(folder: Path, name: str) -> Iterator[Revision]:
     root = git.top_of(folder)
     commit = git.commit_of(root, name)
     with git.Objects(root) as objects:
-        yield Revision(root=root, commit=commit, _objects=objects)
+        yield Revision(root=root, commit=commit, objects=objects)
 
 
 def _entries(data: bytes, width: int) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -6,7 +6,7 @@ from functools import reduce
 from pathlib import Path
 
 from kbatch import files
-from kbatch.conflicts import Conflict, find_conflict
+from kbatch.conflicts import INDEX, Conflict, find_conflict
 from kbatch.load import load_catalog
 from kbatch.prepare import lock_path
 from kbatch.problems import Invalid, Problem, StateUnreadable
@@ -44,7 +44,7 @@ def read_sides(path: Path, name: str, *, ask_git: bool) -> Sides:
         raise Invalid([Problem(code="file-not-found", message=f"there is no file `{name}`")])
     text = data.decode("utf-8", "replace")
     marked = has_markers(text)
-    conflict = find_conflict(path, marked=marked, limit=_MOST_BYTES) if ask_git else None
+    conflict = find_conflict(path, marked=data if marked else None, limit=_MOST_BYTES) if ask_git else None
     if conflict is not None:
         return _from_git(conflict, name)
     return _from_markers(text, name) if marked else Sides(lockfiles=(parse(data, name),))
@@ -52,10 +52,10 @@ def read_sides(path: Path, name: str, *, ask_git: bool) -> Sides:
 
 def _from_git(conflict: Conflict, name: str) -> Sides:
     sides = tuple(parse(data, f"{name} (side {number})") for number, data in enumerate(conflict.sides, start=1))
-    base = None
-    if conflict.base is not None:
-        base = parse(conflict.base, f"{name} (base)")
-    return Sides(lockfiles=sides, base=base, how=f"{name}: both sides of the conflict were read from {conflict.where}")
+    base = None if conflict.base is None else _parse_base(conflict.base)
+    end = f"; `git add {name}` ends the conflict" if conflict.where == INDEX else ""
+    how = f"{name}: both sides were read from {conflict.where}{end}"
+    return Sides(lockfiles=sides, base=base, how=how)
 
 
 def _from_markers(text: str, name: str) -> Sides:
@@ -74,13 +74,13 @@ def _from_markers(text: str, name: str) -> Sides:
 def merge_files(paths: Sequence[Path], base: Path | None, name: str | None) -> Merged:
     """Return what all files hold together; `base` is the lockfile from which they began, `name` what messages say.
 
-    An empty base is none: git gives one where both sides added the file.
+    A base that is empty or cannot be read is none: git gives an empty one where both sides added the file.
     """
     found = [read_sides(path, name or str(path), ask_git=base is None) for path in paths]
     lockfiles = [lockfile for sides in found for lockfile in sides.lockfiles]
     began = found[0].base if len(found) == 1 else None
     if base is not None:
-        began = _read_base(base, name or str(base))
+        began = _read_base(base)
     together = merge if began is None else lambda one, other: merge_from(began, one, other)
     notes = [sides.how for sides in found if sides.how]
     names = sorted({lockfile.manifest for lockfile in lockfiles})
@@ -100,8 +100,16 @@ def write_merged(path: Path, lockfile: Lockfile) -> None:
         files.write_atomic(path, serialize(lockfile))
 
 
-def _read_base(path: Path, name: str) -> Lockfile | None:
+def _read_base(path: Path) -> Lockfile | None:
     data = files.read_if_there(path, limit=_MOST_BYTES)
     if data is None:
         raise Invalid([Problem(code="file-not-found", message=f"there is no file `{path}`")])
-    return parse(data, f"{name} (base)") if data.strip() else None
+    return _parse_base(data)
+
+
+def _parse_base(data: bytes) -> Lockfile | None:
+    """Return the base, None where it is none: all receipts are kept without it, only removed jobs may come back."""
+    try:
+        return parse(data, "")
+    except StateUnreadable:
+        return None

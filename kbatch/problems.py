@@ -9,6 +9,7 @@ Everything else is an exception from this tree, raised complete where it is know
     ├── Unreadable       2   a file that the manifest names is missing, too large or outside its tree
     ├── Refused          3   stopped before anything was spent; `code` says which rule
     ├── ProviderStopped  5   a provider stopped the run: key, credits, unreachable balance
+    ├── Unwritable       1   this machine's disk is full, or refuses to be written
     └── Bug              70  a state that must not occur
         └── IllegalTransition  70  an event that the state of a job's attempt does not allow
 
@@ -172,6 +173,17 @@ class ProviderStopped(KbatchError):
     """A provider stopped the run: it refused the key, the credits ran out, or its balance cannot be asked."""
 
     exit_code = ExitCode.PROVIDER
+
+
+class Unwritable(KbatchError):
+    """This machine's disk is full, or refuses to be written; what is on it is as it was."""
+
+    exit_code = ExitCode.NOT_AS_ASKED
+
+    @classmethod
+    def of(cls, error: OSError) -> "Unwritable":
+        """Return what the system said, with the file that it was about."""
+        return cls(f"{error.filename or 'the disk'}: {error.strerror or error}", hint="mend it; the same command goes on")
 
 
 class Bug(KbatchError):

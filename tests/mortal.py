@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from kbatch import files
-from tests.rehearsal import Rig, Stage
+
+if TYPE_CHECKING:
+    from tests.rehearsal import Rig, Stage
 
 
 class Killed(BaseException):
@@ -41,16 +41,17 @@ class When(StrEnum):
 class Death:
     """Kills at the `number`-th thing of a kind; `struck` tells whether it came so far."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: At, when: When, number: int) -> None:
+    def __init__(self, at: At, when: When, number: int, put: Callable[[Any, str, Any], None] = setattr) -> None:
+        """Lie in wait; `put` is what replaces the ways to the disk, and may know how to bring them back."""
         self.at, self.when, self.number = at, when, number
         self.count = 0
         self.struck = False
         self._append, self._replace = files.Appender.append, files.write_atomic
         self._move, self._write = files.move, files.PartFile.write
-        monkeypatch.setattr(files.Appender, "append", lambda sink, data: self._journal(sink, data))
-        monkeypatch.setattr(files, "write_atomic", lambda path, data: self._atomic(path, data))
-        monkeypatch.setattr(files, "move", lambda source, target: self._moved(source, target))
-        monkeypatch.setattr(files.PartFile, "write", lambda part, data: self._part(part, data))
+        put(files.Appender, "append", lambda sink, data: self._journal(sink, data))
+        put(files, "write_atomic", lambda path, data: self._atomic(path, data))
+        put(files, "move", lambda source, target: self._moved(source, target))
+        put(files.PartFile, "write", lambda part, data: self._part(part, data))
 
     def _journal(self, sink: files.Appender, data: bytes) -> None:
         for line in data.splitlines(keepends=True):
@@ -86,7 +87,7 @@ class Death:
         if self.struck:
             raise Killed
 
-    def on_the_wire(self, stage: Stage) -> None:
+    def on_the_wire(self, stage: "Stage") -> None:
         """Kill between the last byte of the `number`-th paying request, which is carried out, and its answer."""
         app = stage.app
         assert app is not None
@@ -106,14 +107,14 @@ async def _mute(message: Any) -> None:
     """Send nothing."""
 
 
-def die(rig: Rig, at: At, when: When, number: int, *args: str) -> bool:
+def die(rig: "Rig", at: At, when: When, number: int, *args: str) -> bool:
     """Run the manifest and kill the run; False when it came to its end before."""
-    with pytest.MonkeyPatch.context() as patch:
-        app = rig.stage.app
-        death = Death(patch, at, when, number)
+    app = rig.stage.app
+    with rig.monkeypatch.context() as patch:
+        death = Death(at, when, number, patch.setattr)
         if at is At.ANSWER:
             death.on_the_wire(rig.stage)
         with suppress(Killed):
             rig.run(*args)
-        rig.stage.app = app
+    rig.stage.app = app
     return death.struck

@@ -8,8 +8,9 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "kbatch"
 ORDER = (
-    "problems", "files", "simulator", "manifest", "catalog", "receipts", "plan", "providers", "media", "load", "run",
-    "prepare", "simulated", "events_file", "saved_plans", "report", "github", "console", "api", "cli",
+    "problems", "files", "git", "git_tree", "conflicts", "merge_driver", "simulator", "manifest", "catalog", "receipts",
+    "plan", "providers", "media", "load", "run", "prepare", "simulated", "events_file", "saved_plans", "lockfiles",
+    "earlier", "report", "github", "preview", "console", "api", "cli",
 )  # fmt: skip
 """Each needs only those before it; `simulator` needs nothing but the first two."""
 
@@ -129,6 +130,12 @@ def test_httpx_is_imported_in_one_module_only() -> None:
     assert {module for module in modules() for name, _ in imports(module) if name.split(".")[0] == "httpx"} == {
         "run/transport"
     }
+
+
+def test_a_program_is_started_in_one_module_only() -> None:
+    """Git is the only program that is ever started, and `git` is its only door."""
+    starters = {module for module in modules() for name, _ in imports(module) if name.split(".")[0] == "subprocess"}
+    assert starters == {"git"}
 
 
 def test_a_paying_request_is_made_in_one_place_only() -> None:

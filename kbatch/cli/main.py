@@ -99,6 +99,9 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return int(ExitCode.OK)
+    except OSError as error:
+        _show_error(Unwritable.of(error))
+        return int(Unwritable.exit_code)
     except Exception as error:  # the top: anything that arrives here is a bug, said with all that helps to find it
         return _show_bug(error)
     return int(result) if isinstance(result, int) else int(ExitCode.OK)

@@ -1,6 +1,8 @@
 """`kbatch plan`: what would be bought, reused and fetched, with prices and reasons; nothing is sent."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,14 @@ import click
 from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
 from kbatch.cli.reviewing import make_review, show_review
+from kbatch.earlier import Asked, compare_to
 from kbatch.load import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_json
 from kbatch.plan.saved import Saved
 from kbatch.prepare import load_state, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, Refused
-from kbatch.report import plan_text
+from kbatch.report import compare_json, compare_text, plan_text
 from kbatch.report.words import harmless
 from kbatch.saved_plans import read_plan_file, write_plan_file
 
@@ -27,6 +30,7 @@ Examples:
   kbatch plan campaign.yaml --format markdown > comment.md   # for a pull request
   kbatch plan campaign.yaml --format html > plan.html
   kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
+  kbatch plan campaign.yaml --compare-to git:main
   kbatch plan campaign.yaml --out plan.json
 """
 
@@ -36,6 +40,7 @@ Examples:
 @selection
 @click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a plan whose maximum is above.")
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
+@click.option("--compare-to", metavar="PLAN|git:REF", help="Show what differs from another plan, or from a revision.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, to be run once as it is.")
 @state
 @max_jobs
@@ -49,22 +54,35 @@ def command(
     """
     saved = read_plan_file(manifest)
     if saved is not None:
+        if flags["compare_to"]:
+            raise click.UsageError("--compare-to holds a manifest's plan against another, not a saved plan")
         return _show_saved(saved, manifest, form)
-    loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
+    options = Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
+    loaded = load(manifest, options)
     console.show_problems(loaded.warnings)
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     wished = read_selection(flags)
     found = load_state(loaded, path)
     planned = make_plan(loaded, found, wished)
+    comparison = None
+    if flags["compare_to"]:
+        known = frozenset(job.address for job in loaded.jobs)
+        asked = Asked(manifest=manifest, lockfile=path, options=options, selection=wished, addresses=known)
+        comparison = compare_to(flags["compare_to"], asked, planned.plan)
     ceilings, problems = read_ceilings(planned.plan, max_credits)
     if problems:
         raise Invalid(problems)
     if form == "json":
-        click.echo(json.dumps(as_json(planned.plan), indent=2, ensure_ascii=False))
+        compared = {"comparison": compare_json.as_json(comparison)} if comparison else {}
+        click.echo(json.dumps({**as_json(planned.plan), **compared}, indent=2, ensure_ascii=False))
     elif form == "text":
         console.show_plan(planned.plan, planned.summary, stderr=False)
+        if comparison is not None:
+            click.echo()
+            console.show_lines(partial(compare_text.lines, comparison), stderr=False)
     over = find_over(planned.plan, ceilings)
-    show_review(make_review(planned, found.lockfile, manifest, over, flags), form)
+    review = make_review(planned, found.lockfile, manifest, over, flags)
+    show_review(replace(review, comparison=comparison), form)
     if over:
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:

@@ -118,8 +118,9 @@ def _make(
         for note in made.notes:
             console.say(f"note: {note}")
         length = f", {made.seconds:g} s" if made.seconds else ""
-        shown = count(sum(cut.clip is not None for cut in cuts), "clip")
-        console.say(f"wrote {target}: {count(len(cuts), 'job')}, {shown} of them here{length}, {cuts[-1].total} credits")
+        here = sum(cut.clip is not None for cut in cuts)
+        said = f"{count(len(cuts), 'job')}, {here:,} with a clip here{length}, {cuts[-1].total} credits"
+        console.say(f"wrote {target}: {said}")
 
 
 def _title(loaded: Loaded) -> str:

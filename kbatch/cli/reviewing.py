@@ -14,7 +14,7 @@ from kbatch.prepare import Planned
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.report import plan_html, plan_markdown
 from kbatch.report.markdown import COMMENT_LIMIT
-from kbatch.report.plan_markdown import Review
+from kbatch.report.review import Review
 
 _FLAGS = {
     "profile": "--profile",

@@ -4,7 +4,7 @@ import click
 
 from kbatch.files import packaged
 
-NAMES = ("manifest", "lockfile", "plan", "events", "model-card")
+NAMES = ("manifest", "lockfile", "plan", "events", "model-card", "sidecar")
 _EXAMPLES = """\b
 Examples:
   kbatch schema manifest > manifest.schema.json
@@ -15,7 +15,7 @@ Examples:
 @click.command("schema", epilog=_EXAMPLES)
 @click.argument("name", type=click.Choice(NAMES), metavar="NAME")
 def command(name: str) -> None:
-    """Print the JSON Schema (draft 2020-12) of NAME: manifest, lockfile, plan, events or model-card.
+    """Print the JSON Schema (draft 2020-12) of NAME: manifest, lockfile, plan, events, model-card or sidecar.
 
     An editor with a YAML language server completes and checks a manifest whose first line is
 

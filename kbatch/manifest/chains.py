@@ -43,10 +43,18 @@ def _find_frames(findings: Findings, jobs: "Jobs", draft: Draft) -> Draft | None
     for name, found in frames.items():
         if isinstance(found, Fault):
             path = draft.origins[f"params.{name}"].path
+            if found.code == "ambiguous-frame":
+                found = _with_place(findings, found, jobs.by_shot[calls[name].shot][0])
             say_fault(findings, found, path, jobs=(draft.address, len(jobs.by_shot[draft.shot])))
     if any(isinstance(found, Fault) for found in frames.values()):
         return None
     return replace(draft, params={**draft.params, **frames})
+
+
+def _with_place(findings: Findings, fault: Fault, meant: Draft) -> Fault:
+    """Add the line of the shot that is meant, since its axes are what the call does not name."""
+    line = findings.document.mark(meant.origins["shot"].path).line
+    return replace(fault, message=f"{fault.message} (`{meant.shot}` stands in line {line})")
 
 
 def _check_cycles(findings: Findings, drafts: list[Draft]) -> None:

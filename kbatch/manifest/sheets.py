@@ -88,7 +88,9 @@ def read_sheets(maker: Maker, manifest: Mapping[str, Any]) -> list[Sheet]:
     sheets = []
     for shot, matrix in matrices:
         own = _expand(findings, matrix, (*shot.path, "matrix"))
-        crossed = tuple(_cross(one, other) for one in outer for other in own)
+        crossed = tuple(
+            Combination((*one.shown, *other.shown), {**one.values, **other.values}) for one in outer for other in own
+        )
         sheets.append(_compile(maker, shot, matrix, crossed, _names_of(common)))
     made = [sheet for sheet in sheets if sheet is not None]
     if not findings.fatal:
@@ -140,10 +142,6 @@ def _expand(findings: Findings, matrix: Matrix, where: Path) -> tuple[Combinatio
                 break
         findings.say("rule-matches-nothing", (*where, kind, index), message, hint=hint, severity=Severity.WARNING)
     return expanded.combinations
-
-
-def _cross(one: Combination, other: Combination) -> Combination:
-    return Combination((*one.shown, *other.shown), {**one.values, **other.values})
 
 
 def _compile(

@@ -9,30 +9,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jinja2 import FunctionLoader, TemplateError, TemplateNotFound, TemplateSyntaxError, Undefined, meta, nodes
-from jinja2.exceptions import SecurityError
+from jinja2 import FunctionLoader, TemplateError, TemplateSyntaxError, Undefined, meta, nodes
 
 from kbatch.manifest.budget import TooMuch
 from kbatch.manifest.drafts import FrameCall, Path
 from kbatch.manifest.faults import Fault
 from kbatch.manifest.sandbox import Sandbox
-from kbatch.manifest.source import Source
-from kbatch.manifest.texts import Forbidden, MissingName, NotText, as_text, kind_of
-from kbatch.problems import Unreadable, did_you_mean
+from kbatch.manifest.source import read_text
+from kbatch.manifest.texts import MissingName, NotText, as_text, kind_of
+from kbatch.manifest.wording import NotLoaded, plain, word_error, word_missing, word_not_text, word_syntax
+from kbatch.problems import Problem, Unreadable, did_you_mean
 
 _WHOLE = re.compile(r"\s*\{\{[-+]?(?P<inner>.*?)[-+]?\}\}\s*\Z", re.DOTALL)
-_UNKNOWN = re.compile(r"No (?P<kind>filter|test) named '(?P<name>[^']*)'")
-_OPEN_BLOCK = re.compile(r"innermost block that needs to be closed is '(?P<name>\w+)'")
 _MARKS = ("{{", "{%", "{#")
 _SOURCE_LIMIT = 64 * 1024
 _NATIVE = (str, int, float, FrameCall, type(None))
-
-_NOT_TEXT_HINTS = {
-    "a list": "`| join(', ')` makes a text of a list",
-    "a function": "call it: `()` is missing",
-    "an empty value": "`| default('…', true)` gives a value that may be empty another one",
-    "a clip's frame": "a frame is the whole value of a picture parameter",
-}
 
 Render = Callable[[Mapping[str, Any]], Any]
 
@@ -44,14 +35,6 @@ class Template:
     source: str
     names: frozenset[str]
     render: Render
-
-
-class _NotLoaded(TemplateNotFound):
-    """An imported file that cannot be read, with the reason."""
-
-    def __init__(self, name: str, fault: Fault) -> None:
-        super().__init__(name, fault.message)
-        self.fault = fault
 
 
 def is_template(value: Any) -> bool:
@@ -123,13 +106,13 @@ class Templates:
             template = self._sandbox.from_string(tree)
             return Template(source, names, self._guarded(template.render, names))
         except TemplateSyntaxError as error:
-            return self._syntax(error)
+            return word_syntax(error, self._sandbox.filters, self._sandbox.tests)
         except TooMuch as error:
             return Fault("template-too-much", str(error))
         except NotText as error:
-            return _not_text(error)
+            return word_not_text(error)
         except (TemplateError, RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
-            return Fault("template-syntax", f"the template cannot be compiled: {_plain(error)}")
+            return Fault("template-syntax", f"the template cannot be compiled: {plain(error)}")
 
     def _free_names(self, tree: nodes.Template) -> frozenset[str]:
         """Return the names that a template looks up, as `meta.find_undeclared_variables` does without its optimizer."""
@@ -137,14 +120,6 @@ class Templates:
         generator.optimizer = None
         generator.visit(tree)
         return frozenset(generator.undeclared_identifiers) - frozenset(self._sandbox.globals)
-
-    def _syntax(self, error: TemplateSyntaxError) -> Fault:
-        unknown = _UNKNOWN.match(error.message or "")
-        if unknown is None:
-            return Fault("template-syntax", f"the template is wrong: {_syntax_words(error)}", line=error.lineno)
-        kind, name = unknown["kind"], unknown["name"]
-        hint = did_you_mean(name, self._sandbox.filters if kind == "filter" else self._sandbox.tests)
-        return Fault("template-syntax", f"there is no {kind} `{name}`", hint, word=name, line=error.lineno)
 
     def _guarded(self, evaluate: Render, names: frozenset[str]) -> Render:
         """Return a render that makes a Fault of whatever goes wrong; what did too much work once is not tried again."""
@@ -161,27 +136,26 @@ class Templates:
                 spent.append(Fault("template-too-much", said))
                 return spent[0]
             except MissingName as error:
-                return _missing(error, names)
+                return word_missing(error, names)
             except NotText as error:
                 alike = (name for name in sorted(names) if name in scope and kind_of(scope[name]) == error.kind)
-                return replace(_not_text(error), word=next(alike, None))
+                return replace(word_not_text(error), word=next(alike, None))
             except TemplateError as error:
-                return _fault(error)
+                return word_error(error)
             except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
-                return Fault("template-failed", f"the template cannot be rendered: {_plain(error)}")
+                return Fault("template-failed", f"the template cannot be rendered: {plain(error)}")
 
         return render
 
     def _load(self, name: str) -> tuple[str, str | None, Callable[[], bool]]:
         try:
-            source = self._read(name).decode("utf-8-sig")
+            source = read_text(self._read(name), name)
         except Unreadable as error:
-            raise _NotLoaded(name, Fault(error.code, error.message, error.hint, word=name)) from error
-        except UnicodeDecodeError as error:
-            fault = Fault("encoding", f"`{name}` is not UTF-8", "save it as UTF-8", word=name)
-            raise _NotLoaded(name, fault) from error
+            raise NotLoaded(name, Fault(error.code, error.message, error.hint, word=name)) from error
+        if isinstance(source, Problem):
+            raise NotLoaded(name, Fault(source.code, source.message, source.hint, mark=source.mark))
         if len(source) > _SOURCE_LIMIT:
-            raise _NotLoaded(name, Fault("template-too-much", f"`{name}` is over 64 KiB", word=name))
+            raise NotLoaded(name, Fault("template-too-much", f"`{name}` is over 64 KiB", word=name))
         return source, name, lambda: True
 
 
@@ -191,59 +165,6 @@ def check_names(template: Template, known: frozenset[str]) -> list[Fault]:
         Fault("unknown-name", f"unknown name `{name}` in a template", did_you_mean(name, sorted(known)), word=name)
         for name in sorted(template.names - known)
     ]
-
-
-def text_of(value: Any) -> str | Fault:
-    """Return how a rendered value stands in a text field, such as a prompt or a model's name."""
-    try:
-        text = as_text(value)
-        text.encode()
-    except NotText as error:
-        return _not_text(error)
-    except UnicodeEncodeError:
-        return Fault("not-unicode", "the text has half a character (a lone surrogate), which cannot be sent")
-    return text
-
-
-def _fault(error: TemplateError) -> Fault:
-    match error:
-        case Forbidden():
-            return Fault("template-unsafe", str(error), did_you_mean(error.name, error.allowed), word=error.name)
-        case SecurityError():
-            return Fault("template-unsafe", f"not allowed in a template: {error}")
-        case _NotLoaded():
-            return error.fault
-        case TemplateSyntaxError():
-            mark = Source(error.name or "", error.source or "").of_line(error.lineno - 1)
-            return Fault("template-syntax", f"the imported template is wrong: {_syntax_words(error)}", mark=mark)
-        case _:
-            return Fault("template-failed", f"the template cannot be rendered: {_plain(error)}")
-
-
-def _syntax_words(error: TemplateSyntaxError) -> str:
-    message = error.message or "it cannot be read"
-    open_block = _OPEN_BLOCK.search(message)
-    return f"`{{% {open_block['name']} %}}` is not closed" if open_block else message[:1].lower() + message[1:]
-
-
-def _missing(error: MissingName, names: frozenset[str]) -> Fault:
-    """Word a name that is not there: in a value, in this combination of several, or in an imported macro."""
-    word = error.name
-    if error.known is not None:
-        return Fault("unknown-name", f"there is no `{word}` here", did_you_mean(word, error.known), word=word)
-    if error.holder:
-        return Fault("unknown-name", f"{error.holder} has no `{word}`", word=word)
-    if word in names:
-        hint = f"`{word} is defined` asks for it, `{word} | default('…')` stands in for it"
-        return Fault("unknown-name", f"not every combination has `{word}`", hint, word=word)
-    hint = "a macro sees what it is given: pass the value as an argument"
-    return Fault("unknown-name", f"unknown name `{word}` in an imported template", hint)
-
-
-def _not_text(error: NotText) -> Fault:
-    fields = ", ".join(f"`{name}`" for name in error.fields[:8])
-    hint = f"name one of its fields: {fields}" if fields else _NOT_TEXT_HINTS.get(error.kind)
-    return Fault("not-text", f"{error.kind} cannot stand inside a text", hint)
 
 
 def _is_one_expression(tree: nodes.Template) -> bool:
@@ -277,8 +198,3 @@ def _filled(value: Any, parts: Mapping[Path, Template], scope: Mapping[str, Any]
     if fault is not None or isinstance(value, Mapping):
         return fault or made
     return list(made.values()) if isinstance(value, list) else value
-
-
-def _plain(error: BaseException) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text[:200]

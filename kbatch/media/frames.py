@@ -25,7 +25,7 @@ class NoFrames(KbatchError):
 def extract_frame(clip: bytes | BinaryIO, which: str) -> bytes:
     """Return the `first` or `last` decodable frame of a clip as an sRGB PNG; NoFrames when there is none.
 
-    The last frame is the last that is shown. Equal clips give equal bytes: a chained job is resumed with the same picture.
+    The last frame is the last that is shown. Equal clips give equal bytes: a resumed chain has the same picture.
     """
     marked = PngInfo()
     marked.add(b"sRGB", b"\0")
@@ -43,7 +43,7 @@ def take_frame(clip: bytes | BinaryIO, which: str) -> Image.Image:
         raise NoFrames("frames of clips need PyAV, which is not installed", hint=hint) from error
     found = None
     try:
-        with av.open(io.BytesIO(clip) if isinstance(clip, bytes) else clip) as container:
+        with av.open(io.BytesIO(clip) if isinstance(clip, bytes) else clip, "r") as container:
             for packet in container.demux(video=0):
                 try:
                     frames = packet.decode()
@@ -61,12 +61,12 @@ def take_frame(clip: bytes | BinaryIO, which: str) -> Image.Image:
 
 def as_picture(frame: "av.VideoFrame") -> Image.Image:
     """Return a decoded frame in RGB, its colours taken for what `colours_of` says."""
-    picture: Image.Image = frame.to_image(src_colorspace=colours_of(frame))
+    picture: Image.Image = frame.to_image(src_colorspace=colours_of(frame))  # type: ignore[no-untyped-call]
     return picture
 
 
 def colours_of(frame: "av.VideoFrame") -> str | None:
-    """Return the matrix of a frame that does not tell its own, as players guess it: by its height; None when it tells."""
+    """Return the matrix of a frame that does not tell its own, by its height, as players guess it; else None."""
     if frame.colorspace != _UNTOLD or frame.format.is_rgb:
         return None
     return _BT709 if frame.height > _LARGEST_SD_HEIGHT else _BT601

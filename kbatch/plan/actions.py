@@ -12,7 +12,6 @@ from typing import Any
 from kbatch.plan.jobs import Job
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
-
 _REPLACEABLE = (ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
 _SURPRISED = "was charged above its card's price: state the real one under `prices`"
 
@@ -157,9 +156,8 @@ def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> 
             return _after_failure(job, receipt, wishes)
         case ReceiptState.DONE | ReceiptState.DELIVERED_WRONG:
             if replaced:
-                cascaded = job.address in wishes.cascade
-                why = "bought again with its upstream (--cascade)" if cascaded else "bought again on purpose (--replace)"
-                return _render(job, why, replaces=True)
+                why = "with its upstream (--cascade)" if job.address in wishes.cascade else "on purpose (--replace)"
+                return _render(job, f"bought again {why}", replaces=True)
             return _reuse(job, receipt, past, made)
 
 

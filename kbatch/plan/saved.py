@@ -13,6 +13,7 @@ from kbatch.plan.actions import Action
 from kbatch.plan.plan import PLAN_VERSION, Plan, as_json
 from kbatch.plan.selection import Selection
 from kbatch.problems import StateUnreadable
+from kbatch.receipts.receipt import without_queries
 
 _BOUGHT = frozenset((Action.REUSE, Action.POLL, Action.DOWNLOAD, Action.UNKNOWN))
 
@@ -38,6 +39,7 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection) -
         "simulated": simulated,
         "selection": asdict(selection),
         "inputs": dict(plan.basis.inputs),
+        "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
     return {**as_json(plan), "bound": bound}
 
@@ -47,16 +49,21 @@ def is_saved_plan(data: bytes) -> bool:
     return data.lstrip()[:1] == b"{" and b'"plan_version"' in data
 
 
-def read_saved(data: bytes, name: str) -> Saved:
-    """Return the saved plan in a file; StateUnreadable when it is none, or of a newer version."""
+def read_document(data: bytes, name: str) -> dict[str, Any]:
+    """Return a plan's JSON, saved or only listed; StateUnreadable when it is none, or of a newer version."""
     try:
         document = json.loads(data)
     except ValueError as error:
         raise StateUnreadable(f"{name}: is no saved plan: {error}") from error
-    if document.get("plan_version") != PLAN_VERSION:
-        raise StateUnreadable(
-            f"{name}: has plan_version {document.get('plan_version')}, this kbatch reads {PLAN_VERSION}"
-        )
+    version = document.get("plan_version") if isinstance(document, dict) else None
+    if version != PLAN_VERSION:
+        raise StateUnreadable(f"{name}: has plan_version {version}, this kbatch reads {PLAN_VERSION}")
+    return dict(document)
+
+
+def read_saved(data: bytes, name: str) -> Saved:
+    """Return the saved plan in a file; StateUnreadable when it is none, or of a newer version."""
+    document = read_document(data, name)
     bound = document.get("bound")
     if not isinstance(bound, dict):
         hint = "`kbatch plan --out FILE` writes one that can be run"

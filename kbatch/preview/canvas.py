@@ -3,7 +3,6 @@
 The stage has the shape that most of the film's seconds have; pictures of another shape are letterboxed in it.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -37,10 +36,11 @@ def canvas_of(shapes: Iterable[tuple[Size, float]]) -> Canvas:
     >>> canvas_of([((1920, 1080), 5.0), ((16, 9), 5.0), ((9, 16), 8.0)])
     Canvas(width=960, stage=540, band=128)
     """
-    seconds: Counter[float] = Counter()
+    seconds: dict[float, float] = {}
     for (width, height), length in shapes:
-        seconds[round(width / height, 2)] += length
-    ratio = max(0.5, min(2.4, seconds.most_common(1)[0][0] if seconds else 16 / 9))
+        shape = round(width / height, 2)
+        seconds[shape] = seconds.get(shape, 0.0) + length
+    ratio = max(0.5, min(2.4, max(seconds, key=lambda shape: seconds[shape], default=16 / 9)))
     width, stage = (LONG_SIDE, _even(LONG_SIDE / ratio)) if ratio >= 1 else (_even(LONG_SIDE * ratio), LONG_SIDE)
     if abs(ratio - 1) < 0.2:
         width, stage = (_even(side * 0.75) for side in (width, stage))
@@ -56,7 +56,12 @@ def fitted(size: Size, stage: Size) -> Box:
     """
     scale = min(stage[0] / size[0], stage[1] / size[1])
     width, height = (max(2, min(_even(side * scale), most)) for side, most in zip(size, stage, strict=True))
-    return _even((stage[0] - width) / 2), _even((stage[1] - height) / 2), width, height
+    return centred((width, height), stage)
+
+
+def centred(size: Size, stage: Size) -> Box:
+    """Return where a picture that fits the stage stands in the middle of it, as large as it is."""
+    return _even((stage[0] - size[0]) / 2), _even((stage[1] - size[1]) / 2), *size
 
 
 def _even(length: float) -> int:

@@ -3,7 +3,6 @@
 Nothing of a prompt is left out: what does not fit is dealt out over pages, one after another while the clip is shown.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,8 +25,10 @@ _PLATES: dict[Tone, Colour] = {
 _ADDRESS = range(8, 19)
 _PROMPT = range(11, 18)
 _SMALL = 12.5
+_SMALLEST = 6.0
 _MARGIN = 20
 _EDGE = 12
+_HEAD = 28
 _STRIP = 4
 
 
@@ -43,7 +44,8 @@ class Place:
 
 def bands(cut: Cut, place: Place, canvas: Canvas) -> list[Image.Image]:
     """Return the bands of a cut, one a page of its prompt, each shown for an equal time."""
-    prompt = _set(" ".join(cut.prompt.split()) or "(no prompt)", (_room(canvas), _prompt_height(canvas)), typefaces()[0], _PROMPT)
+    text = " ".join(cut.prompt.split()) or "(no prompt)"
+    prompt = _set(text, (_room(canvas), _prompt_height(canvas)), typefaces()[0], _PROMPT)
     base = Image.new("RGB", (canvas.width, canvas.band), GROUND)
     _draw_head(base, cut)
     _draw_foot(base, cut, place)
@@ -51,7 +53,9 @@ def bands(cut: Cut, place: Place, canvas: Canvas) -> list[Image.Image]:
     return [_with_prompt(base, prompt, at, canvas) for at in range(len(prompt.pages))]
 
 
-def draw_lines(picture: Image.Image, at: tuple[float, float], width: float, lines: tuple[Line, ...], points: float) -> None:
+def draw_lines(
+    picture: Image.Image, at: tuple[float, float], width: float, lines: tuple[Line, ...], points: float
+) -> None:
     """Draw lines of text below each other, each at the side from which its script is read."""
     pen, face = ImageDraw.Draw(picture), typefaces()[0]
     for number, line in enumerate(lines):
@@ -79,11 +83,7 @@ def _room(canvas: Canvas) -> float:
 
 
 def _prompt_height(canvas: Canvas) -> float:
-    return canvas.band - _EDGE - _head_height() - _foot_height(canvas.width) - _STRIP - 14
-
-
-def _head_height() -> int:
-    return 28
+    return canvas.band - _EDGE - _HEAD - _foot_height(canvas.width) - _STRIP - 14
 
 
 def _foot_height(width: int) -> float:
@@ -112,12 +112,12 @@ def _draw_head(base: Image.Image, cut: Cut) -> None:
 
 def _with_prompt(base: Image.Image, prompt: Setting, at: int, canvas: Canvas) -> Image.Image:
     band = base.copy()
-    draw_lines(band, (_MARGIN, _EDGE + _head_height()), _room(canvas), prompt.pages[at], prompt.points)
+    draw_lines(band, (_MARGIN, _EDGE + _HEAD), _room(canvas), prompt.pages[at], prompt.points)
     if len(prompt.pages) > 1:
         mono = typefaces()[2]
         count = f"{at + 1}/{len(prompt.pages)}"
         left = base.width - _MARGIN - mono.width(count, 10)
-        mono.draw(ImageDraw.Draw(band), (left, _EDGE + _head_height() + _prompt_height(canvas) - 2), count, 10, QUIET)
+        mono.draw(ImageDraw.Draw(band), (left, _EDGE + _HEAD + _prompt_height(canvas) - 2), count, 10, QUIET)
     return band
 
 
@@ -136,15 +136,20 @@ def _draw_row(base: Image.Image, top: float, words: tuple[str, ...]) -> None:
     """Draw one or two texts on a row, the first at its left, the second at its right, as large as both fit."""
     pen, mono = ImageDraw.Draw(base), typefaces()[2]
     points, room = _SMALL, base.width - 2 * _MARGIN - 24 * (len(words) - 1)
-    while points > 6 and sum(mono.width(text, points) for text in words) > room:
+    while points > _SMALLEST and sum(mono.width(text, points) for text in words) > room:
         points -= 0.5
-    for text, left in zip(words, _lefts(words, points, base.width, mono), strict=False):
-        mono.draw(pen, (left, top), text, points, QUIET)
+    shown = [_shortened(text, room / len(words), points, mono) for text in words] if points <= _SMALLEST else words
+    mono.draw(pen, (_MARGIN, top), shown[0], points, QUIET)
+    for text in shown[1:]:
+        mono.draw(pen, (base.width - _MARGIN - mono.width(text, points), top), text, points, QUIET)
 
 
-def _lefts(words: tuple[str, ...], points: float, width: int, mono: Typeface) -> Iterator[float]:
-    yield _MARGIN
-    yield width - _MARGIN - mono.width(words[-1], points)
+def _shortened(text: str, room: float, points: float, face: Typeface) -> str:
+    if face.width(text, points) <= room:
+        return text
+    while text and face.width(text + "…", points) > room:
+        text = text[:-1]
+    return text + "…"
 
 
 def _draw_strip(base: Image.Image, place: Place) -> None:

@@ -5,7 +5,7 @@ Pictures come as (seconds from the clip's start, frame in YUV of the wanted size
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from PIL import Image
@@ -27,7 +27,7 @@ Shot = tuple[float, av.VideoFrame]
 
 def film(file: BinaryIO, stage: Size) -> Iterator[Shot]:
     """Yield the frames of a clip, as far as they can be decoded; av.FFmpegError when it is no film at all."""
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         began: float | None = None
@@ -47,7 +47,7 @@ def slate(clip: Clip, stage: Size) -> Iterator[Shot]:
 
 def film_poster(file: BinaryIO) -> Image.Image:
     """Return the frame in the middle of a clip; NoFrames when there is none."""
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         stream = container.streams.video[0]
         length = float((stream.duration or 0) * (stream.time_base or 0))
         container.seek(int(length / 2 / (stream.time_base or 1)), stream=stream)
@@ -74,7 +74,7 @@ def in_yuv(picture: Image.Image, size: Size) -> av.VideoFrame:
 
 def film_sound(file: BinaryIO) -> Iterator[bytes]:
     """Yield the sound of a clip, which begins with silence where its track begins late; nothing without a track."""
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]
@@ -92,7 +92,7 @@ def slate_sound(clip: Clip) -> Iterator[bytes]:
         yield from _resampled(beat(clip.seconds))
 
 
-def _decoded(packets: Iterator[av.Packet]) -> Iterator[object]:
+def _decoded(packets: Iterator["av.Packet[Any]"]) -> Iterator[object]:
     """Yield what can be decoded; a damaged packet is passed over, and a file that breaks off ends there."""
     while True:
         try:

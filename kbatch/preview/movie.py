@@ -12,7 +12,7 @@ from av.video.frame import PictureType
 from av.video.plane import VideoPlane
 from PIL import Image
 
-from kbatch.preview.canvas import Box, Canvas, fitted
+from kbatch.preview.canvas import Box, Canvas, centred
 from kbatch.preview.footage import BYTES_A_SAMPLE, RATE, Shot, in_yuv
 
 _X264 = {"preset": "veryfast", "crf": "22"}
@@ -137,7 +137,7 @@ class _Look:
         whole.paste(band, (0, canvas.stage))
         drawn = in_yuv(whole, whole.size)
         planes = tuple(
-            _pasted(bytes(plane.buffer_size), plane.line_size, part, (0, 0, plane.width, plane.height))
+            bytes(_pasted(bytes(plane.buffer_size), plane.line_size, part, (0, 0, plane.width, plane.height)))
             for plane, part in zip(_blank(canvas).planes, drawn.planes, strict=True)
         )
         return cls(planes=planes, canvas=canvas)
@@ -145,10 +145,10 @@ class _Look:
     def composed(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Return a frame with the picture, which fits the stage, in the middle of it."""
         whole = _blank(self.canvas)
-        box = fitted((picture.width, picture.height), (self.canvas.width, self.canvas.stage))
+        box = centred((picture.width, picture.height), (self.canvas.width, self.canvas.stage))
         for index, (plane, part) in enumerate(zip(whole.planes, picture.planes, strict=True)):
             left, top, width, height = (length // (2 if index else 1) for length in box)
-            plane.update(_pasted(self.planes[index], plane.line_size, part, (left, top, width, height)))
+            plane.update(bytes(_pasted(self.planes[index], plane.line_size, part, (left, top, width, height))))
         return whole
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from kbatch.preview.canvas import Canvas, fitted
 from kbatch.preview.captions import GROUND, INK, QUIET, draw_lines, draw_tag
-from kbatch.preview.cuts import Cut
+from kbatch.preview.cuts import Cut, Tone
 from kbatch.problems import Refused
 from kbatch.report.words import count
 from kbatch.simulator.fonts import typefaces
@@ -76,16 +76,17 @@ def compose(title: str, cuts: Sequence[Cut], posters: Iterator[Image.Image], can
     sheet = Image.new("RGB", grid.size, GROUND)
     bold = typefaces()[1]
     pen = ImageDraw.Draw(sheet)
-    bold.draw(pen, (_EDGE, _EDGE), _shortened(title, grid.size[0] - 2 * _EDGE, _TITLE, 1, bold=True)[0].text, _TITLE, INK)
+    room = grid.size[0] - 2 * _EDGE
+    bold.draw(pen, (_EDGE, _EDGE), _shortened(title, room, _TITLE, 1, bold=True)[0].text, _TITLE, INK)
     said = f"{count(len(cuts), 'clip')}  {sum(cut.seconds for cut in cuts):g} s  total {cuts[-1].total}"
-    draw_lines(sheet, (_EDGE, _EDGE + _TITLE * 1.5), grid.size[0] - 2 * _EDGE, (Line(text=said, quiet=True),), 14)
+    draw_lines(sheet, (_EDGE, _EDGE + _TITLE * 1.5), room, (Line(text=said, quiet=True),), 14)
     for number, (cut, poster) in enumerate(zip(cuts, posters, strict=True)):
         _draw_cell(sheet, grid, number, cut, poster)
     return sheet
 
 
 def packed(sheet: Image.Image, ending: str) -> bytes:
-    """Return the bytes of a sheet in the format of a file's ending; Refused when it is larger than that format holds."""
+    """Return the bytes of a sheet in the format of a file's ending; Refused when that format cannot hold it."""
     ending = ending.lower()
     if max(sheet.size) > _WIDEST[ending]:
         raise Refused("too-many-clips", f"WebP holds at most {_WIDEST[ending]:,} pixels a side", hint="write a .png")
@@ -104,7 +105,8 @@ def _draw_cell(sheet: Image.Image, grid: Grid, number: int, cut: Cut, poster: Im
     sheet.paste((0, 0, 0), (left, top, left + grid.width, top + grid.poster))
     x, y, wide, high = fitted(poster.size, (grid.width, grid.poster))
     sheet.paste(poster.convert("RGB").resize((wide, high), Image.Resampling.LANCZOS), (left + x, top + y))
-    draw_tag(sheet, left + grid.width - 6, top + grid.poster - grid.points * 1.5 - 6, cut, grid.points * 0.8)
+    if cut.tag != Tone.SIMULATED:
+        draw_tag(sheet, left + grid.width - 6, top + grid.poster - grid.points * 1.5 - 6, cut, grid.points * 0.8)
     _draw_caption(sheet, grid, (left + 10, top + grid.poster + 8), cut)
 
 

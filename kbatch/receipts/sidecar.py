@@ -1,8 +1,8 @@
 """The sidecar: what a clip is and where it comes from, in a file of its own beside it, for whoever gets the clip alone.
 
-It is written anew from the receipt whenever a clip comes to a place, so nothing is lost with it. `digitalSourceType` is a
-term of the IPTC's vocabulary (cv.iptc.org/newscodes/digitalsourcetype, read 2026-11-21): what a trained model has made,
-or, for a simulated clip, what an algorithm has drawn without one.
+It is written anew from the receipt whenever a clip comes to a place, so nothing is lost with it. `digitalSourceType` is
+a term of the IPTC's vocabulary (cv.iptc.org/newscodes/digitalsourcetype, read 2026-11-21): what a trained model has
+made, or, for a simulated clip, what an algorithm has drawn without one.
 """
 
 import json
@@ -54,3 +54,9 @@ def is_sidecar(data: bytes) -> bool:
     except ValueError:
         return False
     return isinstance(document, dict) and "sidecar_version" in document
+
+
+def same_sidecar(one: bytes, other: bytes) -> bool:
+    """Whether two sidecars say the same of a clip, whichever version of kbatch has written them."""
+    first, second = ({**json.loads(data), "kbatch": ""} for data in (one, other))
+    return first == second

@@ -11,15 +11,12 @@ from itertools import groupby
 from typing import Any
 
 from kbatch.report.accounts import Account, Report, count_states, dollars, jobs_of
-from kbatch.report.charts import Session, sessions
-from kbatch.report.pages import Parts, attributes_of, chart, charts_by_key, filters_of, render_page
+from kbatch.report.pages import Parts, attributes_of, filters_of, render_page
+from kbatch.report.report_charts import spending, timelines
 from kbatch.report.rows import Row, State
 from kbatch.report.run_markdown import ROLE_WORDS, STATE_WORDS, VERDICTS, took
-from kbatch.report.shares import slices
-from kbatch.report.words import count, span
+from kbatch.report.words import count
 
-_MOST_SESSIONS = 6
-_LANE = 14
 _PLACEHOLDER = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 9'%3E"
     "%3Crect width='16' height='9' fill='%23222529'/%3E%3Cpath d='M6.8 3v3l2.6-1.5z' fill='%237d838c'/%3E%3C/svg%3E"
@@ -43,7 +40,7 @@ def as_html(report: Report, clips: Mapping[str, Clip], parts: Parts) -> str:
     """Return the report as a page; `clips` are by output path, a clip that is not in it gets a placeholder."""
     rows = jobs_of(report)
     done = sum(row.state is State.DONE for row in rows)
-    times = sessions((*rows, *report.others))
+    shown, more = timelines(report)
     ended = f": {VERDICTS.get(report.outcome.exit_code, 'ended')}" if report.outcome else ""
     page = {
         "kicker": f"kbatch {'run' if report.outcome else 'report'}{ended}",
@@ -59,9 +56,9 @@ def as_html(report: Report, clips: Mapping[str, Clip], parts: Parts) -> str:
         "accounts": [_account(account) for account in report.accounts],
         "states": _states(count_states(rows)),
         "attention": [_attention(row) for row in rows if row.state not in (State.DONE, State.NOT_BOUGHT)][:50],
-        "charts": _charts(report),
-        "sessions": [_session(session) for session in times[:_MOST_SESSIONS]],
-        "more_sessions": _more(len(times) - _MOST_SESSIONS),
+        "charts": spending(report),
+        "sessions": shown,
+        "more_sessions": more,
         "filters": filters_of(rows, {row.state.value: STATE_WORDS[row.state] for row in rows}, "State"),
         "shots": [_shot(name, list(each), clips) for name, each in groupby(rows, key=lambda row: row.shot)],
         "others": [_other(row) for row in report.others],
@@ -103,58 +100,6 @@ def _states(counts: Mapping[State, int]) -> list[dict[str, Any]]:
 def _attention(row: Row) -> dict[str, str]:
     said = row.error or row.reason
     return {"state": row.state.value, "words": STATE_WORDS[row.state], "address": row.address, "said": said}
-
-
-def _charts(report: Report) -> list[dict[str, Any]]:
-    rows = (*report.rows, *report.others)
-    sides = {side: slices(rows, side) for side in ("model", "shot", "label", "axis")}
-    found = []
-    for account in report.accounts:
-        mine = {side: [part for part in parts if part.provider == account.provider] for side, parts in sides.items()}
-        if mine["model"]:
-            charts = [chart("by model and variant", mine["model"]), chart("by shot", mine["shot"])]
-            charts += charts_by_key((*mine["label"], *mine["axis"]))
-            told = _told(account)
-            found.append({"provider": account.provider, "unit": account.unit, "told": told, "charts": charts})
-    return found
-
-
-def _told(account: Account) -> str:
-    told = account.settlement
-    if told is None:
-        return ""
-    parts = [f"planned {told.planned:,}", f"reported {told.reported:,}"]
-    parts += [f"refunded {told.refunded:,}"] if told.refunded else []
-    parts += [f"unexplained {told.unexplained:,}"] if told.unexplained else []
-    parts += [f"{count(told.untold, 'job')} not told"] if told.untold else []
-    return ", ".join(parts)
-
-
-def _session(session: Session) -> dict[str, Any]:
-    seconds = round(session.seconds)
-    day = f"{session.began.day} {session.began:%B %Y, %H:%M:%S}"
-    words = f"{day}–{session.ended:%H:%M:%S} UTC, {count(len(session.spans), 'render')} in {span(seconds, seconds)}"
-    words += f", up to {session.lanes} at once" if session.lanes > 1 else ""
-    return {
-        "words": words,
-        "label": f"Timeline: {words}",
-        "height": session.lanes * _LANE + 6,
-        "spans": [
-            {
-                "state": each.row.state.value,
-                "start": each.start,
-                "width": each.width,
-                "top": each.lane * _LANE + 5,
-                "words": f"{each.row.address}: {STATE_WORDS[each.row.state]}, {took(each.row)}",
-            }
-            for each in session.spans
-        ],
-        "ticks": [f"{session.began + (session.ended - session.began) * quarter / 4:%H:%M:%S}" for quarter in range(5)],
-    }
-
-
-def _more(hidden: int) -> str:
-    return f"and {count(hidden, 'earlier session')}" if hidden > 0 else ""
 
 
 def _clock(moment: str) -> str:

@@ -9,7 +9,7 @@ from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share
 from kbatch.report.accounts import dollars
 from kbatch.report.pages import Parts, attributes_of, chart, charts_by_key, filters_of, render_page
-from kbatch.report.plan_markdown import Review, command_of, grouped, warnings_of, why
+from kbatch.report.review import Review, command_of, grouped, warnings_of, why
 from kbatch.report.rows import read_rows
 from kbatch.report.shares import Slice
 from kbatch.report.words import count, span

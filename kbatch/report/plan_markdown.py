@@ -3,37 +3,20 @@
 Above the folds stands what an approver has to know; every job stands below one. It fits a comment and finds it again.
 """
 
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from kbatch.plan.actions import Entry
+from kbatch.plan.differences import Field, differences, text_change
 from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share, Summary
+from kbatch.report import compare_markdown
 from kbatch.report.accounts import dollars
 from kbatch.report.markdown import Block, Table, code, marker, prose, quote, render
-from kbatch.report.words import amount, count, one_line, span
+from kbatch.report.review import Review, command_of, grouped, warnings_of
+from kbatch.report.words import amount, count, span
 
 _MOST_REASONS = 12
 _MOST_SHARES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
-    """What a reviewer is shown: the plan under the name its manifest was called by, and what stands against it.
-
-    `flags` are the words of the command line that chose these jobs, which a run needs too; `before` is the request that
-    an address had when it was last bought; `objections` are sentences, such as a ceiling that the plan passes.
-    """
-
-    plan: Plan
-    summary: Summary
-    name: str
-    flags: tuple[str, ...] = ()
-    before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    objections: tuple[str, ...] = ()
-    simulated: bool = False
 
 
 def as_markdown(review: Review, limit: int) -> str:
@@ -51,6 +34,8 @@ def _blocks(review: Review) -> Iterator[Block]:
     yield quote("Stop", (prose(said) for said in review.objections))
     rehearsal = ["this is a rehearsal: nothing real is bought"] if review.simulated else []
     yield quote("Look", (prose(said) for said in (*rehearsal, *warnings_of(review))))
+    if review.comparison is not None:
+        yield from compare_markdown.blocks(review.comparison)
     if plan.purchases:
         yield "### What is bought, and why"
         yield _reasons(plan.purchases)
@@ -109,47 +94,6 @@ def _left(left: int | None) -> str:
     return _number(left) if left is None or left >= 0 else f"**{-left:,} over**"
 
 
-def warnings_of(review: Review) -> Iterator[str]:
-    """Yield what a reviewer should look at, in sentences; names stand between backticks."""
-    plan = review.plan
-    yield from plan.basis.notes[:5]
-    for provider, total in plan.totals.items():
-        if total.unpriced:
-            yield f"{count(total.unpriced, 'job')} of {provider} without a known price: no total can be given"
-        if total.held:
-            yield f"{total.held:,} {total.unit} of {provider} are held by unknown outcomes: `kbatch reconcile`"
-    for found in review.summary.dearer[:5]:
-        more = f"{found.credits:,} credits more than `{found.cheaper}`"
-        yield f"`{found.parameter}` is `{found.default}` by default in {count(found.jobs, 'clip')}: {more}"
-    yield from _dropped(plan.entries)
-
-
-def _dropped(entries: Iterable[Entry]) -> Iterator[str]:
-    gathered: dict[tuple[str, str], list[str]] = {}
-    for entry in entries:
-        for name in entry.job.dropped:
-            gathered.setdefault((entry.job.model, name), []).append(entry.address)
-    for (model, name), addresses in list(gathered.items())[:5]:
-        yield f"`{model}` has no `{name}`: left out of {count(len(addresses), 'job')}, first `{addresses[0]}`"
-
-
-def why(entry: Entry) -> str:
-    """Return the reason of an entry without its own address, so that jobs with one reason are told once."""
-    return (
-        "the same request as another job, bought once"
-        if entry.shares
-        else entry.reason.replace(f"`{entry.address}`", "it")
-    )
-
-
-def grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Return the entries by their reason, the commonest first."""
-    groups: dict[str, list[Entry]] = {}
-    for entry in entries:
-        groups.setdefault(why(entry), []).append(entry)
-    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
-
-
 def _reasons(bought: Sequence[Entry]) -> Table:
     rows = tuple(
         (f"{len(group):,}", _credits(group), prose(reason), code(group[0].address))
@@ -176,22 +120,22 @@ def _credits(entries: Iterable[Entry]) -> str:
 
 
 def _changes(review: Review) -> Block:
-    """Return what differs from what was bought before under the same addresses, the same change told once."""
+    """Return what differs from what was bought before under the same addresses, the same change told once.
+
+    A text of which little is left stands there in full, as it was and as it is now.
+    """
     found: dict[tuple[str, str, str], list[str]] = {}
     for entry in review.plan.purchases:
-        earlier = review.before.get(entry.address)
-        if earlier is None:
-            continue
-        for name, one, other in differences(earlier, entry.job.request):
-            found.setdefault((name, one, other), []).append(entry.address)
+        for field in differences(review.before.get(entry.address, entry.job.request), entry.job.request):
+            found.setdefault(_change(field), []).append(entry.address)
     rows = tuple(
-        (code(name), code(one, 300), code(other, 300), f"{len(addresses):,}", code(addresses[0]))
-        for (name, one, other), addresses in sorted(found.items(), key=lambda item: (-len(item[1]), item[0][0]))
+        (code(words), code(one, 300), code(other, 300), f"{len(addresses):,}", code(addresses[0]))
+        for (words, one, other), addresses in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     )
     if not rows:
         return ""
     return Table(
-        head=("field", "was", "is now", "clips", "first"),
+        head=("change", "was", "is now", "clips", "first"),
         align="lllrl",
         rows=rows,
         fold=f"What changed since it was last bought: {count(len(rows), 'change')}",
@@ -199,20 +143,13 @@ def _changes(review: Review) -> Block:
     )
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield the fields in which two request bodies differ, with both values as words."""
-    for name in sorted({*before, *after}):
-        one, other = before.get(name), after.get(name)
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            yield from differences(one, other)
-        elif one != other:
-            yield name, _word(one), _word(other)
-
-
-def _word(value: object) -> str:
-    if value is None:
-        return "unset"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _change(field: Field) -> tuple[str, str, str]:
+    """Return a change in words, with both texts where the words do not tell them."""
+    words = field.words
+    if isinstance(field.before, str) and isinstance(field.after, str) and " " in field.before:
+        words = f"{field.name} {text_change(field.before, field.after)}"
+    whole = words == f"{field.name} rewritten"
+    return words, str(field.before) if whole else "", str(field.after) if whole else ""
 
 
 def _purchases(bought: Sequence[Entry]) -> Table:
@@ -276,9 +213,3 @@ def _approval(review: Review) -> str:
         return f"Digest {code(plan.digest)}"
     time = f"Expected time {span(*review.summary.seconds)}. "
     return f"{time}To agree to exactly this plan:\n\n```sh\n{command_of(review)}\n```"
-
-
-def command_of(review: Review) -> str:
-    """Return the command that agrees to exactly this plan."""
-    words = ("kbatch", "run", review.name, *review.flags, "--approve", review.plan.digest)
-    return one_line(shlex.join(words), 4000)

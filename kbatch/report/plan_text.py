@@ -51,9 +51,9 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
     for entry in entries:
         reason = "the same request as another job, bought once" if entry.shares else entry.reason
         groups.setdefault((entry.action.value, reason), []).append(entry)
-    longest = min(max(len(entry.address) for entry in entries), max(24, width - 40))
     models = min(max(len(_model(entry)) for entry in entries), 30)
     prices = max(len(_price(entry)) for entry in entries)
+    longest = min(max(len(entry.address) for entry in entries), max(24, width - 8 - models - prices))
     room = _MOST_ROWS if len(entries) > _MOST_ROWS else len(entries)
     for (action, reason), group in groups.items():
         money = f", {sum(entry.credits or 0 for entry in group):,} credits" if group[0].buys else ""

@@ -18,6 +18,7 @@ from kbatch.receipts.attempts import records_of
 from kbatch.receipts.audit import outside
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.receipt import Media, Output, Receipt, ReceiptState
+from kbatch.receipts.sidecar import ENDING as SIDECAR
 from kbatch.report.words import count
 
 _DELIVERED = (ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
@@ -139,9 +140,9 @@ def judge(expected: Sequence[Expected], seen: Seen | None) -> tuple[Verdict, ...
 
 
 def strays(paths: Iterable[str], known: Collection[str]) -> tuple[Verdict, ...]:
-    """Return the files, relative to the manifest, that no receipt knows."""
+    """Return the files, relative to the manifest, that no receipt knows, sidecars of known clips aside."""
     names = {_name(path) for path in known}
-    return tuple(_stray(path) for path in paths if _name(path) not in names)
+    return tuple(_stray(path) for path in paths if names.isdisjoint((_name(path), _name(path.removesuffix(SIDECAR)))))
 
 
 def _stray(path: str) -> Verdict:

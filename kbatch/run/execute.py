@@ -14,7 +14,7 @@ import anyio
 
 from kbatch.plan.actions import Action
 from kbatch.plan.consent import ConfirmedPlan
-from kbatch.problems import KbatchError
+from kbatch.problems import KbatchError, Unwritable
 from kbatch.receipts import state
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.journal import Journal, journal_path
@@ -65,10 +65,13 @@ async def execute(confirmed: ConfirmedPlan, scene: Scene, tell: Tell) -> Outcome
 
 
 def _first_known(group: BaseExceptionGroup[BaseException]) -> KbatchError | None:
+    """Return the error that matters in a group; a disk that refused the very first line is one too."""
     for error in group.exceptions:
         found = _first_known(error) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(found, KbatchError):
             return found
+        if isinstance(found, OSError):
+            return Unwritable.of(found)
     return None
 
 

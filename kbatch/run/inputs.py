@@ -1,7 +1,7 @@
 """Brings pictures to a provider: a local file is uploaded or written into the body, a chained frame is extracted first.
 
-An upload costs nothing and is no part of a job's identity; its URL is used again, by the run that resumes an interrupted
-one too, until shortly before it ends.
+An upload costs nothing and is no part of a job's identity; its URL is used again, by the run that resumes an
+interrupted one too, until shortly before it ends.
 """
 
 import base64

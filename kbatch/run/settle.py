@@ -61,9 +61,9 @@ async def _send_until_answered(
 
 async def _safe(run: Run, line: Line, receipt: Receipt) -> bool:
     """Whether a resend can only bring the first purchase to light, or make it: the same key, known, and all inputs."""
-    line.heard = None
+    before = line.heard
     await line.ask_balance()
-    theirs = line.their_time()
+    theirs = line.their_time() if line.heard is not before else None
     if theirs is None or not within_window(receipt.provider_time, theirs):
         return False
     if receipt.account is not None and line.account is not None and receipt.account != line.account:

@@ -10,7 +10,7 @@ import anyio
 
 from kbatch import __version__, files
 from kbatch.receipts.jsontext import write_json
-from kbatch.receipts.sidecar import ENDING, is_sidecar, sidecar_of
+from kbatch.receipts.sidecar import ENDING, is_sidecar, same_sidecar, sidecar_of
 from kbatch.run.context import Run
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
@@ -30,7 +30,7 @@ def sidecar_path(clip: Path) -> Path:
 async def write_sidecar(run: Run, errand: Errand) -> None:
     """Write the sidecar of a clip that lies at its place; one that says the same already stays as it is."""
     receipt = run.receipt(errand)
-    if receipt.output is None or not receipt.output.placed:
+    if receipt.output is None or not (receipt.output.placed and receipt.output.sha256):
         return
     document = sidecar_of(
         receipt, fingerprint=errand.fingerprint, address=errand.address, path=errand.output, kbatch=__version__
@@ -44,7 +44,7 @@ async def write_sidecar(run: Run, errand: Errand) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     before = _read(path)
-    if before is None or (before != data and is_sidecar(before)):
+    if before is None or (is_sidecar(before) and not same_sidecar(before, data)):
         files.write_atomic(path, data)
 
 

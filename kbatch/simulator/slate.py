@@ -34,7 +34,7 @@ _NO_PROMPT = "(no prompt)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The measures of a slate in pixels: the margin, the box that the prompt may fill; `scale` is 1 at a long side of 480."""
+    """The measures of a slate in pixels: its margin, the box that the prompt may fill; `scale` is 1 at 480 pixels."""
 
     width: int
     height: int

@@ -9,7 +9,7 @@ import random
 from tests.mortal import At, When, die
 from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig, doubles, use_backend
 
-KILLS = int(os.environ.get("KBATCH_KILLS", "120"))
+KILLS = int(os.environ.get("KBATCH_KILLS", "50"))
 BODY = f"""
 {AIMLAPI_PRICE}
 budget: {{max_credits: {{apiframe: 16, aimlapi: {2 * 5 * 262_500}}}}}
@@ -52,12 +52,8 @@ def _campaign(rig: Rig, seed: int) -> int:
         kills += die(rig, at, dice.choice(list(When)), dice.randrange(1, NUMBERS[at]))
         _check_money(rig, seed)
     rig.faults()
-    for _ in range(3):
-        code = rig.run().code
-        if code in (0, 4):
-            break
-    assert code in (0, 4), f"seed {seed}: exit {code}"
-    print(rig.run().err)
+    codes = [rig.run().code, rig.run().code]  # the second one buys what has failed by a fault of before
+    assert codes[-1] in (0, 4), f"seed {seed}: exit {codes}"
     _check_end(rig, seed)
     return kills
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -27,4 +28,11 @@ def rig(
 def both(request: pytest.FixtureRequest, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
     """Return a rig whose commands run on asyncio, and on trio."""
     use_backend(monkeypatch, str(request.param))
+    return rig
+
+
+@pytest.fixture
+def either(request: pytest.FixtureRequest, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Return a rig whose commands run on asyncio or on trio, by the test's name: for long tables, half on each."""
+    use_backend(monkeypatch, ("asyncio", "trio")[crc32(request.node.name.encode()) % 2])
     return rig

@@ -25,51 +25,51 @@ POLLS = (
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_download_that_goes_wrong_at_first(both: Rig, fault: str) -> None:
+def test_a_download_that_goes_wrong_at_first(either: Rig, fault: str) -> None:
     """A cut, shortened, misplaced or expired clip is fetched anew until it is whole; it is paid once."""
-    both.open({"fault": fault, "times": 1}, slow_s=0.05)
-    both.write(ONE)
-    said = both.run()
+    either.open({"fault": fault, "times": 1}, slow_s=0.05)
+    either.write(ONE)
+    said = either.run()
     assert said.code == 0, said.err
-    (charge,) = both.charges()
+    (charge,) = either.charges()
     assert charge["credits"] == 25
-    assert both.clips() == {"renders/one.mp4": both.receipt("one")["output"]["sha256"]}
-    assert both.leftovers() == []
-    assert both.bill()["warnings"] == []
+    assert either.clips() == {"renders/one.mp4": either.receipt("one")["output"]["sha256"]}
+    assert either.leftovers() == []
+    assert either.bill()["warnings"] == []
 
 
 @pytest.mark.parametrize("fault", ["truncated", "empty", "html", "download-404", "redirect-private"])
 @pytest.mark.parametrize(("body", "provider"), [(ONE, "apiframe"), (OTHER, "aimlapi")], ids=["apiframe", "aimlapi"])
-def test_a_clip_that_cannot_be_fetched_is_owed(rig: Rig, fault: str, body: str, provider: str) -> None:
+def test_a_clip_that_cannot_be_fetched_is_owed(either: Rig, fault: str, body: str, provider: str) -> None:
     """A clip that never comes whole is exit 1 and stays owed; `pull` fetches it later, and nothing is bought again."""
-    rig.open({"fault": fault, "at": "download"})
-    rig.write(body, provider=provider)
-    said = rig.run()
+    either.open({"fault": fault, "at": "download"})
+    either.write(body, provider=provider)
+    said = either.run()
     assert said.code == 1
     assert said.json["counts"]["owed"] == 1
-    assert rig.states() == {"one": "rendered"}
-    assert rig.clips() == {}
-    assert rig.run().code == 1
-    rig.faults()
-    assert rig.kbatch("pull").code == 0
-    assert rig.states() == {"one": "done"}
-    assert len(rig.charges()) == 1
-    assert rig.bill()["requests"]["submit"] == 1
+    assert either.states() == {"one": "rendered"}
+    assert either.clips() == {}
+    assert either.run().code == 1
+    either.faults()
+    assert either.kbatch("pull").code == 0
+    assert either.states() == {"one": "done"}
+    assert len(either.charges()) == 1
+    assert either.bill()["requests"]["submit"] == 1
 
 
 @pytest.mark.parametrize("fault", POLLS)
 @pytest.mark.parametrize(("body", "provider"), [(ONE, "apiframe"), (OTHER, "aimlapi")], ids=["apiframe", "aimlapi"])
-def test_a_poll_that_tells_nothing_is_asked_again(rig: Rig, fault: str, body: str, provider: str) -> None:
+def test_a_poll_that_tells_nothing_is_asked_again(either: Rig, fault: str, body: str, provider: str) -> None:
     """Transient trouble with a poll, and every shape of a result, changes nothing of what is bought."""
     only = {"result-string": "apiframe", "result-list": "apiframe", "video-list": "aimlapi"}
     if only.get(fault, provider) != provider:
         fault = "poll-404"
-    rig.open({"fault": fault, "times": 1 if "429" in fault else 2})
-    rig.write(body, provider=provider)
-    said = rig.run()
+    either.open({"fault": fault, "times": 1 if "429" in fault else 2})
+    either.write(body, provider=provider)
+    said = either.run()
     assert said.code == 0, said.err
-    assert rig.states() == {"one": "done"}
-    assert len(rig.charges()) == 1
+    assert either.states() == {"one": "done"}
+    assert len(either.charges()) == 1
 
 
 @pytest.mark.parametrize(

@@ -28,32 +28,32 @@ PRICE = 5 * 262_500
 
 
 @pytest.mark.parametrize("fault", [*AFTER_ACCEPTANCE, *BEFORE_ACCEPTANCE])
-def test_apiframe_is_asked_again_with_the_same_key(both: Rig, fault: str) -> None:
+def test_apiframe_is_asked_again_with_the_same_key(either: Rig, fault: str) -> None:
     """Whatever becomes of the first answer, the key brings the one purchase to light: charged once, delivered."""
-    both.open({"fault": fault, "at": "submit", "times": 1})
-    both.write(APIFRAME)
-    said = both.run()
+    either.open({"fault": fault, "at": "submit", "times": 1})
+    either.write(APIFRAME)
+    said = either.run()
     assert said.code == 0, said.err
-    assert [line["credits"] for line in both.charges()] == [4, 4]
-    assert both.states() == {"one": "done", "two": "done"}
-    assert doubles(both.charges()) == 0
-    assert both.bill()["requests"]["submit"] == 3
+    assert [line["credits"] for line in either.charges()] == [4, 4]
+    assert either.states() == {"one": "done", "two": "done"}
+    assert doubles(either.charges()) == 0
+    assert either.bill()["requests"]["submit"] == 3
 
 
 @pytest.mark.parametrize("fault", [*AFTER_ACCEPTANCE, *BEFORE_ACCEPTANCE])
-def test_aimlapi_is_never_sent_again(both: Rig, fault: str) -> None:
+def test_aimlapi_is_never_sent_again(either: Rig, fault: str) -> None:
     """One send without a readable answer is unknown: exit 4, no second send, now or in the next run."""
-    both.open({"fault": fault, "at": "submit", "times": 1})
-    both.write(OTHER, provider="aimlapi")
-    said = both.run()
+    either.open({"fault": fault, "at": "submit", "times": 1})
+    either.write(OTHER, provider="aimlapi")
+    said = either.run()
     assert said.code == 4, said.err
-    assert sorted(both.states().values()) == ["done", "unknown"]
-    assert both.bill()["requests"]["submit"] == 2
-    again = both.run()
+    assert sorted(either.states().values()) == ["done", "unknown"]
+    assert either.bill()["requests"]["submit"] == 2
+    again = either.run()
     assert again.code == 4
     assert again.json["counts"]["unknown"] == 1
-    assert both.bill()["requests"]["submit"] == 2
-    assert len(both.charges()) == (2 if fault in AFTER_ACCEPTANCE else 1)
+    assert either.bill()["requests"]["submit"] == 2
+    assert len(either.charges()) == (2 if fault in AFTER_ACCEPTANCE else 1)
 
 
 def test_unknown_credits_are_held_against_the_ceiling(rig: Rig) -> None:

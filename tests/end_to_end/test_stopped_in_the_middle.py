@@ -29,20 +29,20 @@ shots:
         pytest.param(OTHER, "aimlapi", "no-credits", id="aimlapi-403-out-of-credits"),
     ],
 )
-def test_a_provider_that_stops_the_run(both: Rig, body: str, provider: str, fault: str) -> None:
+def test_a_provider_that_stops_the_run(either: Rig, body: str, provider: str, fault: str) -> None:
     """After a refused key or the end of the credits nothing more is submitted, what runs is collected: exit 5."""
-    both.open({"fault": fault, "at": "submit", "match": "n3"})
-    both.write(body, provider=provider)
-    said = both.run()
+    either.open({"fault": fault, "at": "submit", "match": "n3"})
+    either.write(body, provider=provider)
+    said = either.run()
     assert said.code == 5, said.err
     counts = said.json["counts"]
-    assert counts["done"] == len(both.charges()) < 5
+    assert counts["done"] == len(either.charges()) < 5
     assert counts["failed"] == 1
     assert counts["done"] + counts["failed"] + counts.get("skipped", 0) == 5
-    assert both.bill()["requests"]["submit"] == counts["done"] + 1
-    both.faults()
-    assert both.run().code == 0
-    assert len(both.charges()) == 5
+    assert either.bill()["requests"]["submit"] == counts["done"] + 1
+    either.faults()
+    assert either.run().code == 0
+    assert len(either.charges()) == 5
 
 
 def test_moderation_ends_one_job(both: Rig) -> None:
@@ -115,20 +115,20 @@ def test_a_ceiling_is_held_when_charges_surprise(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("fault", ["fail", "fail-moderation", "cancelled"])
-def test_a_failed_render_is_refunded_and_bought_anew(both: Rig, fault: str) -> None:
+def test_a_failed_render_is_refunded_and_bought_anew(either: Rig, fault: str) -> None:
     """A job that fails costs nothing; the next run buys a second attempt under a new key."""
-    both.open({"fault": fault, "match": "n3", "times": 1})
-    both.write(FIVE)
-    said = both.run()
+    either.open({"fault": fault, "match": "n3", "times": 1})
+    either.write(FIVE)
+    said = either.run()
     assert said.code == 1
     assert said.json["credits"]["apiframe"] == {"planned": 20, "reported": 16, "refunded": 4, "unexplained": 0}
-    again = both.run()
+    again = either.run()
     assert again.code == 0, again.err
     assert again.json["counts"]["done"] == 1
-    assert both.receipt("shot[n=n3]")["attempt"] == 2
-    totals = both.bill()["totals"]["apiframe"]
+    assert either.receipt("shot[n=n3]")["attempt"] == 2
+    totals = either.bill()["totals"]["apiframe"]
     assert totals == {"charged": 24, "refunded": 4}
-    assert len({line["idempotency_key"] for line in both.charges()}) == 6
+    assert len({line["idempotency_key"] for line in either.charges()}) == 6
 
 
 def test_failures_bound_what_is_submitted(rig: Rig) -> None:

@@ -48,7 +48,7 @@ def compare(manifest: Path, text: str, config: pytest.Config) -> None:
 def test_a_bad_manifest_is_told_what_is_wrong(
     manifest: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
-    """What `kbatch check` prints for a bad example is, to the letter, what was read and accepted; errors exit with 2."""
+    """What `kbatch check` prints for a bad example is to the letter what was accepted; errors exit with 2."""
     monkeypatch.chdir(manifest.parent)
     ended = CliRunner().invoke(command, [manifest.name, *arguments_of(manifest)], standalone_mode=False)
     assert ended.exception is None

@@ -71,7 +71,7 @@ def test_a_label_is_the_slug_of_a_value_or_of_its_naming_field(value: object, ex
 
 @given(st.text(min_size=1))
 def test_any_address_is_a_portable_file_name(text: str) -> None:
-    """Whatever an address holds, its file name is portable and not too long; Windows' own words and empty ones aside."""
+    """Whatever an address holds, its file name is portable and not too long."""
     name = file_name(f"shot[axis={text}]@2")
     assert len(name.encode()) <= 160
     assert output_fault(f"{name}.mp4") is None

@@ -54,7 +54,7 @@ def test_include_extends_and_adds_as_github_documents() -> None:
 
 
 def test_exclude_removes_partial_matches_as_github_documents() -> None:
-    """Of the documented twelve combinations the one named in full and the two that a partial rule matches are left out."""
+    """Of the documented twelve combinations the one named in full and the two of a partial rule are left out."""
     versions = matrix(
         {"os": ["macos-latest", "windows-latest"], "version": [12, 14, 16], "environment": ["staging", "production"]},
         exclude=[

@@ -27,7 +27,7 @@ MEANT = {
     "dot": (".", "."),
     "minus": ("-", "-"),
     "word-that-begins-with-t": ("true-blue", "true-blue"),
-    "fullwidth-digits": ("１２", "１２"),
+    "fullwidth-digits": ("\uff11\uff12", "\uff11\uff12"),
     "zero": ("0", 0),
     "integer": ("5", 5),
     "negative": ("-5", -5),

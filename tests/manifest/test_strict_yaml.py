@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -126,9 +127,7 @@ def test_aliases_that_multiply_are_refused() -> None:
     """Ten names that each repeat the one before ten times are a bomb, told once, where the limit is passed."""
     names = "abcdefghi"
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [
-        f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in zip(names, names[1:], strict=False)
-    ]
+    lines += [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in pairwise(names)]
     (problem,) = problems_of("\n".join(lines).encode())
     assert problem.code == "alias-bomb"
     assert f"{ALIAS_LIMIT:,}" in problem.message
@@ -203,6 +202,7 @@ def test_a_word_is_found_inside_the_braces_first() -> None:
     assert (mark.line, mark.column, mark.width) == (6, 13, 5)
     assert document.mark_word(("shots", 0, "prompt"), "ridge").line == 5
     assert document.mark_word(("shots", 0, "prompt"), "nowhere") == document.mark(("shots", 0, "prompt"))
+    assert document.mark_word(("name",), "hero") == document.mark(("name",))
 
 
 def test_a_line_of_a_literal_block_has_its_place() -> None:
@@ -239,8 +239,9 @@ def test_a_source_finds_words_across_lines() -> None:
 
 
 PIECES = st.sampled_from(
-    ["a", "b", ": ", "- ", "\n", "  ", "\t", "[", "]", "{", "}", ",", "&a ", "*a", "!", "!!int ", "|", ">", "'", '"', "#",
-     "%", "---", "...", "?", "<<", "{{ x }}", "16:9", "~", ".inf", "0x", "é", "東", "\u2028", "\\x", "@", "`", "1e9999"]
+    ["a", "b", ": ", "- ", "\n", "  ", "\t", "[", "]", "{", "}", ",", "&a ", "*a", "!", "!!int ", "|", ">", "'", '"',
+     "#", "%", "---", "...", "?", "<<", "{{ x }}", "16:9", "~", ".inf", "0x", "é", "東", "\u2028", "\\x", "@", "`",
+     "1e9999"]
 )  # fmt: skip
 BOUNDED = settings(max_examples=300, deadline=timedelta(seconds=20))
 

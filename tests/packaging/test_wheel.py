@@ -38,6 +38,9 @@ def test_the_wheel_holds_schemas_cards_and_the_typing_marker(wheel: Path) -> Non
     expected = {f"kbatch/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "schemas").rglob("*.json")}
     assert expected <= inside
     assert {"kbatch/py.typed", "kbatch/schemas/__init__.py"} <= inside
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "kbatch" / "report" / "page").iterdir()}
+    assert pages
+    assert pages <= inside
 
 
 def test_the_wheel_works_from_another_directory(wheel: Path, tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from html.parser import HTMLParser
 
 from markdown_it import MarkdownIt
 
-ALLOWED = frozenset(
-    ("h2", "h3", "p", "strong", "code", "pre", "blockquote", "br", "table", "thead", "tbody", "tr", "th", "td")
-    + ("details", "summary")
-)
+ALLOWED = frozenset((
+    "h2", "h3", "p", "strong", "code", "pre", "blockquote", "br", "table", "thead", "tbody", "tr", "th", "td",
+    "details", "summary",
+))  # fmt: skip
 """The tags that kbatch's Markdown makes; a link, a picture or a script is none of them."""
 
 

@@ -1,4 +1,4 @@
-"""Plans and receipts for tests of reports: a manifest's text becomes jobs, and receipts as a run would have left them."""
+"""Plans for tests of reports: a manifest's text becomes jobs, with receipts as a run would have left them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from kbatch.plan.plan import Basis, Plan, build_plan
 from kbatch.plan.summary import summarize
 from kbatch.receipts.lockfile import Entry, Lockfile
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
-from kbatch.report.plan_markdown import Review
+from kbatch.report.review import Review
 
 HEAD = "kbatch: 1\nname: solstice\nprovider: apiframe\n"
 CITIES = """\

@@ -81,7 +81,13 @@ ROWS = (
     row("twin", shares="hero[city=oslo]", planned=0, reported=None, spent=0),
 )
 OTHERS = (
-    row("hero[city=oslo]", role=Role.EARLIER, job_id="job-0", submitted_at="2026-11-20T08:00:00Z", output="renders/.kept/1.mp4"),
+    row(
+        "hero[city=oslo]",
+        role=Role.EARLIER,
+        job_id="job-0",
+        submitted_at="2026-11-20T08:00:00Z",
+        output="renders/.kept/1.mp4",
+    ),
     row("gone", role=Role.ORPHAN, spent=None, planned=None, reported=None, submitted_at=None, finished_at=None),
 )
 

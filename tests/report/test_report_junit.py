@@ -120,7 +120,11 @@ def outcome(**changes: object) -> Outcome:
         {"surprises": ("kling-2.6 5s charged 30, quoted 15",)},
         {"problems": ("the lockfile cannot be written",)},
         {"interrupted": True},
-        {"credits": {"apiframe": Settlement(planned=15, reported=30, refunded=0, unexplained=15, differing=1, untold=0)}},
+        {
+            "credits": {
+                "apiframe": Settlement(planned=15, reported=30, refunded=0, unexplained=15, differing=1, untold=0)
+            }
+        },
     ],
     ids=["stopped", "surprise", "problem", "interrupted", "unexplained"],
 )

@@ -1,4 +1,4 @@
-"""Markdown for pull requests: hostile text stays text, a page fits its limit, and a reviewer sees what matters first."""
+"""Markdown for pull requests: hostile text stays text, a page fits its limit, what matters comes first."""
 
 import re
 from pathlib import Path
@@ -15,6 +15,14 @@ from kbatch.report.markdown import COMMENT_LIMIT, Table, code, marker, prose, re
 from kbatch.run.outcome import End, Outcome
 
 GITHUB_LIMIT = 65_536
+UNPRICED = """\
+shots:
+  - id: a
+    provider: aimlapi
+    model: kling-video/v2.1/pro/image-to-video
+    prompt: x
+    params: {image_url: "https://pictures.example/a.png"}
+"""
 
 
 def size(text: str) -> int:
@@ -152,22 +160,23 @@ def test_unknown_prices_and_outcomes_give_no_total(tmp_path: Path) -> None:
     unknown = receipt_of(job, ReceiptState.UNKNOWN, job_id=None, output=None)
     text = plan_markdown.as_markdown(review_of(plan_of(manifest, {job.fingerprint: unknown})), 60_000)
     assert "15 credits of apiframe are held by unknown outcomes" in text
-    unpriced = loaded(tmp_path, "shots:\n  - id: a\n    provider: aimlapi\n    model: kling-video/v2.1/pro/image-to-video\n"
-                      "    prompt: x\n    params: {image_url: 'https://pictures.example/a.png'}\n")  # fmt: skip
+    unpriced = loaded(tmp_path, UNPRICED)
     text = plan_markdown.as_markdown(review_of(plan_of(unpriced, {})), 60_000)
     assert "| `aimlapi` | 0 + 1 unpriced | unknown |" in text
     assert "no total can be given" in text
 
 
-def test_a_changed_prompt_shows_what_it_was_and_is(tmp_path: Path) -> None:
-    """A reviewer reads both texts of a change in the page, and equal changes are told once."""
+def test_changes_are_told_field_by_field(tmp_path: Path) -> None:
+    """A reviewer reads what changed, the same change once; of a rewritten prompt both texts stand there."""
     before = loaded(tmp_path)
     renders = {job.fingerprint: receipt_of(job) for job in before.jobs}
-    after = loaded(tmp_path, CITIES.replace("slow dolly in", "fast pan").replace("duration: 5", "duration: 10"))
+    body = CITIES.replace("slow dolly in", "fast pan").replace("duration: 5", "duration: 10")
+    after = loaded(tmp_path, body.replace("a card on slate", "nothing but snow, as far as one sees"))
     requests = {receipt.address: receipt.request for receipt in renders.values()}
     text = plan_markdown.as_markdown(review_of(plan_of(after, renders), before=requests), 60_000)
-    assert "| `prompt` | `a ridge above Oslo, slow dolly in` | `a ridge above Oslo, fast pan` | 2 |" in text
-    assert "| `duration` | `5` | `10` | 4 |" in text
+    assert "| `prompt “slow dolly in” → “fast pan”` | – | – | 4 | `hero[city=lisbon]` |" in text
+    assert "| `duration 5 → 10` | – | – | 4 | `hero[city=lisbon]` |" in text
+    assert "| `prompt rewritten` | `a card on slate` | `nothing but snow, as far as one sees` | 1 | `card` |" in text
 
 
 def test_a_hostile_plan_stays_a_plan(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@
     hideEmpty("[data-request]");
     hideEmpty("[data-shot-section]");
     none.hidden = count > 0 || takes.length === 0;
-    const things = count === 1 ? shown.dataset.thing : shown.dataset.things;
+    const things = takes.length === 1 ? shown.dataset.thing : shown.dataset.things;
     const of = count === takes.length ? "" : ` of ${takes.length.toLocaleString("en")}`;
     shown.textContent = `${count.toLocaleString("en")}${of} ${things}, ${credits.toLocaleString("en")} credits`;
     return values;

@@ -1,0 +1,75 @@
+"""Stopping: what a soft and a hard stop end at once, and what they wait for."""
+
+import anyio
+import pytest
+
+from kbatch.run.stops import Stopping
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_soft_stop_ends_waits_before_a_submit_only() -> None:
+    """A long wait before a send ends; blocks go on."""
+    stopping = Stopping()
+    went_on = []
+
+    async def block() -> None:
+        with stopping.block():
+            await anyio.sleep(0.01)
+            went_on.append(True)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stopping.pause, 600.0)
+            tasks.start_soon(block)
+            await anyio.sleep(0)
+            stopping.softly()
+    assert went_on == [True]
+    assert stopping.soft
+    assert not stopping.hard
+
+
+async def test_a_hard_stop_ends_blocks_and_gives_sends_a_moment() -> None:
+    """A block ends at once; an answer that comes within the grace is still had, one that does not is given up."""
+    stopping = Stopping()
+    had, given_up, ended = [], [], []
+
+    async def answer(seconds: float, into: list[bool]) -> None:
+        with anyio.CancelScope(shield=True):
+            with stopping.send():
+                await anyio.sleep(seconds)
+                into.append(True)
+
+    async def block() -> None:
+        with stopping.block():
+            await anyio.sleep_forever()
+        ended.append(True)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer, 0.02, had)
+            tasks.start_soon(answer, 60.0, given_up)
+            tasks.start_soon(block)
+            await anyio.sleep(0)
+            stopping.now(grace_s=0.2)
+    assert (had, given_up, ended) == ([True], [], [True])
+
+
+async def test_after_a_hard_stop_nothing_begins() -> None:
+    """A block and a send that come too late end where they would first wait."""
+    stopping = Stopping()
+    stopping.now()
+    begun = []
+    for late in (stopping.block, stopping.send):
+        with late():
+            await anyio.sleep(0.01)
+            begun.append(late)
+    assert begun == []
+
+
+async def test_a_disk_in_trouble_stops_softly() -> None:
+    """Nothing more is submitted, and nobody has asked for a stop."""
+    stopping = Stopping()
+    stopping.trouble()
+    assert stopping.soft
+    assert not stopping.asked
