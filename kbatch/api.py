@@ -18,7 +18,8 @@ from pathlib import Path
 import anyio
 
 from kbatch.files import Lock
-from kbatch.loading import Loaded, Options, load_manifest
+from kbatch.loading import Loaded, Options
+from kbatch.loading import load as load_manifest
 from kbatch.plan.ceilings import read_ceilings
 from kbatch.plan.consent import Given, Terms, confirm
 from kbatch.plan.plan import Plan

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kbatch.files import MEBIBYTE, read_if_there
 from kbatch.git_tree import Revision, open_revision
-from kbatch.load import MOST_BYTES, Options, Understood, understand
+from kbatch.loading import MOST_BYTES, Options, Understood, understand
 from kbatch.plan.actions import Entry, Past, Wishes, decide
 from kbatch.plan.compare import Comparison, compare, make_comparison
 from kbatch.plan.plan import Plan

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kbatch import files
 from kbatch.conflicts import INDEX, Conflict, find_conflict
-from kbatch.load import load_catalog
+from kbatch.loading import load_catalog
 from kbatch.prepare import lock_path
 from kbatch.problems import Invalid, Problem, StateUnreadable
 from kbatch.receipts.audit import audit

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kbatch import files
-from kbatch.load import Loaded
+from kbatch.loading import Loaded
 from kbatch.plan.actions import Past, Wishes, decide
 from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Basis, Plan, build_plan, first_purchases

@@ -5,7 +5,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from kbatch.files import read_if_there, write_atomic
-from kbatch.load import Loaded
+from kbatch.loading import Loaded
 from kbatch.plan.plan import Plan
 from kbatch.plan.saved import Move, Saved, is_saved_plan, moves, read_saved, to_save
 from kbatch.plan.selection import Selection

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kbatch.files import read_bytes
-from kbatch.load import Loaded
+from kbatch.loading import Loaded
 from kbatch.problems import Invalid, Problem, Refused
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt

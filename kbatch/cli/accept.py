@@ -14,7 +14,7 @@ import click
 from kbatch.cli.options import format_choice, max_jobs, state
 from kbatch.console import say
 from kbatch.files import Lock
-from kbatch.load import DEFAULT_MANIFEST, Options, load
+from kbatch.loading import DEFAULT_MANIFEST, Options, load
 from kbatch.plan.acceptance import Acceptance, accept
 from kbatch.plan.selection import Selection
 from kbatch.prepare import load_state, lock_path, lockfile_path, make_plan

@@ -16,7 +16,7 @@ import click
 from kbatch import console, github
 from kbatch.cli.outputs import write_output
 from kbatch.files import size_of
-from kbatch.load import Loaded
+from kbatch.loading import Loaded
 from kbatch.plan.plan import Plan
 from kbatch.prepare import load_state
 from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem

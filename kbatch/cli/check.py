@@ -8,7 +8,7 @@ import click
 from kbatch import __version__
 from kbatch.cli.options import format_choice, max_jobs, profile
 from kbatch.github import active, from_root
-from kbatch.load import DEFAULT_MANIFEST, Options, load, load_catalog
+from kbatch.loading import DEFAULT_MANIFEST, Options, load, load_catalog
 from kbatch.problems import ExitCode, Invalid, Problem
 from kbatch.report import codes, diagnostics, github, sarif
 

@@ -10,7 +10,7 @@ from kbatch import console
 from kbatch.cli.options import read_selection
 from kbatch.cli.run import collect_outcome, report
 from kbatch.files import Lock
-from kbatch.load import Loaded, Options, load
+from kbatch.loading import Loaded, Options, load
 from kbatch.plan.actions import Action, Entry
 from kbatch.plan.ceilings import Ceilings
 from kbatch.plan.consent import Terms, confirm

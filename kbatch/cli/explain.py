@@ -8,7 +8,7 @@ import click
 
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.console import make_console, say
-from kbatch.load import Options, load
+from kbatch.loading import Options, load
 from kbatch.plan.selection import Selection
 from kbatch.prepare import load_state, lockfile_path, make_plan
 from kbatch.report import explain, explain_text

@@ -6,7 +6,7 @@ import click
 
 from kbatch.console import say
 from kbatch.files import write_new
-from kbatch.load import DEFAULT_MANIFEST
+from kbatch.loading import DEFAULT_MANIFEST
 from kbatch.problems import Invalid, Problem
 
 _EXAMPLES = """\b

@@ -8,7 +8,7 @@ import click
 from kbatch.cli.options import format_choice
 from kbatch.console import say
 from kbatch.files import names_in, read_if_there
-from kbatch.load import load_catalog
+from kbatch.loading import load_catalog
 from kbatch.lockfiles import merge_files, write_merged
 from kbatch.merge_driver import install
 from kbatch.problems import ExitCode, Problem, StateUnreadable

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from kbatch.load import DEFAULT_MANIFEST
+from kbatch.loading import DEFAULT_MANIFEST
 from kbatch.plan.selection import Selection
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -12,7 +12,7 @@ from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
 from kbatch.cli.reviewing import make_review, show_review
 from kbatch.earlier import Asked, compare_to
-from kbatch.load import Options, load
+from kbatch.loading import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_json
 from kbatch.plan.saved import Saved

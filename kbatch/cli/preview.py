@@ -9,7 +9,7 @@ import click
 from kbatch import console
 from kbatch.cli.options import choice, manifest, max_jobs, read_selection, state
 from kbatch.files import size_of
-from kbatch.load import Loaded, Options, load
+from kbatch.loading import Loaded, Options, load
 from kbatch.manifest.outputs import same_file
 from kbatch.plan.selection import Selection, choose
 from kbatch.prepare import load_state, lockfile_path

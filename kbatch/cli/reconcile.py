@@ -7,7 +7,7 @@ import click
 
 from kbatch.cli.collecting import collect, load_manifest
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
-from kbatch.load import Loaded
+from kbatch.loading import Loaded
 from kbatch.plan.actions import Action
 from kbatch.problems import Invalid, Problem, did_you_mean
 from kbatch.receipts import state as states

@@ -12,7 +12,7 @@ from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.cli.outputs import STDOUT, page_parts, url_from, write_output
 from kbatch.files import read_bytes, size_of
-from kbatch.load import Loaded, Options, load
+from kbatch.loading import Loaded, Options, load
 from kbatch.media.posters import can_make_posters, make_poster
 from kbatch.plan.selection import Selection
 from kbatch.prepare import load_state, lockfile_path, make_plan

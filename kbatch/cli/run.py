@@ -15,7 +15,7 @@ from kbatch.cli.aftermath import Aftermath, worst
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, read_selection, selection, state
 from kbatch.events_file import EventsFile
 from kbatch.files import Lock
-from kbatch.load import Loaded, Options, load
+from kbatch.loading import Loaded, Options, load
 from kbatch.plan.ceilings import read_ceilings
 from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
 from kbatch.plan.saved import Saved, left_of

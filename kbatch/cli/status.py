@@ -10,7 +10,7 @@ import click
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.console import say
 from kbatch.files import size_of
-from kbatch.load import Options, load
+from kbatch.loading import Options, load
 from kbatch.prepare import load_state, lockfile_path
 from kbatch.report import status
 from kbatch.report.words import harmless

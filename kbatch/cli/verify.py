@@ -11,7 +11,7 @@ import click
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.console import say
 from kbatch.files import examine, files_below, names_in, read_if_there, sha256_of, size_of
-from kbatch.load import Loaded, Options, load
+from kbatch.loading import Loaded, Options, load
 from kbatch.media.mp4 import probe
 from kbatch.prepare import load_state, lockfile_path
 from kbatch.problems import ExitCode, StateUnreadable

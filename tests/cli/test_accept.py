@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kbatch.load import load
+from kbatch.loading import load
 from kbatch.plan.jobs import Job
 from kbatch.prepare import lock_path
 from kbatch.receipts.journal import journal_path, read_journal

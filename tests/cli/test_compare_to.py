@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from kbatch.files import packaged
-from kbatch.load import load
+from kbatch.loading import load
 from kbatch.receipts.lockfile import Entry, Lockfile, serialize
 from tests.git_repository import Repository
 from tests.plan.conftest import receipt_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kbatch.load import Options, load
+from kbatch.loading import Options, load
 
 Run = Callable[..., Any]
 Golden = Callable[[str, Any], None]

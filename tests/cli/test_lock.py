@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kbatch.load import load
+from kbatch.loading import load
 from kbatch.merge_driver import driver
 from kbatch.plan.jobs import Job
 from kbatch.receipts.attempts import records_of

@@ -15,7 +15,7 @@ from kbatch.receipts.events import Event
 from tests.mortal import At, When, die
 from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig, doubles, history, journal
 
-FAST = "defaults: {model: kling-3.0, params: {duration: 3, aspect_ratio: 1:1, mode: standard, generate_audio: false}}"
+FAST = "defaults: {model: kling-3.0, params: {duration: 3, aspect_ratio: 16:9, mode: standard, generate_audio: false}}"
 PRICE = 9
 CHAIN = f"""{FAST}
 shots:
@@ -25,10 +25,16 @@ shots:
 THREE = CHAIN + """  - {id: third, prompt: three, params: {start_image: "{{ last_frame('second') }}"}}\n"""
 
 
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let kbatch's own waits be shorter still than a rehearsal's: a chain waits for each of its links."""
+    monkeypatch.setattr("kbatch.run.lines.poll_scale", lambda _text, *, loopback: 0.0001 if loopback else 1.0)
+
+
 @pytest.fixture
 def chain(rig: Rig) -> Rig:
     """Return a rig whose clips are real."""
-    rig.open(clips=True)
+    rig.open(clips=True, latency_s=0.0)
     return rig
 
 

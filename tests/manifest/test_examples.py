@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kbatch.cli.check import command
-from kbatch.load import Options, load, load_catalog
+from kbatch.loading import Options, load, load_catalog
 from kbatch.plan.jobs import Job
 from kbatch.report import codes
 

@@ -3,7 +3,7 @@
 import pytest
 from small_manifests import MANIFEST, SHOT, document_of
 
-from kbatch.load import load_catalog
+from kbatch.loading import load_catalog
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.form import check_form
 from kbatch.manifest.shape_parts import PROVIDERS

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from kbatch.catalog.bodies import parameters_of
-from kbatch.load import Loaded, Options, load, load_catalog
+from kbatch.loading import Loaded, Options, load, load_catalog
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 MANIFESTS = sorted(FOLDER.glob("*.yaml"))

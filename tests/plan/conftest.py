@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.load import Loaded, Options, load
+from kbatch.loading import Loaded, Options, load
 from kbatch.plan.actions import Entry, Past, Wishes, decide
 from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Basis, Plan, build_plan

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kbatch.load import Loaded
+from kbatch.loading import Loaded
 from kbatch.problems import Hit, Problem
 
 Campaign = Callable[..., Loaded]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.load import Loaded, Options, load
+from kbatch.loading import Loaded, Options, load
 
 Campaign = Callable[..., Loaded]
 

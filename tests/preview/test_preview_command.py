@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from kbatch.cli import main
-from kbatch.load import load
+from kbatch.loading import load
 
 ROOT = Path(__file__).resolve().parents[2]
 TWO = """\

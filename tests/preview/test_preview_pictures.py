@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from kbatch.load import Loaded
+from kbatch.loading import Loaded
 from kbatch.preview.orders import shape_of
 from kbatch.preview.pictures import Pictures
 from kbatch.receipts.receipt import Output

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kbatch.catalog.identity import canonical
-from kbatch.load import Options, load
+from kbatch.loading import Options, load
 from kbatch.manifest.document import Document, read_document
 from kbatch.problems import Invalid, Problem
 from kbatch.report import diagnostics, github

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.load import load, load_catalog
+from kbatch.loading import load, load_catalog
 from kbatch.problems import Hit, Invalid
 
 LARGE = """\

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from kbatch.load import Loaded, Options, load
+from kbatch.loading import Loaded, Options, load
 from kbatch.plan.actions import Past, Wishes, decide
 from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Basis, Plan, build_plan

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kbatch.load import load_catalog
+from kbatch.loading import load_catalog
 from kbatch.plan import lint
 from kbatch.report.codes import meanings
 

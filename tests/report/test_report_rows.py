@@ -8,7 +8,7 @@ import pytest
 from report_plans import CITIES, loaded, lockfile_of, plan_of, receipt_of
 from report_samples import row
 
-from kbatch.load import Loaded
+from kbatch.loading import Loaded
 from kbatch.plan.plan import charged
 from kbatch.receipts.lockfile import Entry
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState

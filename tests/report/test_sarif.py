@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kbatch.load import load_catalog
+from kbatch.loading import load_catalog
 from kbatch.problems import Hit, Mark, Problem, Severity
 from kbatch.report import codes, sarif
 
