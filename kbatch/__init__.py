@@ -13,8 +13,8 @@ import kbatch.run
 
 if TYPE_CHECKING:
     from kbatch.api import load as load
-    from kbatch.api import plan as plan  # type: ignore[assignment]
-    from kbatch.api import run as run  # type: ignore[assignment]
+    from kbatch.api import plan as plan
+    from kbatch.api import run as run
 else:
 
     def load(*args: Any, **options: Any) -> Any:

@@ -103,9 +103,7 @@ def make_plan(
     )
 
 
-def _replacing(
-    named: frozenset[str], jobs: Sequence[Job], *, cascade: bool
-) -> tuple[frozenset[str], frozenset[str]]:
+def _replacing(named: frozenset[str], jobs: Sequence[Job], *, cascade: bool) -> tuple[frozenset[str], frozenset[str]]:
     """Return all addresses that are bought again, and those of them that no flag names but their upstream drags along.
 
     A purchase that several jobs share is bought again for all of them.

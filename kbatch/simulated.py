@@ -1,4 +1,4 @@
-"""Sets up the simulator in this process for `--simulate`; receipts of an interrupted rehearsal are known to it again."""
+"""Sets up the simulator in this process for `--simulate`; it knows the receipts of an interrupted rehearsal again."""
 
 import time
 from collections.abc import Mapping
@@ -55,6 +55,8 @@ def _rules(path: Path | None) -> Any:
     try:
         return read_rules(read_bytes(path).decode("utf-8"), file=str(path))
     except OSError as error:
-        raise Invalid([Problem(code="file-unreadable", message=f"`{path}` cannot be read: {error.strerror}")]) from error
+        raise Invalid(
+            [Problem(code="file-unreadable", message=f"`{path}` cannot be read: {error.strerror}")]
+        ) from error
     except UnicodeDecodeError as error:
         raise Invalid([Problem(code="encoding", message=f"`{path}` is not UTF-8")]) from error

@@ -48,10 +48,17 @@ class Death:
         self.struck = False
         self._append, self._replace = files.Appender.append, files.write_atomic
         self._move, self._write = files.move, files.PartFile.write
-        put(files.Appender, "append", lambda sink, data: self._journal(sink, data))
-        put(files, "write_atomic", lambda path, data: self._atomic(path, data))
-        put(files, "move", lambda source, target: self._moved(source, target))
-        put(files.PartFile, "write", lambda part, data: self._part(part, data))
+
+        def append(sink: files.Appender, data: bytes) -> None:
+            self._journal(sink, data)
+
+        def write(part: files.PartFile, data: bytes) -> None:
+            self._part(part, data)
+
+        put(files.Appender, "append", append)
+        put(files.PartFile, "write", write)
+        put(files, "write_atomic", self._atomic)
+        put(files, "move", self._moved)
 
     def _journal(self, sink: files.Appender, data: bytes) -> None:
         for line in data.splitlines(keepends=True):

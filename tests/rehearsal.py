@@ -1,4 +1,4 @@
-"""A rehearsal of real runs: the simulator on a real loopback socket, the commands in this process, the bill as judge."""
+"""A rehearsal of real runs: the simulator on a loopback socket, the commands in this process, the bill as judge."""
 
 import json
 import os

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from kbatch import __version__
-from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, did_you_mean
+from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, Unwritable, did_you_mean
 
 COMMANDS = {
     "init": "Write a small manifest that checks, plans and simulates",

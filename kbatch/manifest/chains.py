@@ -43,9 +43,9 @@ def _find_frames(findings: Findings, jobs: "Jobs", draft: Draft) -> Draft | None
     for name, found in frames.items():
         if isinstance(found, Fault):
             path = draft.origins[f"params.{name}"].path
-            if found.code == "ambiguous-frame":
-                found = _with_place(findings, found, jobs.by_shot[calls[name].shot][0])
-            say_fault(findings, found, path, jobs=(draft.address, len(jobs.by_shot[draft.shot])))
+            several = jobs.by_shot[calls[name].shot] if found.code == "ambiguous-frame" else ()
+            fault = _with_place(findings, found, several[0]) if several else found
+            say_fault(findings, fault, path, jobs=(draft.address, len(jobs.by_shot[draft.shot])))
     if any(isinstance(found, Fault) for found in frames.values()):
         return None
     return replace(draft, params={**draft.params, **frames})

@@ -21,11 +21,13 @@ PLAIN, QUOTED, MAP, SEQUENCE = "\0plain", "\0quoted", "\0map", "\0sequence"
 
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAB_INDENT = re.compile(r" *\t")
+_KEY = re.compile(r" *(?:- +)*[\w.-]+")
+_INDENTATION = "look at the indentation of this line and the one before"
 _HINTS = (
     ("mapping values are not allowed", "a text with `: ` in it needs quotes"),
     ("found character that cannot start any token", "a text that begins with this character needs quotes"),
-    ("did not find expected key", "look at the indentation of this line and the one before"),
-    ("did not find expected '-' indicator", "look at the indentation of this line and the one before"),
+    ("did not find expected key", _INDENTATION),
+    ("did not find expected '-' indicator", _INDENTATION),
     ("could not find expected ':'", "a key needs a colon and a space after it"),
     ("found undefined alias", "a text that begins with `*` needs quotes"),
     ("while scanning an alias", "a text that begins with `*` needs quotes"),
@@ -144,4 +146,6 @@ def _word(error: yaml.YAMLError, source: Source) -> Problem:
     begins = f" that begins in line {begin.line + 1}" if begin is not None and begin.line != line else ""
     message = f"this is not YAML: {problem}" + (f" {context}{begins}" if context else "")
     hint = next((hint for words, hint in _HINTS if words in message), None)
+    if "mapping values" in problem and _KEY.fullmatch(mark.source, 0, column):
+        hint = _INDENTATION
     return Problem(code="yaml-syntax", message=message, mark=mark, hint=hint)

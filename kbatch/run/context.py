@@ -57,8 +57,8 @@ class Picture:
 class Run:
     """Everything that the tasks of one run share; only `record` changes what is known of a purchase.
 
-    `follow` is told every event that is durable. `wanted` are (fingerprint, path) of all that jobs refer to, `needed` the
-    addresses whose clips purchases need here.
+    `follow` is told every event that is durable. `wanted` are (fingerprint, path) of all that jobs refer to, `needed`
+    the addresses whose clips purchases need here.
     """
 
     confirmed: ConfirmedPlan

@@ -59,7 +59,9 @@ async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> N
     if not isinstance(found, Listed):
         raise Refused("job-not-found", f"job {job_id} cannot be read: {found.message}", hint="nothing was changed")
     if found.model and found.model != receipt.model:
-        raise Refused("job-of-another-model", f"job {job_id} is of {found.model}, `{receipt.address}` needs {receipt.model}")
+        raise Refused(
+            "job-of-another-model", f"job {job_id} is of {found.model}, `{receipt.address}` needs {receipt.model}"
+        )
     data = {"sent_at": receipt.submitted_at, "job_id": job_id, "account": line.account, "by": "reconcile"}
     await run.record(Fact(kind=Kind.ACCEPTED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
     run.say(Moment.ACCEPTED, receipt.address, f"adopted job {job_id}", provider=receipt.provider)

@@ -90,7 +90,9 @@ async def _fresh_url(run: Run, line: Line, errand: Errand, attempt: int) -> Succ
 def _why(fetched: NotFetched, found: Succeeded) -> str:
     if found.expired:
         return _GONE
-    hint = "; `kbatch pull --allow-host HOST` fetches it" if fetched.why is Why.REFUSED else "; `kbatch pull` tries again"
+    hint = (
+        "; `kbatch pull --allow-host HOST` fetches it" if fetched.why is Why.REFUSED else "; `kbatch pull` tries again"
+    )
     return f"paid and not fetched: {fetched.message}{hint}"
 
 
@@ -105,9 +107,7 @@ async def _deliver(run: Run, errand: Errand, place: Path, fetched: Fetched) -> D
     return await _put(run, errand, place, data, reasons)
 
 
-async def _put(
-    run: Run, errand: Errand, place: Path, data: dict[str, Any], reasons: Delivered
-) -> Delivered:
+async def _put(run: Run, errand: Errand, place: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
     """Move a verified clip to its target and record that it is there, before anyone may move it again."""
     target = run.folder / errand.output
     async with run.places:

@@ -145,7 +145,9 @@ async def _save(run: Run, scene: Scene, outcome: Outcome, run_id: str) -> Outcom
             await anyio.to_thread.run_sync(partial(state.settle, path, lockfile, run_id=run_id))
     except OSError as error:
         journal = journal_path(path)
-        said = f"the lockfile cannot be written: {error.strerror}; all is in {journal}, the same command goes on from it"
+        said = (
+            f"the lockfile cannot be written: {error.strerror}; all is in {journal}, the same command goes on from it"
+        )
         return replace(outcome, problems=(*outcome.problems, said))
     return outcome
 
@@ -215,7 +217,9 @@ async def _checkpoint(run: Run, scene: Scene) -> None:
         try:
             await anyio.to_thread.run_sync(state.save, scene.lockfile_path, lockfile)
         except OSError as error:
-            run.say(Moment.NOTE, None, f"the lockfile cannot be written now: {error.strerror}; the journal has everything")
+            run.say(
+                Moment.NOTE, None, f"the lockfile cannot be written now: {error.strerror}; the journal has everything"
+            )
 
 
 async def _keep_orphans(run: Run, scene: Scene) -> None:

@@ -24,7 +24,7 @@ class Gate:
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[bool]:
-        """Wait for the job ahead; True for the one that goes ahead itself, and holds back the others until it is through."""
+        """Wait for the job ahead; True for the one that goes ahead itself and holds the others back meanwhile."""
         if self.decided:
             yield False
             return

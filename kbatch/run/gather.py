@@ -36,7 +36,7 @@ async def conclude(run: Run, line: Line, errand: Errand, ended: Succeeded | Fail
 
 
 async def download(run: Run, line: Line, errand: Errand) -> None:
-    """Fetch a clip that was rendered earlier: from this disk where a delivery was cut off, else a poll gives its URL."""
+    """Fetch a clip that was rendered earlier: from this disk if a delivery was cut off, else a poll gives its URL."""
     run.touched.add((errand.fingerprint, run.receipt(errand).attempt))
     finished = await finish_interrupted(run, errand)
     if finished is not None:
@@ -57,7 +57,7 @@ async def download(run: Run, line: Line, errand: Errand) -> None:
 
 
 async def reuse(run: Run, line: Line | None, errand: Errand) -> None:
-    """Bring a paid clip to its place; one that is not on this disk is fetched by `pull`, or when a purchase needs it."""
+    """Bring a paid clip to its place; one that is not here is fetched by `pull`, or when a purchase needs it."""
     if await bring(run, errand.fingerprint, errand.output):
         await write_sidecar(run, errand)
         run.end(errand.address, End.REUSED)

@@ -23,7 +23,7 @@ DEFAULT_CONCURRENCY = {"apiframe": 8, "aimlapi": 4}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """Where lines lead: the environment's variables, or an ASGI app that plays both providers; jobs at once by provider."""
+    """Where lines lead: the environment's variables, or an ASGI app that plays both providers; and jobs at once."""
 
     environment: Mapping[str, str] = field(repr=False)
     app: Any | None = None
@@ -36,7 +36,7 @@ def concurrency_of(provider: str, wished: Mapping[str | None, int]) -> int:
 
 
 def origin_of(provider: Provider, wiring: Wiring) -> str:
-    """Return where receipts say that they come from: `https://host`, `loopback` or `simulator`; Invalid for a bad URL."""
+    """Return what receipts say they come from: `https://host`, `loopback` or `simulator`; Invalid for a bad URL."""
     if wiring.app is not None:
         return "simulator"
     url = _base_url(provider, wiring)
@@ -50,7 +50,9 @@ def check_origins(renders: Mapping[str, Receipt], names: Iterable[str], wiring: 
     for record in (record for receipt in renders.values() for record in records_of(receipt)):
         origin = origins.get(record.provider)
         if origin is not None and record.origin and record.origin != origin:
-            message = f"the lockfile has receipts of {record.provider} from {record.origin}, this run would use {origin}"
+            message = (
+                f"the lockfile has receipts of {record.provider} from {record.origin}, this run would use {origin}"
+            )
             hint = "`--lockfile FILE` gives this origin a lockfile of its own"
             raise Refused("mixed-origins", message, hint=hint)
 
@@ -82,14 +84,14 @@ def _line(provider: Provider, wiring: Wiring) -> Line:
         scale = SIMULATED_SCALE
     limits = Limits(connections=places + 16)
     client = Client(url, provider.authorization(key), app=wiring.app, limits=limits)
-    return Line(
-        provider=provider, client=client, slots=Slots(places), origin=origin_of(provider, wiring), scale=scale
-    )
+    return Line(provider=provider, client=client, slots=Slots(places), origin=origin_of(provider, wiring), scale=scale)
 
 
 def _base_url(provider: Provider, wiring: Wiring) -> str:
     url = wiring.environment.get(provider.url_variable, "").strip() or provider.base_url
     problem = check_base_url(url)
     if problem is not None:
-        raise Invalid([Problem(code=problem.code, message=f"{provider.url_variable}: {problem.message}", hint=problem.hint)])
+        raise Invalid(
+            [Problem(code=problem.code, message=f"{provider.url_variable}: {problem.message}", hint=problem.hint)]
+        )
     return url

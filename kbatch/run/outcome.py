@@ -29,7 +29,8 @@ class Settlement:
 
     `planned` are the quotes of the jobs that were accepted, `reported` what the provider says it charged and kept,
     `refunded` what it gave back, `unexplained` what it charged beyond or below the quotes of jobs whose charge it told;
-    `differing` counts those jobs, since too much and too little may add up to nothing, `untold` those it told nothing of.
+    `differing` counts those jobs, since too much and too little may add up to nothing; `untold` are the jobs whose
+    charge it did not tell.
     """
 
     planned: int

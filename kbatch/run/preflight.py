@@ -24,7 +24,7 @@ async def ask_balance(line: Line, *, tries: int = _TRIES) -> Balance | NotAccept
 
 
 async def check_account(line: Line, plan: Plan) -> None:
-    """Compare the balance with the plan's maximum; Refused when it is too little, ProviderStopped when it cannot be asked."""
+    """Hold the balance against the plan's maximum: Refused when it is too little, ProviderStopped when not told."""
     total = plan.totals.get(line.provider.name)
     if total is None or not any(entry.job.provider == line.provider.name for entry in plan.purchases):
         return
@@ -42,7 +42,11 @@ def _compare(line: Line, balance: Balance, total: Total) -> None:
 
 
 def _what(answer: NotAccepted) -> str:
-    words = {Reason.KEY: "the key is refused", Reason.FORBIDDEN: "the key may not do this", Reason.CREDITS: "out of credits"}
+    words = {
+        Reason.KEY: "the key is refused",
+        Reason.FORBIDDEN: "the key may not do this",
+        Reason.CREDITS: "out of credits",
+    }
     return words.get(answer.reason, "the balance cannot be asked")
 
 

@@ -1,4 +1,4 @@
-"""One job's purchase from its place in the queue to its end: a slot, its variant's gate, the ceiling, then the money."""
+"""One job's purchase from its place in the queue to its end: a slot, its variant's gate, the ceiling, the money."""
 
 from kbatch.plan.actions import Entry
 from kbatch.receipts.receipt import ReceiptState
@@ -50,7 +50,7 @@ async def _purchase(run: Run, line: Line, entry: Entry, gate: Gate) -> Purchase:
 
 
 async def _accepted(run: Run, line: Line, errand: Errand, purchase: Bought, *, ahead: bool) -> bool:
-    """Tell of an acceptance; True when its charge is as quoted, or is not told before the end, and others may follow."""
+    """Tell of an acceptance; True when its charge is known, or is not told before the end: others may follow."""
     line.slots.went_well()
     receipt = run.receipt(errand)
     credits = receipt.credits.planned

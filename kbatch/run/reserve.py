@@ -17,9 +17,7 @@ class Reserve:
     by provider and purchase. A purchase is named by its fingerprint.
     """
 
-    def __init__(
-        self, ceilings: Ceilings, spent: Mapping[str, int], held: Mapping[str, Mapping[str, int]]
-    ) -> None:
+    def __init__(self, ceilings: Ceilings, spent: Mapping[str, int], held: Mapping[str, Mapping[str, int]]) -> None:
         self._ceilings = ceilings
         self._spent = dict(spent)
         self._taken = {name: dict(amounts) for name, amounts in held.items()}

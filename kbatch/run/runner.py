@@ -1,7 +1,7 @@
 """Works a confirmed plan: one task a job, places at each provider, the most urgent first; the only part that spends.
 
-A job waits for the jobs whose frames it needs, then for a place, then at its variant's gate; it holds the place until its
-render has ended. What goes wrong with one job ends that job; what goes wrong with the disk ends submitting.
+A job waits for the jobs whose frames it needs, then for a place, then at its variant's gate; it holds the place until
+its render has ended. What goes wrong with one job ends that job; what goes wrong with the disk ends submitting.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

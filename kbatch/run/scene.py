@@ -1,7 +1,7 @@
 """Where a run takes place, and whom it has to ask there."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kbatch.files import Folder, size_of
@@ -32,7 +32,7 @@ class Scene:
     loaded: state.Loaded
     wiring: Wiring
     options: Options
-    decisions: Decisions = Decisions()
+    decisions: Decisions = field(default_factory=Decisions)
     interactive: bool = False
     replacing: frozenset[str] | None = None
     follow: Callable[[Event], None] | None = None

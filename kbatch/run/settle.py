@@ -41,9 +41,7 @@ async def settle(
     return MaybeBought(reason=_UNKNOWN) if found is None else Bought(credits=found.credits)
 
 
-async def _send_until_answered(
-    run: Run, line: Line, fingerprint: str, retry_after_s: float | None
-) -> Accepted | None:
+async def _send_until_answered(run: Run, line: Line, fingerprint: str, retry_after_s: float | None) -> Accepted | None:
     for attempt in range(_RESENDS):
         await run.wait_to_submit(line, attempt, retry_after_s)
         receipt = run.renders[fingerprint]

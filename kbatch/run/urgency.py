@@ -22,5 +22,7 @@ def urgencies(plan: Plan) -> dict[str, float]:
                 stack.extend(waiting)
                 continue
             stack.pop()
-            total[address] = own[address] + max((total[fed] for fed in feeds.get(address, ()) if fed in total), default=0)
+            total[address] = own[address] + max(
+                (total[fed] for fed in feeds.get(address, ()) if fed in total), default=0
+            )
     return total

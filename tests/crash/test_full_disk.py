@@ -27,7 +27,11 @@ class FullDisk:
         self.left = left
         self.refused = 0
         self._append = files.Appender.append
-        patch.setattr(files.Appender, "append", lambda sink, data: self.append(sink, data))
+
+        def append(sink: files.Appender, data: bytes) -> None:
+            self.append(sink, data)
+
+        patch.setattr(files.Appender, "append", append)
 
     def append(self, sink: files.Appender, data: bytes) -> None:
         """Append what there is room for."""
@@ -42,7 +46,7 @@ class FullDisk:
 
 
 def test_the_journal_cannot_be_written_any_more(rig: Rig) -> None:
-    """From any line on: exit 1 at once, no further submit; with room again the same command loses and doubles nothing."""
+    """From any line on: exit 1 at once, no further submit; with room again nothing is lost or doubled."""
     lines = 0
     while True:
         rig.fresh(f"line-{lines}", latency_s=0.0)

@@ -46,7 +46,9 @@ def test_two_checkouts_at_once(two: Rig) -> None:
         shutil.copy(two.folder / two.name, clone)
     command = [sys.executable, "-m", "kbatch", "run", "--yes"]
     running = [
-        subprocess.Popen([*command, str(clone / two.name)], env=environment(two.stage), cwd=_ROOT, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [*command, str(clone / two.name)], env=environment(two.stage), cwd=_ROOT, stderr=subprocess.PIPE
+        )
         for clone in clones
     ]
     for process in running:
@@ -113,7 +115,9 @@ def test_a_lockfile_that_is_gone_is_not_taken_for_empty(two: Rig) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        pytest.param(lambda text: "<<<<<<< ours\n" + text + "=======\n" + text + ">>>>>>> theirs\n", ":1:", id="merge-markers"),
+        pytest.param(
+            lambda text: "<<<<<<< ours\n" + text + "=======\n" + text + ">>>>>>> theirs\n", ":1:", id="merge-markers"
+        ),
         pytest.param(lambda _text: "", "is empty", id="emptied"),
         pytest.param(lambda text: text.replace('"lockfile_version": 1', '"lockfile_version": 99'), "99", id="newer"),
         pytest.param(lambda text: text[: len(text) // 2], "campaign.lock.json:", id="half"),

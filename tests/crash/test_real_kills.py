@@ -1,4 +1,4 @@
-"""True processes, truly killed: `kill -9` by the system, in the middle of what a run does, then the same command again."""
+"""True processes, truly killed by `kill -9` in the middle of what a run does, then the same command again."""
 
 import signal
 import subprocess

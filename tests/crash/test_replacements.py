@@ -3,7 +3,12 @@
 from tests.mortal import At, When, die
 from tests.rehearsal import Rig, doubles
 
-TWO = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a lighthouse}\n  - {id: two, prompt: a harbour}\n"
+TWO = """
+defaults: {model: kling-2.5-turbo-pro}
+shots:
+  - {id: one, prompt: a lighthouse}
+  - {id: two, prompt: a harbour}
+"""
 
 
 def test_a_crash_in_the_middle_of_a_replacement(rig: Rig) -> None:

@@ -17,9 +17,7 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def rig(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Rig:
+def rig(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rig:
     """Return a folder with a world on stage."""
     return Rig(tmp_path, stage, monkeypatch, capsys)
 

@@ -4,11 +4,16 @@ import pytest
 
 from tests.rehearsal import Rig
 
-TWO = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a lighthouse}\n  - {id: two, prompt: a harbour}\n"
+TWO = """
+defaults: {model: kling-2.5-turbo-pro}
+shots:
+  - {id: one, prompt: a lighthouse}
+  - {id: two, prompt: a harbour}
+"""
 
 
 def test_replace_buys_once_and_keeps_the_old_clip(both: Rig) -> None:
-    """`--replace` buys a second attempt under a new key; the earlier purchase stays in the receipt, its clip in `.kept/`."""
+    """`--replace` buys a second attempt under a new key; the earlier one stays in the receipt, its clip in `.kept/`."""
     both.write(TWO)
     assert both.run().code == 0
     old = both.clips()["renders/one.mp4"]

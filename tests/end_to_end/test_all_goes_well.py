@@ -76,7 +76,9 @@ def test_local_pictures_reach_both_providers(rig: Rig) -> None:
     (pictured,) = [job.clip.start for job in jobs if job.provider == "aimlapi"]
     assert pictured is not None
     assert pictured.data == (rig.folder / "stills/a.png").read_bytes()
-    digests = {rig.receipt(name)["inputs"][key]["sha256"] for name, key in (("one", "start_image"), ("other", "image_url"))}
+    digests = {
+        rig.receipt(name)["inputs"][key]["sha256"] for name, key in (("one", "start_image"), ("other", "image_url"))
+    }
     assert len(digests) == 1
     assert rig.stage.url not in json.dumps(rig.lockfile())
 
@@ -114,7 +116,9 @@ def test_one_request_under_two_addresses_is_bought_once(both: Rig) -> None:
 
 def test_the_first_n_are_a_canary(rig: Rig) -> None:
     """`--first 1` buys one job; `--only` buys what it names; the rest follows when it is asked for."""
-    rig.write("defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: a, prompt: \"{{ n }}\", matrix: {n: [x, y, z]}}\n")
+    rig.write(
+        'defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: a, prompt: "{{ n }}", matrix: {n: [x, y, z]}}\n'
+    )
     assert rig.run("--first", "1").json["counts"]["done"] == 1
     assert len(rig.charges()) == 1
     assert rig.run("--only", "a[n=z]").json["counts"]["done"] == 1

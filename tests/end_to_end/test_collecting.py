@@ -1,4 +1,4 @@
-"""What is paid is fetched, verified and recorded whatever happens on the way, or it stays owed and `pull` collects it."""
+"""What is paid is fetched, verified and recorded whatever happens on the way, or stays owed until `pull` has it."""
 
 import shutil
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig
 ONE = "shots:\n  - {id: one, model: kling-2.6, prompt: a lighthouse}\n"
 OTHER = (
     f"{AIMLAPI_PRICE}\nshots:\n"
-    f"  - {{id: one, model: {AIMLAPI}, prompt: a, params: {{image_url: \"https://example.com/a.png\"}}}}\n"
+    f'  - {{id: one, model: {AIMLAPI}, prompt: a, params: {{image_url: "https://example.com/a.png"}}}}\n'
 )
 PASSING = (
     "cut-download", "truncated", "empty", "html", "no-range", "download-redirect", "slow-download", "download-404",
@@ -95,7 +95,7 @@ def test_a_clip_that_is_not_as_bought(both: Rig, fault: str, why: str) -> None:
 
 
 def test_a_job_that_hangs_is_owed_at_the_deadline(both: Rig) -> None:
-    """The deadline means "still running": exit 1, never failed, never bought again; `pull` asks once, `--wait` waits."""
+    """The deadline means "still running": exit 1, never failed, never bought again; `pull` asks once or waits."""
     both.open("hang")
     both.monkeypatch.setattr("kbatch.cli.run.RunOptions", _hasty)
     both.write(ONE)
@@ -153,7 +153,7 @@ def test_pull_leaves_a_clip_that_a_hand_has_changed(rig: Rig) -> None:
 
 
 def test_what_was_bought_for_an_earlier_prompt_is_collected_too(both: Rig) -> None:
-    """A prompt that changes while its clip renders leaves a paid job behind: it is fetched and kept, and can come back."""
+    """A prompt that changes while its clip renders leaves a paid job behind: it is fetched, kept, and can come back."""
     both.open("hang")
     both.monkeypatch.setattr("kbatch.cli.run.RunOptions", _hasty)
     both.write(ONE)

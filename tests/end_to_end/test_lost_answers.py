@@ -61,7 +61,9 @@ def test_unknown_credits_are_held_against_the_ceiling(rig: Rig) -> None:
     rig.open({"fault": "lost-answer", "match": "a", "times": 1})
     rig.write(OTHER + f"budget: {{max_credits: {3 * PRICE}}}\n", provider="aimlapi")
     assert rig.run().code == 4
-    rig.write(OTHER.replace("prompt: b", "prompt: c") + f"budget: {{max_credits: {3 * PRICE - 1}}}\n", provider="aimlapi")
+    rig.write(
+        OTHER.replace("prompt: b", "prompt: c") + f"budget: {{max_credits: {3 * PRICE - 1}}}\n", provider="aimlapi"
+    )
     assert rig.run().code == 3
     assert rig.run("--only", "two", "--max-credits", str(PRICE)).code == 3
     rig.write(OTHER.replace("prompt: b", "prompt: c") + f"budget: {{max_credits: {3 * PRICE}}}\n", provider="aimlapi")
@@ -75,7 +77,9 @@ def test_an_unknown_send_is_held_after_its_prompt_was_changed(rig: Rig) -> None:
     rig.open({"fault": "lost-answer", "match": "a", "times": 1})
     rig.write(OTHER + f"budget: {{max_credits: {3 * PRICE}}}\n", provider="aimlapi")
     assert rig.run().code == 4
-    rig.write(OTHER.replace("prompt: a", "prompt: c") + f"budget: {{max_credits: {3 * PRICE - 1}}}\n", provider="aimlapi")
+    rig.write(
+        OTHER.replace("prompt: a", "prompt: c") + f"budget: {{max_credits: {3 * PRICE - 1}}}\n", provider="aimlapi"
+    )
     assert rig.run().code == 3
     rig.write(OTHER.replace("prompt: a", "prompt: c") + f"budget: {{max_credits: {3 * PRICE}}}\n", provider="aimlapi")
     assert rig.run().code == 4

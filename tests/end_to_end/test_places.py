@@ -18,7 +18,7 @@ def test_a_renamed_output_moves_the_clip(both: Rig) -> None:
     both.write(TWO)
     assert both.run().code == 0
     before = set(both.clips().values())
-    both.write("output: {dir: clips, name: \"{{ shot.id }}/{{ slug }}.mp4\"}\n" + TWO)
+    both.write('output: {dir: clips, name: "{{ shot.id }}/{{ slug }}.mp4"}\n' + TWO)
     said = both.run()
     assert said.code == 0
     assert sorted(both.clips()) == ["clips/one/one.mp4", "clips/two/two.mp4"]
@@ -100,7 +100,7 @@ def test_a_changed_clip_is_kept_when_its_job_moves(rig: Rig) -> None:
 
 
 def test_a_profile_has_places_of_its_own_and_shares_receipts(both: Rig) -> None:
-    """A profile that asks for the same request links its clip; another request is bought; neither disturbs the other."""
+    """A profile with the same request links its clip, with another one it buys; neither disturbs the other."""
     both.write(
         "profiles:\n  same: {vars: {x: y}}\n  draft: {override: {model: kling-2.1, params: {mode: standard}}}\n" + TWO
     )
@@ -121,7 +121,9 @@ def test_only_one_of_two_that_share_a_clip(rig: Rig) -> None:
     """A run over one of two jobs with the same request takes nothing away from the other."""
     rig.write("defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: same}\n")
     assert rig.run().code == 0
-    rig.write("defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: same}\n  - {id: two, prompt: same}\n")
+    rig.write(
+        "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: same}\n  - {id: two, prompt: same}\n"
+    )
     assert rig.run("--only", "two").code == 0
     assert sorted(rig.clips()) == ["renders/one.mp4", "renders/two.mp4"]
     assert len(rig.charges()) == 1

@@ -64,7 +64,7 @@ def test_a_redirected_balance_is_no_balance(rig: Rig) -> None:
 
 
 def test_no_terminal_means_a_ceiling_and_consent(rig: Rig) -> None:
-    """Without a terminal a real run needs `--yes` and a ceiling, each missing one is exit 3; a digest is consent too."""
+    """Without a terminal a real run needs `--yes` and a ceiling, else it is exit 3; a digest is consent too."""
     rig.write(ONE + "budget: {}\n")
     assert "no-ceiling" in rig.run().err
     assert rig.run().code == 3
@@ -77,7 +77,7 @@ def test_no_terminal_means_a_ceiling_and_consent(rig: Rig) -> None:
 
 
 def test_a_ceiling_below_the_plan(rig: Rig) -> None:
-    """`--max-credits`, the budget and the limit for one job each refuse, in `plan` too; what was charged before counts."""
+    """`--max-credits`, the budget and the limit for one job refuse, in `plan` too; what was charged before counts."""
     rig.write(ONE)
     assert rig.run("--max-credits", "3").code == 3
     assert rig.kbatch("plan", "--max-credits", "3").code == 3

@@ -1,4 +1,4 @@
-"""Trouble in the middle of a run: refusals, credits that run out, prices that surprise; what runs is still collected."""
+"""Trouble in the middle of a run: refusals, no more credits, prices that surprise; what runs is still collected."""
 
 import pytest
 
@@ -73,7 +73,7 @@ def test_too_many_requests_and_outages_are_waited_for(rig: Rig, fault: str, time
 
 
 def test_a_charge_above_the_quote_stops_the_model(both: Rig) -> None:
-    """The first surprise is the only one: nothing more of the model is bought, exit 1, and the next run wants a price."""
+    """The first surprise is the only one: nothing more of the model is bought, exit 1; the next run wants a price."""
     both.open("charge-double")
     both.write(FIVE)
     said = both.run()
@@ -95,7 +95,7 @@ def test_other_models_go_on_after_a_surprise(rig: Rig) -> None:
     """A surprise stops its own model only."""
     rig.open({"fault": "charge-double", "match": "dear"})
     rig.write("shots:\n"
-              "  - {id: dear, model: kling-3.0, prompt: \"dear {{ n }}\", matrix: {n: [n1, n2]}, params: {duration: 3}}\n"
+              "  - {id: dear, model: kling-3.0, prompt: \"dear {{ n }}\", matrix: {n: [1, 2]}, params: {duration: 3}}\n"
               "  - {id: dear-silent, model: kling-3.0, prompt: dear, params: {duration: 15, generate_audio: false}}\n"
               "  - {id: fair, model: kling-2.1, prompt: \"fair {{ n }}\", matrix: {n: [n1, n2]}}\n")  # fmt: skip
     assert rig.run("-j", "1").code == 1
@@ -106,7 +106,8 @@ def test_a_ceiling_is_held_when_charges_surprise(rig: Rig) -> None:
     """A charge above its quote counts against the ceiling at once: what would pass it then is not bought."""
     rig.open({"fault": "charge-double", "match": "dear"})
     rig.write("shots:\n"
-              "  - {id: fair, model: kling-3.0, prompt: fair, params: {duration: 3, mode: standard, generate_audio: false}}\n"
+              "  - {id: fair, model: kling-3.0, prompt: fair,"
+              " params: {duration: 3, mode: standard, generate_audio: false}}\n"
               "  - {id: dear, model: kling-2.5-turbo-pro, prompt: dear}\n")  # fmt: skip
     said = rig.run("-j", "1", "--max-credits", "16")
     assert said.code == 1

@@ -55,6 +55,12 @@ def test_the_size_is_known_before_anything_is_made() -> None:
     assert problem.hint == "`--max-jobs 1000000000000001` allows them"
 
 
+def test_the_largest_shot_is_named_only_among_several() -> None:
+    """With one shot the number says it all."""
+    (problem,) = resolved("shots: [{id: hero, prompt: a, takes: 10001}]").problems
+    assert problem.message == "the matrix makes 10,001 jobs; at most 10,000 are allowed"
+
+
 def test_exclusions_count_before_the_limit_does() -> None:
     """Twelve combinations of which eight are excluded are four jobs, takes doubled: within a limit of eight."""
     text = """

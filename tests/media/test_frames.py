@@ -12,7 +12,9 @@ from kbatch.media.frames import NoFrames, extract_frame, take_frame
 SIZES = [(320, 240), (1280, 720)]
 
 
-def clip_of(pictures: Sequence[Image.Image], *, matrix: str | None = None, told: int | None = None, **x264: str) -> bytes:
+def clip_of(
+    pictures: Sequence[Image.Image], *, matrix: str | None = None, told: int | None = None, **x264: str
+) -> bytes:
     """Return a clip of these pictures, in the colours of a matrix, which the file tells when `told` is its number."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as file:
@@ -40,7 +42,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 @pytest.mark.parametrize("frames", [1, 2, 25])
 @pytest.mark.parametrize("x264", [{"bf": "3", "g": "250"}, {"bf": "0", "g": "1"}], ids=["b-frames", "all-intra"])
-def test_the_first_and_the_last_frame_are_those_that_are_shown_first_and_last(frames: int, x264: dict[str, str]) -> None:
+def test_the_first_and_the_last_frame_are_those_that_are_shown_so(frames: int, x264: dict[str, str]) -> None:
     """Not the last key frame, not the last packet: the last picture in the order of the screen."""
     pictures = shades(frames)
     clip = clip_of(pictures, **x264)

@@ -56,7 +56,7 @@ def test_what_was_charged_counts_and_not_the_quote(campaign: Campaign) -> None:
         pytest.param(ReceiptState.FAILED, "loopback", False, Tone.SIMULATED, "failed last time", id="failed"),
     ],
 )
-def test_every_state_has_a_tag_and_only_a_clip_that_is_here_is_shown(
+def test_every_state_has_a_tag_and_only_a_clip_that_is_here_is_shown(  # noqa: PLR0917
     campaign: Campaign, state: ReceiptState | None, origin: str, here: bool, tone: Tone, tag: str
 ) -> None:
     """Nothing pretended passes for something bought: only a paid clip whose file is here has the tone of one."""

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import pytest
@@ -23,7 +24,8 @@ def reel(colour: Colour, seconds: float, *, size: tuple[int, int] = (160, 90), f
     """Return a cut of one colour that lasts `seconds`."""
     picture = Image.new("RGB", size, colour)
     shots = ((number / fps, in_yuv(picture, size)) for number in range(max(1, math.ceil(seconds * fps))))
-    whole: dict[str, object] = {"shots": shots, "sound": None, "bands": [Image.new("RGB", (160, 38))], "seconds": seconds}
+    bands = [Image.new("RGB", (160, 38))]
+    whole: dict[str, object] = {"shots": shots, "sound": None, "bands": bands, "seconds": seconds}
     return Reel(**{**whole, **more})  # type: ignore[arg-type]
 
 
@@ -79,7 +81,7 @@ def test_cuts_stand_at_the_sum_of_the_true_durations(fps: int) -> None:
     film = film_of(*(reel(colours[at % 3], seconds) for at, seconds in enumerate(lengths)), fps=fps)
     frames = frames_of(film)
     begun = [0.0]
-    for (_, before), (at, picture) in zip(frames, frames[1:], strict=False):
+    for (_, before), (at, picture) in pairwise(frames):
         if not any(close(before, (80, 45), colour) and close(picture, (80, 45), colour) for colour in colours):
             begun.append(at)
     wanted = [sum(lengths[:number]) for number in range(len(lengths))]
@@ -111,14 +113,15 @@ def test_a_clip_that_is_too_short_holds_its_last_frame_and_a_long_one_is_cut() -
 
 def test_bands_take_turns_while_their_cut_is_shown() -> None:
     """Each page of a prompt is on the screen for an equal share of the clip."""
-    bands = [Image.new("RGB", (160, 38), colour) for colour in (RED, GREEN, BLUE)]
+    colours = (RED, GREEN, BLUE)
+    bands = [Image.new("RGB", (160, 38), colour) for colour in colours]
     frames = frames_of(film_of(reel(RED, 1.0, bands=bands)))
-    shown = [next(at for at, colour in enumerate((RED, GREEN, BLUE)) if close(frame, (80, 110), colour)) for _, frame in frames]
+    shown = [[close(frame, (80, 110), colour) for colour in colours].index(True) for _, frame in frames]
     assert shown == [0] * 8 + [1] * 8 + [2] * 8
 
 
 def test_sound_stands_under_its_own_clip() -> None:
-    """A clip without sound is silent, one that is too short goes on in silence, and the track is as long as the film."""
+    """A clip without sound is silent, one that is too short goes on in silence, the track is as long as the film."""
     film = film_of(reel(RED, 1.0), reel(GREEN, 1.5, sound=tone(1.0)), reel(BLUE, 1.0, sound=tone(5.0)), sound=True)
     assert loudness(film, 0.0, 0.95) < 0.01
     assert loudness(film, 1.1, 1.9) > 0.2

@@ -42,7 +42,7 @@ def kbatch(*args: str) -> int:
 
 
 def opened(path: Path) -> tuple[float, list[tuple[float, Image.Image]], int]:
-    """Return a film's seconds, its frames at a quarter of their size with their times, and its number of sound tracks."""
+    """Return a film's seconds, its frames at a quarter of their size with their times, and how many sound tracks."""
     with av.open(str(path), "r") as file:
         frames = []
         for frame in file.decode(video=0):
@@ -53,7 +53,11 @@ def opened(path: Path) -> tuple[float, list[tuple[float, Image.Image]], int]:
 
 @pytest.mark.parametrize(
     ("name", "chained", "sound"),
-    [("chain", ["crossing", "landfall"], 1), ("pair", ["daybreak"], 0), ("story", ["flight", "deep-field", "return"], 1)],
+    [
+        ("chain", ["crossing", "landfall"], 1),
+        ("pair", ["daybreak"], 0),
+        ("story", ["flight", "deep-field", "return"], 1),
+    ],
 )
 def test_an_example_is_rehearsed_and_previewed(
     name: str, chained: list[str], sound: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,7 +19,9 @@ from tests.preview.conftest import Campaign
 CHAIN = """
 defaults: {model: kling-3.0, params: {duration: 3, aspect_ratio: 1:1, generate_audio: false}}
 shots:
-  - {id: last, prompt: three, params: {start_image: "{{ last_frame('middle') }}", end_image: "{{ first_frame('middle') }}"}}
+  - id: last
+    prompt: three
+    params: {start_image: "{{ last_frame('middle') }}", end_image: "{{ first_frame('middle') }}"}
   - {id: middle, prompt: two, params: {start_image: "{{ last_frame('first') }}"}}
   - {id: first, prompt: one, params: {start_image: a.png}}
 """
@@ -85,7 +87,8 @@ def test_a_clip_that_cannot_be_decoded_gives_a_card_with_its_address(chain: Load
 
 def test_a_long_chain_whose_every_link_needs_two_frames(campaign: Campaign) -> None:
     """Three hundred links, first and last frame of each before it: every frame is made once, and no stack overflows."""
-    link = "- {{id: s{n}, prompt: p{n}, params: {{start_image: \"{{{{ last_frame('s{p}') }}}}\", end_image: \"{{{{ first_frame('s{p}') }}}}\"}}}}"
+    frames = "start_image: \"{{{{ last_frame('s{p}') }}}}\", end_image: \"{{{{ first_frame('s{p}') }}}}\""
+    link = f"- {{{{id: s{{n}}, prompt: p{{n}}, params: {{{{{frames}}}}}}}}}"
     shots = ["- {id: s0, prompt: p0}"] + [link.format(n=n, p=n - 1) for n in range(1, 300)]
     loaded = campaign("defaults: {model: kling-3.0, params: {duration: 3}}\nshots:\n  " + "\n  ".join(shots))
     pictures = pictures_of(loaded)

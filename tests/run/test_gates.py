@@ -1,6 +1,7 @@
 """The gate of a variant: one goes ahead, the others follow once its charge is known, and a surprise stops the model."""
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from kbatch.run.gates import Gates
@@ -18,7 +19,7 @@ async def test_one_goes_ahead_and_the_others_follow() -> None:
             inside += 1
             most.append((gates.of("apiframe", "kling-2.6", "5s").decided, inside))
             ahead.append(first)
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             inside -= 1
             gates.of("apiframe", "kling-2.6", "5s").open()
 
@@ -71,7 +72,7 @@ async def test_one_that_is_cancelled_in_the_gate_leaves_it_free() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stuck)
         tasks.start_soon(stuck)
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
     with anyio.fail_after(1):
         async with gate.passing() as ahead:

@@ -13,7 +13,7 @@ NAMES = ("apiframe", "aimlapi")
 
 @dataclass
 class Book:
-    """What is true, kept apart from what is tested: per provider each purchase's amount, and what was charged before."""
+    """What is true, kept apart from what is tested: each purchase's amount by provider, and what was charged before."""
 
     ceilings: Ceilings
     spent: dict[str, int]
@@ -51,7 +51,7 @@ acts = st.lists(
 def test_no_order_of_answers_passes_a_ceiling(
     ceilings: Ceilings, spent: dict[str, int], held: dict[str, dict[str, int]], acts: list[tuple[str, str, str, int]]
 ) -> None:
-    """A purchase is refused exactly when it would pass a ceiling; refusals and refunds give back just what was taken."""
+    """A purchase is refused exactly when it would pass a ceiling; refusals and refunds give back what was taken."""
     reserve = Reserve(ceilings, spent, held)
     book = Book(ceilings, spent)
     for provider, unknown in held.items():

@@ -39,7 +39,7 @@ async def test_fewer_places_after_a_refusal_and_more_after_acceptances() -> None
         async with slots.place(0.0):
             running += 1
             most.append(running)
-            await anyio.sleep(0)
+            await checkpoint()
             running -= 1
 
     async with anyio.create_task_group() as tasks:
@@ -54,13 +54,16 @@ async def test_fewer_places_after_a_refusal_and_more_after_acceptances() -> None
     assert max(most) == 4
 
 
-jobs = st.lists(
-    st.tuples(st.floats(0, 9), st.integers(0, 4), st.none() | st.integers(0, 6)), min_size=1, max_size=12
-)
+jobs = st.lists(st.tuples(st.floats(0, 9), st.integers(0, 4), st.none() | st.integers(0, 6)), min_size=1, max_size=12)
 
 
 @settings(max_examples=60, deadline=None)
-@given(jobs, st.integers(1, 4), st.lists(st.sampled_from(("back", "well")), max_size=4), st.sampled_from(("asyncio", "trio")))
+@given(
+    jobs,
+    st.integers(1, 4),
+    st.lists(st.sampled_from(("back", "well")), max_size=4),
+    st.sampled_from(("asyncio", "trio")),
+)
 def test_no_order_of_events_breaks_the_count(
     jobs: list[tuple[float, int, int | None]], most: int, moves: list[str], backend: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import anyio
 import pytest
+from anyio.abc import TaskStatus
 
 from kbatch.run.stops import Stopping
 
@@ -13,16 +14,16 @@ async def test_a_soft_stop_ends_waits_before_a_submit_only() -> None:
     stopping = Stopping()
     went_on = []
 
-    async def block() -> None:
+    async def block(*, task_status: TaskStatus[None]) -> None:
         with stopping.block():
+            task_status.started()
             await anyio.sleep(0.01)
             went_on.append(True)
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stopping.pause, 600.0)
-            tasks.start_soon(block)
-            await anyio.sleep(0)
+            await tasks.start(block)
             stopping.softly()
     assert went_on == [True]
     assert stopping.soft
@@ -34,24 +35,24 @@ async def test_a_hard_stop_ends_blocks_and_gives_sends_a_moment() -> None:
     stopping = Stopping()
     had, given_up, ended = [], [], []
 
-    async def answer(seconds: float, into: list[bool]) -> None:
-        with anyio.CancelScope(shield=True):
-            with stopping.send():
-                await anyio.sleep(seconds)
-                into.append(True)
+    async def answer(seconds: float, into: list[bool], *, task_status: TaskStatus[None]) -> None:
+        with anyio.CancelScope(shield=True), stopping.send():
+            task_status.started()
+            await anyio.sleep(seconds)
+            into.append(True)
 
-    async def block() -> None:
+    async def block(*, task_status: TaskStatus[None]) -> None:
         with stopping.block():
+            task_status.started()
             await anyio.sleep_forever()
         ended.append(True)
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(answer, 0.02, had)
-            tasks.start_soon(answer, 60.0, given_up)
-            tasks.start_soon(block)
-            await anyio.sleep(0)
-            stopping.now(grace_s=0.2)
+            await tasks.start(answer, 60.0, given_up)
+            await tasks.start(block)
+            await tasks.start(answer, 0.02, had)
+            stopping.now(grace_s=0.3)
     assert (had, given_up, ended) == ([True], [], [True])
 
 

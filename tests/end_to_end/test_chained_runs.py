@@ -57,7 +57,7 @@ def uploads(rig: Rig) -> int:
 
 @pytest.mark.parametrize("which", ["last", "first"])
 def test_the_very_frame_is_sent_and_recorded_before_it_is_used(chain: Rig, which: str) -> None:
-    """What the provider got is the clip's frame to the byte; its digest and its owner are on disk before the purchase."""
+    """What the provider got is the clip's frame to the byte; its digest and owner are on disk before the purchase."""
     chain.write(CHAIN.replace("last_frame", f"{which}_frame"))
     assert chain.run().code == 0
     first, second = chain.receipt("first"), chain.receipt("second")
@@ -194,9 +194,9 @@ def test_a_cascade_that_was_killed_is_finished_by_the_same_command(rig: Rig) -> 
         assert start_of(rig, rig.receipt("second")["job_id"]) == frame_of(rig, "first"), said
 
 
-@pytest.mark.parametrize(("lives_s", "sent"), [(3600.0, 1), (60.0, 2)], ids=["still-there", "too-short-to-be-used-again"])
+@pytest.mark.parametrize(("lives_s", "sent"), [(3600.0, 1), (60.0, 2)], ids=["still-there", "about-to-end"])
 def test_a_resumed_chain_extracts_its_frame_again_and_buys_nothing(rig: Rig, lives_s: float, sent: int) -> None:
-    """Killed after the upload: the same frame is found, its URL used again while it lives, and each job charged once."""
+    """Killed after the upload: the same frame is found, its URL used while it lives, and each job charged once."""
     rig.open(clips=True, latency_s=0.0, upload_lives_s=lives_s)
     rig.write(CHAIN)
     assert rig.run().code == 0
@@ -237,7 +237,7 @@ def test_a_clip_that_was_changed_by_hand_gives_no_frame(chain: Rig) -> None:
 
 
 def test_a_chain_goes_across_providers_and_back(both: Rig) -> None:
-    """AI/ML gets the frame as Base64 and Apiframe as an upload; both are the exact frame, and each is paid on its own."""
+    """AI/ML gets the frame as Base64 and Apiframe as an upload; both are the exact frame, each paid on its own."""
     both.open(clips=True)
     both.write(f"""{AIMLAPI_PRICE}
 {FAST}
