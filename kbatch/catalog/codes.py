@@ -25,6 +25,7 @@ MISSING_FIELD = "missing-field"
 UNKNOWN_FIELD = "unknown-field"
 FRAME_NOT_PICTURE = "frame-not-picture"
 PICTURE_FORM = "picture-form"
+PICTURE_RATIO = "picture-ratio"
 
 MEANINGS: Mapping[str, str] = {
     UNKNOWN_PROVIDER: "no card names this provider",
@@ -46,4 +47,5 @@ MEANINGS: Mapping[str, str] = {
     UNKNOWN_FIELD: "an item of a list has a field that is not known",
     FRAME_NOT_PICTURE: "a clip's frame is given to a parameter that is not a picture",
     PICTURE_FORM: "a picture in a form that the parameter does not take",
+    PICTURE_RATIO: "a local picture of another shape than the clip, so that it will be cropped or stretched",
 }

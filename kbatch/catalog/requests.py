@@ -16,7 +16,7 @@ from kbatch.catalog.checks import check, is_unicode, not_unicode
 from kbatch.catalog.words import shown, too_long
 from kbatch.manifest.drafts import Draft, Frame
 from kbatch.manifest.pictures import InlinePicture, LocalPicture, Picture, RemotePicture
-from kbatch.problems import Complaint
+from kbatch.problems import Complaint, Severity
 
 Pictures = Callable[[str], Picture | Complaint]
 
@@ -57,7 +57,8 @@ def complete(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: 
     taken = [_take(card, name, draft.params[name], pictures) for name in card.images if name in draft.params]
     inputs = tuple(each for each in taken if isinstance(each, Input))
     faults = tuple(each for each in taken if isinstance(each, Complaint))
-    complaints = (*_check_prompt(card, draft.prompt), *checked.complaints, *faults)
+    ratios = _check_ratios(inputs, checked.values.get("aspect_ratio"))
+    complaints = (*_check_prompt(card, draft.prompt), *checked.complaints, *faults, *ratios)
     request = None
     if not any(complaint.fatal for complaint in complaints):
         values = {**checked.values, **{each.parameter: each.token for each in inputs}}
@@ -84,6 +85,29 @@ def _check_prompt(card: Card, prompt: str | None) -> tuple[Complaint, ...]:
     if most is not None and len(prompt) > most:
         return (too_long("the prompt", field, prompt, most),)
     return () if is_unicode(prompt) else (not_unicode(field, "the prompt"),)
+
+
+def _check_ratios(inputs: tuple[Input, ...], ratio: object) -> tuple[Complaint, ...]:
+    """Warn of local pictures whose shape is more than 2 % off the clip's; what the model does with them is its own."""
+    wide, _, high = str(ratio).partition(":")
+    if not (wide.isdigit() and high.isdigit() and int(wide) and int(high)):
+        return ()
+    off = [
+        (part.parameter, part.picture)
+        for part in inputs
+        if isinstance(part.picture, LocalPicture)
+        and not 0.98 <= part.picture.width * int(high) / (part.picture.height * int(wide)) <= 1.02
+    ]
+    return tuple(
+        Complaint(
+            code=codes.PICTURE_RATIO,
+            field=("params", name),
+            message=f"`{name}` has {picture.width} × {picture.height} pixels, the clip is {ratio}: it will not fit",
+            hint="crop the picture to the clip's shape, or the model crops or stretches it as it likes",
+            severity=Severity.WARNING,
+        )
+        for name, picture in off
+    )
 
 
 def _take(card: Card, name: str, value: object, pictures: Pictures) -> Input | Complaint:

@@ -15,7 +15,7 @@ from PIL import Image
 from kbatch.preview.canvas import Box, Canvas, centred
 from kbatch.preview.footage import BYTES_A_SAMPLE, RATE, Shot, in_yuv
 
-_X264 = {"preset": "veryfast", "crf": "22"}
+_X264 = {"preset": "superfast", "crf": "23"}
 _KEYFRAME_S = 5
 _SOUND_BIT_RATE = 128_000
 _BLOCK = 1024

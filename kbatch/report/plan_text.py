@@ -180,7 +180,7 @@ def _usd(rates: Mapping[str, Decimal], provider: str, credits: int | None) -> st
     rate = rates.get(provider)
     if rate is None or credits is None:
         return ""
-    return f" (${rate * credits:,.2f} at ${rate} a credit)"
+    return f" (${rate * credits:,.2f} at ${rate:f} a credit)"
 
 
 def saved_lines(document: Mapping[str, Any], name: str) -> Iterator[str]:

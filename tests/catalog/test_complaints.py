@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
-from catalog_shelf import AIMLAPI, CATALOG, card_of, completed
+from catalog_shelf import AIMLAPI, CATALOG, card_of, completed, draft
 
 from kbatch.catalog.codes import MEANINGS
+from kbatch.catalog.requests import complete
 from kbatch.catalog.rules import broken
 from kbatch.manifest.drafts import Frame
+from kbatch.manifest.pictures import LocalPicture
 
 PICTURE = "https://example.org/a.png"
 
@@ -298,7 +300,7 @@ def test_every_code_has_a_meaning_and_every_meaning_a_test() -> None:
     """The table of codes is complete, and no code in it is untested."""
     of_rules = {rule.code for card in CATALOG.cards for rule in card.rules}
     of_pictures = {"file-not-found"}
-    of_names = {"unknown-provider", "unknown-model", "unknown-variant", "missing-prompt"}
+    of_names = {"unknown-provider", "unknown-model", "unknown-variant", "missing-prompt", "picture-ratio"}
     seen = {row[2] for row in TABLE.values()}
     assert seen - of_rules - of_pictures == set(MEANINGS) - of_names
     assert of_rules <= seen
@@ -314,3 +316,24 @@ def test_a_rule_holds_where_its_parameter_is_absent() -> None:
     """A rule asks nothing of a request that does not have its parameter."""
     (rule,) = card_of("kling-2.1").rules
     assert broken(rule, {"mode": "standard"}) is None
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size", "off"),
+    [
+        pytest.param("16:9", (640, 360), False, id="exact"),
+        pytest.param("16:9", (1280, 726), False, id="within-two-percent"),
+        pytest.param("16:9", (640, 427), True, id="a-photograph"),
+        pytest.param("9:16", (640, 360), True, id="turned"),
+        pytest.param("1:1", (640, 360), True, id="square"),
+    ],
+)
+def test_a_picture_of_another_shape_than_the_clip_is_a_warning(ratio: str, size: tuple[int, int], off: bool) -> None:
+    """The model would crop or stretch it, which is said before it is paid and stops nothing."""
+    picture = LocalPicture(
+        path="a.png", digest="0" * 64, size=1, media_type="image/png", width=size[0], height=size[1]
+    )
+    params = {"aspect_ratio": ratio, "start_image": "a.png"}
+    found = complete(card_of("kling-2.6"), draft("kling-2.6", params), lambda _text: picture)
+    assert [(complaint.code, complaint.fatal) for complaint in found.complaints] == [("picture-ratio", False)] * off
+    assert found.request is not None

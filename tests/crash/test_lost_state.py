@@ -224,6 +224,25 @@ def test_another_account_is_not_sent_the_same_again(two: Rig) -> None:
     assert len(two.charges()) == 2
 
 
+def test_two_sends_that_look_alike_do_not_claim_one_job(two: Rig) -> None:
+    """Two takes of one request, both unknown: each finds a job of its own in the list, and none is lost."""
+    two.open({"fault": "lost-answer", "at": "submit"}, upload_lives_s=200.0)
+    two.write(TWO.replace("{id: two,", "{id: two, takes: 3,"))
+    app = two.stage.app
+
+    async def without_list(scope, receive, send):
+        await app({**scope, "path": "/nowhere"} if scope["path"] == "/v2/jobs" else scope, receive, send)
+
+    two.stage.app = without_list
+    assert two.run("--only", "two").code == 4
+    assert list(two.states().values()) == ["unknown"] * 3
+    two.stage.app = app
+    said = two.run("--only", "two")
+    assert said.code == 0, said.err
+    assert len(two.charges()) == 3
+    assert len({two.receipt(name)["job_id"] for name in two.states()}) == 3
+
+
 class Clock:
     """A provider's clock that can be put forward."""
 

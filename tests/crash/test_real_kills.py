@@ -19,7 +19,7 @@ shots:
   - {{id: other, provider: aimlapi, model: {AIMLAPI}, prompt: "NAME three", params: {{image_url: a.png}}}}
 """
 MOMENTS = [
-    *((At.LINE, when, number) for when in (When.BEFORE, When.AFTER) for number in (2, 3, 6, 9, 13)),
+    *((At.LINE, when, number) for when in (When.BEFORE, When.AFTER) for number in (2, 3, 6, 11)),
     (At.LINE, When.HALF, 7), (At.PIECE, When.HALF, 2), (At.MOVE, When.AFTER, 1), (At.REPLACE, When.HALF, 3),
 ]  # fmt: skip
 SCRIPT = """

@@ -6,6 +6,7 @@ from zlib import crc32
 
 import pytest
 
+from kbatch.run import lines
 from tests.rehearsal import Rig, Stage, standing, use_backend
 
 
@@ -18,7 +19,8 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def rig(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rig:
-    """Return a folder with a world on stage."""
+    """Return a folder with a world on stage; the waits of runs in this process are shorter still than a rehearsal's."""
+    monkeypatch.setattr(lines, "poll_scale", lambda _text, *, loopback: 0.0002 if loopback else 1.0)
     return Rig(tmp_path, stage, monkeypatch, capsys)
 
 

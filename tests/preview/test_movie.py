@@ -73,7 +73,7 @@ def tone(seconds: float) -> Iterator[bytes]:
         yield data[start : start + 777 * BYTES_A_SAMPLE]
 
 
-@pytest.mark.parametrize("fps", [12, 24, 25, 30])
+@pytest.mark.parametrize("fps", [12, 25])
 def test_cuts_stand_at_the_sum_of_the_true_durations(fps: int) -> None:
     """To the nearest frame each, also after many odd ones: no error adds up."""
     lengths = [1.041667, 0.7, 2.04, 0.33, 1.96] * 4
