@@ -1,7 +1,7 @@
 """kbatch renders video campaigns from a YAML manifest on paid APIs, and never pays twice.
 
-The Python API is `load`, `plan` and `run`, described in `kbatch.api`; they are imported when they are first used, so that
-the command line starts quickly.
+The Python API is `load`, `plan` and `run`, described in `kbatch.api`; they are imported when they are first used, so
+that the command line starts quickly.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 # Bound before the functions that share their names: a package sets its attribute only when it is first imported.
 import kbatch.plan
-import kbatch.run
+import kbatch.run  # noqa: F401
 
 if TYPE_CHECKING:
     from kbatch.api import load as load
@@ -19,19 +19,19 @@ else:
 
     def load(*args: Any, **options: Any) -> Any:
         """Load a manifest; see `kbatch.api.load`."""
-        from kbatch import api
+        from kbatch import api  # noqa: PLC0415
 
         return api.load(*args, **options)
 
     def plan(*args: Any, **options: Any) -> Any:
         """Plan a campaign; see `kbatch.api.plan`."""
-        from kbatch import api
+        from kbatch import api  # noqa: PLC0415
 
         return api.plan(*args, **options)
 
     async def run(*args: Any, **options: Any) -> Any:
         """Carry out a proposal; see `kbatch.api.run`."""
-        from kbatch import api
+        from kbatch import api  # noqa: PLC0415
 
         return await api.run(*args, **options)
 

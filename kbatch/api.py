@@ -6,8 +6,8 @@
     proposal = kbatch.plan(campaign, only=["hero"])
     outcome = await kbatch.run(proposal, consent=proposal.plan.digest)
 
-Errors are those of `kbatch.problems`: `Invalid` with all problems, `Refused`, `ProviderStopped`. Nothing is printed, and
-nothing is kept between calls.
+Errors are those of `kbatch.problems`: `Invalid` with all problems, `Refused`, `ProviderStopped`. Nothing is printed,
+and nothing is kept between calls.
 """
 
 import os
@@ -79,7 +79,7 @@ def plan(
     return Proposal(campaign=campaign, plan=planned.plan, summary=planned.summary, selection=selection)
 
 
-async def run(
+async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     proposal: Proposal,
     *,
     consent: str,

@@ -1,4 +1,4 @@
-"""The only module that prints or asks: data to stdout, talk to stderr, live progress on a terminal, plain lines elsewhere.
+"""Prints and asks, alone: data to stdout, talk to stderr, live progress on a terminal, plain lines elsewhere.
 
 Nothing here is read as markup, and text from elsewhere is made harmless first.
 """

@@ -1,6 +1,7 @@
 """`--events FILE`: what is recorded in a run, one JSON object a line, for other programs to follow.
 
-The lines are those of the journal, as `kbatch schema events` describes them, without the bodies that were sent and the queries of URLs.
+The lines are those of the journal, as `kbatch schema events` describes them, without the bodies that were sent and
+without the queries of URLs.
 """
 
 from dataclasses import replace

@@ -183,7 +183,8 @@ class Unwritable(KbatchError):
     @classmethod
     def of(cls, error: OSError) -> "Unwritable":
         """Return what the system said, with the file that it was about."""
-        return cls(f"{error.filename or 'the disk'}: {error.strerror or error}", hint="mend it; the same command goes on")
+        message = f"{error.filename or 'the disk'}: {error.strerror or error}"
+        return cls(message, hint="mend it; the same command goes on")
 
 
 class Bug(KbatchError):

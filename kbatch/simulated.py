@@ -21,10 +21,11 @@ def simulator_app(lockfile: Lockfile, loaded: Loaded, *, faults: Path | None) ->
     try:
         from kbatch.simulator.memory import remember  # noqa: PLC0415 - needs the extra
         from kbatch.simulator.server import Settings, build_app  # noqa: PLC0415
+
+        app = build_app(Settings(latency_s=_LATENCY_S, faults=_rules(faults)))
     except ImportError as error:
         hint = "install kbatch with the extra `sim`"
         raise Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint) from error
-    app = build_app(Settings(latency_s=_LATENCY_S, faults=_rules(faults)))
     earlier = time.time() - _LATENCY_S - 1
     for receipt in lockfile.renders.values():
         if receipt.job_id is not None and receipt.request and not _here(loaded.folder, receipt):

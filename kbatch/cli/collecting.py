@@ -38,7 +38,11 @@ def load_manifest(manifest: Path, flags: Mapping[str, Any]) -> Loaded:
 
 
 def collect(
-    loaded: Loaded, flags: Mapping[str, Any], actions: frozenset[Action], options: RunOptions, decide: Decide | None = None
+    loaded: Loaded,
+    flags: Mapping[str, Any],
+    actions: frozenset[Action],
+    options: RunOptions,
+    decide: Decide | None = None,
 ) -> int:
     """Lock, plan, keep the entries with these actions, and work them; `decide` makes Decisions of the state."""
     path = lockfile_path(loaded.path, simulated=flags["simulate"], chosen=flags["lockfile"])

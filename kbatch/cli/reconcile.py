@@ -31,7 +31,7 @@ Examples:
 @max_jobs
 @format_choice("text", "json")
 def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], **flags: Any) -> int:
-    """Settle unknown sends of MANIFEST (kbatch.yaml): by idempotency key, by the job list, else by --adopt or --refused.
+    """Settle unknown sends of MANIFEST (kbatch.yaml): by idempotency key, by job list, else by --adopt or --refused.
 
     Exits with 4 while something stays unknown. AI/ML API has neither key nor list: look at its dashboard.
     """

@@ -31,8 +31,8 @@ class Total:
 class Basis:
     """What a plan rests on: the manifest by name with its settings and notes, and the files it was made of.
 
-    `known` are the fingerprints that any job of the manifest refers to, `inputs` the SHA-256 of the manifest and of each
-    file that it read, by name.
+    `known` are the fingerprints that any job of the manifest refers to, `inputs` the SHA-256 of the manifest and of
+    each file that it read, by name.
     """
 
     manifest: str

@@ -146,7 +146,7 @@ def _difference(before: int | None, after: int | None) -> int | None:
 
 
 def left_of(saved: Saved, now: Plan) -> dict[str, int]:
-    """Return per provider what is left of the plan's maximum: less what its jobs were charged or hold since it was saved."""
+    """Return per provider what is left of the plan's maximum after what its jobs were charged or hold since."""
     bought = {job["address"] for job in saved.document["jobs"] if job["action"] == "render"}
     left = {provider: maximum for provider, maximum in saved.maximum.items() if maximum is not None}
     for entry in now.entries:

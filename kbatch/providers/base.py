@@ -1,8 +1,8 @@
 """What passes between the runner and a provider: request values out, answer values in, outcomes back.
 
-A provider translates and never acts: it sees no socket, clock, file or key. Whether money may have been spent is decided
-here in three kinds of submit outcome: `Accepted`, `NotAccepted` (only the answer to a first send can say so) and
-`Unknown` (everything else).
+A provider translates and never acts: it sees no socket, clock, file or key. Whether money may have been spent is
+decided here in three kinds of submit outcome: `Accepted`, `NotAccepted` (only the answer to a first send can say so)
+and `Unknown` (everything else).
 """
 
 from collections.abc import Mapping

@@ -190,7 +190,8 @@ def saved_lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
     longest = max((len(job["address"]) for job in jobs), default=0)
     for job in jobs:
         price = "?" if job["credits"] is None else f"{job['credits']:,}"
-        yield f"  {job['action']:<9} {job['address']:<{longest}}  {job['model']} {job['variant']}  {price}  {job['reason']}"
+        model = f"{job['model']} {job['variant']}"
+        yield f"  {job['action']:<9} {job['address']:<{longest}}  {model}  {price}  {job['reason']}"
     for provider, total in document["totals"].items():
         expected = amount(total["expected"], total["unit"])
         yield f"  {provider}  expected {expected}, maximum {amount(total['maximum'], total['unit'])}"

@@ -44,7 +44,7 @@ def serve(settings: Settings, *, port: int = 0, on_ready: Callable[[str], None])
 
 @contextmanager
 def serving(settings: Settings, *, port: int = 0, app: ASGIApp | None = None) -> Iterator[str]:
-    """Serve in a thread while the block runs; yields the URL. An `app` of `build_app` may be handed in, to look into."""
+    """Serve in a thread while the block runs; yields the URL. An `app` of `build_app` may be handed in."""
     ready = threading.Event()
     with _listening(port) as listener:
         server = _server(app or build_app(settings), ready.set)
