@@ -56,7 +56,7 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
     longest = min(max(len(entry.address) for entry in entries), max(24, width - 8 - models - prices))
     room = _MOST_ROWS if len(entries) > _MOST_ROWS else len(entries)
     for (action, reason), group in groups.items():
-        money = f", {sum(entry.credits or 0 for entry in group):,} credits" if group[0].buys else ""
+        money = f", {_sum(group)}" if group[0].buys else ""
         head = f"{count(len(group), 'job')}{money}: {reason}"
         for index, words in enumerate(_wrap(head, width - 12)):
             yield [(f"  {action if index == 0 else '':<9}", action), (words, "")]
@@ -71,11 +71,18 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
             ]
         hidden = group[len(shown) :]
         if hidden:
-            rest = sum(entry.credits or 0 for entry in hidden)
-            more = (
-                f"    … and {count(len(hidden), 'job')} more, {rest:,} credits; --only GLOB or --format json shows them"
-            )
+            more = f"    … and {count(len(hidden), 'job')} more, {_sum(hidden)}; --only GLOB or --format json shows them"
             yield [(more, "dim")]
+
+
+def _sum(entries: Sequence[Entry]) -> str:
+    """Return what entries cost, each provider's credits apart: they never add up."""
+    sums: dict[str, int] = {}
+    for entry in entries:
+        sums[entry.job.provider] = sums.get(entry.job.provider, 0) + (entry.credits or 0)
+    if len(sums) == 1:
+        return f"{next(iter(sums.values())):,} credits"
+    return " and ".join(f"{credits:,} {provider} credits" for provider, credits in sums.items())
 
 
 def _wrap(text: str, width: int) -> Iterator[str]:
@@ -117,7 +124,7 @@ def _shares(title: str, shares: Sequence[Share]) -> Iterator[Line]:
     names = max(len(share.name) for share in shares)
     for share in sorted(shares, key=lambda share: (-share.credits, share.name))[:12]:
         unpriced = f"  and {count(share.unpriced, 'job')} without a price" if share.unpriced else ""
-        money = f"{share.credits:>9,}" if share.jobs > share.unpriced else f"{'?':>9}"
+        money = f" {share.credits:>10,}" if share.jobs > share.unpriced else f" {'?':>10}"
         yield [
             (f"    {share.name:<{names}}  {count(share.jobs, 'job'):>9}", ""),
             (money, "money"),
@@ -133,10 +140,12 @@ def _values(title: str, shares: Sequence[Share], width: int) -> Iterator[Line]:
         return
     yield [(f"  {title}", "dim")]
     rows: dict[str, list[str]] = {}
+    several = len({share.provider for share in shares}) > 1
     for share in shares:
         name, _, value = share.name.partition("=")
         unpriced = f" + {share.unpriced} ?" if share.unpriced else ""
-        rows.setdefault(name, []).append(f"{value} {share.credits:,}{unpriced}")
+        whose = f" {share.provider}" if several else ""
+        rows.setdefault(name, []).append(f"{value} {share.credits:,}{whose}{unpriced}")
     longest = max(map(len, rows))
     for name, values in rows.items():
         for index, words in enumerate(

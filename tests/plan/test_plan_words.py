@@ -1,0 +1,45 @@
+"""The plan in words keeps providers apart, folds long lists, and never prints an unknown price as a number."""
+
+from kbatch.plan.summary import summarize
+from kbatch.report.plan_text import lines
+from tests.plan.conftest import Campaign, plan_of
+
+MIXED = """
+prices: {"aimlapi/kling-video/v2.1/pro/image-to-video": {credits: 1000}}
+shots:
+  - {id: a, model: kling-2.1, prompt: x, labels: {market: eu}}
+  - id: b
+    provider: aimlapi
+    model: kling-video/v2.1/pro/image-to-video
+    labels: {market: eu}
+    params: {image_url: "https://example.com/a.png"}
+"""
+
+
+def words_of(campaign: Campaign, body: str) -> str:
+    """Return the plan's text at 100 columns."""
+    plan = plan_of(campaign(body))
+    found = lines(plan, summarize(plan, {"apiframe": 8, "aimlapi": 4}), width=100)
+    return "\n".join("".join(words for words, _ in line) for line in found)
+
+
+def test_credits_of_two_providers_are_never_added(campaign: Campaign) -> None:
+    """No line of the plan holds the sum of two providers' credits, and shares say whose they are."""
+    text = words_of(campaign, MIXED)
+    assert "1,005" not in text
+    assert "2 jobs, 5 apiframe credits and 1,000 aimlapi credits: not bought yet" in text
+    assert "market  eu 5 apiframe · eu 1,000 aimlapi" in text
+
+
+def test_an_unknown_price_is_a_question_mark(campaign: Campaign) -> None:
+    """Where the price is unknown the plan says so and prints no total."""
+    text = words_of(campaign, MIXED.partition("shots:")[1] + MIXED.partition("shots:")[2])
+    assert "1 job without a known price" in text
+    assert "aimlapi   expected" not in text
+
+
+def test_a_long_plan_folds_and_says_how_to_see_more(campaign: Campaign) -> None:
+    """Of 100 jobs sixty stand in the text, the others are counted with their credits."""
+    axis = ", ".join(str(number) for number in range(100))
+    text = words_of(campaign, f"shots: [{{id: s, model: kling-2.1, prompt: '{{{{ n }}}}', matrix: {{n: [{axis}]}}}}]")
+    assert "… and 40 jobs more, 200 credits; --only GLOB or --format json shows them" in text
