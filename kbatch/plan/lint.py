@@ -191,7 +191,7 @@ def _nearly_duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
         if job.draft.prompt is not None:
             words = " ".join(job.draft.prompt.split()).casefold()
             alike[job.provider, job.model, words].setdefault(job.fingerprint, job)
-    groups: dict[tuple[str, str], list[tuple[Job, Job]]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[tuple[Job, Job]]] = defaultdict(list)
     for same in alike.values():
         if len({job.draft.prompt for job in same.values()}) == 1:
             continue
@@ -199,7 +199,7 @@ def _nearly_duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
         for job in same.values():
             earlier = first.setdefault((job.draft.take, canonical({**job.request, "prompt": ""})), job)
             if earlier is not job:
-                groups[earlier.draft.shot, job.draft.shot].append((earlier, job))
+                groups[earlier.draft.shot, job.draft.shot, job.provider].append((earlier, job))
     for pairs in groups.values():
         earlier, later = pairs[0]
         credits = sum(job.quote.credits or 0 for _, job in pairs)

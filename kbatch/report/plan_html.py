@@ -12,6 +12,7 @@ from kbatch.report.pages import Parts, attributes_of, chart, charts_by_key, filt
 from kbatch.report.review import Review, command_of, grouped, warnings_of, why
 from kbatch.report.rows import read_rows
 from kbatch.report.shares import Slice
+from kbatch.report.sums import credits_by_provider
 from kbatch.report.words import count, span
 
 ACTION_WORDS: Mapping[Action, str] = {
@@ -112,7 +113,10 @@ def _by_action(entries: Iterable[Entry]) -> list[tuple[Action, list[Entry]]]:
 
 def _reason(reason: str, group: Sequence[Entry]) -> dict[str, Any]:
     action = group[0].action
-    credits = "" if action is not Action.RENDER else f"{sum(entry.credits or 0 for entry in group):,}"
+    sums = credits_by_provider(group)
+    several = [f"{credits:,} {provider}" for provider, credits in sums.items()]
+    known = several if len(sums) > 1 else [f"{credits:,}" for credits in sums.values()]
+    credits = "" if action is not Action.RENDER else " and ".join(known)
     unpriced = sum(entry.credits is None for entry in group)
     return {
         "state": action.value,

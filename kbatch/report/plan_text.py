@@ -10,6 +10,7 @@ from typing import Any
 from kbatch.plan.actions import Entry
 from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share, Summary
+from kbatch.report.sums import credits_of
 from kbatch.report.words import amount, count, span
 
 Line = list[tuple[str, str]]
@@ -56,7 +57,7 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
     longest = min(max(len(entry.address) for entry in entries), max(24, width - 8 - models - prices))
     room = _MOST_ROWS if len(entries) > _MOST_ROWS else len(entries)
     for (action, reason), group in groups.items():
-        money = f", {_sum(group)}" if group[0].buys else ""
+        money = f", {credits_of(group)}" if group[0].buys else ""
         head = f"{count(len(group), 'job')}{money}: {reason}"
         for index, words in enumerate(_wrap(head, width - 12)):
             yield [(f"  {action if index == 0 else '':<9}", action), (words, "")]
@@ -71,18 +72,8 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
             ]
         hidden = group[len(shown) :]
         if hidden:
-            more = f"    … and {count(len(hidden), 'job')} more, {_sum(hidden)}; --only GLOB or --format json shows them"
-            yield [(more, "dim")]
-
-
-def _sum(entries: Sequence[Entry]) -> str:
-    """Return what entries cost, each provider's credits apart: they never add up."""
-    sums: dict[str, int] = {}
-    for entry in entries:
-        sums[entry.job.provider] = sums.get(entry.job.provider, 0) + (entry.credits or 0)
-    if len(sums) == 1:
-        return f"{next(iter(sums.values())):,} credits"
-    return " and ".join(f"{credits:,} {provider} credits" for provider, credits in sums.items())
+            more = f"    … and {count(len(hidden), 'job')} more, {credits_of(hidden)}"
+            yield [(f"{more}; --only GLOB or --format json shows them", "dim")]
 
 
 def _wrap(text: str, width: int) -> Iterator[str]:
