@@ -32,6 +32,7 @@ from kbatch.run.reserve import Reserve
 from kbatch.run.runner import work
 from kbatch.run.scene import Scene, errands_of, providers_needed
 from kbatch.run.stops import Stopping, listen
+from kbatch.run.strange import check_places
 
 __all__ = ["Scene", "execute"]
 
@@ -40,6 +41,7 @@ _CHECKPOINT_S = 60.0
 
 async def execute(confirmed: ConfirmedPlan, scene: Scene, tell: Tell) -> Outcome:
     """Run the plan and return what it came to; Refused and ProviderStopped come before anything is sent."""
+    check_places(scene.loaded, scene.lockfile_path)
     tell, stopping = safely(tell), Stopping()
     reserve = _reserve(confirmed)
 
