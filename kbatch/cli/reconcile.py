@@ -11,6 +11,7 @@ from kbatch.loading import Loaded
 from kbatch.plan.actions import Action
 from kbatch.problems import Invalid, Problem, did_you_mean
 from kbatch.receipts import state as states
+from kbatch.receipts.receipt import ReceiptState
 from kbatch.run.context import Options
 from kbatch.run.decisions import Decisions
 
@@ -51,8 +52,20 @@ def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], **
 
 
 def _addresses(loaded: Loaded, found: states.Loaded) -> dict[str, str]:
-    known = {receipt.address: key for key, receipt in found.lockfile.renders.items() if receipt.address}
-    return known | {job.address: job.fingerprint for job in loaded.jobs}
+    """Return fingerprints by address: the jobs', and of sends that no job refers to any more their last one.
+
+    Where both have one address the unknown send is meant. One whose address nobody knows goes by its digest's beginning.
+    """
+    renders = found.lockfile.renders
+    known = {job.address: job.fingerprint for job in loaded.jobs}
+    for fingerprint, receipt in renders.items():
+        known.setdefault(fingerprint[:12], fingerprint)
+        if not receipt.address:
+            continue
+        mine = renders.get(known.setdefault(receipt.address, fingerprint))
+        if receipt.state is ReceiptState.UNKNOWN and (mine is None or mine.state is not ReceiptState.UNKNOWN):
+            known[receipt.address] = fingerprint
+    return known
 
 
 def _split(word: str, known: dict[str, str]) -> tuple[str, str]:

@@ -83,7 +83,7 @@ def _errand_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root:
     name = record.address or receipt.address or fingerprint[:12]
     return Errand(
         fingerprint=fingerprint,
-        address=f"{name} (bought earlier{'' if unknown else f' as {record.job_id}'})",
+        address=f"{name} (bought earlier{f', {fingerprint[:12]}' if unknown else f' as {record.job_id}'})",
         provider=record.provider,
         model=record.model,
         variant=record.variant or "",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kbatch.run import lines
+from kbatch.run.pacing import poll_scale
 from tests.mortal import At, When, die
 from tests.rehearsal import Rig, doubles, environment, history, journal
 
@@ -241,6 +243,19 @@ def test_two_sends_that_look_alike_do_not_claim_one_job(two: Rig) -> None:
     assert said.code == 0, said.err
     assert len(two.charges()) == 3
     assert len({two.receipt(name)["job_id"] for name in two.states()}) == 3
+
+
+@pytest.mark.parametrize("line", [4, 6, 9, 12])
+def test_a_rehearsal_that_was_killed_goes_on(two: Rig, line: int) -> None:
+    """`--simulate` forgets its world with its process; what was accepted there is remembered and finished."""
+    two.monkeypatch.setattr(lines, "poll_scale", poll_scale)
+    assert die(two, At.LINE, When.AFTER, line, "--simulate")
+    codes = [two.run("--simulate").code, two.run("--simulate").code]
+    assert codes[-1] == 0
+    lockfile = two.lockfile("campaign.sim.lock.json")
+    assert {receipt["state"] for receipt in lockfile["renders"].values()} == {"done"}
+    assert sorted(two.clips()) == ["renders-sim/one.mp4", "renders-sim/two.mp4"]
+    assert two.charges() == []
 
 
 class Clock:

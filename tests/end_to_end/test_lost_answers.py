@@ -5,10 +5,12 @@ stays unknown, is held against the ceiling and never sent again until someone sa
 """
 
 import json
+from functools import partial
 from urllib.request import Request, urlopen
 
 import pytest
 
+from kbatch.run.context import Options
 from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig, doubles
 
 AFTER_ACCEPTANCE = (
@@ -84,6 +86,37 @@ def test_an_unknown_send_is_held_after_its_prompt_was_changed(rig: Rig) -> None:
     rig.write(OTHER.replace("prompt: a", "prompt: c") + f"budget: {{max_credits: {3 * PRICE}}}\n", provider="aimlapi")
     assert rig.run().code == 4
     assert rig.states() == {"one": "done", "two": "done"}
+
+
+@pytest.mark.parametrize("word", ["one", "by digest"])
+def test_reconcile_settles_a_send_that_no_job_refers_to(rig: Rig, word: str) -> None:
+    """After the prompt was changed its unknown send still has the job's address, and the beginning of its digest."""
+    rig.open({"fault": "lost-answer", "match": "a", "times": 1})
+    rig.write(OTHER, provider="aimlapi")
+    assert rig.run().code == 4
+    lost = next(job.id for job in rig.world.jobs.values() if job.prompt == "a")
+    address = word if word == "one" else rig.lockfile()["jobs"]["one"]["fingerprint"][:12]
+    rig.write(OTHER.replace("prompt: a", "prompt: c"), provider="aimlapi")
+    assert rig.run().code == 4
+    said = rig.kbatch("reconcile", "--adopt", f"{address}={lost}")
+    assert said.code == 0, said.err
+    assert len(rig.clips()) == 3
+    assert rig.run().code == 0
+    assert len(rig.charges()) == 3
+
+
+def test_no_answer_in_time_is_unknown(either: Rig) -> None:
+    """An answer that does not come within the time for it is one that nobody has seen: Apiframe tells by the key."""
+    hasty = partial(Options, submit_timeout_s=0.2)
+    either.monkeypatch.setattr("kbatch.cli.run.RunOptions", hasty)
+    either.open({"fault": "hang-answer", "match": "a", "times": 1}, hang_s=60.0)
+    either.write(APIFRAME)
+    assert either.run().code == 0
+    assert len(either.charges()) == 2
+    either.fresh("other", {"fault": "hang-answer", "match": "a", "times": 1}, hang_s=60.0)
+    either.write(OTHER, provider="aimlapi")
+    assert either.run().code == 4
+    assert either.bill()["requests"]["submit"] == 2
 
 
 def test_reconcile_adopts_the_job_that_a_person_names(both: Rig) -> None:
