@@ -54,7 +54,7 @@ def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], **
 def _addresses(loaded: Loaded, found: states.Loaded) -> dict[str, str]:
     """Return fingerprints by address: the jobs', and of sends that no job refers to any more their last one.
 
-    Where both have one address the unknown send is meant. One whose address nobody knows goes by its digest's beginning.
+    Where both have one address the unknown send is meant. One whose address nobody knows goes by its digest's start.
     """
     renders = found.lockfile.renders
     known = {job.address: job.fingerprint for job in loaded.jobs}
