@@ -1,0 +1,24 @@
+"""The start: what a person waits for before anything happens, held against Python's own start and the imports alone."""
+
+import sys
+from collections.abc import Iterator
+
+from tests.benchmarks.measure import KBATCH, PYTHON, ROOT, Row, pair, ratio_row, run
+
+NEEDED = "import click, jinja2, jinja2.sandbox, jsonschema, referencing, yaml"
+"""What the plan of a manifest needs: its command line, its templates, its schemas, its text."""
+
+
+def rows() -> Iterator[Row]:
+    """Measure `--help` against a bare interpreter, and the plan of the quickstart against its imports."""
+    bare, needed = (PYTHON, "-c", "pass"), (PYTHON, "-c", NEEDED)
+    helped = (*KBATCH, "--help")
+    yield ratio_row("start", "`kbatch --help`", pair(lambda: run(helped), lambda: run(bare), repeat=15), aim=5)
+    plan = (*KBATCH, "plan", ROOT / "manifests" / "quickstart.yaml")
+    yield ratio_row("start", "`kbatch plan` of the quickstart", pair(lambda: run(plan), lambda: run(needed), repeat=15), aim=1.5)
+
+
+if __name__ == "__main__":
+    from tests.benchmarks.__main__ import main
+
+    main(["start", *sys.argv[1:]])
