@@ -4,7 +4,6 @@ The Python API is `load`, `plan` and `run`, described in `kbatch.api`; they are 
 that the command line starts quickly.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 # Bound before the functions that share their names: a package sets its attribute only when it is first imported.
@@ -36,9 +35,15 @@ else:
         return await api.run(*args, **options)
 
 
-__all__ = ["__version__", "load", "plan", "run"]
+__all__ = ["__version__", "load", "plan", "run"]  # noqa: F822 - the version is looked up when it is asked for
 
-try:
-    __version__ = version("kbatch")
-except PackageNotFoundError:
-    __version__ = "0+unknown"
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(f"module 'kbatch' has no attribute '{name}'")
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - a tenth of the start
+
+    try:
+        return version("kbatch")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -107,7 +107,7 @@ def _lockfile(revision: Revision, path: Path, word: str) -> Lockfile | None:
 
 def _plan(read: Understood, lockfile: Lockfile, asked: Asked) -> tuple[Entry, ...]:
     renders, profile = lockfile.renders, asked.options.profile
-    index = lockfile.profiles.get(profile, {}) if profile else lockfile.jobs
+    index = lockfile.of(profile)
     failed = frozenset(
         job.address
         for job in read.jobs

@@ -13,6 +13,7 @@ from typing import Any
 from kbatch.catalog.cards import Catalog, read_cards
 from kbatch.catalog.pricing import OwnPrice, read_prices
 from kbatch.files import Folder, packaged_cards, read_bytes
+from kbatch.garbage import at_rest
 from kbatch.manifest.document import Document, read_document
 from kbatch.manifest.findings import Findings, place_of
 from kbatch.manifest.form import check_form
@@ -76,6 +77,7 @@ def _validators() -> tuple[Any, Any]:
     return strict_validator(schema), strict_validator(shot)
 
 
+@at_rest()
 def load(path: Path, options: Options | None = None) -> Loaded:
     """Return a loaded manifest; Invalid carries all problems, warnings among them, when one of them is an error."""
     data = _read(path)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kbatch import files
+from kbatch.garbage import at_rest
 from kbatch.loading import Loaded
+from kbatch.manifest.settings import concurrency_of
 from kbatch.plan.actions import Past, Wishes, decide
 from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Basis, Plan, build_plan, first_purchases
@@ -17,8 +19,6 @@ from kbatch.receipts.attempts import moment
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt, ReceiptState
-from kbatch.run.ending import other_indexes
-from kbatch.run.lines import concurrency_of
 
 
 def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
@@ -33,6 +33,7 @@ def lock_path(lockfile: Path) -> Path:
     return lockfile.parent / ".kbatch" / f"{lockfile.name.removesuffix('.lock.json')}.lock"
 
 
+@at_rest()
 def load_state(loaded: Loaded, lockfile: Path) -> state.Loaded:
     """Return the state; Refused when another lockfile here seems to be this manifest's under an earlier name."""
     found = state.load(lockfile, manifest_name=loaded.path.name)
@@ -59,6 +60,7 @@ class Planned:
     replacing: frozenset[str] = frozenset()
 
 
+@at_rest()
 def make_plan(
     loaded: Loaded,
     found: state.Loaded,
@@ -69,7 +71,7 @@ def make_plan(
     """Return the plan of the selected jobs; Invalid when a GLOB selects nothing."""
     lockfile = found.lockfile
     profile = loaded.settings.profile
-    index = lockfile.profiles.get(profile, {}) if profile else lockfile.jobs
+    index = lockfile.of(profile)
     failed = frozenset(job.address for job in loaded.jobs if _failed(lockfile.renders.get(job.fingerprint)))
     jobs, problems = select(loaded.jobs, selection, failed)
     wanted, more = addresses(selection.replace, loaded.jobs, "--replace")
@@ -142,7 +144,7 @@ def _replaced_already(loaded: Loaded, found: state.Loaded) -> frozenset[str]:
 
 def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
     """Return the fingerprints that jobs of other profiles refer to: their receipts are no orphans."""
-    return frozenset(entry.fingerprint for index in other_indexes(lockfile, profile) for entry in index.values())
+    return frozenset(entry.fingerprint for index in lockfile.of_others(profile) for entry in index.values())
 
 
 def _sizes(folder: Path, lockfile: Lockfile) -> dict[str, int]:

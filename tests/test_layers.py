@@ -8,11 +8,11 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "kbatch"
 ORDER = (
-    "problems", "files", "git", "git_tree", "conflicts", "merge_driver", "simulator", "manifest", "catalog", "receipts",
+    "problems", "garbage", "files", "git", "git_tree", "conflicts", "merge_driver", "simulator", "manifest", "catalog", "receipts",
     "plan", "providers", "media", "loading", "run", "prepare", "simulated", "events_file", "saved_plans", "lockfiles",
     "earlier", "report", "github", "preview", "console", "api", "cli",
 )  # fmt: skip
-"""Each needs only those before it; `simulator` needs nothing but the first two."""
+"""Each needs only those before it; `simulator` needs nothing but `problems` and `files`."""
 
 PURE = ("problems", "manifest", "catalog", "plan", "providers", "report", "receipts", "simulator")
 ACTS = {

@@ -19,7 +19,7 @@ def body_of(card: Card, prompt: str | None, params: Mapping[str, Any]) -> dict[s
     """Lay out a request body: `{prompt, model, klingParams}` for Apiframe, all at the top for AI/ML."""
     top: dict[str, Any] = {} if prompt is None else {"prompt": prompt}
     top["model"] = card.model
-    return {**top, **params} if card.body_key is None else {**top, card.body_key: dict(params)}
+    return {**top, **params} if card.body_key is None else {**top, card.body_key: params}
 
 
 def parameters_of(card: Card, request: Mapping[str, Any]) -> Mapping[str, Any]:

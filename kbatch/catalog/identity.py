@@ -44,6 +44,29 @@ def fingerprint(provider: str, model: str, request: Mapping[str, Any], take: int
     return hashlib.sha256(PREFIX + canonical(identity_of(provider, model, request, take, card))).hexdigest()
 
 
+class Prints:
+    """Fingerprints of requests that differ in their prompt only: what they share is encoded and hashed once."""
+
+    def __init__(self, provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> None:
+        """Take one of the requests, whatever its prompt; ValueError when it has none."""
+        identity = identity_of(provider, model, {**request, "prompt": _GAP}, take, card)
+        before, gap, after = canonical(identity).partition(canonical(_GAP))
+        if not gap or "prompt" not in request or canonical(_GAP) in after:
+            raise ValueError("no single place for the prompt")
+        self._before = hashlib.sha256(PREFIX + before)
+        self._after = after
+
+    def of(self, prompt: str) -> str:
+        """Return the fingerprint of the request with this prompt; the same as `fingerprint` gives."""
+        whole = self._before.copy()
+        whole.update(_ENCODER.encode(prompt).encode("utf-8") + self._after)
+        return whole.hexdigest()
+
+
+_GAP = "\x00 the prompt stands here \x00"
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
 def _without_news(request: Mapping[str, Any], card: Card) -> Mapping[str, Any]:
     added = {name: spec["default"] for name, spec in card.parameters.items() if "since" in spec and "default" in spec}
     if not added:
@@ -57,13 +80,16 @@ def _same(one: object, other: object) -> bool:
     return canonical(one) == canonical(other)
 
 
+_LEAVES = frozenset((str, int, bool, type(None)))
+
+
 def _plain(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise TypeError("a key that is not text has no place in JSON")
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: item if type(item) in _LEAVES else _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [item if type(item) in _LEAVES else _plain(item) for item in value]
     return value

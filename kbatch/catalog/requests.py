@@ -31,6 +31,17 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A request but for its prompt: `values` are its parameters, each picture as a token."""
+
+    values: Mapping[str, Any]
+    inputs: tuple[Input, ...]
+    dropped: tuple[str, ...]
+    defaulted: tuple[str, ...]
+    complaints: tuple[Complaint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
     """A draft completed by its card; `request` is None when a complaint is fatal.
 
@@ -53,21 +64,34 @@ def complete(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: 
     >>> complete(card, draft, pictures).request                                   # doctest: +SKIP
     {'prompt': 'a ridge', 'model': 'kling-2.5-turbo-pro', 'klingParams': {'duration': 5, 'start_image': 'sha256:…'}}
     """
+    return with_prompt(card, prepare(card, draft, pictures, drop_unsupported=drop_unsupported), draft.prompt)
+
+
+def prepare(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: bool = False) -> Prepared:
+    """Return all of a request that does not depend on its prompt, and what is wrong with it."""
     checked = check(card, draft.params, draft.weak, drop_unsupported=drop_unsupported)
     taken = [_take(card, name, draft.params[name], pictures) for name in card.images if name in draft.params]
     inputs = tuple(each for each in taken if isinstance(each, Input))
     faults = tuple(each for each in taken if isinstance(each, Complaint))
     ratios = _check_ratios(inputs, checked.values.get("aspect_ratio"))
-    complaints = (*_check_prompt(card, draft.prompt), *checked.complaints, *faults, *ratios)
-    request = None
-    if not any(complaint.fatal for complaint in complaints):
-        values = {**checked.values, **{each.parameter: each.token for each in inputs}}
-        request = body_of(card, draft.prompt, values)
-    return Completed(
-        request=request,
+    return Prepared(
+        values={**checked.values, **{each.parameter: each.token for each in inputs}},
         inputs=inputs,
         dropped=checked.dropped,
         defaulted=checked.defaulted,
+        complaints=(*checked.complaints, *faults, *ratios),
+    )
+
+
+def with_prompt(card: Card, prepared: Prepared, prompt: str | None) -> Completed:
+    """Return a prepared request with its prompt, checked."""
+    complaints = (*_check_prompt(card, prompt), *prepared.complaints)
+    fatal = any(complaint.fatal for complaint in complaints)
+    return Completed(
+        request=None if fatal else body_of(card, prompt, prepared.values),
+        inputs=prepared.inputs,
+        dropped=prepared.dropped,
+        defaulted=prepared.defaulted,
         complaints=complaints,
     )
 

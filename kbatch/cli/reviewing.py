@@ -7,13 +7,10 @@ from typing import Any
 import click
 
 from kbatch import console, github
-from kbatch.cli.outputs import page_parts
 from kbatch.plan.ceilings import Over
 from kbatch.plan.plan import Plan
 from kbatch.prepare import Planned
 from kbatch.receipts.lockfile import Lockfile
-from kbatch.report import plan_html, plan_markdown
-from kbatch.report.markdown import COMMENT_LIMIT
 from kbatch.report.review import Review
 
 _FLAGS = {
@@ -49,7 +46,7 @@ def make_review(
 def _before(plan: Plan, lockfile: Lockfile) -> dict[str, Mapping[str, Any]]:
     """Return the request that each address had when it was last bought."""
     profile = plan.settings.profile
-    index = lockfile.profiles.get(profile, {}) if profile else lockfile.jobs
+    index = lockfile.of(profile)
     receipts = {address: lockfile.renders.get(entry.fingerprint) for address, entry in index.items()}
     return {address: receipt.request for address, receipt in receipts.items() if receipt is not None}
 
@@ -69,9 +66,19 @@ def _words(flags: Mapping[str, Any]) -> Iterable[str]:
 def show_review(review: Review, form: str) -> None:
     """Print a review as `markdown`, `github` or `html`, no other form; under GitHub Actions add it to the summary."""
     if form == "html":
+        from kbatch.cli.outputs import page_parts  # noqa: PLC0415 - each form is made only where it is asked for
+        from kbatch.report import plan_html  # noqa: PLC0415
+
         click.echo(plan_html.as_html(review, page_parts()), nl=False)
     elif form in ("markdown", "github"):
-        click.echo(plan_markdown.as_markdown(review, COMMENT_LIMIT), nl=False)
-    failed = github.add_summary(lambda limit: plan_markdown.as_markdown(review, limit))
+        click.echo(_as_markdown(review), nl=False)
+    failed = github.add_summary(lambda limit: _as_markdown(review, limit))
     if failed:
         console.say(failed)
+
+
+def _as_markdown(review: Review, limit: int | None = None) -> str:
+    from kbatch.report.markdown import COMMENT_LIMIT  # noqa: PLC0415 - each form is made only where it is asked for
+    from kbatch.report.plan_markdown import as_markdown  # noqa: PLC0415
+
+    return as_markdown(review, COMMENT_LIMIT if limit is None else limit)

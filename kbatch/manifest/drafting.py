@@ -1,6 +1,6 @@
 """Renders a shot's sheet into drafts: one a combination and take, what goes wrong said once with the jobs it hits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,13 +19,14 @@ from kbatch.problems import Severity
 def draft_all(maker: Maker, sheet: Sheet) -> Iterator[Draft]:
     """Yield the drafts of a shot in address order; a combination whose `when` is false has none."""
     of = len(sheet.combinations) * sheet.takes
+    fixed = _Fixed.of(sheet)
     left_out = 0
     for combination in sheet.combinations:
         name = address_of(sheet.shot.id, combination.shown)
         for take in range(1, sheet.takes + 1):
             address = name if take == 1 else f"{name}@{take}"
             scope = _scope(maker, sheet, combination, take, address)
-            render = _Renderer(maker.findings, sheet, scope, (address, of))
+            render = _Renderer(maker.findings, sheet, scope, (address, of), fixed)
             when = render.when()
             left_out += when is False
             draft = _draft(maker, render, combination) if when is True else None
@@ -60,8 +61,8 @@ def _scope(maker: Maker, sheet: Sheet, combination: Combination, take: int, addr
         "shot": {"id": sheet.shot.id},
         "take": take,
         "slug": file_name(address),
-        "last_frame": _frame_function("last"),
-        "first_frame": _frame_function("first"),
+        "last_frame": _LAST_FRAME,
+        "first_frame": _FIRST_FRAME,
     }
 
 
@@ -76,13 +77,20 @@ def _frame_function(which: str) -> Callable[..., FrameCall]:
     return frame
 
 
+_LAST_FRAME, _FIRST_FRAME = _frame_function("last"), _frame_function("first")
+
+
 def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft | None:
-    sheet, scope = render.sheet, render.scope
-    labels = {name: render.text(f"labels.{name}") for name in sheet.shot.labels}
+    sheet, scope, fixed = render.sheet, render.scope, render.fixed
+    labels = fixed.labels
+    if labels is None:
+        labels = {name: render.text(f"labels.{name}") for name in sheet.shot.labels}
     scope["shot"], scope["labels"] = {"id": sheet.shot.id, "labels": labels}, labels
     provider, model = render.text("provider"), render.text("model")
     prompt = render.text("prompt") if "prompt" in sheet.templates else None
-    params = {name: render.value(f"params.{name}") for name in sheet.shot.params}
+    params = fixed.params
+    if params is None:
+        params = {name: render.value(f"params.{name}") for name in sheet.shot.params}
     scope.setdefault("model", model)
     scope.setdefault("provider", provider)
     output = render.text("output")
@@ -111,6 +119,37 @@ def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fixed:
+    """What is the same for all jobs of a sheet, rendered once: fields whose template uses no name and has no fault.
+
+    `labels` and `params` are the whole of them, which the drafts then share, or None when one of them varies.
+    """
+
+    values: Mapping[str, Any]
+    texts: Mapping[str, str]
+    labels: Mapping[str, str] | None
+    params: Mapping[str, Any] | None
+
+    @staticmethod
+    def of(sheet: Sheet) -> "_Fixed":
+        """Render what uses no name."""
+        rendered = {name: template.render({}) for name, template in sheet.templates.items() if not template.names}
+        values = {name: value for name, value in rendered.items() if not isinstance(value, Fault)}
+        texts = {name: text for name, value in values.items() if isinstance(text := text_of(value), str)}
+        return _Fixed(
+            values=values,
+            texts=texts,
+            labels=_all_of("labels", sheet.shot.labels, texts),
+            params=_all_of("params", sheet.shot.params, values),
+        )
+
+
+def _all_of(group: str, names: Iterable[str], known: Mapping[str, Any]) -> dict[str, Any] | None:
+    fields = {name: f"{group}.{name}" for name in names}
+    return {name: known[at] for name, at in fields.items()} if known.keys() >= set(fields.values()) else None
+
+
 @dataclass(slots=True)
 class _Renderer:
     """Renders one job's fields; `failed` once something could not be rendered, which has been said."""
@@ -119,10 +158,13 @@ class _Renderer:
     sheet: Sheet
     scope: dict[str, Any]
     job: tuple[str, int]
+    fixed: _Fixed
     failed: bool = False
 
     def value(self, name: str) -> Any:
         """Return a field's value with its own type."""
+        if name in self.fixed.values:
+            return self.fixed.values[name]
         value = self.sheet.templates[name].render(self.scope)
         if isinstance(value, Fault):
             self.complain(name, value)
@@ -130,6 +172,8 @@ class _Renderer:
 
     def text(self, name: str) -> str:
         """Return a field that is a text whatever its template yields; empty when it cannot be one."""
+        if name in self.fixed.texts:
+            return self.fixed.texts[name]
         template = self.sheet.templates[name]
         value = template.render(self.scope)
         text = value if isinstance(value, Fault) else text_of(value)

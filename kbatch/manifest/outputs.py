@@ -11,6 +11,7 @@ from kbatch.manifest.findings import Findings
 
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
+_PLAIN = re.compile(r"[a-z][a-z0-9_-]{4,190}\.mp4")
 _LONGEST_PART = 200
 _LONGEST_PATH = 400
 
@@ -45,7 +46,7 @@ def check_outputs(findings: Findings, drafts: Sequence[Draft], folder: str, prof
             message = f"`{other.address}` and `{draft.address}` have the same output `{draft.output}`"
             hint = "the name needs what tells them apart, such as `{{ slug }}`; or give one shot an `output` of its own"
             findings.say("output-collision", path, message, hint=hint, jobs=job)
-        first = same_file(draft.output.removeprefix(f"{folder}/").partition("/")[0])
+        first = same_file(draft.output.removeprefix(f"{folder}/").partition("/")[0]) if folders else ""
         if first in folders:
             message = f"the output `{draft.output}` lies in the folder of the profile `{folders[first]}`"
             findings.say("output-collision", path, message, hint="give it another folder", jobs=job)
@@ -57,6 +58,8 @@ def _matrix_of(draft: Draft) -> Path:
 
 def output_fault(name: str) -> str | None:
     """Return what is wrong with a rendered output name, None when it is a portable path below the output folder."""
+    if _PLAIN.fullmatch(name):  # longer than any name that Windows reserves: most names are such
+        return None
     return _path_fault(name, "the output") if name.endswith(".mp4") else "must end in `.mp4`"
 
 
@@ -86,4 +89,4 @@ def _part_fault(part: str) -> str | None:
 
 def same_file(name: str) -> str:
     """Return the form in which two names that some file system takes for one are equal: composed, without case."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()

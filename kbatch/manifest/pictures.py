@@ -18,8 +18,6 @@ from ipaddress import ip_address
 from typing import Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from PIL import Image
-
 from kbatch.problems import Complaint, Unreadable
 
 LARGEST_BYTES = 25_000_000
@@ -185,6 +183,8 @@ def _measure(data: bytes, what: str) -> _Measure | Complaint:
     media_type = _media_type(data)
     if media_type is None:
         return _complaint("picture-type", f"{what} is not a picture that can be sent", "PNG, JPEG, WebP or GIF")
+    from PIL import Image  # noqa: PLC0415 - a manifest without pictures does not wait for it
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of them, the number of pixels, is checked here

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+DEFAULT_CONCURRENCY = {"apiframe": 8, "aimlapi": 4}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -45,6 +47,11 @@ def read_settings(manifest: Mapping[str, Any], profile: str | None, *, simulated
         output_root=folder,
         concurrency=_by_provider(layered("run").get("concurrency")),
     )
+
+
+def concurrency_of(provider: str, wished: Mapping[str | None, int]) -> int:
+    """Return how many jobs may run at a provider: named for it, else a bare number, else the default."""
+    return wished.get(provider) or wished.get(None) or DEFAULT_CONCURRENCY.get(provider, 4)
 
 
 def _by_provider(value: Any) -> dict[str | None, int]:

@@ -14,6 +14,7 @@ from jinja2 import FunctionLoader, TemplateError, TemplateSyntaxError, Undefined
 from kbatch.manifest.budget import TooMuch
 from kbatch.manifest.drafts import FrameCall, Path
 from kbatch.manifest.faults import Fault
+from kbatch.manifest.joins import ELSEWHERE, Join, read_join
 from kbatch.manifest.sandbox import Sandbox
 from kbatch.manifest.source import read_text
 from kbatch.manifest.texts import MissingName, NotText, as_text, kind_of
@@ -95,6 +96,27 @@ class Templates:
             return Template(source, frozenset(), lambda _scope: text)
         if len(source) > _SOURCE_LIMIT:
             return Fault("template-too-much", f"the template has {len(source):,} characters, at most {_SOURCE_LIMIT:,}")
+        join = read_join(source)
+        if join is not None and not join.names & self._sandbox.globals.keys():
+            return Template(source, join.names, self._joining(source, join))
+        return self._compile_with_jinja(source)
+
+    def _joining(self, source: str, join: Join) -> Render:
+        """Return a render that compiles the text only when a scope has something that a plain join cannot take."""
+        compiled: list[Template | Fault] = []
+
+        def render(scope: Mapping[str, Any]) -> Any:
+            value = join.render(scope)
+            if value is not ELSEWHERE:
+                return value
+            if not compiled:
+                compiled.append(self._compile_with_jinja(source))
+            known = compiled[0]
+            return known if isinstance(known, Fault) else known.render(scope)
+
+        return render
+
+    def _compile_with_jinja(self, source: str) -> Template | Fault:
         try:
             self._sandbox.budget.start()
             tree = self._sandbox.parse(source)

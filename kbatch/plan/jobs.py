@@ -8,9 +8,9 @@ from typing import Any
 from kbatch.catalog.bodies import bind_frames, frame_token
 from kbatch.catalog.cards import Card, Catalog
 from kbatch.catalog.delivery import ExpectedClip, expected_clip, typical_s
-from kbatch.catalog.identity import fingerprint
-from kbatch.catalog.pricing import OwnPrice, Quote, quote
-from kbatch.catalog.requests import Input, complete
+from kbatch.catalog.identity import Prints, fingerprint
+from kbatch.catalog.pricing import DearerDefault, OwnPrice, Quote, dearer_defaults, quote
+from kbatch.catalog.requests import Completed, Input, Prepared, prepare, with_prompt
 from kbatch.manifest.chains import in_order, upstream_of
 from kbatch.manifest.drafts import Draft, Frame
 from kbatch.manifest.findings import Findings
@@ -24,7 +24,8 @@ class Job:
 
     `request` is the body with pictures as tokens, `inputs` what stands behind the tokens, `upstream` the jobs whose
     frames it needs, `clip` what must be delivered, `typical_s` the usual shortest and longest render time in seconds;
-    `dropped` and `defaulted` name parameters.
+    `dropped` and `defaulted` name parameters, `dearer` those of the defaulted for which another value is cheaper. What
+    jobs share is one object in all of them.
     """
 
     draft: Draft
@@ -36,6 +37,7 @@ class Job:
     upstream: tuple[str, ...]
     dropped: tuple[str, ...]
     defaulted: tuple[str, ...]
+    dearer: tuple[DearerDefault, ...]
     clip: ExpectedClip
     typical_s: tuple[int, int]
 
@@ -84,6 +86,37 @@ def complete_jobs(
     return tuple(jobs[draft.address] for draft in drafts if draft.address in jobs)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Terms:
+    """What a request's price and delivery follow from, which its prompt does not change."""
+
+    quote: Quote
+    dearer: tuple[DearerDefault, ...]
+    clip: ExpectedClip
+    typical_s: tuple[int, int]
+
+    @staticmethod
+    def of(card: Card, completed: Completed, prices: Mapping[str, OwnPrice]) -> "_Terms":
+        """Return the terms of a complete request."""
+        request = completed.request or {}
+        dearer = dearer_defaults(card, request) if completed.defaulted else ()
+        return _Terms(
+            quote=quote(card, request, prices),
+            dearer=tuple(found for found in dearer if found.parameter in completed.defaulted),
+            clip=expected_clip(card, request),
+            typical_s=typical_s(card, request),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Kind:
+    """Requests that differ in their prompt only; terms and fingerprints are made for the first one that is right."""
+
+    prepared: Prepared
+    terms: _Terms | None = None
+    prints: Prints | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class _Making:
     """What the jobs of one manifest share while they are made; `prints` are the fingerprints so far, by address."""
@@ -94,6 +127,8 @@ class _Making:
     findings: Findings
     of: Mapping[str, int]
     prints: dict[str, str] = field(default_factory=dict)
+    kinds: dict[Any, _Kind] = field(default_factory=dict)
+    marks: dict[int, Any] = field(default_factory=dict)
 
     def complete(self, draft: Draft) -> Job | None:
         """Return the job of a draft whose upstream jobs were made before; None once its problems are said."""
@@ -102,32 +137,63 @@ class _Making:
             missing = self.catalog.missing(draft.provider, draft.model)
             complain(self.findings, draft, missing, self.of[draft.shot])
             return None
-        completed = complete(card, draft, self.pictures, drop_unsupported=draft.drop_unsupported)
+        kind = self._kind(card, draft)
+        completed = with_prompt(card, kind.prepared, draft.prompt)
         for complaint in completed.complaints:
             complain(self.findings, draft, complaint, self.of[draft.shot])
-        frames = {part.token: part.picture for part in completed.inputs if isinstance(part.picture, Frame)}
-        upstream = tuple(dict.fromkeys(frame.address for frame in frames.values()))
+        upstream = upstream_of(draft.params)
         request, inputs = completed.request, completed.inputs
         if request is None or any(need not in self.prints for need in upstream):
             return None
         if upstream:
-            tokens = {token: self.prints[frame.address] for token, frame in frames.items()}
+            tokens = {
+                part.token: self.prints[part.picture.address] for part in inputs if isinstance(part.picture, Frame)
+            }
             request = bind_frames(card, request, tokens)
             inputs = tuple(_bound(part, self.prints) for part in inputs)
-        self.prints[draft.address] = fingerprint(draft.provider, draft.model, request, draft.take, card)
+        terms = kind.terms = kind.terms or _Terms.of(card, completed, self.prices)
         return Job(
             draft=draft,
             card=card,
             request=request,
             inputs=inputs,
-            quote=quote(card, request, self.prices),
-            fingerprint=self.prints[draft.address],
+            quote=terms.quote,
+            fingerprint=self._print(card, draft, request, kind),
             upstream=upstream,
             dropped=completed.dropped,
             defaulted=completed.defaulted,
-            clip=expected_clip(card, request),
-            typical_s=typical_s(card, request),
+            dearer=terms.dearer,
+            clip=terms.clip,
+            typical_s=terms.typical_s,
         )
+
+    def _kind(self, card: Card, draft: Draft) -> _Kind:
+        """Return the kind of a draft's request; a draft with a frame is of a kind of its own."""
+        if upstream_of(draft.params):
+            return _Kind(prepared=prepare(card, draft, self.pictures, drop_unsupported=draft.drop_unsupported))
+        marks = self.marks.get(id(draft.params))  # drafts of one sheet share their parameters, and all drafts live on
+        if marks is None:
+            marks = self.marks[id(draft.params)] = tuple((name, _mark(value)) for name, value in draft.params.items())
+        key = (card.key, draft.weak, draft.drop_unsupported, draft.take, draft.prompt is None, marks)
+        kind = self.kinds.get(key)
+        if kind is None:
+            prepared = prepare(card, draft, self.pictures, drop_unsupported=draft.drop_unsupported)
+            kind = self.kinds[key] = _Kind(prepared=prepared)
+        return kind
+
+    def _print(self, card: Card, draft: Draft, request: Mapping[str, Any], kind: _Kind) -> str:
+        if draft.prompt is None or upstream_of(draft.params):
+            made = fingerprint(draft.provider, draft.model, request, draft.take, card)
+        else:
+            kind.prints = kind.prints or Prints(draft.provider, draft.model, request, draft.take, card)
+            made = kind.prints.of(draft.prompt)
+        self.prints[draft.address] = made
+        return made
+
+
+def _mark(value: object) -> object:
+    """Return what tells parameters' values apart, 5 from 5.0 and from true."""
+    return (type(value), value if isinstance(value, str | int | None) else repr(value))
 
 
 def _bound(part: Input, prints: Mapping[str, str]) -> Input:

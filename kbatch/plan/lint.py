@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kbatch.catalog.bodies import parameters_of
 from kbatch.catalog.identity import canonical
-from kbatch.catalog.pricing import DearerDefault, dearer_defaults
 from kbatch.manifest.document import Document
 from kbatch.manifest.drafts import Path
 from kbatch.plan.jobs import Job
@@ -104,10 +102,11 @@ def _path(job: Job) -> Path:
 
 def _dear_defaults(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
     groups: dict[tuple[str, str, str, str, str], _Group] = defaultdict(_Group)
-    known: dict[Any, tuple[DearerDefault, ...]] = {}
     counted: set[tuple[str, str]] = set()
     for job in jobs:
-        for found in _dearer(job, known):
+        for found in job.dearer:
+            if found.parameter == job.card.duration:
+                continue  # how long a clip is, everyone decides
             key = (job.draft.shot, job.provider, found.parameter, _word(found.default), _word(found.cheaper))
             once = (found.parameter, job.fingerprint)
             groups[key].add(job, 0 if once in counted else found.saves)
@@ -127,20 +126,6 @@ def _dear_defaults(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
         where = " (under `defaults`, since not all its models have it)" if lacking else ""
         hint = f"write `{name}: {default}` to keep it{where}, or `{name}: {cheaper}` to save them"
         yield scene.warn(DEAR_DEFAULT, group.jobs, scene.mark(first, "params"), message, hint)
-
-
-def _dearer(job: Job, known: dict[Any, tuple[DearerDefault, ...]]) -> list[DearerDefault]:
-    """Return the dearer defaults of a job but for its duration: how long a clip is, everyone decides."""
-    card = job.card
-    priced = {part.parameter for part in card.pricing.variant} - {card.duration}
-    if not priced.intersection(job.defaulted):
-        return []
-    params = parameters_of(card, job.request)
-    telling = {card.duration, *priced, *(name for rule in card.rules for name in rule.involved)}
-    key = (card.key, *((name, params.get(name)) for name in sorted(telling)))
-    if key not in known:
-        known[key] = dearer_defaults(card, job.request)
-    return [found for found in known[key] if found.parameter in priced and found.parameter in job.defaulted]
 
 
 def _word(value: object) -> str:
@@ -186,17 +171,10 @@ def _own_axes(job: Job, earlier: Job, scene: _Scene) -> list[str]:
 
 
 def _nearly_duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
-    alike: dict[tuple[str, str, str], dict[str, Job]] = defaultdict(dict)
-    for job in jobs:
-        if job.draft.prompt is not None:
-            words = " ".join(job.draft.prompt.split()).casefold()
-            alike[job.provider, job.model, words].setdefault(job.fingerprint, job)
     groups: dict[tuple[str, str, str], list[tuple[Job, Job]]] = defaultdict(list)
-    for same in alike.values():
-        if len({job.draft.prompt for job in same.values()}) == 1:
-            continue
+    for same in _alike(jobs):
         first: dict[tuple[int, bytes], Job] = {}
-        for job in same.values():
+        for job in same:
             earlier = first.setdefault((job.draft.take, canonical({**job.request, "prompt": ""})), job)
             if earlier is not job:
                 groups[earlier.draft.shot, job.draft.shot, job.provider].append((earlier, job))
@@ -210,6 +188,22 @@ def _nearly_duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
         )
         hint = "write both prompts alike, and they are bought once"
         yield scene.warn(DUPLICATE_BOUGHT, [job for _, job in pairs], scene.mark(later), message, hint)
+
+
+def _alike(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Yield the requests whose prompts have the same words in one case or another, where they are not one text."""
+    first: dict[tuple[str, str, str], Job] = {}
+    others: dict[tuple[str, str, str], dict[str, Job]] = defaultdict(dict)
+    for job in jobs:
+        if job.draft.prompt is not None:
+            key = job.provider, job.model, " ".join(job.draft.prompt.split()).casefold()
+            earlier = first.setdefault(key, job)
+            if earlier.fingerprint != job.fingerprint:
+                others[key].setdefault(job.fingerprint, job)
+    for key, more in others.items():
+        same = [first[key], *more.values()]
+        if len({job.draft.prompt for job in same}) > 1:
+            yield same
 
 
 # long clips, paid by the second

@@ -85,9 +85,7 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
         totals=totals,
         counts={action.value: counts[action.value] for action in Action},
         spent=_spent(entries, renders),
-        orphans=tuple(
-            sorted(key for key, receipt in renders.items() if key not in basis.known and _paid(receipt))
-        ),
+        orphans=tuple(sorted(key for key, receipt in renders.items() if key not in basis.known and _paid(receipt))),
         digest=_digest(basis, entries, totals, renders),
     )
 
@@ -160,9 +158,7 @@ def _totals(entries: Sequence[Entry]) -> dict[str, Total]:
     return totals
 
 
-def _digest(
-    basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total], renders: Mapping[str, Receipt]
-) -> str:
+def _digest(basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total], renders: Mapping[str, Receipt]) -> str:
     """Hash what an approval is about: manifest and inputs, jobs, prices, outputs, their receipts, and the maximum."""
     bound: dict[str, Any] = {
         "plan_version": PLAN_VERSION,

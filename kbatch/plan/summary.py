@@ -5,11 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kbatch.catalog.pricing import dearer_defaults
 from kbatch.plan.actions import Action, Entry
 from kbatch.plan.plan import Plan
-
-DEFAULT_CONCURRENCY = {"apiframe": 8, "aimlapi": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,28 +46,28 @@ class Summary:
 def summarize(plan: Plan, concurrency: Mapping[str, int]) -> Summary:
     """Return the summary of the purchases; concurrency is per provider, in jobs."""
     bought = plan.purchases
+    labels = ((entry, f"{key}={value}") for entry in bought for key, value in sorted(entry.job.draft.labels.items()))
     return Summary(
         variants=_shares((entry, f"{entry.job.model} {entry.job.quote.variant}") for entry in bought),
-        labels=_shares((entry, f"{k}={v}") for entry in bought for k, v in sorted(entry.job.draft.labels.items())),
-        axes=_several(_shares((entry, f"{k}={v}") for entry in bought for k, v in entry.job.draft.axes)),
+        labels=_shares(labels),
+        axes=_several(_shares((entry, f"{key}={value}") for entry in bought for key, value in entry.job.draft.axes)),
         dearer=_dearer(bought),
         seconds=(expected_seconds(plan, concurrency, 0), expected_seconds(plan, concurrency, 1)),
     )
 
 
 def _shares(parts: Iterable[tuple[Entry, str]]) -> tuple[Share, ...]:
-    gathered: dict[tuple[str, str], list[int | None]] = defaultdict(list)
+    counted: dict[tuple[str, str], list[int]] = {}
     for entry, name in parts:
-        gathered[entry.job.provider, name].append(entry.credits)
+        sums = counted.setdefault((entry.job.draft.provider, name), [0, 0, 0])
+        sums[0] += 1
+        if entry.credits is None:
+            sums[2] += 1
+        else:
+            sums[1] += entry.credits
     return tuple(
-        Share(
-            provider=provider,
-            name=name,
-            jobs=len(credits),
-            credits=sum(filter(None, credits)),
-            unpriced=credits.count(None),
-        )
-        for (provider, name), credits in gathered.items()
+        Share(provider=provider, name=name, jobs=jobs, credits=credits, unpriced=unpriced)
+        for (provider, name), (jobs, credits, unpriced) in counted.items()
     )
 
 
@@ -86,8 +83,8 @@ def _several(shares: tuple[Share, ...]) -> tuple[Share, ...]:
 def _dearer(bought: Iterable[Entry]) -> tuple[Dearer, ...]:
     gathered: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
     for entry in bought:
-        for found in dearer_defaults(entry.job.card, entry.job.request):
-            if found.parameter in entry.job.defaulted and found.parameter != entry.job.card.duration:
+        for found in entry.job.dearer:
+            if found.parameter != entry.job.card.duration:
                 key = (entry.job.provider, found.parameter, _word(found.default), _word(found.cheaper))
                 gathered[key].append(found.saves)
     return tuple(
@@ -105,27 +102,27 @@ def expected_seconds(plan: Plan, concurrency: Mapping[str, int], which: int) -> 
 
     Jobs fill each provider's places longest first; a chained job starts after the jobs whose frames it needs.
     """
-    times = {
-        entry.address: entry.job.typical_s[which]
-        for entry in plan.entries
-        if entry.action in (Action.RENDER, Action.POLL)
-    }
-    places = {name: [0] * max(1, min(concurrency.get(name, 1), len(times) or 1)) for name in plan.providers}
+    running = [entry for entry in plan.entries if entry.action in (Action.RENDER, Action.POLL)]
+    running.sort(key=lambda entry: -entry.job.typical_s[which])
+    addresses = {entry.address for entry in running}
+    awaited = {need for entry in running for need in entry.job.upstream} & addresses
+    places = {name: [0] * max(1, min(concurrency.get(name, 1), len(running))) for name in plan.providers}
     ends: dict[str, int] = {}
-    waiting = sorted(
-        (entry for entry in plan.entries if entry.address in times), key=lambda entry: -times[entry.address]
-    )
-    while waiting:
+    last = 0
+    while running:
         later: list[Entry] = []
-        for entry in waiting:
-            needs = [need for need in entry.job.upstream if need in times]
+        for entry in running:
+            needs = [need for need in entry.job.upstream if need in addresses]
             if any(need not in ends for need in needs):
                 later.append(entry)
                 continue
-            free = heapq.heappop(places[entry.job.provider])
-            ends[entry.address] = max(free, *(ends[need] for need in needs), 0) + times[entry.address]
-            heapq.heappush(places[entry.job.provider], ends[entry.address])
-        if len(later) == len(waiting):
+            free = places[entry.job.provider]
+            end = max((free[0], *(ends[need] for need in needs))) + entry.job.typical_s[which]
+            heapq.heapreplace(free, end)
+            last = max(last, end)
+            if entry.address in awaited:
+                ends[entry.address] = end
+        if len(later) == len(running):
             break
-        waiting = later
-    return max(ends.values(), default=0)
+        running = later
+    return last

@@ -40,6 +40,15 @@ class Lockfile:
     renders: Mapping[str, Receipt] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
 
+    def of(self, profile: str | None) -> Mapping[str, Entry]:
+        """Return what the jobs of a profile refer to, None being the manifest itself."""
+        return self.jobs if profile is None else self.profiles.get(profile, {})
+
+    def of_others(self, profile: str | None) -> list[Mapping[str, Entry]]:
+        """Return what the jobs of all other profiles refer to."""
+        others = [index for name, index in self.profiles.items() if name != profile]
+        return others if profile is None else [self.jobs, *others]
+
 
 _credits = shape.nullable(shape.whole())
 _output = shape.record(

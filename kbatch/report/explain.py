@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from kbatch.catalog.identity import PREFIX, canonical, identity_of
-from kbatch.catalog.pricing import DearerDefault, dearer_defaults
+from kbatch.catalog.pricing import DearerDefault
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.pictures import InlinePicture, LocalPicture, RemotePicture
 from kbatch.plan.actions import Entry
@@ -86,7 +86,7 @@ def explain(entry: Entry, entries: Mapping[str, Entry], texts: Texts, receipt: R
         dropped=dropped_of(job, texts),
         price=price,
         price_mark=price_mark,
-        savings=tuple(found for found in dearer_defaults(job.card, job.request) if found.parameter in job.defaulted),
+        savings=job.dearer,
         identity=identity_of(job.provider, job.model, job.request, job.draft.take, job.card),
         upstream=tuple(entries[address] for address in job.upstream),
         receipt=receipt,

@@ -1,6 +1,6 @@
 """What a run leaves: the lockfile, what became of each job, the settlement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kbatch.plan.jobs import Job
@@ -8,16 +8,8 @@ from kbatch.receipts.attempts import records_of
 from kbatch.receipts.lockfile import Entry, Lockfile
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.run.context import Run
-from kbatch.run.outcome import End, Outcome, count_ends, settle
+from kbatch.run.outcome import End, Outcome, charge_of, count_ends, settle
 from kbatch.run.runner import stopped_lines
-
-Index = Mapping[str, Entry]
-
-
-def other_indexes(lockfile: Lockfile, profile: str | None) -> list[Index]:
-    """Return what the jobs of all other profiles refer to."""
-    others = [index for name, index in lockfile.profiles.items() if name != profile]
-    return others if profile is None else [lockfile.jobs, *others]
 
 
 def lockfile_of(run: Run, before: Lockfile, jobs: Sequence[Job]) -> Lockfile:
@@ -26,7 +18,7 @@ def lockfile_of(run: Run, before: Lockfile, jobs: Sequence[Job]) -> Lockfile:
     A job whose new request is not bought yet refers to what it was before, so that its clip stays where it is.
     """
     profile = run.confirmed.plan.settings.profile
-    old = before.profiles.get(profile, {}) if profile else before.jobs
+    old = before.of(profile)
     index = {}
     for job in jobs:
         receipt = run.renders.get(job.fingerprint)
@@ -49,6 +41,7 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
         ends=dict(run.ends),
         reasons=dict(run.reasons),
         credits=settle(settled),
+        charges=tuple(charge_of(receipt) for receipt in settled),
         stopped=stopped_lines(run.lines),
         surprises=tuple(run.surprises),
         problems=tuple(run.problems),

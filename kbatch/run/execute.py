@@ -21,7 +21,7 @@ from kbatch.receipts.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
 from kbatch.run.context import Line, Run
 from kbatch.run.decisions import apply_decisions
-from kbatch.run.ending import finished, lockfile_of, other_indexes, outcome_of
+from kbatch.run.ending import finished, lockfile_of, outcome_of
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Happening, Moment, Tell, safely
 from kbatch.run.lines import check_origins, open_lines
@@ -166,7 +166,7 @@ def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal, needed
     scene, plan = parts.scene, parts.confirmed.plan
     lockfile = scene.loaded.lockfile
     places = {(job.fingerprint, job.draft.output) for job in scene.jobs}
-    for index in other_indexes(lockfile, plan.settings.profile):
+    for index in lockfile.of_others(plan.settings.profile):
         places |= {(entry.fingerprint, entry.path) for entry in index.values()}
     return Run(
         confirmed=parts.confirmed,

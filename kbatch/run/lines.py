@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from kbatch.manifest.settings import concurrency_of
 from kbatch.problems import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.registry import PROVIDERS
@@ -18,7 +19,6 @@ from kbatch.run.slots import Slots
 from kbatch.run.transport import Client, Limits
 
 SIMULATED_SCALE = 0.005
-DEFAULT_CONCURRENCY = {"apiframe": 8, "aimlapi": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,6 @@ class Wiring:
     environment: Mapping[str, str] = field(repr=False)
     app: Any | None = None
     concurrency: Mapping[str | None, int] = field(default_factory=dict)
-
-
-def concurrency_of(provider: str, wished: Mapping[str | None, int]) -> int:
-    """Return how many jobs may run at a provider: named for it, else a bare number, else the default."""
-    return wished.get(provider) or wished.get(None) or DEFAULT_CONCURRENCY.get(provider, 4)
 
 
 def origin_of(provider: Provider, wiring: Wiring) -> str:

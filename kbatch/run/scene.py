@@ -12,7 +12,6 @@ from kbatch.receipts import state
 from kbatch.receipts.events import Event
 from kbatch.run.context import Options
 from kbatch.run.decisions import Decisions
-from kbatch.run.ending import other_indexes
 from kbatch.run.errand import Errand, forgotten
 from kbatch.run.lines import Wiring
 
@@ -63,5 +62,5 @@ def errands_of(plan: Plan, scene: Scene) -> tuple[Errand, ...]:
     """Return the purchases that no job refers to any more and that are not collected yet."""
     lockfile, profile = scene.loaded.lockfile, plan.settings.profile
     wanted = {job.fingerprint for job in scene.jobs}
-    wanted |= {entry.fingerprint for index in other_indexes(lockfile, profile) for entry in index.values()}
+    wanted |= {entry.fingerprint for index in lockfile.of_others(profile) for entry in index.values()}
     return tuple(forgotten(lockfile.renders, wanted, plan.settings.output_root))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.benchmarks.measure import Row, as_json, table
 
-NAMES = ("start", "plan_matrix", "plan_shots")
+NAMES = ("start", "plan_matrix", "plan_shots", "nothing_to_do")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -330,9 +330,7 @@ def test_a_rule_holds_where_its_parameter_is_absent() -> None:
 )
 def test_a_picture_of_another_shape_than_the_clip_is_a_warning(ratio: str, size: tuple[int, int], off: bool) -> None:
     """The model would crop or stretch it, which is said before it is paid and stops nothing."""
-    picture = LocalPicture(
-        path="a.png", digest="0" * 64, size=1, media_type="image/png", width=size[0], height=size[1]
-    )
+    picture = LocalPicture(path="a.png", digest="0" * 64, size=1, media_type="image/png", width=size[0], height=size[1])
     params = {"aspect_ratio": ratio, "start_image": "a.png"}
     found = complete(card_of("kling-2.6"), draft("kling-2.6", params), lambda _text: picture)
     assert [(complaint.code, complaint.fatal) for complaint in found.complaints] == [("picture-ratio", False)] * off

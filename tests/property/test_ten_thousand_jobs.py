@@ -48,10 +48,11 @@ def test_each_distinct_parameter_set_is_validated_once(manifest: Path) -> None:
 
 
 def test_what_jobs_share_is_one_object(manifest: Path) -> None:
-    """Card and origins are not copied for each job, and equal jobs would be one purchase."""
+    """Card, origins, quotes and clips are not copied for each job, and equal jobs would be one purchase."""
     jobs = load(manifest).jobs
     assert len({id(job.card) for job in jobs}) == 1
     assert len({id(job.draft.origins) for job in jobs}) == 1
+    assert len({id(job.quote) for job in jobs}) == len({id(job.clip) for job in jobs}) == 4
     assert len({job.fingerprint for job in jobs}) == len({job.address for job in jobs}) == 10_000
 
 

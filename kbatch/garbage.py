@@ -1,0 +1,21 @@
+"""Lets the garbage collector rest while something large is made.
+
+It would walk every job made so far again and again, for half of the whole time, and find nothing: jobs and receipts
+are trees without cycles.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def at_rest() -> Iterator[None]:
+    """Keep the collector off for the block, or for the function that this decorates; as it was before afterwards."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,77 @@
+"""Nothing to do: `run` and `plan --check` on a lockfile of 100,000 receipts whose clips are all there.
+
+Its floor reads the same lockfile with the standard library's JSON.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.campaigns import matrix_manifest
+from tests.benchmarks.measure import KBATCH, Row, floor_of, folder, pair, ratio_row, run
+
+SIZES = (1_000, 100_000)
+CLIP = b"a clip of a few bytes"
+
+
+def rows(sizes: tuple[int, ...] = SIZES) -> Iterator[Row]:
+    """Measure a run and a check that find everything bought."""
+    for jobs in sizes:
+        with folder() as home:
+            manifest = matrix_manifest(home, jobs)
+            lockfile = bought(manifest, jobs)
+            flags = ("--max-jobs", str(jobs))
+            floor = floor_of("tests.benchmarks.nothing_to_do", lockfile)
+            repeat = 1 if jobs > 50_000 else 5
+            for work, command in (("run", ("run", manifest, "--yes", *flags)), ("plan --check", ("plan", manifest, "--check", *flags))):
+                samples = pair(lambda words=command: run((*KBATCH, *words)), lambda: run(floor), repeat=repeat)  # type: ignore[misc]
+                assert samples[1].stdout.strip() == str(jobs)
+                yield ratio_row("nothing to do", f"`{work}`, {jobs:,} receipts", samples, aim=3)
+
+
+def bought(manifest: Path, jobs: int) -> Path:
+    """Write the lockfile and the clips of a campaign that is wholly bought; return the lockfile."""
+    from kbatch.loading import Options, load
+    from kbatch.receipts.lockfile import Entry, Lockfile, serialize
+    from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
+
+    loaded = load(manifest, Options(max_jobs=jobs))
+    media = Media(duration=5.0, width=1280, height=720, fps=24, audio=False)
+    index, renders = {}, {}
+    (manifest.parent / "renders").mkdir()
+    for number, job in enumerate(loaded.jobs):
+        (manifest.parent / job.draft.output).write_bytes(CLIP)
+        index[job.address] = Entry(fingerprint=job.fingerprint, path=job.draft.output)
+        renders[job.fingerprint] = Receipt(
+            provider=job.provider,
+            model=job.model,
+            variant=job.quote.variant,
+            state=ReceiptState.DONE,
+            origin="https://api.apiframe.ai",
+            job_id=f"job-{number:08}",
+            attempt=1,
+            request=job.request,
+            credits=Credits(planned=job.quote.credits, reported=job.quote.credits),
+            submitted_at="2026-11-21T10:00:00.000Z",
+            finished_at="2026-11-21T10:02:00.000Z",
+            output=Output(path=job.draft.output, sha256="0" * 64, bytes=len(CLIP), media=media),
+        )
+    path = manifest.with_suffix(".lock.json")
+    path.write_bytes(serialize(Lockfile(manifest=manifest.name, jobs=index, renders=renders)))
+    return path
+
+
+def floor(name: str) -> None:
+    """Read the lockfile's JSON and count its receipts."""
+    import json
+
+    print(len(json.loads(Path(name).read_bytes())["renders"]))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["floor"]:
+        floor(*sys.argv[2:])
+    else:
+        from tests.benchmarks.__main__ import main
+
+        main(["nothing_to_do", *sys.argv[1:]])
