@@ -29,6 +29,10 @@ class Covered:
     history: frozenset[str] = frozenset()
     used_plans: frozenset[str] = frozenset()
 
+    def describes(self, data: bytes | None) -> bool:
+        """Whether a lockfile has the very bytes that kbatch last wrote here."""
+        return data is not None and hashlib.sha256(data).hexdigest() == self.lockfile
+
 
 _INDEX = shape.record(
     {
@@ -86,10 +90,9 @@ def read_covered(lockfile_path: Path) -> Covered:
     )
 
 
-def unread_files(lockfile_path: Path, data: bytes | None, covered: Covered) -> list[Path]:
-    """Return the history files that a lockfile with these bytes may lack something of."""
-    same = data is not None and hashlib.sha256(data).hexdigest() == covered.lockfile
-    return [path for path in history_files(lockfile_path) if not (same and path.name in covered.history)]
+def unread_files(lockfile_path: Path, covered: Covered, *, own: bool) -> list[Path]:
+    """Return the history files that a lockfile may lack something of; `own` says that it is the one of the index."""
+    return [path for path in history_files(lockfile_path) if not (own and path.name in covered.history)]
 
 
 def write_covered(lockfile_path: Path, data: bytes, *, renders: int, used_plans: frozenset[str]) -> None:

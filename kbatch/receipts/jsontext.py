@@ -1,4 +1,4 @@
-"""JSON as text: strict reading, two-space writing fast enough for 100,000 receipts, the line where a value stands.
+"""JSON as text: strict reading, two-space writing fit for 100,000 receipts, the line where a value stands.
 
 Reading refuses what hides a loss: a name twice in one object (of two paid renders one would vanish) and the numbers
 that JSON does not have.
@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Iterator
 from json.encoder import encode_basestring
 from typing import Any, NoReturn
+
+import msgspec
 
 from kbatch.receipts.shape import Misfit, Path
 
@@ -51,10 +53,16 @@ def parse_json(text: str) -> Any:
 def write_json(value: Any) -> bytes:
     """Return the JSON of dicts, lists and scalars in UTF-8: sorted keys, two-space indent, a newline at the end.
 
-    The bytes are those of `json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)`, in a third of the time; a
-    lone surrogate, which a server's cut text may hold, is written as its escape.
+    The bytes are those of `json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)`, an exponent's spelling
+    aside, in a tenth of the time; a lone surrogate, which a server's cut text may hold, is written as its escape.
     """
-    return (_write(value, "\n") + "\n").encode("utf-8", "backslashreplace")
+    try:
+        return msgspec.json.format(_ENCODER.encode(value), indent=2) + b"\n"
+    except (UnicodeEncodeError, OverflowError):  # a lone surrogate, a number beyond 64 bits
+        return (_write(value, "\n") + "\n").encode("utf-8", "backslashreplace")
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def _write(value: Any, line: str) -> str:

@@ -7,11 +7,13 @@ and line, never an empty one: what it holds was paid. `schemas/lockfile.schema.j
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from kbatch.problems import StateUnreadable
 from kbatch.receipts import shape
-from kbatch.receipts.attempts import gather
+from kbatch.receipts.attempts import gather, records_of
 from kbatch.receipts.events import MEDIA
 from kbatch.receipts.jsontext import Repeated, line_of, line_of_repeated, parse_json, write_json
 from kbatch.receipts.receipt import Receipt, ReceiptState, as_kept, attempt_from_kept
@@ -127,6 +129,45 @@ def parse(data: bytes, name: str) -> Lockfile:
     if not text.strip():
         raise StateUnreadable(f"{name}:1: is empty, which no lockfile is", hint=_RESTORE)
     return _read(_parse_text(text, name), text, name)
+
+
+def parse_own(data: bytes) -> Lockfile | None:
+    """Return the lockfile in bytes that `serialize` gave on this machine, which the caller knows by their digest.
+
+    Their shape was right when they were written, so it is not looked at again; None when they are no lockfile after
+    all, which `parse` then words.
+    """
+    try:
+        kept = _OWN.decode(data)
+    except msgspec.MsgspecError:
+        return None
+    renders = kept.renders
+    for fingerprint, receipt in renders.items():
+        if receipt.also or receipt.failed:
+            renders[fingerprint] = gather(records_of(receipt), last_attempt=receipt.last_attempt)
+    profiles = {name: profile.jobs for name, profile in kept.profiles.items()}
+    return Lockfile(manifest=kept.manifest, jobs=kept.jobs, renders=renders, profiles=profiles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Profile:
+    """A profile's index as it is written."""
+
+    jobs: dict[str, Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A lockfile as it is written."""
+
+    lockfile_version: Literal[1]
+    manifest: str
+    jobs: dict[str, Entry]
+    renders: dict[str, Receipt]
+    profiles: dict[str, _Profile] = field(default_factory=dict)
+
+
+_OWN = msgspec.json.Decoder(_Kept)
 
 
 def serialize(lockfile: Lockfile) -> bytes:

@@ -65,7 +65,7 @@ class Media:
     duration: float | None = None
     width: int | None = None
     height: int | None = None
-    fps: float | None = None
+    fps: int | float | None = None
     audio: bool | None = None
 
 
@@ -137,6 +137,11 @@ class Receipt:
                 return State.DELIVERED_WRONG
             case ReceiptState.DONE:
                 return State.DONE
+
+
+def give_address(receipt: Receipt, address: str) -> None:
+    """Name a receipt that was only just read and that nobody else has yet: a copy of each takes longer than reading."""
+    object.__setattr__(receipt, "address", address)
 
 
 def without_queries(value: Any) -> Any:

@@ -26,8 +26,8 @@ from kbatch.receipts.history import (
 )
 from kbatch.receipts.journal import journal_path, read_journal, rotate
 from kbatch.receipts.lifecycle import PAID, Kind
-from kbatch.receipts.lockfile import Lockfile, parse, serialize
-from kbatch.receipts.receipt import Receipt, as_kept
+from kbatch.receipts.lockfile import Lockfile, parse, parse_own, serialize
+from kbatch.receipts.receipt import Receipt, as_kept, give_address
 from kbatch.receipts.runs import used_plans
 
 
@@ -49,9 +49,10 @@ class Loaded:
 def load(lockfile_path: Path, *, manifest_name: str) -> Loaded:
     """Return the state of a manifest; StateUnreadable when a part of it cannot be read or is another manifest's."""
     data = files.read_if_there(lockfile_path)
-    kept = Lockfile(manifest=manifest_name) if data is None else parse(data, str(lockfile_path))
     covered = read_covered(lockfile_path)
-    unread = unread_files(lockfile_path, data, covered)
+    own = covered.describes(data)
+    kept = _read(data, lockfile_path, manifest_name, own=own)
+    unread = unread_files(lockfile_path, covered, own=own)
     history = sorted((event for path in unread for event in read_journal(path)), key=_order)
     restored = fold(history, kept.renders)
     if data is None and len(restored) < covered.renders:
@@ -66,6 +67,12 @@ def load(lockfile_path: Path, *, manifest_name: str) -> Loaded:
         used_plans=covered.used_plans | used_plans((*history, *events)),
         newest=_newest(renders.values(), events),
     )
+
+
+def _read(data: bytes | None, lockfile_path: Path, manifest_name: str, *, own: bool) -> Lockfile:
+    if data is None:
+        return Lockfile(manifest=manifest_name)
+    return (parse_own(data) if own else None) or parse(data, str(lockfile_path))
 
 
 def save(lockfile_path: Path, lockfile: Lockfile) -> None:
@@ -182,12 +189,12 @@ def _purchases(receipt: Receipt | None) -> set[tuple[int, str | None]]:
 
 def _with_addresses(renders: Mapping[str, Receipt], kept: Lockfile) -> dict[str, Receipt]:
     """Name receipts that came from the lockfile by the jobs that refer to them, the default profile's first."""
-    named = dict(renders)
+    named = dict(renders)  # the receipts are new: only this state has them
     for jobs in (kept.jobs, *kept.profiles.values()):
         for address, entry in jobs.items():
             receipt = named.get(entry.fingerprint)
             if receipt is not None and not receipt.address:
-                named[entry.fingerprint] = replace(receipt, address=address)
+                give_address(receipt, address)
     return named
 
 

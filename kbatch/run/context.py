@@ -58,7 +58,7 @@ class Run:
     """Everything that the tasks of one run share; only `record` changes what is known of a purchase.
 
     `follow` is told every event that is durable. `wanted` are (fingerprint, path) of all that jobs refer to, `needed`
-    the addresses whose clips purchases need here.
+    the addresses whose clips purchases need here, `stands` those whose clips are at their places for sure.
     """
 
     confirmed: ConfirmedPlan
@@ -74,6 +74,7 @@ class Run:
     follow: Callable[[Event], None]
     wanted: frozenset[tuple[str, str]] = frozenset()
     needed: frozenset[str] = frozenset()
+    stands: frozenset[str] = frozenset()
     gates: Gates = field(default_factory=Gates)
     ends: dict[str, End] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """What a run leaves: the lockfile, what became of each job, the settlement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kbatch.plan.jobs import Job
@@ -12,23 +12,22 @@ from kbatch.run.outcome import End, Outcome, charge_of, count_ends, settle
 from kbatch.run.runner import stopped_lines
 
 
-def lockfile_of(run: Run, before: Lockfile, jobs: Sequence[Job]) -> Lockfile:
+def lockfile_of(renders: Mapping[str, Receipt], before: Lockfile, jobs: Sequence[Job], profile: str | None) -> Lockfile:
     """Return the lockfile: all receipts, and for each job of this manifest what it refers to.
 
     A job whose new request is not bought yet refers to what it was before, so that its clip stays where it is.
     """
-    profile = run.confirmed.plan.settings.profile
     old = before.of(profile)
     index = {}
     for job in jobs:
-        receipt = run.renders.get(job.fingerprint)
+        receipt = renders.get(job.fingerprint)
         if job.address in old and (receipt is None or receipt.state is ReceiptState.FAILED):
             index[job.address] = old[job.address]
         elif receipt is not None:
             index[job.address] = Entry(fingerprint=job.fingerprint, path=job.draft.output)
     if profile:
-        return replace(before, renders=dict(run.renders), profiles={**before.profiles, profile: index})
-    return replace(before, renders=dict(run.renders), jobs=index)
+        return replace(before, renders=dict(renders), profiles={**before.profiles, profile: index})
+    return replace(before, renders=dict(renders), jobs=index)
 
 
 def outcome_of(run: Run, lockfile: str) -> Outcome:

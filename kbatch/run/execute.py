@@ -19,18 +19,20 @@ from kbatch.receipts import state
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.lockfile import Lockfile
 from kbatch.run.context import Line, Run
-from kbatch.run.decisions import apply_decisions
+from kbatch.run.decisions import Decisions, apply_decisions
 from kbatch.run.ending import finished, lockfile_of, outcome_of
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Happening, Moment, Tell, safely
 from kbatch.run.lines import check_origins, open_lines
 from kbatch.run.outcome import End, Outcome, count_ends
-from kbatch.run.places import keep_orphans
+from kbatch.run.places import keep_orphans, to_keep
 from kbatch.run.preflight import check_account
 from kbatch.run.reserve import Reserve
 from kbatch.run.runner import work
 from kbatch.run.scene import Scene, errands_of, providers_needed
+from kbatch.run.standing import standing
 from kbatch.run.stops import Stopping, listen
 from kbatch.run.strange import check_places
 
@@ -86,6 +88,8 @@ class _Parts:
     tell: Tell
     stopping: Stopping
     reserve: Reserve
+    needed: frozenset[str] = frozenset()
+    stands: frozenset[str] = frozenset()
 
 
 async def _prepared(parts: _Parts) -> Outcome:
@@ -95,6 +99,10 @@ async def _prepared(parts: _Parts) -> Outcome:
     errands = errands_of(plan, scene)
     names = providers_needed(plan, scene, needed, errands)
     check_origins(scene.loaded.lockfile.renders, (*plan.providers, *names), scene.wiring)
+    stands = await anyio.to_thread.run_sync(standing, plan, scene)
+    if not errands and _nothing_to_do(parts, stands):
+        ends = dict.fromkeys((entry.address for entry in plan.entries), End.REUSED)
+        return Outcome(ends=ends, lockfile=str(scene.lockfile_path), counts=count_ends(ends))
     async with open_lines(names, scene.wiring) as lines:
         with parts.stopping.block():
             for line in lines.values() if scene.options.buy else ():
@@ -102,17 +110,34 @@ async def _prepared(parts: _Parts) -> Outcome:
         if parts.stopping.soft:
             ends = dict.fromkeys((entry.address for entry in plan.entries), End.SKIPPED)
             return Outcome(ends=ends, interrupted=True, lockfile=str(scene.lockfile_path), counts=count_ends(ends))
-        return await _journaled(parts, lines, needed, errands)
+        parts = replace(parts, needed=needed, stands=stands)
+        return await _journaled(parts, lines, errands)
 
 
-async def _journaled(
-    parts: _Parts, lines: Mapping[str, Line], needed: frozenset[str], errands: Sequence[Errand]
-) -> Outcome:
+def _nothing_to_do(parts: _Parts, stands: frozenset[str]) -> bool:
+    """Whether every clip stands and nothing else is to be written down either: no lockfile, no claim, no decision."""
+    plan, scene = parts.confirmed.plan, parts.scene
+    loaded = scene.loaded
+    if len(stands) < len(plan.entries) or parts.confirmed.terms.claim or loaded.events or loaded.notes:
+        return False
+    if scene.decisions != Decisions():
+        return False
+    after = lockfile_of(loaded.lockfile.renders, loaded.lockfile, scene.jobs, plan.settings.profile)
+    return after == loaded.lockfile and not any(to_keep(after.renders, _wanted(after)))
+
+
+def _wanted(lockfile: Lockfile) -> frozenset[str]:
+    """Return the fingerprints that jobs of any profile refer to."""
+    indexes = (lockfile.jobs, *lockfile.profiles.values())
+    return frozenset(entry.fingerprint for index in indexes for entry in index.values())
+
+
+async def _journaled(parts: _Parts, lines: Mapping[str, Line], errands: Sequence[Errand]) -> Outcome:
     scene = parts.scene
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
     path = journal_path(scene.lockfile_path)
     async with Journal.open(path, run_id=run_id, after=scene.loaded.newest) as journal:
-        run = _make_run(parts, lines, journal, needed)
+        run = _make_run(parts, lines, journal)
         await run.record(_began(parts.confirmed, scene))
         with run.stopping.block():
             await apply_decisions(run, scene.decisions)
@@ -139,7 +164,7 @@ async def _record_end(run: Run, outcome: Outcome) -> Outcome:
 
 async def _save(run: Run, scene: Scene, outcome: Outcome, run_id: str) -> Outcome:
     """Write the lockfile; the journal is put away unless it is needed to go on."""
-    path, lockfile = scene.lockfile_path, lockfile_of(run, scene.loaded.lockfile, scene.jobs)
+    path, lockfile = scene.lockfile_path, _lockfile(run, scene)
     try:
         if run.stopping.soft:
             await anyio.to_thread.run_sync(state.save, path, lockfile)
@@ -154,6 +179,10 @@ async def _save(run: Run, scene: Scene, outcome: Outcome, run_id: str) -> Outcom
     return outcome
 
 
+def _lockfile(run: Run, scene: Scene) -> Lockfile:
+    return lockfile_of(run.renders, scene.loaded.lockfile, scene.jobs, run.confirmed.plan.settings.profile)
+
+
 def _reserve(confirmed: ConfirmedPlan) -> Reserve:
     held: dict[str, dict[str, int]] = {}
     for entry in confirmed.plan.entries:
@@ -162,7 +191,7 @@ def _reserve(confirmed: ConfirmedPlan) -> Reserve:
     return Reserve(confirmed.terms.ceilings, confirmed.plan.spent, held)
 
 
-def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal, needed: frozenset[str]) -> Run:
+def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal) -> Run:
     scene, plan = parts.scene, parts.confirmed.plan
     lockfile = scene.loaded.lockfile
     places = {(job.fingerprint, job.draft.output) for job in scene.jobs}
@@ -181,7 +210,8 @@ def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal, needed
         stopping=parts.stopping,
         follow=safely(scene.follow or _ignore),
         wanted=frozenset(places),
-        needed=needed,
+        needed=parts.needed,
+        stands=parts.stands,
         uploaded=[event for event in scene.loaded.events if event.kind is Kind.UPLOADED],
     )
 
@@ -215,7 +245,7 @@ async def _checkpoint(run: Run, scene: Scene) -> None:
     """Write the lockfile now and then, so that a review of a long run sees it."""
     while True:
         await anyio.sleep(_CHECKPOINT_S)
-        lockfile = lockfile_of(run, scene.loaded.lockfile, scene.jobs)
+        lockfile = _lockfile(run, scene)
         try:
             await anyio.to_thread.run_sync(state.save, scene.lockfile_path, lockfile)
         except OSError as error:
@@ -225,10 +255,8 @@ async def _checkpoint(run: Run, scene: Scene) -> None:
 
 
 async def _keep_orphans(run: Run, scene: Scene) -> None:
-    lockfile = lockfile_of(run, scene.loaded.lockfile, scene.jobs)
-    indexes = (lockfile.jobs, *lockfile.profiles.values())
-    wanted = frozenset(entry.fingerprint for index in indexes for entry in index.values())
+    lockfile = _lockfile(run, scene)
     try:
-        await keep_orphans(run, wanted)
+        await keep_orphans(run, _wanted(lockfile))
     except OSError as error:
         run.trouble(f"a clip could not be kept aside: {error.strerror}")

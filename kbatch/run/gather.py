@@ -69,7 +69,8 @@ async def reuse(run: Run, line: Line | None, errand: Errand) -> None:
 
 async def share(run: Run, errand: Errand, first: str) -> None:
     """Deliver the clip that another job of the plan brings to this job's place too."""
-    await run.settled[first].wait()
+    if first in run.settled:
+        await run.settled[first].wait()
     end = run.ends[first]
     if end in (End.DONE, End.REUSED, End.DELIVERED_WRONG):
         if await bring(run, errand.fingerprint, errand.output):

@@ -5,6 +5,7 @@ knows it, a hand changed it, or nobody knows it. A move may be cut off before it
 where it would have been moved to.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import anyio
@@ -105,15 +106,25 @@ async def _source(run: Run, clip: Output) -> Path | None:
 
 async def keep_orphans(run: Run, wanted: frozenset[str]) -> None:
     """Move the clips of receipts that no job of any profile refers to into `.kept/`; their receipts follow."""
-    for fingerprint, receipt in list(run.renders.items()):
+    for clip in list(to_keep(run.renders, wanted)):
+        await keep_aside(run, clip)
+
+
+def to_keep(renders: Mapping[str, Receipt], wanted: frozenset[str]) -> Iterator[Output]:
+    """Yield the clips of receipts that no job refers to and that are not kept aside yet, as far as receipts tell."""
+    for fingerprint, receipt in renders.items():
         clip = receipt.output
-        if fingerprint not in wanted and clip is not None and clip.placed:
-            await keep_aside(run, clip)
+        if fingerprint not in wanted and clip is not None and clip.placed and not _is_kept(clip):
+            yield clip
+
+
+def _is_kept(clip: Output) -> bool:
+    return clip.path.endswith(f"/.kept/{clip.sha256}.mp4")
 
 
 async def keep_aside(run: Run, clip: Output) -> None:
     """Move one clip into `.kept/` if it lies where its receipt says, and is it; one that is kept already stays."""
-    if clip.path.endswith(f"/.kept/{clip.sha256}.mp4"):
+    if _is_kept(clip):
         return
     here = run.folder / clip.path
     if files.size_of(here) == clip.bytes and await is_clip(here, clip.sha256):

@@ -26,8 +26,10 @@ _READY = (End.DONE, End.REUSED)
 async def work(run: Run, forgotten: Sequence[Errand] = ()) -> None:
     """Work every entry of the plan to an end, and collect what is paid and forgotten; early when it is cancelled."""
     urgency = urgencies(run.confirmed.plan)
-    entries = sorted(run.confirmed.plan.entries, key=lambda entry: -urgency[entry.address])
-    for address in (*urgency, *(errand.address for errand in forgotten)):
+    entries = [entry for entry in run.confirmed.plan.entries if entry.address not in run.stands]
+    entries.sort(key=lambda entry: -urgency[entry.address])
+    run.ends.update(dict.fromkeys(run.stands, End.REUSED))
+    for address in (*(entry.address for entry in entries), *(errand.address for errand in forgotten)):
         run.settled[address] = anyio.Event()
     async with anyio.create_task_group() as tasks:
         for entry in entries:

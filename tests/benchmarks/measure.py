@@ -75,7 +75,9 @@ def run(
 
 
 def _sample(wall_s: float, usage: resource.struct_rusage, stdout: str) -> Sample:
-    return Sample(wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_mb=usage.ru_maxrss / _KB_IN_MB, stdout=stdout)
+    return Sample(
+        wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_mb=usage.ru_maxrss / _KB_IN_MB, stdout=stdout
+    )
 
 
 def floor_of(module: str, *arguments: object) -> tuple[str, ...]:
@@ -83,9 +85,7 @@ def floor_of(module: str, *arguments: object) -> tuple[str, ...]:
     return (PYTHON, "-m", module, "floor", *map(str, arguments))
 
 
-def pair(
-    kbatch: Callable[[], Sample], floor: Callable[[], Sample], *, repeat: int = 3
-) -> tuple[Sample, Sample]:
+def pair(kbatch: Callable[[], Sample], floor: Callable[[], Sample], *, repeat: int = 3) -> tuple[Sample, Sample]:
     """Let kbatch and its floor take turns, and return the median of each."""
     ours, theirs = [], []
     for _ in range(repeat):
@@ -151,7 +151,7 @@ def as_json(rows: Sequence[Row]) -> str:
 
 
 def ratio_row(
-    figure: str, work: str, samples: tuple[Sample, Sample], *, aim: float, of: str = "wall", note: str = ""
+    figure: str, work: str, samples: tuple[Sample, Sample], *, aim: float | None, of: str = "wall", note: str = ""
 ) -> Row:
     """Return a row whose ratio is kbatch's wall time, or CPU, over the floor's."""
     ours, floor = samples

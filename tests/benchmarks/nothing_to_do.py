@@ -21,19 +21,26 @@ def rows(sizes: tuple[int, ...] = SIZES) -> Iterator[Row]:
             manifest = matrix_manifest(home, jobs)
             lockfile = bought(manifest, jobs)
             flags = ("--max-jobs", str(jobs))
+            run((*KBATCH, "run", manifest, "--yes", *flags))  # the first one writes the sidecars
             floor = floor_of("tests.benchmarks.nothing_to_do", lockfile)
             repeat = 1 if jobs > 50_000 else 5
-            for work, command in (("run", ("run", manifest, "--yes", *flags)), ("plan --check", ("plan", manifest, "--check", *flags))):
+            for work, command in (
+                ("run", ("run", manifest, "--yes", *flags)),
+                ("plan --check", ("plan", manifest, "--check", *flags)),
+            ):
                 samples = pair(lambda words=command: run((*KBATCH, *words)), lambda: run(floor), repeat=repeat)  # type: ignore[misc]
                 assert samples[1].stdout.strip() == str(jobs)
-                yield ratio_row("nothing to do", f"`{work}`, {jobs:,} receipts", samples, aim=3)
+                yield ratio_row(
+                    "nothing to do", f"`{work}`, {jobs:,} receipts", samples, aim=3 if jobs > 50_000 else None
+                )
 
 
 def bought(manifest: Path, jobs: int) -> Path:
     """Write the lockfile and the clips of a campaign that is wholly bought; return the lockfile."""
     from kbatch.loading import Options, load
-    from kbatch.receipts.lockfile import Entry, Lockfile, serialize
+    from kbatch.receipts.lockfile import Entry, Lockfile
     from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
+    from kbatch.receipts.state import save
 
     loaded = load(manifest, Options(max_jobs=jobs))
     media = Media(duration=5.0, width=1280, height=720, fps=24, audio=False)
@@ -57,7 +64,7 @@ def bought(manifest: Path, jobs: int) -> Path:
             output=Output(path=job.draft.output, sha256="0" * 64, bytes=len(CLIP), media=media),
         )
     path = manifest.with_suffix(".lock.json")
-    path.write_bytes(serialize(Lockfile(manifest=manifest.name, jobs=index, renders=renders)))
+    save(path, Lockfile(manifest=manifest.name, jobs=index, renders=renders))
     return path
 
 

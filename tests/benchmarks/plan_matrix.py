@@ -23,13 +23,23 @@ def rows(sizes: tuple[int, ...] = SIZES) -> Iterator[Row]:
             manifest = matrix_manifest(home, jobs)
             plan = (*KBATCH, "plan", manifest, "--max-jobs", str(jobs), "--format", "json")
             floor = floor_of(_MODULE, manifest, jobs)
-            samples = pair(lambda plan=plan: run(plan), lambda floor=floor: run(floor), repeat=1 if jobs > 50_000 else 3)  # type: ignore[misc]
+            samples = pair(
+                lambda plan=plan: run(plan), lambda floor=floor: run(floor), repeat=1 if jobs > 50_000 else 3
+            )  # type: ignore[misc]
         assert samples[0].stdout.count('"fingerprint"') == samples[1].stdout.count("\n") == jobs
         yield ratio_row("plan from a matrix", f"{jobs:,} jobs", samples, aim=2)
         if least is not None:
             kb = (samples[0].peak_mb - least[1]) * 1024 / (jobs - least[0])
             work = f"{jobs:,} jobs, KB a job"
-            yield Row(figure="plan: memory", work=work, kbatch=samples[0], ratio=kb / 3, aim=1, of="of 3 KB", note=f"{kb:.1f} KB a job")
+            yield Row(
+                figure="plan: memory",
+                work=work,
+                kbatch=samples[0],
+                ratio=kb / 3,
+                aim=1,
+                of="of 3 KB",
+                note=f"{kb:.1f} KB a job",
+            )
         least = least or (jobs, samples[0].peak_mb)
 
 
@@ -46,7 +56,9 @@ def floor(name: str, jobs: str) -> None:
     manifest = yaml.load(Path(name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506
     model = manifest["defaults"]["model"]
     card = json.loads((ROOT / "schemas" / "models" / "apiframe" / f"{model}.json").read_text(encoding="utf-8"))
-    validator = Draft202012Validator({"type": "object", "properties": card["parameters"], "additionalProperties": False})
+    validator = Draft202012Validator(
+        {"type": "object", "properties": card["parameters"], "additionalProperties": False}
+    )
     shot = manifest["shots"][0]
     template = ImmutableSandboxedEnvironment().from_string(shot["prompt"])
     brand, params = manifest["vars"]["brand"], manifest["defaults"]["params"]

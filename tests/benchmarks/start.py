@@ -15,7 +15,9 @@ def rows() -> Iterator[Row]:
     helped = (*KBATCH, "--help")
     yield ratio_row("start", "`kbatch --help`", pair(lambda: run(helped), lambda: run(bare), repeat=15), aim=5)
     plan = (*KBATCH, "plan", ROOT / "manifests" / "quickstart.yaml")
-    yield ratio_row("start", "`kbatch plan` of the quickstart", pair(lambda: run(plan), lambda: run(needed), repeat=15), aim=1.5)
+    yield ratio_row(
+        "start", "`kbatch plan` of the quickstart", pair(lambda: run(plan), lambda: run(needed), repeat=15), aim=1.5
+    )
 
 
 if __name__ == "__main__":

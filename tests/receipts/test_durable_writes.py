@@ -1,0 +1,72 @@
+"""What is called written is on the disk: the order of writing, syncing and renaming, as the system is asked for it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kbatch import files
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what is asked of the system from now on: `sync NAME (BYTES)` for files, `sync NAME/`, `rename NAME`."""
+    log: list[str] = []
+    sync, rename = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        log.append(f"sync {path.name}/" if path.is_dir() else f"sync {path.suffix} ({os.fstat(handle).st_size})")
+        sync(handle)
+
+    def renamed(path: Path, target: Path) -> Path:
+        log.append(f"rename {path.suffix} {target.name}")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    return log
+
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no way to see which file is synced")
+
+
+def test_a_replaced_file(tmp_path: Path, asked: list[str]) -> None:
+    """All bytes are synced before the rename, and the folder after it: a crash leaves the old file or the new one."""
+    files.write_atomic(tmp_path / "a.lock.json", b"four")
+    assert asked == ["sync .tmp (4)", "rename .tmp a.lock.json", f"sync {tmp_path.name}/"]
+
+
+def test_a_new_file(tmp_path: Path, asked: list[str]) -> None:
+    """A file that must not exist yet is synced, and so is its name."""
+    files.write_new(tmp_path / "a.txt", b"four")
+    assert asked == ["sync .txt (4)", f"sync {tmp_path.name}/"]
+
+
+def test_an_appended_line(tmp_path: Path, asked: list[str]) -> None:
+    """The file's name is synced when it is opened, and each line before `append` returns."""
+    sink = files.Appender(tmp_path / "a.jsonl")
+    assert asked == [f"sync {tmp_path.name}/"]
+    sink.append(b"one\n")
+    assert asked[1:] == ["sync .jsonl (4)"]
+    sink.append(b"two\n")
+    assert asked[2:] == ["sync .jsonl (8)"]
+    sink.close()
+
+
+def test_a_torn_line_that_is_cut_back(tmp_path: Path, asked: list[str]) -> None:
+    """What is cut back stays cut back."""
+    (tmp_path / "a.jsonl").write_bytes(b"whole\ntor")
+    files.cut_back(tmp_path / "a.jsonl", 6)
+    assert asked == ["sync .jsonl (6)"]
+
+
+def test_a_download(tmp_path: Path, asked: list[str]) -> None:
+    """A clip is synced as a `.part` before anyone records its digest, and its new name after it was moved."""
+    part = files.PartFile(tmp_path / "clip.mp4")
+    part.write(b"12345678")
+    part.sync()
+    assert asked == ["sync .part (8)"]
+    part.close()
+    files.move(part.path, tmp_path / "renders" / "clip.mp4")
+    assert asked[1:] == ["sync renders/", f"sync {tmp_path.name}/"]
