@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import pytest
@@ -26,6 +26,25 @@ from kbatch.simulator.state import World
 KEYS = {"APIFRAME_API_KEY": "afk_never-to-be-seen-4711", "AIMLAPI_API_KEY": "never-to-be-seen-0815-either"}
 AIMLAPI = "kling-video/v2.1/pro/image-to-video"
 AIMLAPI_PRICE = "prices: {aimlapi/kling-video/v2.1/pro/image-to-video: {credits_per_second: 262500}}"
+
+
+class Printed(Protocol):
+    """What was printed since it was last asked."""
+
+    @property
+    def out(self) -> str:
+        """What went to stdout."""
+
+    @property
+    def err(self) -> str:
+        """What went to stderr."""
+
+
+class Capture(Protocol):
+    """Whoever takes what is printed in this process: pytest's `capsys`, or a stand-in where there is no test."""
+
+    def readouterr(self) -> Printed:
+        """Return what was printed since the last time."""
 
 
 class Stage:
@@ -80,7 +99,7 @@ class Rig:
     folder: Path
     stage: Stage
     monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
+    capsys: Capture
     world: World = field(init=False)
     name: str = "campaign.yaml"
     root: Path = field(init=False)
@@ -157,6 +176,10 @@ class Rig:
         """Return the lockfile as JSON."""
         path = self.folder / (name or self.name.replace(".yaml", ".lock.json"))
         return dict(json.loads(path.read_text(encoding="utf-8")))
+
+    def has_lockfile(self) -> bool:
+        """Tell whether a run has left a lockfile."""
+        return (self.folder / self.name.replace(".yaml", ".lock.json")).exists()
 
     def receipt(self, address: str) -> dict[str, Any]:
         """Return the receipt that a job refers to."""

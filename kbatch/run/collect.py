@@ -37,6 +37,7 @@ async def ask_charge(run: Run, line: Line, errand: Errand) -> bool:
                 await note_charge(run, line, errand, outcome.credits)
             return True
         if outcome.stop is not None:
+            line.stop(outcome.stop, outcome.message)
             return False
         await run.wait(line, attempt, outcome.retry_after_s)
     return False

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.run import lines
+from tests.crash.trial import hurry
 from tests.rehearsal import Rig, Stage, standing
 
 
@@ -19,5 +19,5 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture
 def rig(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rig:
     """Return a folder with a world on stage."""
-    monkeypatch.setattr(lines, "poll_scale", lambda _text, *, loopback: 0.0001 if loopback else 1.0)
+    hurry(monkeypatch)
     return Rig(tmp_path, stage, monkeypatch, capsys)

@@ -1,0 +1,70 @@
+"""Killed at every moment there is, one after the other, on both providers; asyncio and trio take turns."""
+
+from itertools import count
+
+from tests.crash.tally import Tally
+from tests.crash.trial import AIMLAPI_CLIP, Trial, begin
+from tests.mortal import At, When
+from tests.rehearsal import AIMLAPI, Rig, use_backend
+
+_APIFRAME = """
+defaults: {model: kling-2.5-turbo-pro}
+shots:
+  - {id: one, prompt: a lighthouse, params: {start_image: a.png}}
+  - {id: two, prompt: a harbour}
+  - {id: twin, prompt: a harbour}
+"""
+_OTHER = f"""
+defaults: {{model: {AIMLAPI}, params: {{image_url: a.png}}}}
+shots:
+  - {{id: one, prompt: a lighthouse}}
+  - {{id: two, prompt: a harbour}}
+"""
+_CAMPAIGNS = {"apiframe": (_APIFRAME, 8), "aimlapi": (_OTHER, 2 * AIMLAPI_CLIP)}
+_BOTH = tuple(_CAMPAIGNS)
+_KINDS = [
+    (At.LINE, When.BEFORE, 12, _BOTH),
+    (At.LINE, When.HALF, 12, ("apiframe",)),
+    (At.LINE, When.AFTER, 12, _BOTH),
+    (At.ANSWER, When.AFTER, 2, _BOTH),
+    (At.PIECE, When.HALF, 2, _BOTH),
+    (At.PIECE, When.AFTER, 2, _BOTH),
+    (At.MOVE, When.BEFORE, 2, _BOTH),
+    (At.MOVE, When.AFTER, 2, _BOTH),
+    (At.REPLACE, When.BEFORE, 4, ("aimlapi",)),
+    (At.REPLACE, When.HALF, 4, _BOTH),
+    (At.REPLACE, When.AFTER, 4, ("apiframe",)),
+]
+MOMENTS = [(provider, at, when, least) for at, when, least, providers in _KINDS for provider in providers]
+"""Provider, what kills are counted by, when they strike, and how many there are at least."""
+
+
+def every_moment(rig: Rig) -> Tally:
+    """Kill at every moment of every kind."""
+    return sum((each(rig, provider, at, when, least) for provider, at, when, least in MOMENTS), Tally())
+
+
+def each(rig: Rig, provider: str, at: At, when: When, least: int) -> Tally:
+    """Kill at the first moment of a kind, at the second and so on to the last, and finish the campaign each time."""
+    total = Tally()
+    body, ceiling = _CAMPAIGNS[provider]
+    for number in count(1):
+        use_backend(rig.monkeypatch, ("asyncio", "trio")[number % 2])
+        trial = begin(rig, f"{provider}-{when.value}-{at.name.lower()}-{number}", body, {provider: ceiling})
+        if not trial.die(at, when, number):
+            trial.expect(number > least, f"there were only {number - 1} moments to kill at")
+            return total + trial.tally()
+        _finish(trial, provider)
+        total += trial.tally()
+    raise AssertionError
+
+
+def _finish(trial: Trial, provider: str) -> None:
+    said = trial.run()
+    unknown = trial.unknown()
+    trial.expect(said.code == (4 if unknown else 0), f"exit {said.code}: {said.err[-160:]}")
+    trial.expect(len(unknown) <= (provider == "aimlapi"), f"unknown: {unknown}")
+    trial.expect(trial.rig.kbatch("plan", "--check").code == 0, "something is left to buy")
+    if not unknown:
+        jobs = ("one", "two", "twin") if provider == "apiframe" else ("one", "two")
+        trial.expect(sorted(trial.rig.clips()) == sorted(f"renders/{job}.mp4" for job in jobs), "clips are missing")

@@ -1,0 +1,139 @@
+"""A disk that fills up: nothing more is submitted, what happened is kept as well as it can be, and nothing is lost."""
+
+import errno
+import os
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from kbatch import files
+from tests.crash.tally import Tally
+from tests.crash.trial import AIMLAPI_CLIP, Trial, begin
+from tests.rehearsal import AIMLAPI, Rig, use_backend
+
+_BODY = f"""
+run: {{concurrency: 1}}
+defaults: {{model: kling-2.5-turbo-pro}}
+shots:
+  - {{id: shot, prompt: "take {{{{ n }}}}", matrix: {{n: [n1, n2]}}}}
+  - {{id: other, provider: aimlapi, model: {AIMLAPI}, prompt: o, params: {{image_url: a.png}}}}
+"""
+_CEILINGS = {"apiframe": 8, "aimlapi": AIMLAPI_CLIP}
+_THREE = 'defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: s, prompt: "{{ n }}", matrix: {n: [n1, n2, n3]}}\n'
+
+
+class FullDisk:
+    """Takes `left` more journal lines, the last of them torn, then none."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, left: int) -> None:
+        self.left = left
+        self.refused = 0
+        self._append = files.Appender.append
+
+        def append(sink: files.Appender, data: bytes) -> None:
+            self.append(sink, data)
+
+        patch.setattr(files.Appender, "append", append)
+
+    def append(self, sink: files.Appender, data: bytes) -> None:
+        """Append what there is room for."""
+        for line in data.splitlines(keepends=True):
+            if self.left == 0:
+                self.refused += 1
+                if self.refused == 1:
+                    self._append(sink, line[: len(line) // 2])
+                raise no_space(sink.path)
+            self.left -= 1
+            self._append(sink, line)
+
+
+def no_space(path: Path) -> OSError:
+    """Return what a full disk raises."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def full_disk(rig: Rig) -> Tally:
+    """Fill the disk under the journal, under the job id, under the clips and under a download."""
+    return under_the_journal(rig) + under_a_job_id(rig) + under_the_clips(rig) + under_a_download(rig)
+
+
+def under_the_journal(rig: Rig) -> Tally:
+    """Refuse every line of the journal from the first on, then from the second and so on, each time with room again."""
+    total = Tally()
+    for number in count():
+        use_backend(rig.monkeypatch, ("asyncio", "trio")[number % 2])
+        trial = begin(rig, f"line-{number}", _BODY, _CEILINGS)
+        with pytest.MonkeyPatch.context() as patch:
+            disk = FullDisk(patch, number)
+            said = trial.run()
+        if not disk.refused:
+            trial.expect(number > 15, f"there were only {number} lines")
+            return total + trial.tally()
+        trial.expect(said.code == 1 and "No space left" in said.err, f"exit {said.code}: {said.err[-160:]}")
+        again = trial.run()
+        unknown = trial.unknown()
+        # An intention may be on the disk though the line behind it was refused: then AI/ML's job is held, unsent.
+        trial.expect(set(unknown) <= {"other"}, f"unknown: {unknown}")
+        trial.expect(again.code == (4 if unknown else 0), f"exit {again.code}: {again.err[-160:]}")
+        trial.expect(len(rig.charges()) == 3 - len(unknown), f"{len(rig.charges())} charges")
+        total += trial.tally()
+    raise AssertionError
+
+
+def under_a_job_id(rig: Rig) -> Tally:
+    """Refuse a job id in journal and lockfile: it stands in the message, and `reconcile --adopt` brings it back."""
+    trial = begin(rig, "id", _BODY, _CEILINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        FullDisk(patch, 2)
+        write = files.write_atomic
+
+        def refuse(path: Path, data: bytes) -> None:
+            if "lock.json" in path.name:
+                raise no_space(path)
+            write(path, data)
+
+        patch.setattr(files, "write_atomic", refuse)
+        said = trial.finish("--only", "other", code=1)
+    (charge,) = rig.charges()
+    trial.expect(f"was accepted as job {charge['job_id']}" in said.err, f"the job id is not said: {said.err}")
+    trial.finish("--only", "other", code=4)
+    adopted = rig.kbatch("reconcile", "--adopt", f"other={charge['job_id']}")
+    trial.expect(adopted.code == 0, f"reconcile: exit {adopted.code}")
+    return trial.tally()
+
+
+def under_the_clips(rig: Rig) -> Tally:
+    """Let a file be where the folder of the clips should be."""
+    trial = begin(rig, "folder", _THREE, {"apiframe": 12})
+    (rig.folder / "renders").write_bytes(b"a file where a folder should be")
+    _owe(trial)
+    (rig.folder / "renders").unlink()
+    return _collect(trial)
+
+
+def under_a_download(rig: Rig) -> Tally:
+    """Leave no room for a clip."""
+    trial = begin(rig, "download", _THREE, {"apiframe": 12})
+    with pytest.MonkeyPatch.context() as patch:
+
+        def full(part: files.PartFile, data: bytes) -> None:
+            raise no_space(part.path)
+
+        patch.setattr(files.PartFile, "write", full)
+        _owe(trial)
+    return _collect(trial)
+
+
+def _owe(trial: Trial) -> None:
+    """What finds no room is owed, and nothing more is bought that would find none either."""
+    owed = trial.finish("-j", "1", code=1).json["counts"]["owed"]
+    trial.expect(owed == len(trial.rig.charges()) < 3, f"{owed} owed, {len(trial.rig.charges())} charged")
+    trial.expect(trial.tally().lost == 0, "what is owed is not in the lockfile")
+
+
+def _collect(trial: Trial) -> Tally:
+    trial.finish()
+    trial.expect(len(trial.rig.charges()) == 3, f"{len(trial.rig.charges())} charges, not 3")
+    trial.expect(not trial.unknown(), "unknown")
+    return trial.tally()
