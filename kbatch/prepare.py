@@ -148,10 +148,11 @@ def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
 
 
 def _sizes(folder: Path, lockfile: Lockfile) -> dict[str, int]:
+    wanted = {receipt.output.path for receipt in lockfile.renders.values() if receipt.output is not None}
     sizes = {}
-    for receipt in lockfile.renders.values():
-        if receipt.output is not None:
-            size = files.size_of(folder / receipt.output.path)
-            if size is not None:
-                sizes[receipt.output.path] = size
+    for parent in {path.rpartition("/")[0] for path in wanted}:
+        prefix = f"{parent}/" if parent else ""
+        for name, there in files.found_in(folder / parent).items():
+            if prefix + name in wanted:
+                sizes[prefix + name] = there.size
     return sizes

@@ -21,7 +21,8 @@ def chain(findings: Findings, drafts: list[Draft], shots: Sequence[str]) -> list
 
     A draft whose frame cannot be found is left out, once that has been said.
     """
-    if not any(_calls(draft) for draft in drafts):
+    by_params = {id(draft.params): draft for draft in drafts}  # the jobs of a shot may share theirs
+    if not any(_calls(draft) for draft in by_params.values()):
         return drafts
     jobs = Jobs.of(drafts, shots)
     found = [_find_frames(findings, jobs, draft) for draft in drafts]

@@ -20,7 +20,7 @@ from kbatch.problems import Complaint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A draft completed: nothing implied, priced, ready to send.
+    """A draft completed: nothing implied, priced, ready to send; its readable id is its `address`.
 
     `request` is the body with pictures as tokens, `inputs` what stands behind the tokens, `upstream` the jobs whose
     frames it needs, `clip` what must be delivered, `typical_s` the usual shortest and longest render time in seconds;
@@ -28,6 +28,9 @@ class Job:
     jobs share is one object in all of them.
     """
 
+    address: str
+    provider: str
+    model: str
     draft: Draft
     card: Card
     request: Mapping[str, Any]
@@ -40,21 +43,6 @@ class Job:
     dearer: tuple[DearerDefault, ...]
     clip: ExpectedClip
     typical_s: tuple[int, int]
-
-    @property
-    def address(self) -> str:
-        """The job's readable id."""
-        return self.draft.address
-
-    @property
-    def provider(self) -> str:
-        """The provider's name."""
-        return self.draft.provider
-
-    @property
-    def model(self) -> str:
-        """The model's name at its provider."""
-        return self.draft.model
 
 
 Pictures = Callable[[str], Picture | Complaint]
@@ -71,7 +59,7 @@ def complete_jobs(
     of = Counter(draft.shot for draft in drafts)
     making = _Making(catalog=catalog, pictures=pictures, prices=prices, findings=findings, of=of)
     order: Sequence[Draft] = drafts
-    if any(upstream_of(draft.params) for draft in drafts):
+    if any(upstream_of(params) for params in {id(draft.params): draft.params for draft in drafts}.values()):
         by_address = {draft.address: draft for draft in drafts}
         needs = {
             draft.address: tuple(need for need in upstream_of(draft.params) if need in by_address) for draft in drafts
@@ -128,7 +116,7 @@ class _Making:
     of: Mapping[str, int]
     prints: dict[str, str] = field(default_factory=dict)
     kinds: dict[Any, _Kind] = field(default_factory=dict)
-    marks: dict[int, Any] = field(default_factory=dict)
+    looked: dict[int, "_Looked"] = field(default_factory=dict)
 
     def complete(self, draft: Draft) -> Job | None:
         """Return the job of a draft whose upstream jobs were made before; None once its problems are said."""
@@ -137,11 +125,12 @@ class _Making:
             missing = self.catalog.missing(draft.provider, draft.model)
             complain(self.findings, draft, missing, self.of[draft.shot])
             return None
-        kind = self._kind(card, draft)
+        looked = self._look(draft)
+        kind = self._kind(card, draft, looked)
         completed = with_prompt(card, kind.prepared, draft.prompt)
         for complaint in completed.complaints:
             complain(self.findings, draft, complaint, self.of[draft.shot])
-        upstream = upstream_of(draft.params)
+        upstream = looked.upstream
         request, inputs = completed.request, completed.inputs
         if request is None or any(need not in self.prints for need in upstream):
             return None
@@ -153,6 +142,9 @@ class _Making:
             inputs = tuple(_bound(part, self.prints) for part in inputs)
         terms = kind.terms = kind.terms or _Terms.of(card, completed, self.prices)
         return Job(
+            address=draft.address,
+            provider=draft.provider,
+            model=draft.model,
             draft=draft,
             card=card,
             request=request,
@@ -167,14 +159,19 @@ class _Making:
             typical_s=terms.typical_s,
         )
 
-    def _kind(self, card: Card, draft: Draft) -> _Kind:
+    def _look(self, draft: Draft) -> "_Looked":
+        """Return what a draft's parameters say; drafts of one shot may share them, and all of them live on."""
+        looked = self.looked.get(id(draft.params))
+        if looked is None:
+            marks = tuple((name, _mark(value)) for name, value in draft.params.items())
+            looked = self.looked[id(draft.params)] = _Looked(upstream=upstream_of(draft.params), marks=marks)
+        return looked
+
+    def _kind(self, card: Card, draft: Draft, looked: "_Looked") -> _Kind:
         """Return the kind of a draft's request; a draft with a frame is of a kind of its own."""
-        if upstream_of(draft.params):
+        if looked.upstream:
             return _Kind(prepared=prepare(card, draft, self.pictures, drop_unsupported=draft.drop_unsupported))
-        marks = self.marks.get(id(draft.params))  # drafts of one sheet share their parameters, and all drafts live on
-        if marks is None:
-            marks = self.marks[id(draft.params)] = tuple((name, _mark(value)) for name, value in draft.params.items())
-        key = (card.key, draft.weak, draft.drop_unsupported, draft.take, draft.prompt is None, marks)
+        key = (card.key, draft.weak, draft.drop_unsupported, draft.take, draft.prompt is None, looked.marks)
         kind = self.kinds.get(key)
         if kind is None:
             prepared = prepare(card, draft, self.pictures, drop_unsupported=draft.drop_unsupported)
@@ -182,13 +179,21 @@ class _Making:
         return kind
 
     def _print(self, card: Card, draft: Draft, request: Mapping[str, Any], kind: _Kind) -> str:
-        if draft.prompt is None or upstream_of(draft.params):
+        if draft.prompt is None or self.looked[id(draft.params)].upstream:
             made = fingerprint(draft.provider, draft.model, request, draft.take, card)
         else:
             kind.prints = kind.prints or Prints(draft.provider, draft.model, request, draft.take, card)
             made = kind.prints.of(draft.prompt)
         self.prints[draft.address] = made
         return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """What parameters say at a look: the jobs whose frames they need, and what tells them from others."""
+
+    upstream: tuple[str, ...]
+    marks: tuple[Any, ...]
 
 
 def _mark(value: object) -> object:

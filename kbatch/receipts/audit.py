@@ -35,6 +35,7 @@ MEANINGS: Mapping[str, str] = {
     NO_RECEIPT: "a job refers to a receipt that is not in the file, so it would be bought again",
 }
 
+_PLAIN = re.compile(r"\w[\w-]*(?:\.[\w-]+)*(?:/\w[\w-]*(?:\.[\w-]+)*)*")  # no colon, no backslash, no two dots
 _MOST_TAKES = 1000
 _RESTORE = "restore it from git; what was bought from here since then is read again from `.kbatch/history/`"
 _RELATIVE = "paths are relative to the manifest and stay in its folder"
@@ -67,6 +68,8 @@ def audit(data: bytes, name: str, catalog: Catalog) -> Audit:
 
 def outside(path: str) -> bool:
     """Whether a clip's path leads out of the manifest's folder, on any system."""
+    if _PLAIN.fullmatch(path):
+        return False
     windows = PureWindowsPath(path)
     absolute = PurePosixPath(path).is_absolute() or bool(windows.drive or windows.root)
     return absolute or "\0" in path or ".." in windows.parts

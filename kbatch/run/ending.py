@@ -24,7 +24,9 @@ def lockfile_of(renders: Mapping[str, Receipt], before: Lockfile, jobs: Sequence
         if job.address in old and (receipt is None or receipt.state is ReceiptState.FAILED):
             index[job.address] = old[job.address]
         elif receipt is not None:
-            index[job.address] = Entry(fingerprint=job.fingerprint, path=job.draft.output)
+            known = old.get(job.address)
+            same = known is not None and (known.fingerprint, known.path) == (job.fingerprint, job.draft.output)
+            index[job.address] = known if known and same else Entry(fingerprint=job.fingerprint, path=job.draft.output)
     if profile:
         return replace(before, renders=dict(renders), profiles={**before.profiles, profile: index})
     return replace(before, renders=dict(renders), jobs=index)

@@ -12,6 +12,7 @@ from secrets import token_hex
 
 import anyio
 
+from kbatch.garbage import at_rest
 from kbatch.plan.actions import Action
 from kbatch.plan.consent import ConfirmedPlan
 from kbatch.problems import KbatchError, Unwritable
@@ -114,6 +115,7 @@ async def _prepared(parts: _Parts) -> Outcome:
         return await _journaled(parts, lines, errands)
 
 
+@at_rest()
 def _nothing_to_do(parts: _Parts, stands: frozenset[str]) -> bool:
     """Whether every clip stands and nothing else is to be written down either: no lockfile, no claim, no decision."""
     plan, scene = parts.confirmed.plan, parts.scene
