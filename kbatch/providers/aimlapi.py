@@ -51,6 +51,7 @@ class Aimlapi:
     resends = False
     lists_jobs = False
     uploads = False
+    per_minute: int | None = None
 
     def authorization(self, key: str) -> tuple[str, str]:
         """Return the bearer header; white space around a key, as a secret file may leave, is not part of it."""

@@ -50,6 +50,7 @@ class Apiframe:
     resends = True
     lists_jobs = True
     uploads = True
+    per_minute: int | None = 500  # as its clients found (providers.md, read 2026-11-21)
 
     def authorization(self, key: str) -> tuple[str, str]:
         """Return `X-API-Key`; white space around a key, as a secret file may leave, is not part of it."""

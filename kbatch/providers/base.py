@@ -174,6 +174,8 @@ class Provider(Protocol):
     resends: bool
     lists_jobs: bool
     uploads: bool
+    per_minute: int | None
+    """Calls that the provider takes in a minute; None where nobody has told."""
 
     def authorization(self, key: str) -> tuple[str, str]:
         """Return header name and value that carry the key."""

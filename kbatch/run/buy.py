@@ -64,6 +64,7 @@ async def buy(run: Run, line: Line, entry: Entry) -> Purchase:
     published: Published | None = None
     tries: dict[Reason, int] = {}
     while True:
+        await run.stopping.pause(line.turn())
         if not run.may_submit() or line.stopped:
             return NotBought(reason=line.why or _STOPPED, skipped=True)
         try:

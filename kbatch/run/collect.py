@@ -51,16 +51,17 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Succe
     known = _known(run, errand)
     began = anyio.current_time()
     wait = first_poll_after(known, run.jitter()) * line.scale if fresh else 0.0
+    running_s = 0.0
     while True:
         await anyio.sleep(wait)
         outcome = await poll(run, line, errand)
         elapsed = (anyio.current_time() - began) / line.scale
-        wait = next_poll_after(elapsed, known.typical_s, run.jitter()) * line.scale
+        wait = next_poll_after(elapsed, run.jitter()) * line.scale
         match outcome:
             case Succeeded():
                 await _ended(run, line, errand, outcome)
                 if fresh:
-                    run.learned[_key(errand)] = learn(_known(run, errand), elapsed)
+                    run.learned[_key(errand)] = learn(_known(run, errand), running_s=running_s, ended_s=elapsed)
                 return outcome
             case Failed():
                 await _failed(run, line, errand, outcome)
@@ -71,6 +72,7 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Succe
             case NotNow():
                 wait = max(wait, outcome.retry_after_s or 0.0)
             case Running():
+                running_s = elapsed
                 if outcome.credits is not None:
                     await note_charge(run, line, errand, outcome.credits)
                 run.say(Moment.RENDERING, errand.address, progress=outcome.progress)
@@ -136,5 +138,4 @@ def _key(errand: Errand) -> tuple[str, str, str]:
 
 
 def _known(run: Run, errand: Errand) -> Learned:
-    shortest, longest = errand.typical_s
-    return run.learned.get(_key(errand)) or Learned(shortest_s=float(shortest), typical_s=(shortest + longest) / 2)
+    return run.learned.get(_key(errand)) or Learned(usual_s=float(errand.typical_s[0]))

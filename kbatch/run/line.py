@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import anyio
 
-from kbatch.providers.answers import date_of
+from kbatch.providers.answers import date_of, retry_after
 from kbatch.providers.base import Answer, Balance, Listed, NotAccepted, Provider, Reason, Reply, Request
+from kbatch.run.pacing import Gcra, hold, reserve
 from kbatch.run.slots import Slots
 from kbatch.run.transport import Client
 
@@ -16,7 +18,7 @@ FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
 
 @dataclass(slots=True, kw_only=True)
 class Line:
-    """A provider as one run sees it; `scale` multiplies kbatch's own waits (rehearsals only).
+    """A provider as one run sees it; `scale` multiplies kbatch's own waits (rehearsals only), `rate` spaces the calls.
 
     `looking` lets one look-up at a time claim jobs of the provider's list, `listed` are the jobs that it has read.
     """
@@ -26,6 +28,7 @@ class Line:
     slots: Slots
     origin: str
     scale: float = 1.0
+    rate: Gcra = field(default_factory=partial(Gcra, interval_s=0.0))
     account: str | None = None
     stopped: Reason | None = None
     why: str = ""
@@ -33,10 +36,23 @@ class Line:
     listed: dict[str, Listed] = field(default_factory=dict)
     heard: tuple[datetime, float] | None = None
 
+    def turn(self) -> float:
+        """Take the next turn that the provider's rate allows; return the seconds until it comes."""
+        self.rate, wait_s = reserve(self.rate, anyio.current_time())
+        return wait_s
+
     async def ask(self, request: Request, *, timeout_s: float) -> Reply:
-        """Send one call and note the provider's clock."""
+        """Send one call and note the provider's clock; what pays has had its turn before it was written down.
+
+        After a 429 that says how long to wait nobody asks before that.
+        """
+        if request.method == "GET":
+            await anyio.sleep(self.turn())
         reply = await self.client.send(request, timeout_s=timeout_s)
         if isinstance(reply, Answer):
+            asked_s = retry_after(reply.headers) if reply.status == 429 else None
+            if asked_s is not None:
+                self.rate = hold(self.rate, anyio.current_time() + asked_s)
             date = date_of(reply.headers)
             if date is not None:
                 self.heard = date, anyio.current_time()

@@ -14,7 +14,7 @@ from kbatch.receipts.attempts import records_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.run.hosts import check_base_url, is_loopback
 from kbatch.run.line import Line
-from kbatch.run.pacing import poll_scale
+from kbatch.run.pacing import poll_scale, rate_of
 from kbatch.run.slots import Slots
 from kbatch.run.transport import Client, Limits
 
@@ -79,7 +79,14 @@ def _line(provider: Provider, wiring: Wiring) -> Line:
         scale = SIMULATED_SCALE
     limits = Limits(connections=places + 16)
     client = Client(url, provider.authorization(key), app=wiring.app, limits=limits)
-    return Line(provider=provider, client=client, slots=Slots(places), origin=origin_of(provider, wiring), scale=scale)
+    return Line(
+        provider=provider,
+        client=client,
+        slots=Slots(places),
+        origin=origin_of(provider, wiring),
+        scale=scale,
+        rate=rate_of(provider.per_minute, scale=scale),
+    )
 
 
 def _base_url(provider: Provider, wiring: Wiring) -> str:

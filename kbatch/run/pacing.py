@@ -11,7 +11,9 @@ from kbatch.problems import Problem
 
 POLL_FLOOR_S = 5.0
 POLL_CEILING_S = 30.0
-_OLDEST_WEIGHT = 0.2
+_BURST = 20
+_REMEMBERED = 16
+_A_LITTLE, _A_GOOD_DEAL = 0.98, 0.8
 _HALVED_ONCE_IN_S = 10.0
 
 
@@ -48,35 +50,46 @@ def poll_scale(text: str | None, *, loopback: bool) -> float | Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """How long renders of one model and variant take, in seconds; `seen` counts the observations in it."""
+    """How long renders of one model and variant take, in seconds: the card's usual shortest, and what was seen.
 
-    shortest_s: float
-    typical_s: float
-    seen: int = 0
+    `seen` are the latest estimates; `met` says that one of them was met from both sides, still running and then ended.
+    """
+
+    usual_s: float
+    seen: tuple[float, ...] = ()
+    met: bool = False
+
+    @property
+    def shortest_s(self) -> float:
+        """The shortest of what was seen lately, else the card's."""
+        return min(self.seen, default=self.usual_s)
 
 
-def learn(known: Learned, took_s: float) -> Learned:
-    """Fold one observed render time in: the typical time moves towards it, the shortest drops at once, rises slowly."""
-    weight = max(1.0 / (known.seen + 2), _OLDEST_WEIGHT)
-    typical_s = known.typical_s + weight * (took_s - known.typical_s)
-    towards = 1.0 if took_s < known.shortest_s else weight / 2
-    shortest_s = known.shortest_s + towards * (took_s - known.shortest_s)
-    return Learned(shortest_s=min(shortest_s, typical_s), typical_s=typical_s, seen=known.seen + 1)
+def learn(known: Learned, *, running_s: float, ended_s: float) -> Learned:
+    """Fold one render in: it was still running at `running_s` (0: it was not asked before) and had ended by `ended_s`.
+
+    A render that the first poll found ended may have ended long before: it is taken for a little shorter, and for a
+    good deal shorter until one was met.
+    """
+    if running_s > 0:
+        estimate = (running_s + ended_s) / 2
+    else:
+        estimate = ended_s * (_A_LITTLE if known.met else _A_GOOD_DEAL)
+    return replace(known, seen=(*known.seen, estimate)[-_REMEMBERED:], met=known.met or running_s > 0)
 
 
 def first_poll_after(known: Learned, jitter: float) -> float:
-    """Return the wait from acceptance to the first poll: the shortest time known, jittered by a tenth downwards."""
-    return max(POLL_FLOOR_S, known.shortest_s * (0.9 + 0.1 * jitter))
+    """Return the wait from acceptance to the first poll: when the shortest render known may just have ended."""
+    return max(POLL_FLOOR_S, known.shortest_s * (1.0 + 0.01 * jitter))
 
 
-def next_poll_after(elapsed_s: float, expected_s: float, jitter: float) -> float:
-    """Return the wait to the next poll, 5 to 30 s: half of what is left, then a tenth of what it is late.
+def next_poll_after(elapsed_s: float, jitter: float) -> float:
+    """Return the wait to the next poll, 5 to 30 s: a twentieth of what has passed since acceptance.
 
-    Elapsed and expected count from acceptance. Jitter makes it up to a tenth longer, lest many jobs ask at once.
+    So a clip is noticed within a few hundredths of its render time. Jitter makes it up to a tenth longer, lest many
+    jobs ask at once.
     """
-    left_s = expected_s - elapsed_s
-    wait = left_s / 2 if left_s > 0 else POLL_FLOOR_S - left_s / 10
-    return min(max(wait, POLL_FLOOR_S) * (1.0 + 0.1 * jitter), POLL_CEILING_S)
+    return min(max(POLL_FLOOR_S, elapsed_s / 20) * (1.0 + 0.1 * jitter), POLL_CEILING_S)
 
 
 # rate
@@ -92,6 +105,13 @@ class Gcra:
     interval_s: float
     burst: int = 1
     due_s: float = 0.0
+
+
+def rate_of(per_minute: int | None, *, scale: float = 1.0) -> Gcra:
+    """Return the rate of so many calls in any minute, a few of them at once; None is no rate at all."""
+    if per_minute is None:
+        return Gcra(interval_s=0.0)
+    return Gcra(interval_s=60.0 * scale / max(1, per_minute - _BURST), burst=_BURST)
 
 
 def reserve(rate: Gcra, now_s: float) -> tuple[Gcra, float]:
