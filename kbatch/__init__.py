@@ -35,7 +35,7 @@ else:
         return await api.run(*args, **options)
 
 
-__all__ = ["__version__", "load", "plan", "run"]  # noqa: F822 - the version is looked up when it is asked for
+__all__ = ["__version__", "load", "plan", "run"]
 
 
 def __getattr__(name: str) -> str:

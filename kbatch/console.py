@@ -6,6 +6,7 @@ Nothing here is read as markup, and text from elsewhere is made harmless first.
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -137,9 +138,11 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._live:
-            self._live.update(Text(""), refresh=True)
-            self._live.__exit__(kind, error, at)
+        # A terminal that is gone by now takes nothing any more, and how the run ended is not its matter.
+        with suppress(OSError, ValueError):
+            if self._live:
+                self._live.update(Text(""), refresh=True)
+                self._live.__exit__(kind, error, at)
 
     def tell(self, happening: Happening) -> None:
         """Take note of what happened and show it."""

@@ -16,13 +16,16 @@ _EARLIER_PICTURE = "https://earlier.invalid/picture.png"
 _PICTURES = ("start_image", "end_image", "image_url", "static_mask")
 
 
-def simulator_app(lockfile: Lockfile, loaded: Loaded, *, faults: Path | None) -> Any:
-    """Return an ASGI app that plays both providers; Refused when the extra `sim` is not installed."""
+def simulator_app(lockfile: Lockfile, loaded: Loaded, *, faults: Path | None, seed: int = 0) -> Any:
+    """Return an ASGI app that plays both providers; Refused when the extra `sim` is not installed.
+
+    `seed` decides which of the faults that have a probability strike.
+    """
     try:
         from kbatch.simulator.memory import remember  # noqa: PLC0415 - needs the extra
         from kbatch.simulator.server import Settings, build_app  # noqa: PLC0415
 
-        app = build_app(Settings(latency_s=_LATENCY_S, faults=_rules(faults)))
+        app = build_app(Settings(latency_s=_LATENCY_S, seed=seed, faults=_rules(faults)))
     except ImportError as error:
         hint = "install kbatch with the extra `sim`"
         raise Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint) from error

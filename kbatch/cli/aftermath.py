@@ -15,6 +15,7 @@ import click
 
 from kbatch import console, github
 from kbatch.cli.outputs import write_output
+from kbatch.cli.streams import unheard
 from kbatch.files import size_of
 from kbatch.loading import Loaded
 from kbatch.plan.plan import Plan
@@ -56,10 +57,9 @@ class Aftermath:
         if self.junit:
             write_output(self.junit, junit.render(not_run(_report(self._scene, before), _CUT_OFF)))
 
-    def ended(self, outcome: Outcome) -> int:
-        """Take note of what the run came to, and return its exit code."""
+    def ended(self, outcome: Outcome) -> None:
+        """Take note of what the run came to."""
         self._outcome = outcome
-        return outcome.exit_code
 
     def __enter__(self) -> Self:
         return self
@@ -69,10 +69,11 @@ class Aftermath:
             report = self._report(error)
             self._write(report)
             failed = github.add_summary(lambda limit: run_markdown.as_markdown(report, limit))
-            for line in github.annotations(_problems(report)):
-                click.echo(line, err=True)
-            if failed:
-                console.say(failed)
+            with unheard():
+                for line in github.annotations(_problems(report)):
+                    click.echo(line, err=True)
+                if failed:
+                    console.say(failed)
 
     def _report(self, error: BaseException | None) -> Report:
         why = _words(error)
@@ -92,7 +93,8 @@ class Aftermath:
                 write_output(self.junit, junit.render(report))
             except click.FileError as error:
                 self.failed = True
-                console.say(error.format_message())
+                with unheard():
+                    console.say(error.format_message())
 
 
 def _report(scene: _Scene, lockfile: Lockfile) -> Report:

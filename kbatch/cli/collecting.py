@@ -65,8 +65,7 @@ def collect(
         confirmed = confirm(planned.plan, Terms(ceilings=NOTHING, trust_prices=True), None)
         progress = console.Progress(planned.plan, planned.summary)
         outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
-    report(outcome, loaded, flags["form"])
-    return outcome.exit_code
+    return report(outcome, loaded, flags["form"])
 
 
 def _selection(flags: Mapping[str, Any]) -> Selection:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from kbatch import __version__
+from kbatch.cli.streams import let_go, open_closed, unheard
 from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, Unwritable, did_you_mean
 
 COMMANDS = {
@@ -64,19 +64,32 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from kbatch import __version__  # noqa: PLC0415 - reading it from the installation takes a fifth of the start
+
+        click.echo(f"kbatch {__version__}")
+        context.exit()
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_EXAMPLES,
 )
-@click.version_option(__version__, "--version", message="kbatch %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
 def commands() -> None:
     """Render video campaigns from a YAML manifest: one priced plan, one consent, and no clip paid twice."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its code; the only place where every error ends in words."""
-    sys.exit(int(_run(arguments)))
+    open_closed()
+    code = int(_run(arguments))
+    let_go()
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -88,7 +101,8 @@ def _run(arguments: list[str] | None) -> int:
         error.show()
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        with unheard():
+            click.echo("interrupted", err=True)
         return int(ExitCode.INTERRUPTED)
     except Invalid as error:
         _show_problems(error)
@@ -96,9 +110,6 @@ def _run(arguments: list[str] | None) -> int:
     except KbatchError as error:
         _show_error(error)
         return int(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return int(ExitCode.OK)
     except OSError as error:
         _show_error(Unwritable.of(error))
         return int(Unwritable.exit_code)
@@ -110,9 +121,10 @@ def _run(arguments: list[str] | None) -> int:
 def _show_problems(error: Invalid) -> None:
     from kbatch.report.diagnostics import as_text  # noqa: PLC0415 - only when something is wrong
 
-    for problem in error.problems:
-        click.echo(as_text(problem), err=True)
-    _annotate(error.problems)
+    with unheard():
+        for problem in error.problems:
+            click.echo(as_text(problem), err=True)
+        _annotate(error.problems)
 
 
 def _show_error(error: KbatchError) -> None:
@@ -120,10 +132,11 @@ def _show_error(error: KbatchError) -> None:
 
     code = getattr(error, "code", None)
     label = "bug" if isinstance(error, Bug) else "refused" if error.exit_code == ExitCode.REFUSED else "error"
-    click.echo(f"{label}{f'[{code}]' if code else ''}: {harmless(error.message)}", err=True)
-    if error.hint:
-        click.echo(f"   hint: {harmless(error.hint)}", err=True)
-    _annotate((Problem(code=code or label, message=error.message, hint=error.hint),))
+    with unheard():
+        click.echo(f"{label}{f'[{code}]' if code else ''}: {harmless(error.message)}", err=True)
+        if error.hint:
+            click.echo(f"   hint: {harmless(error.hint)}", err=True)
+        _annotate((Problem(code=code or label, message=error.message, hint=error.hint),))
 
 
 def _annotate(problems: Iterable[Problem]) -> None:
@@ -136,9 +149,10 @@ def _annotate(problems: Iterable[Problem]) -> None:
 def _show_bug(error: Exception) -> int:
     import traceback  # noqa: PLC0415 - only for a bug
 
-    traceback.print_exception(error)
-    click.echo(
-        "bug: kbatch met a state that must not occur; the lines above say where. Nothing paid is lost:", err=True
-    )
-    click.echo("   hint: the same command resumes; please report the lines above", err=True)
+    with unheard():
+        traceback.print_exception(error)
+        click.echo(
+            "bug: kbatch met a state that must not occur; the lines above say where. Nothing paid is lost:", err=True
+        )
+        click.echo("   hint: the same command resumes; please report the lines above", err=True)
     return int(ExitCode.BUG)

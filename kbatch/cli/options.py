@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 import click
 
 from kbatch.loading import DEFAULT_MANIFEST
+from kbatch.manifest.shape_parts import PROVIDERS
 from kbatch.plan.selection import Selection
+from kbatch.problems import did_you_mean
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -98,5 +100,8 @@ def read_concurrency(words: tuple[str, ...]) -> dict[str | None, int]:
         provider, _, number = word.rpartition("=")
         if not (number.isascii() and number.isdigit() and int(number) > 0):
             raise click.BadParameter(f"`{word}` is not a number of jobs", param_hint="--concurrency")
+        if provider and provider not in PROVIDERS:
+            hint = did_you_mean(provider, PROVIDERS) or ""
+            raise click.BadParameter(f"`{word}` names no provider: {hint}", param_hint="--concurrency")
         found[provider or None] = int(number)
     return found

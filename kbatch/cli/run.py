@@ -13,6 +13,7 @@ import click
 from kbatch import console
 from kbatch.cli.aftermath import Aftermath, worst
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, read_selection, selection, state
+from kbatch.cli.streams import put, unheard
 from kbatch.events_file import EventsFile
 from kbatch.files import Lock
 from kbatch.loading import Loaded, Options, load
@@ -21,11 +22,13 @@ from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confir
 from kbatch.plan.saved import Saved, left_of
 from kbatch.prepare import Planned, load_state, lock_path, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, KbatchError, Refused
+from kbatch.receipts.lockfile import Lockfile
 from kbatch.report.words import amount, count
 from kbatch.run.context import Options as RunOptions
 from kbatch.run.execute import Scene, execute
 from kbatch.run.happenings import Happening
 from kbatch.run.lines import Wiring
+from kbatch.run.lookups import leave_lookups_behind
 from kbatch.run.outcome import End, Outcome, as_json
 from kbatch.saved_plans import check_saved, manifest_of, read_plan_file, selection_of
 from kbatch.simulated import simulator_app
@@ -61,7 +64,12 @@ Examples:
 @click.option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Submit nothing more after N failures.")
 @click.option("--fail-fast", is_flag=True, help="Submit nothing more after the first failure.")
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
-@click.option("--faults", type=click.Path(path_type=Path), help="With --simulate: what shall go wrong, and when.")
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path),
+    help="With --simulate: what shall go wrong, and when; `kbatch simulate --help` has the names.",
+)
+@click.option("--seed", type=int, metavar="N", help="With --faults: which of those with a probability strike.")
 @click.option(
     "--events", type=click.Path(path_type=Path), help="Write what happens to this file, one JSON object a line."
 )
@@ -99,7 +107,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: Aftermath)
             check_saved(saved, planned.plan, found)
         aftermath.planned(loaded, planned.plan, path, found.lockfile)
         confirmed = _consent(planned, flags, saved)
-        app = simulator_app(found.lockfile, loaded, faults=flags["faults"]) if flags["simulate"] else None
+        app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
         scene = Scene(
             folder=loaded.folder,
             tree=loaded.tree,
@@ -115,13 +123,19 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: Aftermath)
         with EventsFile(flags["events"]) as events:
             scene = replace(scene, follow=events.write)
             outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
-    report(outcome, loaded, form)
-    return aftermath.ended(outcome)
+    aftermath.ended(outcome)
+    return report(outcome, loaded, form)
+
+
+def _simulator(lockfile: Lockfile, loaded: Loaded, flags: Mapping[str, Any]) -> Any:
+    return simulator_app(lockfile, loaded, faults=flags["faults"], seed=flags["seed"] or 0)
 
 
 def _check_flags(flags: Mapping[str, Any]) -> None:
     if flags["faults"] and not flags["simulate"]:
         raise click.UsageError("--faults needs --simulate")
+    if flags["seed"] is not None and not flags["faults"]:
+        raise click.UsageError("--seed needs --faults")
     if flags["yes"] and flags["approve"]:
         raise click.UsageError("--yes and --approve exclude each other")
 
@@ -182,9 +196,15 @@ def _question(planned: Planned) -> str:
 
 def collect_outcome(work: Callable[[Callable[[Happening], None]], Any], progress: console.Progress) -> Outcome:
     """Run the event loop with live progress, and return what the run came to."""
+
+    async def working() -> Outcome:
+        leave_lookups_behind()
+        outcome: Outcome = await work(progress.tell)
+        return outcome
+
     with progress:
         try:
-            outcome: Outcome = anyio.run(work, progress.tell)
+            outcome = anyio.run(working)
         except BaseExceptionGroup as group:
             known = _only(group)
             raise known from group
@@ -202,13 +222,28 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return next((error for error in flat if isinstance(error, KbatchError)), flat[0])
 
 
-def report(outcome: Outcome, loaded: Loaded, form: str) -> None:
-    """Say what a run came to: data on stdout, talk on stderr."""
+def report(outcome: Outcome, loaded: Loaded, form: str) -> int:
+    """Say what a run came to, data on stdout and talk on stderr; return its exit code, whoever still listens."""
+    with unheard():
+        _tell_end(outcome)
+    result = json.dumps(as_json(outcome), indent=2, ensure_ascii=False) if form == "json" else None
+    heard = result is None or put(result)
+    with unheard():
+        console.show_counts(outcome.counts, _verdict(outcome))
+        console.say(f"  lockfile {outcome.lockfile}, clips under {loaded.folder / loaded.settings.output_dir}")
+    return outcome.exit_code if heard else ExitCode.worst((outcome.exit_code, ExitCode.NOT_AS_ASKED))
+
+
+def _tell_end(outcome: Outcome) -> None:
     for address, reason in outcome.reasons.items():
         if outcome.ends[address] not in (End.DONE, End.REUSED):
             console.say(f"  {outcome.ends[address].value.replace('_', ' ')}: {address}: {reason}")
     for said in (*outcome.stopped, *outcome.surprises, *outcome.problems):
         console.say(f"  {said}")
+    for one in outcome.charges:
+        if one.unexplained:
+            told = f"planned {one.planned or 0:,}, reported {one.reported or 0:,}, unexplained {one.unexplained:,}"
+            console.say(f"  {one.address or one.job_id}: {told} {one.provider} credits")
     for provider, settlement in outcome.credits.items():
         unexplained = f", unexplained {settlement.unexplained:,}" if settlement.unexplained else ""
         untold = f", {count(settlement.untold, 'job')} not told" if settlement.untold else ""
@@ -216,10 +251,6 @@ def report(outcome: Outcome, loaded: Loaded, form: str) -> None:
             f"  {provider}: planned {settlement.planned:,}, reported {settlement.reported:,}, "
             f"refunded {settlement.refunded:,}{unexplained}{untold} credits"
         )
-    if form == "json":
-        click.echo(json.dumps(as_json(outcome), indent=2, ensure_ascii=False))
-    console.show_counts(outcome.counts, _verdict(outcome))
-    console.say(f"  lockfile {outcome.lockfile}, clips under {loaded.folder / loaded.settings.output_dir}")
 
 
 def _verdict(outcome: Outcome) -> str:

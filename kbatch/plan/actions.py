@@ -11,8 +11,9 @@ from typing import Any
 
 from kbatch.plan.jobs import Job
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.unknown import way_out
 
-_REPLACEABLE = (ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
+_REPLACEABLE = (ReceiptState.RENDERED, ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
 _SURPRISED = "was charged above its card's price: state the real one under `prices`"
 
 
@@ -142,6 +143,9 @@ def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> 
         return blocked
     if receipt is None:
         return _render(job, _why_new(job, past))
+    if replaced:
+        why = "with its upstream (--cascade)" if job.address in wishes.cascade else "on purpose (--replace)"
+        return _render(job, f"bought again {why}", replaces=True)
     match receipt.state:
         case ReceiptState.SUBMITTED:
             return Entry(
@@ -150,15 +154,17 @@ def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> 
         case ReceiptState.RENDERED:
             return Entry(job=job, action=Action.DOWNLOAD, credits=0, reason="rendered, not fetched yet")
         case ReceiptState.UNKNOWN:
-            reason = "sent earlier, nobody knows whether it was accepted: `kbatch reconcile` settles it"
-            return Entry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=job.quote.credits)
+            reason = f"sent earlier, nobody knows whether it was accepted; {way_out(job.provider)}"
+            return Entry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=_held(job, receipt))
         case ReceiptState.FAILED:
             return _after_failure(job, receipt, wishes)
         case ReceiptState.DONE | ReceiptState.DELIVERED_WRONG:
-            if replaced:
-                why = "with its upstream (--cascade)" if job.address in wishes.cascade else "on purpose (--replace)"
-                return _render(job, f"bought again {why}", replaces=True)
             return _reuse(job, receipt, past, made)
+
+
+def _held(job: Job, receipt: Receipt) -> int | None:
+    """Return what an unknown send may have cost: its quote of then, or today's where that is more; None: no price."""
+    return max((quote for quote in (receipt.credits.planned, job.quote.credits) if quote is not None), default=None)
 
 
 def _render(job: Job, reason: str, *, replaces: bool = False) -> Entry:

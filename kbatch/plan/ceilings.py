@@ -7,8 +7,9 @@ since credits of two providers never add up.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from kbatch.manifest.shape_parts import PROVIDERS
 from kbatch.plan.plan import Plan
-from kbatch.problems import Problem
+from kbatch.problems import Problem, did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +42,15 @@ def read_ceilings(plan: Plan, max_credits: Sequence[str]) -> tuple[Ceilings, tup
     run: list[tuple[str | None, int]] = []
     for word in max_credits:
         provider, _, amount = word.rpartition("=")
-        if amount.isascii() and amount.isdigit():
-            run.append((provider or None, int(amount)))
-        else:
+        if not (amount.isascii() and amount.isdigit()):
             hint = "a whole number, or `apiframe=500`"
             message = f"`--max-credits {word}` is not a ceiling"
             problems.append(Problem(code="bad-ceiling", message=message, hint=hint))
+        elif provider and provider not in PROVIDERS:
+            message = f"`--max-credits {word}` names no provider"
+            problems.append(Problem(code="unknown-provider", message=message, hint=did_you_mean(provider, PROVIDERS)))
+        else:
+            run.append((provider or None, int(amount)))
     budget, job = plan.settings.max_credits, plan.settings.max_credits_per_job
     ceilings = Ceilings(
         run=_by_provider(plan, run, "`--max-credits`", problems),

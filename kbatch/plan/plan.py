@@ -9,6 +9,7 @@ from typing import Any
 from kbatch.catalog.identity import canonical
 from kbatch.manifest.settings import Settings
 from kbatch.plan.actions import Action, Entry
+from kbatch.receipts.attempts import records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 PLAN_VERSION = 1
@@ -44,7 +45,10 @@ class Basis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A priced plan; `spent` is what the lockfile's receipts were charged, `orphans` are receipts without a job."""
+    """A priced plan; `spent` is what the lockfile's receipts were charged, `orphans` are receipts without a job.
+
+    `digest` is the hash of `agreed`: of all that an approval is about.
+    """
 
     basis: Basis
     entries: tuple[Entry, ...]
@@ -52,6 +56,7 @@ class Plan:
     counts: Mapping[str, int]
     spent: Mapping[str, int]
     orphans: tuple[str, ...]
+    agreed: Mapping[str, Any]
     digest: str
 
     @property
@@ -79,6 +84,7 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
     """Return the plan of these entries."""
     totals = _totals(entries)
     counts = Counter(entry.action.value for entry in entries)
+    agreed = _agreed(basis, entries, totals, renders)
     return Plan(
         basis=basis,
         entries=tuple(entries),
@@ -86,7 +92,8 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
         counts={action.value: counts[action.value] for action in Action},
         spent=_spent(entries, renders),
         orphans=tuple(sorted(key for key, receipt in renders.items() if key not in basis.known and _paid(receipt))),
-        digest=_digest(basis, entries, totals, renders),
+        agreed=agreed,
+        digest=digest_of(agreed),
     )
 
 
@@ -110,7 +117,7 @@ def charged(renders: Mapping[str, Receipt]) -> dict[str, int]:
     """Return what receipts were charged, per provider: what the provider reported, else what was planned."""
     spent: Counter[str] = Counter()
     for receipt in renders.values():
-        for one in (receipt, *receipt.also, *receipt.failed):
+        for one in records_of(receipt):
             spent[one.provider] += _charge(one)
     return dict(spent)
 
@@ -120,8 +127,9 @@ def _spent(entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> dict[str
     spent = Counter(charged(renders))
     planned = {entry.job.fingerprint for entry in entries if entry.action is Action.UNKNOWN}
     for fingerprint, receipt in renders.items():
-        if receipt.state is ReceiptState.UNKNOWN and fingerprint not in planned:
-            spent[receipt.provider] += receipt.credits.planned or 0
+        for number, one in enumerate(records_of(receipt)):
+            if one.state is ReceiptState.UNKNOWN and (number or fingerprint not in planned):
+                spent[one.provider] += one.credits.planned or 0
     return dict(spent)
 
 
@@ -158,9 +166,16 @@ def _totals(entries: Sequence[Entry]) -> dict[str, Total]:
     return totals
 
 
-def _digest(basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total], renders: Mapping[str, Receipt]) -> str:
-    """Hash what an approval is about: manifest and inputs, jobs, prices, outputs, their receipts, and the maximum."""
-    bound: dict[str, Any] = {
+def digest_of(agreed: Mapping[str, Any]) -> str:
+    """Return the digest of what an approval is about."""
+    return "sha256:" + sha256(canonical(agreed)).hexdigest()
+
+
+def _agreed(
+    basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total], renders: Mapping[str, Receipt]
+) -> dict[str, Any]:
+    """Return what an approval is about: manifest and inputs, jobs, prices, outputs, their receipts, and the maximum."""
+    return {
         "plan_version": PLAN_VERSION,
         "manifest": basis.manifest,
         "inputs": dict(basis.inputs),
@@ -180,7 +195,6 @@ def _digest(basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total],
         "receipts": [_state_of(renders.get(entry.job.fingerprint)) for entry in entries],
         "totals": {name: [total.expected, total.maximum, total.unpriced] for name, total in totals.items()},
     }
-    return "sha256:" + sha256(canonical(bound)).hexdigest()
 
 
 def _state_of(receipt: Receipt | None) -> Any:

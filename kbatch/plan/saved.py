@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kbatch.plan.actions import Action
-from kbatch.plan.plan import PLAN_VERSION, Plan, as_json
+from kbatch.plan.plan import PLAN_VERSION, Plan, as_json, digest_of
 from kbatch.plan.selection import Selection
 from kbatch.problems import StateUnreadable
 from kbatch.receipts.receipt import without_queries
@@ -39,6 +39,9 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection) -
         "simulated": simulated,
         "selection": asdict(selection),
         "inputs": dict(plan.basis.inputs),
+        "prices": plan.agreed["prices"],
+        "held": [entry.held for entry in plan.entries],
+        "receipts": plan.agreed["receipts"],
         "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
     return {**as_json(plan), "bound": bound}
@@ -69,6 +72,9 @@ def read_saved(data: bytes, name: str) -> Saved:
         hint = "`kbatch plan --out FILE` writes one that can be run"
         raise StateUnreadable(f"{name}: is a plan's listing, not a saved plan", hint=hint)
     try:
+        if digest_of(_agreed(document)) != document["digest"]:
+            message = f"{name}: was changed after it was saved: what it says has another digest than the one in it"
+            raise StateUnreadable(message, hint="`kbatch plan --out FILE` saves it anew")
         return Saved(
             digest=document["digest"],
             source=bound["source"],
@@ -79,8 +85,30 @@ def read_saved(data: bytes, name: str) -> Saved:
             maximum={provider: total["maximum"] for provider, total in document["totals"].items()},
             document=document,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise StateUnreadable(f"{name}: is not as a saved plan should be: {error!r}") from error
+
+
+def _agreed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the digest was made of, from what the file says; KeyError, TypeError or ValueError when it cannot."""
+    bound = document["bound"]
+    jobs = zip(document["jobs"], bound["held"], strict=True)
+    return {
+        "plan_version": document["plan_version"],
+        "manifest": document["manifest"],
+        "inputs": bound["inputs"],
+        "profile": document["profile"],
+        "prices": bound["prices"],
+        "jobs": [
+            [job["address"], job["fingerprint"], job["action"], job["credits"], held, job["output"]]
+            for job, held in jobs
+        ],
+        "receipts": bound["receipts"],
+        "totals": {
+            provider: [total["expected"], total["maximum"], total["unpriced"]]
+            for provider, total in document["totals"].items()
+        },
+    }
 
 
 def _selection(kept: Mapping[str, Any]) -> Selection:

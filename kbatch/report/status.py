@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kbatch.plan.plan import charged
+from kbatch.receipts.attempts import records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.unknown import way_out
 
 RETENTION = timedelta(hours=24)
 """How long Apiframe's specification keeps a clip by default (reference/providers, read 2026-11-21)."""
@@ -50,9 +52,9 @@ def read_status(
             row = _row(receipt.address or fingerprint[:12], receipt, here, now)
             rows.append(Row(**{**_fields(row), "words": f"no job refers to it; {row.words}"}))
     held: Counter[str] = Counter()
-    for receipt in renders.values():
-        if receipt.state is ReceiptState.UNKNOWN:
-            held[receipt.provider] += receipt.credits.planned or 0
+    for one in (record for receipt in renders.values() for record in records_of(receipt)):
+        if one.state is ReceiptState.UNKNOWN:
+            held[one.provider] += one.credits.planned or 0
     counts = Counter(row.state for row in rows)
     return Status(rows=tuple(rows), counts=dict(counts), charged=charged(renders), held=dict(held))
 
@@ -86,8 +88,8 @@ def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, 
         case ReceiptState.RENDERED:
             return f"rendered, its clip is owed; {_expiry(receipt, now)}`kbatch pull` fetches it", True
         case ReceiptState.UNKNOWN:
-            where = "the provider's dashboard" if receipt.provider == "aimlapi" else "`kbatch reconcile`"
-            return f"sent {_day(receipt.submitted_at)}, outcome unknown ({said or 'cut off'}); look at {where}", True
+            told = f"sent {_day(receipt.submitted_at)}, outcome unknown ({said or 'cut off'})"
+            return f"{told}; {way_out(receipt.provider)}", True
         case ReceiptState.FAILED:
             return f"failed, not charged: {said}", False
         case ReceiptState.DELIVERED_WRONG:

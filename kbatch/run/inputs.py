@@ -128,15 +128,13 @@ async def _bring(run: Run, line: Line, content: bytes, media_type: str) -> Pictu
         if known is not None and known.ends - _SPARE > _now(line):
             return known
         uploaded = await _upload(run, line, content, f"{digest[:16]}.{media_type.rpartition('/')[2]}", media_type)
-        data = {
-            "provider": line.provider.name,
-            "digest": digest,
-            "url": uploaded.url,
-            "expires_at": uploaded.expires_at,
-        }
+        picture = Picture(url=uploaded.url, ends=_ends(uploaded.expires_at, _now(line)))
+        # Recorded even where the provider did not tell it: later only this machine's clock would be left to count by.
+        ends = f"{picture.ends.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        data = {"provider": line.provider.name, "digest": digest, "url": picture.url, "expires_at": ends}
         await run.record(Fact(kind=Kind.UPLOADED, data=data))
-        run.uploads[place] = Picture(url=uploaded.url, ends=_ends(uploaded.expires_at, _now(line)))
-        return run.uploads[place]
+        run.uploads[place] = picture
+        return picture
 
 
 def _earlier(run: Run, line: Line, digest: str) -> Picture | None:

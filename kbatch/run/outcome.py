@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -42,12 +42,26 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """The same of one purchase: `planned` None had no known price, `reported` None was not told."""
+
+    address: str
+    provider: str
+    job_id: str
+    planned: int | None
+    reported: int | None
+    refunded: int
+    unexplained: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The end of a run: `ends` by address, settlements by provider, why providers or models were stopped."""
 
     ends: Mapping[str, End]
     reasons: Mapping[str, str] = field(default_factory=dict)
     credits: Mapping[str, Settlement] = field(default_factory=dict)
+    charges: tuple[Charge, ...] = ()
     stopped: tuple[str, ...] = ()
     surprises: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -86,35 +100,41 @@ def count_ends(ends: Mapping[str, End]) -> dict[str, int]:
 
 def settle(receipts: Iterable[Receipt]) -> dict[str, Settlement]:
     """Return the settlement per provider of the attempts that this run accepted."""
-    by_provider: dict[str, list[Receipt]] = {}
+    by_provider: dict[str, list[Charge]] = {}
     for receipt in receipts:
-        by_provider.setdefault(receipt.provider, []).append(receipt)
-    return {provider: _settle(mine) for provider, mine in sorted(by_provider.items())}
+        by_provider.setdefault(receipt.provider, []).append(charge_of(receipt))
+    return {provider: _sum(mine) for provider, mine in sorted(by_provider.items())}
 
 
-def _settle(receipts: list[Receipt]) -> Settlement:
-    planned = reported = refunded = unexplained = differing = untold = 0
-    for receipt in receipts:
-        quote, told = receipt.credits.planned, receipt.credits.reported
-        planned += quote or 0
-        if receipt.state is ReceiptState.FAILED:
-            kept = told or 0
-            before = (quote or 0) if receipt.credits.charged is None else receipt.credits.charged
-            reported, refunded, beyond = reported + kept, refunded + before - kept, kept
-        elif told is None:
-            untold += 1
-            continue
-        else:
-            reported, beyond = reported + told, 0 if quote is None else told - quote
-        unexplained += beyond
-        differing += beyond != 0
-    return Settlement(
-        planned=planned,
-        reported=reported,
+def charge_of(receipt: Receipt) -> Charge:
+    """Return the account of one purchase; what a failed one had been charged is its quote where nobody told."""
+    quote, told = receipt.credits.planned, receipt.credits.reported
+    refunded, unexplained = 0, 0
+    if receipt.state is ReceiptState.FAILED:
+        told = told or 0
+        before = (quote or 0) if receipt.credits.charged is None else receipt.credits.charged
+        refunded, unexplained = before - told, told
+    elif told is not None and quote is not None:
+        unexplained = told - quote
+    return Charge(
+        address=receipt.address,
+        provider=receipt.provider,
+        job_id=receipt.job_id or "",
+        planned=quote,
+        reported=told,
         refunded=refunded,
         unexplained=unexplained,
-        differing=differing,
-        untold=untold,
+    )
+
+
+def _sum(charges: list[Charge]) -> Settlement:
+    return Settlement(
+        planned=sum(one.planned or 0 for one in charges),
+        reported=sum(one.reported or 0 for one in charges),
+        refunded=sum(one.refunded for one in charges),
+        unexplained=sum(one.unexplained for one in charges),
+        differing=sum(one.unexplained != 0 for one in charges),
+        untold=sum(one.reported is None for one in charges),
     )
 
 
@@ -132,5 +152,6 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             }
             for provider, settlement in outcome.credits.items()
         },
+        "jobs": [asdict(charge) for charge in outcome.charges],
         "lockfile": outcome.lockfile,
     }

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from kbatch.providers.base import Accepted, Listed, NotNow, Unknown
 from kbatch.receipts.receipt import Receipt
+from kbatch.receipts.unknown import way_out
 from kbatch.run.buy import Bought, MaybeBought, Purchase, record_accepted, send_again
 from kbatch.run.context import Line, Run
 from kbatch.run.happenings import Moment
@@ -20,7 +21,6 @@ WINDOW = timedelta(hours=20)
 
 _BACKWARDS = timedelta(minutes=5)
 _RESENDS = 5
-_UNKNOWN = "sent, and nobody knows whether it was accepted: `kbatch reconcile` settles it"
 
 
 async def settle(
@@ -38,7 +38,9 @@ async def settle(
         if answer is not None:
             return Bought(credits=answer.credits)
     found = found or await _look_up(run, line, fingerprint)
-    return MaybeBought(reason=_UNKNOWN) if found is None else Bought(credits=found.credits)
+    if found is not None:
+        return Bought(credits=found.credits)
+    return MaybeBought(reason=f"sent, and nobody knows whether it was accepted; {way_out(line.provider.name)}")
 
 
 async def _send_until_answered(run: Run, line: Line, fingerprint: str, retry_after_s: float | None) -> Accepted | None:
@@ -47,6 +49,7 @@ async def _send_until_answered(run: Run, line: Line, fingerprint: str, retry_aft
         receipt = run.renders[fingerprint]
         if run.stopping.soft or line.stopped or not await _safe(run, line, receipt):
             return None
+        await run.stopping.pause(line.turn())
         outcome = await send_again(run, line, fingerprint, receipt)
         if isinstance(outcome, Accepted):
             return outcome

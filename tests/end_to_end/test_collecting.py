@@ -152,6 +152,29 @@ def test_pull_leaves_a_clip_that_a_hand_has_changed(rig: Rig) -> None:
     assert sha256(clip.read_bytes()).hexdigest() == paid
 
 
+def test_a_clip_that_expired_before_it_was_fetched(both: Rig) -> None:
+    """The provider keeps it no longer: it stays owed and says so, and `--replace` buys it again, once."""
+    both.open({"fault": "download-404"})
+    both.write(ONE)
+    assert both.run().code == 1
+    both.faults()
+    object.__setattr__(both.world.terms, "retention_s", 0.0)
+    said = both.run()
+    assert said.code == 1
+    assert "`--replace` buys it again" in said.err
+    assert both.bill()["requests"]["submit"] == 1
+    object.__setattr__(both.world.terms, "retention_s", 3600.0)
+    (lost,) = both.world.jobs
+    del both.world.jobs[lost]
+    assert both.run("--replace", "one").code == 0
+    assert both.states() == {"one": "done"}
+    assert len(both.charges()) == 2
+    (earlier,) = both.receipt("one")["also"]
+    assert (earlier["job_id"], earlier["state"]) == (lost, "rendered")
+    assert both.run().code == 0
+    assert both.bill()["requests"]["submit"] == 2
+
+
 def test_what_was_bought_for_an_earlier_prompt_is_collected_too(both: Rig) -> None:
     """A prompt that changes while its clip renders leaves a paid job behind: it is fetched, kept, and can come back."""
     both.open("hang")

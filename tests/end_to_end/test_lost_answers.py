@@ -6,6 +6,7 @@ stays unknown, is held against the ceiling and never sent again until someone sa
 
 import json
 from functools import partial
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -50,6 +51,7 @@ def test_aimlapi_is_never_sent_again(either: Rig, fault: str) -> None:
     said = either.run()
     assert said.code == 4, said.err
     assert sorted(either.states().values()) == ["done", "unknown"]
+    assert "look for it in the usage on its dashboard" in said.err
     assert either.bill()["requests"]["submit"] == 2
     again = either.run()
     assert again.code == 4
@@ -88,6 +90,31 @@ def test_an_unknown_send_is_held_after_its_prompt_was_changed(rig: Rig) -> None:
     assert rig.states() == {"one": "done", "two": "done"}
 
 
+@pytest.mark.parametrize(("fault", "code"), [("cut", 4), ("lost-answer", 0)], ids=["not-bought", "bought"])
+def test_a_send_that_nobody_wants_any_more_is_only_looked_for(rig: Rig, fault: str, code: int) -> None:
+    """To send it again would buy a clip of an earlier prompt: the job list is asked, and what is there collected."""
+    rig.open({"fault": fault, "at": "submit", "match": "a"})
+    rig.write(APIFRAME)
+    app = rig.stage.app
+
+    async def without_lists(scope, receive, send):
+        if scope["method"] == "GET" and scope["path"] == "/v2/jobs":
+            await scope["extensions"]["kbatch.sever"]()
+        else:
+            await app(scope, receive, send)
+
+    rig.stage.app = without_lists
+    assert rig.run().code == 4
+    rig.stage.app = app
+    rig.faults()
+    before = rig.bill()["requests"]["submit"]
+    rig.write(APIFRAME.replace("prompt: a", "prompt: c"))
+    assert rig.run().code == code
+    assert rig.bill()["requests"]["submit"] == before + 1
+    assert sorted(job.prompt for job in rig.world.jobs.values()) == [*([] if code else ["a"]), "b", "c"]
+    assert len(rig.clips()) == (2 if code else 3)
+
+
 @pytest.mark.parametrize("word", ["one", "by digest"])
 def test_reconcile_settles_a_send_that_no_job_refers_to(rig: Rig, word: str) -> None:
     """After the prompt was changed its unknown send still has the job's address, and the beginning of its digest."""
@@ -117,6 +144,68 @@ def test_no_answer_in_time_is_unknown(either: Rig) -> None:
     either.write(OTHER, provider="aimlapi")
     assert either.run().code == 4
     assert either.bill()["requests"]["submit"] == 2
+
+
+def test_without_the_provider_s_clock_nothing_is_sent_again(rig: Rig) -> None:
+    """How long ago a send was, only the provider can say: while it does not, the job list is asked instead."""
+    rig.open({"fault": "lost-answer", "match": "a", "times": 1})
+    rig.write(APIFRAME)
+    app, asked = rig.stage.app, []
+
+    async def silent(scope, receive, send):
+        asked.append(scope["path"])
+        if scope["path"] == "/v2/me" and len(asked) > 1:
+            await scope["extensions"]["kbatch.sever"]()
+        else:
+            await app(scope, receive, send)
+
+    rig.stage.app = silent
+    said = rig.run()
+    assert said.code == 0, said.err
+    assert asked.count("/v2/me") > 1
+    assert rig.bill()["requests"]["submit"] == 2
+    assert len(rig.charges()) == 2
+
+
+def _buy_by_hand(rig: Rig, body: dict[str, Any]) -> str:
+    """Buy something without kbatch, and return the job's id."""
+    data = json.dumps(body).encode()
+    with urlopen(Request(f"{rig.stage.url}/v2/videos/generate", data=data, headers={"X-API-Key": "mine"})) as answer:
+        return str(json.load(answer)["jobId"])
+
+
+@pytest.mark.parametrize(
+    ("change", "earlier_s"),
+    [
+        pytest.param({"prompt": "another one"}, 0, id="other-prompt"),
+        pytest.param({"klingParams": {"duration": 10}}, 0, id="other-parameters"),
+        pytest.param({"model": "kling-2.1"}, 0, id="other-model"),
+        pytest.param({}, 3600, id="bought-before-this-was-sent"),
+    ],
+)
+def test_a_job_of_somebody_else_is_not_claimed(rig: Rig, change: dict[str, Any], earlier_s: int) -> None:
+    """In the job list only what was asked for, since it was asked for, can be ours; the rest leaves it unknown."""
+    rig.open({"fault": "cut", "at": "submit", "match": "a"})
+    rig.write("shots:\n  - {id: one, model: kling-2.5-turbo-pro, prompt: a}\n")
+    assert rig.run().code == 4
+    rig.faults()
+    request = rig.receipt("one")["request"]
+    theirs = rig.world.jobs[_buy_by_hand(rig, {**request, **change})]
+    object.__setattr__(theirs, "created_at", theirs.created_at - earlier_s)
+    app = rig.stage.app
+
+    async def without_a_clock(scope, receive, send):
+        if scope["path"] == "/v2/me":
+            await scope["extensions"]["kbatch.sever"]()
+        else:
+            await app(scope, receive, send)
+
+    rig.stage.app = without_a_clock
+    assert rig.kbatch("reconcile").code == 4
+    assert rig.states() == {"one": "unknown"}
+    ours = _buy_by_hand(rig, request)
+    assert rig.kbatch("reconcile").code == 0
+    assert rig.receipt("one")["job_id"] == ours
 
 
 def test_reconcile_adopts_the_job_that_a_person_names(both: Rig) -> None:
@@ -181,4 +270,5 @@ def test_status_tells_what_is_unknown_without_a_network(rig: Rig) -> None:
     assert said.json["held"] == {"aimlapi": PRICE}
     assert [row["state"] for row in said.json["jobs"]] == ["unknown", "done"]
     assert "dashboard" in said.json["jobs"][0]["words"]
+    assert "--adopt ADDRESS=JOB_ID" in said.json["jobs"][0]["words"]
     assert rig.bill()["requests"] == before

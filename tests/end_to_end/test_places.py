@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+from tests.mortal import At, When, die
 from tests.rehearsal import Rig
 
 ONE = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a lighthouse}\n"
@@ -154,3 +155,16 @@ def test_a_clip_for_a_place_in_which_another_one_lies_half_fetched(rig: Rig) -> 
     assert rig.kbatch("pull").code == 0
     assert len(rig.clips()) == 2
     assert len(set(rig.clips().values())) == 2
+
+
+def test_a_part_that_was_changed_since_its_digest_was_recorded(rig: Rig) -> None:
+    """Killed between record and move, and the bytes are others now: they are not delivered, the clip is fetched."""
+    rig.write(ONE)
+    assert die(rig, At.MOVE, When.BEFORE, 1)
+    (part,) = rig.folder.rglob("*.part")
+    paid = digest(part.read_bytes())
+    part.write_bytes(part.read_bytes()[:-1] + b"\xff")
+    assert rig.run().code == 0
+    assert rig.clips() == {"renders/one.mp4": paid}
+    assert rig.receipt("one")["output"]["sha256"] == paid
+    assert len(rig.charges()) == 1

@@ -23,6 +23,8 @@ def test_a_balance_below_the_plan_is_refused_with_the_numbers(both: Rig) -> None
     assert "has 3 credits" in said.err
     assert "maximum is 4" in said.err
     assert unspent(both)
+    both.open(credits={"apiframe": 4, "aimlapi": 0})
+    assert both.run().code == 0, "exactly what is needed is enough"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,16 @@ def test_a_ceiling_below_the_plan(rig: Rig) -> None:
     rig.write("budget: {max_credits_per_job: 3}\n" + ONE + "  - {id: two, model: kling-2.1, prompt: b}\n")
     assert rig.run("--max-credits", "100").code == 3
     assert len(rig.charges()) == 1
+
+
+@pytest.mark.parametrize("args", [("--max-credits", "apifrane=4"), ("-j", "apifrane=4")], ids=["ceiling", "jobs"])
+def test_a_limit_of_a_provider_that_there_is_not(rig: Rig, args: tuple[str, str]) -> None:
+    """A provider's name with a slip in it would be no limit at all: exit 2, with the name that was meant."""
+    rig.write(ONE)
+    said = rig.run(*args)
+    assert said.code == 2
+    assert "did you mean `apiframe`?" in said.err
+    assert unspent(rig)
 
 
 def test_receipts_of_two_origins_are_not_mixed(rig: Rig) -> None:

@@ -89,7 +89,7 @@ def test_a_renamed_template_moves_clip_and_sidecar(both: Rig) -> None:
     """Nothing stays behind, the new sidecar has the new names, and nothing is bought."""
     both.write(ONE)
     assert both.run().code == 0
-    both.write("output: {dir: clips, name: \"{{ model }}/{{ shot.id }}-{{ take }}.mp4\"}\n" + ONE)
+    both.write('output: {dir: clips, name: "{{ model }}/{{ shot.id }}-{{ take }}.mp4"}\n' + ONE)
     assert both.run().code == 0
     assert list(sidecars(both)) == ["clips/kling-2.5-turbo-pro/one-1.mp4.json"]
     assert sidecars(both)["clips/kling-2.5-turbo-pro/one-1.mp4.json"]["clip"]["file"] == "one-1.mp4"

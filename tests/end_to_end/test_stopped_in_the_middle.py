@@ -81,6 +81,14 @@ def test_a_charge_above_the_quote_stops_the_model(both: Rig) -> None:
     assert [line["credits"] for line in both.charges()] == [8]
     assert "charged 8" in said.err
     assert said.json["credits"]["apiframe"] == {"planned": 4, "reported": 8, "refunded": 0, "unexplained": 4}
+    (charge,) = said.json["jobs"]
+    address = charge.pop("address")
+    assert f"{address}: planned 4, reported 8, unexplained 4 apiframe credits" in said.err
+    assert both.receipt(address)["credits"] == {"planned": 4, "reported": 8}
+    assert charge == {
+        "provider": "apiframe", "job_id": both.receipt(address)["job_id"],
+        "planned": 4, "reported": 8, "refunded": 0, "unexplained": 4,
+    }  # fmt: skip
     assert said.json["counts"]["done"] == 1
     assert both.kbatch("status", "--format", "json").json["charged"] == {"apiframe": 8}
     again = both.run()
@@ -89,6 +97,26 @@ def test_a_charge_above_the_quote_stops_the_model(both: Rig) -> None:
     both.write(FIVE + "prices: {apiframe/kling-2.5-turbo-pro: {credits: 8}}\n")
     assert both.run().code == 0
     assert [line["credits"] for line in both.charges()] == [8] * 5
+
+
+def test_a_charge_below_the_quote_is_a_difference_too(rig: Rig) -> None:
+    """It stops nothing, and it is shown and makes exit 1: somebody's idea of the price is wrong."""
+    rig.write("shots:\n  - {id: cheap, model: kling-2.5-turbo-pro, prompt: a}\n")
+    app = rig.stage.app
+
+    async def cheaper(scope, receive, send):
+        async def told(message):
+            body = message.get("body", b"").replace(b'"creditCost":4', b'"creditCost":3')
+            await send({**message, "body": body} if "body" in message else message)
+
+        await app(scope, receive, told)
+
+    rig.stage.app = cheaper
+    said = rig.run()
+    assert said.code == 1
+    assert said.json["credits"]["apiframe"] == {"planned": 4, "reported": 3, "refunded": 0, "unexplained": -1}
+    assert "cheap: planned 4, reported 3, unexplained -1 apiframe credits" in said.err
+    assert rig.states() == {"cheap": "done"}
 
 
 def test_other_models_go_on_after_a_surprise(rig: Rig) -> None:
@@ -115,6 +143,39 @@ def test_a_ceiling_is_held_when_charges_surprise(rig: Rig) -> None:
     assert "the ceiling is reached" in said.err
 
 
+@pytest.mark.parametrize("fault", ["fail", "400"])
+def test_what_was_not_charged_is_free_again(rig: Rig, fault: str) -> None:
+    """A refund or a refusal gives its reservation back: beside a charge that surprises, another job still fits."""
+    rig.open({"fault": fault, "match": "gone"}, {"fault": "charge-double", "match": "dear"})
+    rig.write("shots:\n"
+              "  - {id: gone, model: kling-2.6, prompt: gone, params: {generate_audio: false}}\n"
+              "  - {id: dear, model: kling-2.5-turbo-pro, prompt: dear}\n"
+              "  - {id: last, model: kling-3.0, prompt: last,"
+              " params: {duration: 3, mode: standard, generate_audio: false}}\n")  # fmt: skip
+    said = rig.run("-j", "1", "--max-credits", str(15 + 4 + 9))
+    assert said.code == 1
+    assert said.json["counts"] == {**said.json["counts"], "done": 2, "failed": 1}
+    assert rig.bill()["requests"]["submit"] == 3
+    totals = rig.bill()["totals"]["apiframe"]
+    assert totals["charged"] - totals["refunded"] == 8 + 9
+
+
+def test_what_unknown_sends_hold_bounds_a_run_to_its_end(rig: Rig) -> None:
+    """Nobody knows whether an earlier send was charged: beside a charge that surprises, its credits are not free."""
+    lost = "shots:\n  - {id: lost, model: kling-2.5-turbo-pro, prompt: lost}\n"
+    rig.open({"fault": "cut", "at": "submit", "match": "lost"}, {"fault": "charge-double", "match": "dear"})
+    rig.write(lost)
+    assert rig.run().code == 4
+    rig.write(lost +
+              "  - {id: fair, model: kling-3.0, prompt: fair,"
+              " params: {duration: 3, mode: standard, generate_audio: false}}\n"
+              "  - {id: dear, model: kling-2.5-turbo-pro, prompt: dear}\n")  # fmt: skip
+    said = rig.run("-j", "1", "--max-credits", str(4 + 9 + 4))
+    assert said.code == 4
+    assert [line["credits"] for line in rig.charges()] == [8]
+    assert "the ceiling is reached" in said.err
+
+
 @pytest.mark.parametrize("fault", ["fail", "fail-moderation", "cancelled"])
 def test_a_failed_render_is_refunded_and_bought_anew(either: Rig, fault: str) -> None:
     """A job that fails costs nothing; the next run buys a second attempt under a new key."""
@@ -123,6 +184,8 @@ def test_a_failed_render_is_refunded_and_bought_anew(either: Rig, fault: str) ->
     said = either.run()
     assert said.code == 1
     assert said.json["credits"]["apiframe"] == {"planned": 20, "reported": 16, "refunded": 4, "unexplained": 0}
+    refunded = {one["address"]: (one["reported"], one["refunded"]) for one in said.json["jobs"]}
+    assert refunded == {f"shot[n=n{n}]": (0, 4) if n == 3 else (4, 0) for n in range(1, 6)}
     again = either.run()
     assert again.code == 0, again.err
     assert again.json["counts"]["done"] == 1

@@ -1,7 +1,9 @@
 """Stopping a run in a process of its own: softly on a terminal, at once elsewhere; the same command goes on."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from typing import Self
 
 import pytest
 
+from kbatch import files
 from tests.rehearsal import Rig, doubles, environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +117,27 @@ def test_the_second_ctrl_c_stops_at_once(rig: Rig) -> None:
     assert list(rig.states().values()) == ["submitted", "submitted"]
 
 
+def test_a_stop_before_the_first_byte(both: Rig) -> None:
+    """A stop that comes while the intention is written down: it is not carried out, and nothing is held for it."""
+    keep = files.Appender.append
+
+    def append(sink: files.Appender, data: bytes) -> None:
+        keep(sink, data)
+        if b'"kind":"intended"' in data:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.2)
+
+    both.write(BODY)
+    with both.monkeypatch.context() as patch:
+        patch.setattr(files.Appender, "append", append)
+        assert both.run().code == 130
+    assert both.bill()["requests"]["submit"] == 0
+    assert both.kbatch("status", "--format", "json").json["held"] == {}
+    assert both.run().code == 0
+    assert len(both.charges()) == 4
+    assert {receipt["attempt"] for receipt in both.lockfile()["renders"].values()} == {1}
+
+
 def test_a_stop_while_an_answer_is_awaited(rig: Rig) -> None:
     """The answer has a moment to come, then the send is unknown; the same key settles it without a second charge."""
     rig.open({"fault": "hang-answer", "match": "n1"}, hang_s=60.0)
@@ -162,6 +186,28 @@ def test_a_stop_while_the_balance_is_asked(rig: Rig) -> None:
     assert not list(rig.folder.glob("*.lock.json"))
 
 
+def test_a_stop_while_a_host_is_looked_up(rig: Rig) -> None:
+    """The system's resolver cannot be cut short; a run that is to stop does not wait for it."""
+    rig.write(BODY)
+    asked = rig.folder / "asked"
+    slow = (
+        "import pathlib, socket, sys, time\n"
+        f"def slow(*_args, **_named): pathlib.Path({str(asked)!r}).touch(); time.sleep(60)\n"
+        "socket.getaddrinfo = slow\n"
+        "from kbatch.cli import main; main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", slow, "run", "--yes", str(rig.folder / rig.name)]
+    environ = {**environment(rig.stage), "KBATCH_APIFRAME_URL": "https://api.example.test"}
+    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=environ, cwd=ROOT, **silent) as running:
+        until(asked.exists)
+        running.send_signal(signal.SIGTERM)
+        try:
+            assert running.wait(timeout=5) == 130
+        finally:
+            running.kill()
+
+
 def test_two_runs_at_once(rig: Rig) -> None:
     """The second is refused with the holder's pid, host and start; when the holder is gone its lock is free."""
     rig.open(latency_s=60.0)
@@ -179,6 +225,24 @@ def test_two_runs_at_once(rig: Rig) -> None:
     _end_all(rig)
     assert rig.run().code == 0
     assert len(rig.charges()) == 4
+
+
+@pytest.mark.parametrize(("host", "code"), [("elsewhere", 3), (socket.gethostname(), 0)], ids=["elsewhere", "here"])
+def test_a_holder_that_lives_no_more(rig: Rig, host: str, code: int) -> None:
+    """Here the system's lock tells that it is gone; on another host nobody can: it is left alone until told."""
+    rig.write(BODY)
+    card = rig.folder / ".kbatch" / "campaign.lock.holder.json"
+    card.parent.mkdir()
+    card.write_text(json.dumps({"pid": 4711, "host": host, "since": "2026-11-20T10:00:00Z"}))
+    said = rig.run()
+    assert said.code == code
+    if code:
+        assert "pid 4711 on elsewhere since 2026-11-20T10:00:00Z" in said.err
+        assert "--break-lock" in said.err
+        assert rig.charges() == []
+        assert rig.run("--break-lock").code == 0
+    assert len(rig.charges()) == 4
+    assert not card.exists()
 
 
 def test_a_run_whose_reader_has_left(rig: Rig) -> None:

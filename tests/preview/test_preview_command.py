@@ -91,9 +91,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)
 
 
-def test_a_campaign_can_be_watched_before_anything_is_bought(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_campaign_can_be_watched_before_anything_is_bought(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The film stands beside the manifest, as long as what would be bought; nothing else is written."""
     assert kbatch("preview", "two.yaml") == 0
     assert sorted(path.name for path in folder.iterdir()) == ["two.preview.mp4", "two.yaml"]

@@ -82,6 +82,20 @@ async def test_a_whole_clip_is_fetched_and_verified(serve, reply, part):
     assert len(server.requests) == 1
 
 
+async def test_a_fetched_clip_is_on_the_disk(serve, reply, part, monkeypatch):
+    """All of its bytes are synced before anyone is told that it was fetched, since then its digest is recorded."""
+    synced, sync = [], PartFile.sync
+    monkeypatch.setattr(PartFile, "sync", lambda file: synced.append(file.size) or sync(file))
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(200, CLIP))
+        return True
+
+    async with serve(answer) as server:
+        assert await get(server, part) == WHOLE
+    assert synced == [len(CLIP)]
+
+
 async def test_a_clip_without_a_length_is_fetched(serve, part):
     """A chunked answer ends where it ends; the probe tells that it is whole."""
 

@@ -1,0 +1,48 @@
+"""Files: what may have been paid is never written over, and reading what a manifest names ends."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kbatch import files
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_does_not_hold_anything_up(tmp_path: Path) -> None:
+    """A named pipe that nobody writes to is no regular file, and that is said at once."""
+    os.mkfifo(tmp_path / "prompt.j2")
+    manifest = tmp_path / "campaign.yaml"
+    manifest.write_text(
+        "kbatch: 1\nname: test\nprovider: apiframe\n"
+        "shots: [{id: one, model: kling-2.5-turbo-pro, prompt_file: prompt.j2}]\n"
+    )
+    command = [sys.executable, "-m", "kbatch", "check", str(manifest)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert said.returncode == 2
+    assert "`prompt.j2` cannot be read: not a regular file" in said.stdout
+
+
+def _publish(source: Path, target: Path) -> None:
+    part = files.PartFile(target)
+    part.write(source.read_bytes())
+    try:
+        part.publish()
+    finally:
+        part.close()
+
+
+@pytest.mark.parametrize("act", [files.move, files.link_or_copy, _publish], ids=["move", "link", "publish"])
+def test_nothing_takes_the_place_of_a_file(tmp_path: Path, act: Callable[[Path, Path], None]) -> None:
+    """A file that stands at a target may have been paid: both stay as they are."""
+    source, target = tmp_path / "new.mp4", tmp_path / "clip.mp4"
+    source.write_bytes(b"new")
+    target.write_bytes(b"paid")
+    with pytest.raises(FileExistsError):
+        act(source, target)
+    assert (source.read_bytes(), target.read_bytes()) == (b"new", b"paid")
