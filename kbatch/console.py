@@ -4,20 +4,17 @@ Nothing here is read as markup, and text from elsewhere is made harmless first.
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as BarProgress
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+import click
+import msgspec
 
 from kbatch import github
 from kbatch.plan.plan import Plan
@@ -28,29 +25,35 @@ from kbatch.report.plan_text import Line
 from kbatch.report.words import amount, count, harmless, one_line, span
 from kbatch.run.happenings import Happening, Moment
 
-_STYLES = {
-    "render": "bold green",
-    "reuse": "dim",
-    "poll": "cyan",
-    "download": "cyan",
-    "unknown": "bold magenta",
-    "blocked": "yellow",
-    "title": "bold",
-    "money": "bold",
-    "warning": "yellow",
-    "error": "bold red",
-    "dim": "dim",
+if TYPE_CHECKING:
+    from kbatch.live import LiveBar, LivePicture
+
+_STYLES: Mapping[str, Mapping[str, Any]] = {
+    "render": {"fg": "green", "bold": True},
+    "reuse": {"dim": True},
+    "poll": {"fg": "cyan"},
+    "download": {"fg": "cyan"},
+    "unknown": {"fg": "magenta", "bold": True},
+    "blocked": {"fg": "yellow"},
+    "title": {"bold": True},
+    "money": {"bold": True},
+    "warning": {"fg": "yellow"},
+    "error": {"fg": "red", "bold": True},
+    "good": {"fg": "green"},
+    "dim": {"dim": True},
 }
 _MOMENT_STYLES = {
-    Moment.DONE: "green",
-    Moment.FAILED: "bold red",
-    Moment.REFUSED: "bold red",
-    Moment.UNKNOWN: "bold magenta",
-    Moment.BLOCKED: "yellow",
-    Moment.OWED: "yellow",
-    Moment.SKIPPED: "yellow",
-    Moment.DELIVERED_WRONG: "bold red",
+    Moment.DONE: "good",
+    Moment.FAILED: "error",
+    Moment.REFUSED: "error",
+    Moment.UNKNOWN: "unknown",
+    Moment.BLOCKED: "warning",
+    Moment.OWED: "warning",
+    Moment.SKIPPED: "warning",
+    Moment.DELIVERED_WRONG: "error",
 }
+_PIPE_WIDTH = 100
+_REDRAWN_S = 0.1
 _QUIET = frozenset((Moment.RENDERING, Moment.SUBMITTING, Moment.DOWNLOADING))
 _QUIET_LIVE = _QUIET | {Moment.ACCEPTED, Moment.RENDERED}
 
@@ -60,60 +63,92 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-class _Console(Console):
-    """A console whose reader may leave: what is said then is lost, and what is done goes on."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-
-
-def make_console(*, stderr: bool) -> Console:
-    """Return a rich console that treats text as text; `NO_COLOR` and pipes give plain output."""
+def width_of(*, stderr: bool) -> int:
+    """Return how many columns a stream shows: the terminal's, elsewhere `COLUMNS`, else 100."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else int(os.environ.get("COLUMNS") or 100)
-    return _Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
+    if stream.isatty():
+        return shutil.get_terminal_size().columns
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isascii() and columns.isdigit() and int(columns) else _PIPE_WIDTH
+
+
+def _plain(*, stderr: bool) -> bool:
+    """Whether a stream gets no colours: no terminal, one that has none, or someone who wants none (`NO_COLOR`)."""
+    stream = sys.stderr if stderr else sys.stdout
+    return not stream.isatty() or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def _write(text: str, *, stderr: bool) -> None:
+    """Print a line; a reader may leave: what is said then is lost, and what is done goes on."""
+    with suppress(BrokenPipeError):
+        click.echo(text, err=stderr)
 
 
 def say(text: str) -> None:
     """Print one line of talk."""
-    make_console(stderr=True).print(Text(harmless(text)), soft_wrap=True)
+    _write(harmless(text), stderr=True)
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
-    """Print problems as talk, and under GitHub Actions as annotations."""
+    """Print problems as talk, and under GitHub Actions as annotations; of many alike only the first few."""
     problems = tuple(problems)
-    console = make_console(stderr=True)
-    for problem in problems:
-        console.print(Text(diagnostics.as_text(problem)), soft_wrap=True)
+    for problem in _first_of_each(problems):
+        _write(diagnostics.as_text(problem), stderr=True)
+    for code, number in _left_out(problems).items():
+        say(f"… and {number:,} more of {code}; `kbatch check` shows all")
     for line in github.annotations(problems):
-        console.print(Text(line), soft_wrap=True)
+        _write(line, stderr=True)
+
+
+def _first_of_each(problems: Iterable[Problem]) -> Iterable[Problem]:
+    seen: dict[str, int] = {}
+    for problem in problems:
+        seen[problem.code] = seen.get(problem.code, 0) + 1
+        if problem.fatal or seen[problem.code] <= _MOST_ALIKE:
+            yield problem
+
+
+def _left_out(problems: Iterable[Problem]) -> dict[str, int]:
+    seen: dict[str, int] = {}
+    for problem in problems:
+        if not problem.fatal:
+            seen[problem.code] = seen.get(problem.code, 0) + 1
+    return {code: number - _MOST_ALIKE for code, number in seen.items() if number > _MOST_ALIKE}
+
+
+_MOST_ALIKE = 10
+
+
+def show_json(document: Mapping[str, Any]) -> None:
+    """Print a result as JSON, indented by two, its keys in their order."""
+    _write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode(), stderr=False)
 
 
 def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:
     """Print the plan for a person: every job with its reason, then what it costs and how long it takes."""
-    console = make_console(stderr=stderr)
-    for line in plan_text.lines(plan, summary, width=console.width):
-        console.print(_styled(line), soft_wrap=True)
+    show_lines(lambda width: plan_text.lines(plan, summary, width=width), stderr=stderr)
 
 
 def show_lines(lines: Callable[[int], Iterable[Line]], *, stderr: bool) -> None:
     """Print lines that are made for a width, each of them of pieces with a style."""
-    console = make_console(stderr=stderr)
-    for line in lines(console.width):
-        console.print(_styled(line), soft_wrap=True)
+    plain = _plain(stderr=stderr)
+    for line in lines(width_of(stderr=stderr)):
+        _write(_styled(line, plain=plain), stderr=stderr)
 
 
-def _styled(line: Line) -> Text:
-    text = Text()
-    for words, style in line:
-        text.append(harmless(words), style=_STYLES.get(style, ""))
-    return text
+def _styled(line: Line, *, plain: bool) -> str:
+    return "".join(_piece(words, style, plain=plain) for words, style in line)
+
+
+def _piece(words: str, style: str, *, plain: bool) -> str:
+    words = harmless(words)
+    return words if plain or style not in _STYLES else click.style(words, **_STYLES[style])
 
 
 def ask(question: str) -> bool:
     """Ask on the terminal; only `y` and `yes` agree, the empty answer is No."""
-    console = make_console(stderr=True)
-    console.print(Text(f"{question} [y/N] ", style="bold"), end="")
+    with suppress(BrokenPipeError):
+        click.echo(_piece(f"{question} [y/N] ", "title", plain=_plain(stderr=True)), nl=False, err=True)
     answer = sys.stdin.readline()
     return answer.strip().lower() in ("y", "yes")
 
@@ -122,7 +157,6 @@ class Progress:
     """Shows a run as it goes on; give its `tell` to the runner. Live on a terminal, one line per event elsewhere."""
 
     def __init__(self, plan: Plan, summary: Summary) -> None:
-        self._console = make_console(stderr=True)
         self._plan = plan
         self._summary = summary
         self._total = sum(entry.action.value != "reuse" for entry in plan.entries)
@@ -130,27 +164,34 @@ class Progress:
         self._state: dict[str, Happening] = {}
         self._committed: dict[str, int] = {}
         self._counts = {"done": 0, "failed": 0, "other": 0}
-        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._plain = _plain(stderr=True)
+        self._live = _live_picture()
+        self._drawn_s = 0.0
 
     def __enter__(self) -> Self:
         if self._live:
-            self._live.__enter__()
+            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         # A terminal that is gone by now takes nothing any more, and how the run ended is not its matter.
         with suppress(OSError, ValueError):
             if self._live:
-                self._live.update(Text(""), refresh=True)
-                self._live.__exit__(kind, error, at)
+                self._live.stop()
 
     def tell(self, happening: Happening) -> None:
-        """Take note of what happened and show it."""
+        """Take note of what happened and show it; the picture is drawn anew ten times a second at most."""
         self._count(happening)
         if happening.moment not in (_QUIET_LIVE if self._live else _QUIET):
-            self._console.print(self._line(happening), soft_wrap=True)
-        if self._live:
-            self._live.update(self._picture(), refresh=True)
+            line = _styled(self._line(happening), plain=self._plain)
+            if self._live:
+                self._live.above(line)
+            else:
+                _write(line, stderr=True)
+        now_s = monotonic()
+        if self._live and now_s - self._drawn_s >= _REDRAWN_S:
+            self._drawn_s = now_s
+            self._draw(self._live)
 
     def _count(self, happening: Happening) -> None:
         address, moment = happening.address, happening.moment
@@ -170,17 +211,17 @@ class Progress:
         else:
             self._state[address] = happening
 
-    def _line(self, happening: Happening) -> Text:
-        text = Text(f"{datetime.now():%H:%M:%S} ", style="dim")
-        text.append(f"{happening.moment.value:<15} ", style=_MOMENT_STYLES.get(happening.moment, ""))
+    def _line(self, happening: Happening) -> Line:
+        line = [(f"{datetime.now():%H:%M:%S} ", "dim")]
+        line.append((f"{happening.moment.value:<15} ", _MOMENT_STYLES.get(happening.moment, "")))
         if happening.address:
-            text.append(harmless(happening.address) + " ")
+            line.append((happening.address + " ", ""))
         if happening.credits is not None:
-            text.append(f"{happening.credits:,} credits ", style="bold")
-        text.append(one_line(happening.text, 300))
+            line.append((f"{happening.credits:,} credits ", "money"))
+        line.append((one_line(happening.text, 300), ""))
         if self._live is None and happening.moment is not Moment.NOTE:
-            text.append(f" [{self._tally()}]", style="dim")
-        return text
+            line.append((f" [{self._tally()}]", "dim"))
+        return line
 
     def _tally(self) -> str:
         counts = self._counts
@@ -196,21 +237,15 @@ class Progress:
                 parts.append(f"{name} {max(0, total.known - self._committed.get(name, 0)):,}")
         return ", ".join(parts) or "0"
 
-    def _picture(self) -> Group:
-        grid = Table.grid(padding=(0, 1))
+    def _draw(self, live: "LivePicture") -> None:
         running = [happening for happening in self._state.values() if happening.address]
-        for happening in running[:8]:
-            progress = f"{happening.progress} %" if happening.progress is not None else ""
-            grid.add_row(
-                Text(f"  {happening.moment.value:<12}", style="cyan"), Text(harmless(happening.address or "")), progress
-            )
-        if len(running) > 8:
-            grid.add_row(Text("  …", style="dim"), Text(f"and {len(running) - 8:,} more", style="dim"), "")
+        rows = [
+            (each.moment.value, harmless(each.address or ""), "" if each.progress is None else f"{each.progress} %")
+            for each in running[:8]
+        ]
         ended = sum(self._counts.values())
-        bar = ProgressBar(total=max(1, self._total), completed=ended, width=24)
-        foot = Table.grid(padding=(0, 1))
-        foot.add_row(Text(" "), bar, Text(f"{ended:,} of {self._total:,}, {self._end(ended)}"))
-        return Group(grid, foot, Text(f"  {self._tally()}", style="dim"))
+        foot = f"{ended:,} of {self._total:,}, {self._end(ended)}"
+        live.draw(rows, more=len(running) - len(rows), bar=(ended, self._total), foot=(foot, self._tally()))
 
     def _end(self, ended: int) -> str:
         """Return when the run is expected to end: from its own pace once a job has ended, before that from the plan."""
@@ -221,18 +256,28 @@ class Progress:
         return f"about {span(left, left)} left"
 
 
+def _live_picture() -> "LivePicture | None":
+    """Return what shows the run on a terminal; None where there is none."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    from kbatch.live import LivePicture  # noqa: PLC0415 - a tenth of a second that a pipe need not wait for
+
+    return LivePicture()
+
+
 class Steps:
     """Shows work of known length: a bar on a terminal; elsewhere a line every ten steps and at the end."""
 
     def __init__(self, total: int, title: str) -> None:
-        self._console = make_console(stderr=True)
         self._total = total
         self._title = harmless(title)
         self._done = 0
-        title_column = TextColumn("{task.description}", markup=False)
-        columns = (title_column, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = BarProgress(*columns, console=self._console, transient=True) if self._console.is_terminal else None
-        self._task = self._bar.add_task(self._title, total=total) if self._bar else None
+        self._bar = self._live_bar() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else None
+
+    def _live_bar(self) -> "LiveBar":
+        from kbatch.live import LiveBar  # noqa: PLC0415 - a tenth of a second that a pipe need not wait for
+
+        return LiveBar(self._total, self._title)
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -246,8 +291,8 @@ class Steps:
     def done(self, name: str) -> None:
         """Count a step."""
         self._done += 1
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, advance=1, description=f"{self._title} {one_line(name, 60)}")
+        if self._bar:
+            self._bar.advance(f"{self._title} {one_line(name, 60)}")
         elif self._done % 10 == 0 or self._done == self._total:
             say(f"{self._title}: {self._done:,} of {self._total:,}")
 
@@ -267,10 +312,11 @@ __all__ = [
     "ask",
     "count",
     "is_terminal",
-    "make_console",
     "say",
     "show_counts",
+    "show_json",
     "show_lines",
     "show_plan",
     "show_problems",
+    "width_of",
 ]

@@ -22,8 +22,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
-import filelock
-
 from kbatch.problems import Refused, StateUnreadable, Unreadable
 
 MEBIBYTE = 1024 * 1024
@@ -333,7 +331,10 @@ class Lock:
         self.path = path
         self._card = path.with_name(path.name + ".holder.json")
         self._break_foreign = break_foreign
+        import filelock  # noqa: PLC0415 - only what runs takes a lock
+
         self._lock = filelock.FileLock(path, timeout=0)
+        self._taken = filelock.Timeout
 
     def holder(self) -> Holder | None:
         """Return who last took the lock and did not give it back, None when unknown."""
@@ -348,7 +349,7 @@ class Lock:
         here = socket.gethostname()
         try:
             self._lock.acquire()
-        except filelock.Timeout as error:
+        except self._taken as error:
             raise self._refusal(self.holder(), "is running on this state") from error
         holder = self.holder()
         if holder is not None and holder.host != here and not self._break_foreign:

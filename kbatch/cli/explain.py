@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
-from kbatch.console import make_console, say
+from kbatch.console import say, width_of
 from kbatch.loading import Options, load
 from kbatch.plan.selection import Selection
 from kbatch.prepare import load_state, lockfile_path, make_plan
@@ -47,5 +47,5 @@ def command(manifest: Path, address: str, form: str, **flags: Any) -> None:
     if form == "json":
         click.echo(json.dumps(explain.as_json(explained), indent=2, ensure_ascii=False))
         return
-    for line in explain_text.lines(explained, width=min(make_console(stderr=False).width, 100)):
+    for line in explain_text.lines(explained, width=min(width_of(stderr=False), 100)):
         click.echo(harmless(line))

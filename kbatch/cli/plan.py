@@ -1,6 +1,5 @@
 """`kbatch plan`: what would be bought, reused and fetched, with prices and reasons; nothing is sent."""
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,14 +10,13 @@ import click
 from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
 from kbatch.cli.reviewing import make_review, show_review
-from kbatch.earlier import Asked, compare_to
 from kbatch.loading import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_json
 from kbatch.plan.saved import Saved
 from kbatch.prepare import load_state, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, Refused
-from kbatch.report import compare_json, compare_text, plan_text
+from kbatch.report import plan_text
 from kbatch.report.words import harmless
 from kbatch.saved_plans import read_plan_file, write_plan_file
 
@@ -66,6 +64,8 @@ def command(
     planned = make_plan(loaded, found, wished)
     comparison = None
     if flags["compare_to"]:
+        from kbatch.earlier import Asked, compare_to  # noqa: PLC0415 - only where two plans are compared
+
         known = frozenset(job.address for job in loaded.jobs)
         asked = Asked(manifest=manifest, lockfile=path, options=options, selection=wished, addresses=known)
         comparison = compare_to(flags["compare_to"], asked, planned.plan)
@@ -73,11 +73,13 @@ def command(
     if problems:
         raise Invalid(problems)
     if form == "json":
-        compared = {"comparison": compare_json.as_json(comparison)} if comparison else {}
-        click.echo(json.dumps({**as_json(planned.plan), **compared}, indent=2, ensure_ascii=False))
+        compared = {"comparison": _compared(comparison)} if comparison else {}
+        console.show_json({**as_json(planned.plan), **compared})
     elif form == "text":
         console.show_plan(planned.plan, planned.summary, stderr=False)
         if comparison is not None:
+            from kbatch.report import compare_text  # noqa: PLC0415 - only where two plans are compared
+
             click.echo()
             console.show_lines(partial(compare_text.lines, comparison), stderr=False)
     over = find_over(planned.plan, ceilings)
@@ -91,9 +93,15 @@ def command(
     return ExitCode.NOT_AS_ASKED if check and planned.plan.purchases else ExitCode.OK
 
 
+def _compared(comparison: Any) -> dict[str, Any]:
+    from kbatch.report import compare_json  # noqa: PLC0415 - only where two plans are compared
+
+    return compare_json.as_json(comparison)
+
+
 def _show_saved(saved: Saved, path: Path, form: str) -> int:
     if form == "json":
-        click.echo(json.dumps(saved.document, indent=2, ensure_ascii=False))
+        console.show_json(saved.document)
     else:
         for line in plan_text.saved_lines(saved.document, str(path)):
             click.echo(harmless(line))

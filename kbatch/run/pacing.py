@@ -71,10 +71,8 @@ def learn(known: Learned, *, running_s: float, ended_s: float) -> Learned:
     A render that the first poll found ended may have ended long before: it is taken for a little shorter, and for a
     good deal shorter until one was met.
     """
-    if running_s > 0:
-        estimate = (running_s + ended_s) / 2
-    else:
-        estimate = ended_s * (_A_LITTLE if known.met else _A_GOOD_DEAL)
+    shorter = _A_LITTLE if known.met else _A_GOOD_DEAL
+    estimate = (running_s + ended_s) / 2 if running_s > 0 else ended_s * shorter
     return replace(known, seen=(*known.seen, estimate)[-_REMEMBERED:], met=known.met or running_s > 0)
 
 

@@ -5,11 +5,15 @@ from kbatch.plan.plan import Plan
 
 
 def urgencies(plan: Plan) -> dict[str, float]:
-    """Return the seconds of work that wait behind each job, its own included: longest first, a chain by its sum."""
+    """Return the seconds of work that wait behind each job, its own included: longest first, a chain by its sum.
+
+    Of renders that usually take as long the longer clip goes first: its seconds count too.
+    """
     feeds: dict[str, list[str]] = {}
     own: dict[str, float] = {}
     for entry in plan.entries:
-        own[entry.address] = float(entry.job.typical_s[1]) if entry.action in (Action.RENDER, Action.POLL) else 1.0
+        runs = entry.action in (Action.RENDER, Action.POLL)
+        own[entry.address] = float(entry.job.typical_s[1] + entry.job.clip.duration_s) if runs else 1.0
         for need in entry.job.upstream:
             feeds.setdefault(need, []).append(entry.address)
     total: dict[str, float] = {}

@@ -1,1 +1,1 @@
-"""Benchmarks: kbatch and the floor of each piece of work, in one run; `python -m tests.benchmarks`. No part of the suite."""
+"""Benchmarks, no part of the suite: kbatch and the floor of each piece of work; `python -m tests.benchmarks`."""

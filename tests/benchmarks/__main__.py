@@ -10,7 +10,9 @@ from pathlib import Path
 
 from tests.benchmarks.measure import Row, as_json, table
 
-NAMES = ("start", "plan_matrix", "plan_shots", "nothing_to_do")
+NAMES = (
+    "start", "plan_matrix", "plan_shots", "nothing_to_do", "makespan", "overhead", "schedule", "polling",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def machine() -> str:
     """Return what the figures were measured on."""
-    import os  # noqa: PLC0415
+    import os
 
     model = next(
         (line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()

@@ -30,7 +30,8 @@ def shots_manifest(folder: Path, shots: int) -> Path:
         for number in range(shots):
             prompt = TEXT.replace("{{ city }}", f"place {number}").replace("{{ light }}", f"hour {number % 24}")
             out.write(
-                f"  - id: s{number}\n    model: {MODEL}\n    labels: {{market: m{number % 7}}}\n    prompt: {prompt!r}\n"
-                "    params:\n      duration: 5\n      mode: standard\n      aspect_ratio: '16:9'\n      generate_audio: false\n"
+                f"  - id: s{number}\n    model: {MODEL}\n    labels: {{market: m{number % 7}}}\n"
+                f"    prompt: {prompt!r}\n    params:\n      duration: 5\n      mode: standard\n"
+                "      aspect_ratio: '16:9'\n      generate_audio: false\n"
             )
     return path

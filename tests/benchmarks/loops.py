@@ -80,11 +80,12 @@ async def with_httpx(url: str, jobs: int, concurrency: int, latency_s: float, fo
         await all_of(call, jobs, concurrency, latency_s, folder)
 
 
-def main(client: str, url: str, jobs: str, concurrency: str, latency_s: str, folder: str) -> None:
+def main(words: list[str]) -> None:
     """Run one of the loops to its end."""
+    client, url, jobs, concurrency, latency_s, folder = words
     loop = with_aiohttp if client == "aiohttp" else with_httpx
     asyncio.run(loop(url, int(jobs), int(concurrency), float(latency_s), Path(folder)))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

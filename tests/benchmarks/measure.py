@@ -125,16 +125,22 @@ def table(rows: Sequence[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     floor = row.floor
-    told = (_seconds(floor.wall_s), _seconds(floor.cpu_s), f"{floor.peak_mb:.0f} MB") if floor else ("", "", "")
+    told = (_seconds(floor.wall_s), _seconds(floor.cpu_s), _megabytes(floor.peak_mb)) if floor else ("", "", "")
     ratio = "" if row.ratio is None else f"{row.ratio:.2f} × {row.of}"
     aim = "" if row.aim is None else f"≤ {row.aim:g} ×"
     verdict = {None: "", True: "met", False: "**missed**"}[row.met]
-    ours = (_seconds(row.kbatch.wall_s), _seconds(row.kbatch.cpu_s), f"{row.kbatch.peak_mb:.0f} MB")
+    ours = (_seconds(row.kbatch.wall_s), _seconds(row.kbatch.cpu_s), _megabytes(row.kbatch.peak_mb))
     return (row.figure, row.work, *ours, *told, ratio, aim, f"{verdict} {row.note}".strip())
 
 
 def _seconds(value: float) -> str:
+    if value == 0:
+        return ""
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value:.0f} MB" if value else ""
 
 
 def as_json(rows: Sequence[Row]) -> str:

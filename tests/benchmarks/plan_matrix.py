@@ -1,4 +1,4 @@
-"""The plan of a matrix: 1,000, 10,000 and 100,000 jobs, prompts of 300 characters with three variables, five parameters.
+"""The plan of a matrix: 1,000 to 100,000 jobs, prompts of 300 characters with three variables, five parameters.
 
 Its floor does the same with the same libraries in one bare loop: a compiled template, one validation for each distinct
 parameter set, canonical JSON, SHA-256, and the text of a lockfile.
@@ -45,15 +45,15 @@ def rows(sizes: tuple[int, ...] = SIZES) -> Iterator[Row]:
 
 def floor(name: str, jobs: str) -> None:
     """Expand, render, validate, hash and word `jobs` jobs in one loop."""
-    import hashlib  # noqa: PLC0415 - the floor imports what it needs and nothing else
-    import itertools  # noqa: PLC0415
-    import json  # noqa: PLC0415
+    import hashlib
+    import itertools
+    import json
 
-    import yaml  # noqa: PLC0415
-    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    import yaml
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jsonschema import Draft202012Validator
 
-    manifest = yaml.load(Path(name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506
+    manifest = yaml.load(Path(name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     model = manifest["defaults"]["model"]
     card = json.loads((ROOT / "schemas" / "models" / "apiframe" / f"{model}.json").read_text(encoding="utf-8"))
     validator = Draft202012Validator(

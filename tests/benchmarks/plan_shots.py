@@ -24,7 +24,7 @@ def rows(shots: int = SHOTS) -> Iterator[Row]:
 
 def floor(name: str) -> None:
     """Compose the manifest's nodes, and count its shots."""
-    import yaml  # noqa: PLC0415 - the floor imports what it needs and nothing else
+    import yaml
 
     root = yaml.compose(Path(name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     print(next(len(value.value) for key, value in root.value if key.value == "shots"))

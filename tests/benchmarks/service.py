@@ -11,7 +11,7 @@ from tests.benchmarks.campaigns import MODEL
 from tests.benchmarks.measure import KBATCH, ROOT
 
 RENDER_S = 200.0
-"""What a render is taken to last where waits are scaled: a poll scale of `latency / RENDER_S` keeps their proportion."""
+"""What a render is taken to last where waits are scaled: `latency / RENDER_S` keeps their proportion."""
 CREDITS = 1_000_000_000
 
 
@@ -36,7 +36,7 @@ def environment(url: str, latency_s: float) -> dict[str, str]:
 
 def bill(url: str) -> dict[str, dict[str, int]]:
     """Return what the simulator counted: charges and requests."""
-    with urllib.request.urlopen(f"{url}/__bill") as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"{url}/__bill") as answer:
         document = json.load(answer)
     return {"requests": document["requests"], "charges": {"count": len(document["charges"])}}
 

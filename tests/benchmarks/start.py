@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from tests.benchmarks.measure import KBATCH, PYTHON, ROOT, Row, pair, ratio_row, run
 
-NEEDED = "import click, jinja2, jinja2.sandbox, jsonschema, referencing, yaml"
-"""What the plan of a manifest needs: its command line, its templates, its schemas, its text."""
+NEEDED = "import click, jinja2, jinja2.sandbox, jsonschema, msgspec, PIL.Image, PIL.PngImagePlugin, referencing, yaml"
+"""What the plan of a manifest needs: its command line, its templates, its schemas, its text, its picture."""
 
 
 def rows() -> Iterator[Row]:

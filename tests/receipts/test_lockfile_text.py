@@ -95,15 +95,15 @@ _json = st.recursive(
 @settings(max_examples=100, deadline=None)
 @given(_json)
 def test_the_writer_writes_what_json_dumps_writes(value: Any) -> None:
-    """The fast writer differs from the standard library's in time only, and in how it spells an exponent."""
+    """The fast writer differs from the standard library's in time, and in how it spells extreme floats."""
     written = write_json(value)
     assert json.loads(written) == value
     assert _short(written) == _short((json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
 def _short(text: bytes) -> bytes:
-    """Spell `1e+16` and `1e-05` as `1e16` and `1e-5`."""
-    return re.sub(rb"e(?:\+|(-))0*(?=\d)", rb"e\1", text)
+    """Spell numbers one way: `1e+16` is `1e16`, `1e-05` is `0.00001`."""
+    return re.sub(rb"\d+(?:\.\d+)?(?:e[+-]?\d+)?", lambda found: repr(float(found[0])).encode(), text)
 
 
 def test_half_a_surrogate_pair_is_written_as_its_escape() -> None:

@@ -104,7 +104,7 @@ def test_what_is_learned_stays_within_what_was_seen(took, jitter):
 
 @pytest.mark.parametrize("took_s", [60.0, 100.0, 200.0, 900.0])
 def test_a_steady_model_is_met_on_time(took_s):
-    """After some renders of one length each is noticed within a twentieth of it, or within the 5 s between polls, by three polls at most."""
+    """After some renders of one length each is noticed within a twentieth of it or 5 s, by three polls at most."""
     known = Learned(usual_s=60.0)
     for _ in range(40):
         times, known = rendered(took_s, known)
@@ -132,7 +132,7 @@ def test_polls_are_few_and_never_late_by_more_than_the_ceiling(took_s, usual_s, 
     times, _ = rendered(took_s, Learned(usual_s=usual_s), jitter)
     late = times[-1] - took_s
     assert late <= 30.0 or len(times) == 1
-    assert all(later - earlier >= 5.0 for earlier, later in pairwise(times))
+    assert all(later - earlier >= 5.0 - 1e-6 for earlier, later in pairwise(times))
     assert len(times) <= 1 + took_s / 5
 
 
