@@ -4,6 +4,7 @@ Shots are checked one by one, and shots of one form only once: what a schema can
 types is the same.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ _EXAMPLES = {
     "id": "`id: hero` names the shot in addresses",
 }
 _BY_VALUE = ("id",)
+_PLAIN_ID = re.compile(r"[a-z][a-z0-9-]{0,50}[a-z0-9]")  # each is right or each is wrong, whatever it says
 _ANY_SHOT = {"id": "any"}
 
 
@@ -61,7 +63,7 @@ def _form_of(value: Any, key: str | None = None) -> Any:
         return tuple((name, _form_of(part, name)) for name, part in value.items())
     if isinstance(value, list):
         return (list, frozenset(map(_form_of, value)))
-    if isinstance(value, str) and key not in _BY_VALUE:
+    if isinstance(value, str) and (key not in _BY_VALUE or _PLAIN_ID.fullmatch(value)):
         return (str, "{{" in value or "{%" in value, value == "")
     return (type(value), value)
 

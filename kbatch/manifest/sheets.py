@@ -157,7 +157,7 @@ def _compile(
         in_file = file if name == "prompt" else None
         bare = name == "when" and isinstance(part.value, str)
         compiled = maker.templates.expression(part.value) if bare else maker.templates.structure(part.value)
-        faults = [compiled] if isinstance(compiled, Fault) else check_names(compiled, _known(name, known))
+        faults = [compiled] if isinstance(compiled, Fault) else check_names(compiled, _known(name, known, compiled))
         for fault in faults:
             say_fault(maker.findings, fault, part.origin.path or shot.path, file=in_file)
         if isinstance(compiled, Template):
@@ -174,8 +174,10 @@ def _compile(
     )
 
 
-def _known(field: str, names: frozenset[str]) -> frozenset[str]:
+def _known(field: str, names: frozenset[str], template: Template) -> frozenset[str]:
     """Return the names that a field's template can use: labels come after `when`, the model before the output."""
+    if not template.names:
+        return names
     if field == "output":
         return names | {"model", "provider"}
     return names - _NOT_BEFORE_LABELS if field == "when" or field.startswith("labels.") else names

@@ -43,8 +43,17 @@ _HINTS = (
 )
 
 
+class Excess(yaml.YAMLError):
+    """The text holds more values, or nests them deeper, than is read; composing it further might end the process."""
+
+
 class Nodes(yaml.cyaml.CParser):  # type: ignore[name-defined,misc]
-    """libyaml's composer with tags that only say how a node was written; it constructs nothing."""
+    """libyaml's composer with tags that only say how a node was written, up to a depth; it constructs nothing."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._values = 0
+        self.deepest = 0
 
     def resolve(self, kind: type, _value: Any, implicit: Any) -> str:
         """Return the tag of a node that has none."""
@@ -53,10 +62,16 @@ class Nodes(yaml.cyaml.CParser):  # type: ignore[name-defined,misc]
         return MAP if kind is yaml.MappingNode else SEQUENCE
 
     def descend_resolver(self, _parent: Any, _index: Any) -> None:
-        """Do nothing: no tag depends on a node's place."""
+        """Count a node that begins; Excess when there are too many, or too many within each other."""
+        self._depth += 1
+        self._values += 1
+        self.deepest = max(self.deepest, self._depth)
+        if self._depth > DEPTH_LIMIT + 1 or self._values > VALUE_LIMIT:
+            raise Excess
 
     def ascend_resolver(self) -> None:
-        """Do nothing."""
+        """Count a node that ends."""
+        self._depth -= 1
 
 
 def compose(data: bytes, file: str) -> tuple[Source, Any] | Problem:
@@ -67,16 +82,15 @@ def compose(data: bytes, file: str) -> tuple[Source, Any] | Problem:
     source = Source(file, text)
     if not text.strip():
         return Problem(code="empty-file", message="the file is empty", mark=source.at(0))
+    nodes = Nodes(text)
     try:
-        excess = _find_excess(source)
-        if excess is not None:
-            return excess
-        root = Nodes(text).get_single_node()
+        root = nodes.get_single_node()
     except yaml.YAMLError as error:
-        return _word(error, source)
+        return _excess_or(error, source)
     if root is None:
         return Problem(code="empty-file", message="the file has no content", mark=source.at(0))
-    return source, root
+    excess = _find_excess(source) if nodes.deepest > DEPTH_LIMIT else None  # the innermost may be a plain value
+    return excess or (source, root)
 
 
 def mark_node(source: Source, node: Any) -> Mark:
@@ -103,6 +117,14 @@ def decode(data: bytes, file: str) -> str | Problem:
     message = f"the character U+{ord(found.group()):04X} cannot stand in YAML"
     hint = f'remove it, or write it as "\\u{ord(found.group()):04X}" in double quotes'
     return Problem(code="control-character", message=message, mark=mark, hint=hint)
+
+
+def _excess_or(error: yaml.YAMLError, source: Source) -> Problem:
+    """Return the place where there is too much, or a second document; else what the error says."""
+    try:
+        return _find_excess(source) or _word(error, source)
+    except yaml.YAMLError as first:
+        return _word(first, source)
 
 
 def _find_excess(source: Source) -> Problem | None:

@@ -23,6 +23,7 @@ from kbatch.problems import Problem, Unreadable, did_you_mean
 
 _WHOLE = re.compile(r"\s*\{\{[-+]?(?P<inner>.*?)[-+]?\}\}\s*\Z", re.DOTALL)
 _MARKS = ("{{", "{%", "{#")
+_NO_NAMES: frozenset[str] = frozenset()
 _SOURCE_LIMIT = 64 * 1024
 _NATIVE = (str, int, float, FrameCall, type(None))
 
@@ -78,6 +79,8 @@ class Templates:
         """Return a value compiled with the texts that it holds, at whatever depth."""
         if isinstance(value, str):
             return self.compile(value)
+        if not isinstance(value, Mapping | list):
+            return Template("", _NO_NAMES, lambda _scope: value)
         parts: dict[Path, Template] = {}
         for at, text in find_templates(value):
             part = self.compile(text)
@@ -183,6 +186,8 @@ class Templates:
 
 def check_names(template: Template, known: frozenset[str]) -> list[Fault]:
     """Return a fault for each name that no scope of this template will have, before anything is rendered."""
+    if not template.names:
+        return []
     return [
         Fault("unknown-name", f"unknown name `{name}` in a template", did_you_mean(name, sorted(known)), word=name)
         for name in sorted(template.names - known)
