@@ -120,8 +120,13 @@ _MOST_ALIKE = 10
 
 
 def show_json(document: Mapping[str, Any]) -> None:
-    """Print a result as JSON, indented by two, its keys in their order."""
-    _write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode(), stderr=False)
+    """Print a result as JSON, indented by two, its keys in their order; a large one is not kept in two forms."""
+    packed = msgspec.json.encode(document)
+    del document
+    text = msgspec.json.format(packed, indent=2)
+    del packed
+    with suppress(BrokenPipeError):
+        click.echo(text)
 
 
 def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:

@@ -13,14 +13,14 @@ import shutil
 import socket
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import TracebackType
-from typing import BinaryIO, Self, TypeVar
+from typing import BinaryIO, NamedTuple, Self, TypeVar
 
 from kbatch.problems import Refused, StateUnreadable, Unreadable
 
@@ -69,19 +69,19 @@ def size_of(path: Path) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-@dataclass(frozen=True, slots=True)
-class There:
+class There(NamedTuple):
     """A file that a folder holds: bytes, and when it was last changed, in nanoseconds."""
 
     size: int
     changed_ns: int
 
 
-def found_in(folder: Path) -> dict[str, There]:
-    """Return the files of a folder by name, read in one go; none where there is no such folder."""
+def found_in(folder: Path, wanted: Container[str] | None = None) -> dict[str, There]:
+    """Return the files of a folder by name, all of them or the wanted ones; none where there is no such folder."""
     try:
         with os.scandir(folder) as entries:
-            stats = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+            names = (entry for entry in entries if wanted is None or entry.name in wanted)
+            stats = [(entry.name, entry.stat()) for entry in names if entry.is_file()]
     except OSError:
         return {}
     return {name: There(status.st_size, status.st_mtime_ns) for name, status in stats}

@@ -1,4 +1,4 @@
-"""Lets the garbage collector rest while something large is made.
+"""Lets the garbage collector rest while something large is made, and look only at what comes after it.
 
 It would walk every job made so far again and again, for half of the whole time, and find nothing: jobs and receipts
 are trees without cycles.
@@ -19,3 +19,18 @@ def at_rest() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """Where the collector rests, let it look after what is made in the block, and leave alone what was there before."""
+    if gc.isenabled():
+        yield
+        return
+    gc.freeze()
+    gc.enable()
+    try:
+        yield
+    finally:
+        gc.disable()
+        gc.unfreeze()

@@ -148,11 +148,13 @@ def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
 
 
 def _sizes(folder: Path, lockfile: Lockfile) -> dict[str, int]:
-    wanted = {receipt.output.path for receipt in lockfile.renders.values() if receipt.output is not None}
-    sizes = {}
-    for parent in {path.rpartition("/")[0] for path in wanted}:
-        prefix = f"{parent}/" if parent else ""
-        for name, there in files.found_in(folder / parent).items():
-            if prefix + name in wanted:
-                sizes[prefix + name] = there.size
-    return sizes
+    wanted: dict[str, set[str]] = {}
+    for receipt in lockfile.renders.values():
+        if receipt.output is not None:
+            parent, slash, name = receipt.output.path.rpartition("/")
+            wanted.setdefault(parent + slash, set()).add(name)
+    return {
+        parent + name: there.size
+        for parent, names in wanted.items()
+        for name, there in files.found_in(folder / parent, names).items()
+    }

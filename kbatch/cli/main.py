@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from kbatch.cli.streams import let_go, open_closed, unheard
+from kbatch.garbage import at_rest
 from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, Unwritable, did_you_mean
 
 COMMANDS = {
@@ -87,7 +88,8 @@ def commands() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its code; the only place where every error ends in words."""
     open_closed()
-    code = int(_run(arguments))
+    with at_rest():  # whatever works for long lets the collector work too
+        code = int(_run(arguments))
     let_go()
     sys.exit(code)
 

@@ -10,7 +10,6 @@ import click
 from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
 from kbatch.cli.reviewing import make_review, show_review
-from kbatch.garbage import at_rest
 from kbatch.loading import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_json
@@ -44,7 +43,6 @@ Examples:
 @state
 @max_jobs
 @format_choice("text", "json", "markdown", "html", "github")
-@at_rest()
 def command(
     manifest: Path, max_credits: tuple[str, ...], check: bool, out: Path | None, form: str, **flags: Any
 ) -> int:

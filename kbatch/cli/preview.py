@@ -9,6 +9,7 @@ import click
 from kbatch import console
 from kbatch.cli.options import choice, manifest, max_jobs, read_selection, state
 from kbatch.files import size_of
+from kbatch.garbage import at_work
 from kbatch.loading import Loaded, Options, load
 from kbatch.manifest.outputs import same_file
 from kbatch.plan.selection import Selection, choose
@@ -110,7 +111,7 @@ def _make(
     jobs = {job.address: job for job in loaded.jobs}
     pictures = Pictures(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
     for kind, target in targets.items():
-        with console.Steps(len(cuts), target.name) as steps:
+        with at_work(), console.Steps(len(cuts), target.name) as steps:
             if kind == "film":
                 made = make_film(target, cuts, pictures, lambda cut: steps.done(cut.address), silent=silent)
             else:

@@ -16,6 +16,7 @@ from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurren
 from kbatch.cli.streams import put, unheard
 from kbatch.events_file import EventsFile
 from kbatch.files import Lock
+from kbatch.garbage import at_work
 from kbatch.loading import Loaded, Options, load
 from kbatch.plan.ceilings import read_ceilings
 from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
@@ -202,7 +203,7 @@ def collect_outcome(work: Callable[[Callable[[Happening], None]], Any], progress
         outcome: Outcome = await work(progress.tell)
         return outcome
 
-    with progress:
+    with progress, at_work():
         try:
             outcome = anyio.run(working)
         except BaseExceptionGroup as group:

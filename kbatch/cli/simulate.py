@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kbatch.files import read_bytes
+from kbatch.garbage import at_work
 from kbatch.problems import Invalid, Problem, Refused
 from kbatch.simulator.faults import CATALOGUE, read_rules
 from kbatch.simulator.state import STARTING_CREDITS
@@ -74,7 +75,8 @@ def command(**options: Any) -> None:
         clock=time.time,
     )
     try:
-        serve(settings, port=options["port"], on_ready=_say_where)
+        with at_work():
+            serve(settings, port=options["port"], on_ready=_say_where)
     except ImportError as error:
         raise _missing(error) from error
     except OSError as error:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from kbatch.problems import IllegalTransition
 from kbatch.receipts.attempts import find, join, records_of
-from kbatch.receipts.events import Event
+from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.lifecycle import Kind, State, advance
 from kbatch.receipts.receipt import (
     Credits,
@@ -41,7 +41,7 @@ def apply(renders: Mapping[str, Receipt], event: Event) -> Receipt | None:
     return join(renders.get(event.fingerprint), _told(event.attempt, event))
 
 
-def check(renders: Mapping[str, Receipt], event: Event) -> None:
+def check(renders: Mapping[str, Receipt], event: Event | Fact) -> None:
     """Raise IllegalTransition when this must not happen next, by the receipts so far; a run's event always may."""
     if event.fingerprint is None or event.attempt is None:
         return

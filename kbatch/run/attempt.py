@@ -89,7 +89,7 @@ class Attempt:
 
     async def run(self) -> Complete | Again | NotFetched:
         """Make one attempt, through at most five redirects."""
-        overlap = await run_sync(_tail, self._part)
+        overlap = await run_sync(_tail, self._part) if self._part.size else b""
         headers = self._range(overlap)
         url = self._url
         for _ in range(_MOST_REDIRECTS + 1):

@@ -27,7 +27,6 @@ from kbatch.run.stops import Stopping
 
 __all__ = ["FATAL", "Line", "Options", "Picture", "Run"]
 
-_ANY_TIME = "2000-01-01T00:00:00.000Z"
 _DOWNLOADS = 16
 
 
@@ -96,7 +95,7 @@ class Run:
         What has happened already is known even then, so that the lockfile has it if that can still be written. An
         intention is not: nothing was sent yet, and nothing will be.
         """
-        check(self.renders, stamp(fact, at=_ANY_TIME, run="check", sequence=1))
+        check(self.renders, fact)
         try:
             events = await self.journal.record(fact)
         except OSError:

@@ -48,7 +48,7 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetc
         before = part.size
         outcome: Complete | Again | Fetched | NotFetched = await attempt.run()
         if isinstance(outcome, Complete):
-            outcome = await _verify(part)
+            outcome = await run_sync(_verify, part)
         match outcome:
             case Fetched() | NotFetched():
                 return outcome
@@ -62,10 +62,10 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetc
                 assert_never(outcome)
 
 
-async def _verify(part: PartFile) -> Fetched | Again:
-    await run_sync(part.sync)
-    media = await run_sync(examine, part.path, probe)
+def _verify(part: PartFile) -> Fetched | Again:
+    part.sync()
+    media = examine(part.path, probe)
     if isinstance(media, NotWhole):
-        await run_sync(part.restart)
+        part.restart()
         return Again(message=f"what was fetched is no whole clip: {media.message}", why=Why.STALE)
-    return Fetched(sha256=await run_sync(sha256_of, part.path), bytes=part.size, media=media)
+    return Fetched(sha256=sha256_of(part.path), bytes=part.size, media=media)

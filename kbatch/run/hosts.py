@@ -114,7 +114,7 @@ async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None)
     local = rules.loopback and is_loopback(host)
     if parts.scheme == "http" and not (allowed or local):
         return HostRefused(message=f"{host} is offered over plain http")
-    if resolve is None:
+    if resolve is None or _is_address(host):
         addresses: tuple[str, ...] = (host,) if _is_address(host) else ()
     else:
         addresses = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80))

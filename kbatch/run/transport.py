@@ -119,6 +119,7 @@ class Client:
         if not re.fullmatch(r"[ -~]+", self._value):
             raise Refused("key-malformed", "the API key holds characters that no key has, such as line breaks")
         self._app = app
+        self._proxies: dict[str, str | None] = {}
         self._limits = limits or Limits()
         self._pool = Pool(functools.partial(self._transport, self.base_url), _close, limit=self._limits.connections)
 
@@ -197,7 +198,14 @@ class Client:
 
     def connects(self, url: str) -> bool:
         """Whether this machine itself connects to a URL's host: no simulator answers for it, no proxy goes between."""
-        return self._app is None and proxy_for(url) is None
+        return self._app is None and self._proxy(url) is None
+
+    def _proxy(self, url: str) -> str | None:
+        """Return the proxy to a URL's host; the environment, which is slow to go through, is asked once a host."""
+        host = url[: url.find("/", url.find("://") + 3)] if "://" in url else url
+        if host not in self._proxies:
+            self._proxies[host] = proxy_for(url)
+        return self._proxies[host]
 
     async def _ask(
         self, transport: httpx.AsyncBaseTransport, url: str, headers: Mapping[str, str], addresses: tuple[str, ...]
@@ -221,7 +229,7 @@ class Client:
     def _transport(self, url: str) -> httpx.AsyncBaseTransport:
         if self._app is not None:
             return httpx.ASGITransport(app=self._app)
-        proxy = proxy_for(url)
+        proxy = self._proxy(url)
         if proxy is not None and not proxy.lower().startswith(("http://", "https://")):
             raise httpx.ProxyError("the environment names a proxy that is neither http nor https")
         return httpx.AsyncHTTPTransport(

@@ -24,12 +24,12 @@ _KB_IN_MB = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One run of one command: seconds of wall time and CPU, peak memory in MB, and what it printed."""
+    """One run of one command: seconds of wall time and CPU, peak memory in MB, and how often it printed what counts."""
 
     wall_s: float
     cpu_s: float
     peak_mb: float
-    stdout: str = ""
+    found: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +55,31 @@ class Row:
 
 
 def run(
-    argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, exits: int = 0
+    argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, exits: int = 0, count: bytes = b"\n"
 ) -> Sample:
-    """Run one command to its end; RuntimeError with what it said when it exits otherwise than it should."""
+    """Run one command to its end; RuntimeError with what it said when it exits otherwise than it should.
+
+    Its output is counted and not kept: what this process holds would count as the next command's memory.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         paths = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
         environment = {**os.environ, "PYTHONPATH": paths, "NO_COLOR": "1", **(env or {})}
         started = time.perf_counter()
-        process = subprocess.Popen([str(part) for part in argv], cwd=cwd, env=environment, stdout=out, stderr=err)
+        process = subprocess.Popen([str(part) for part in argv], env=environment, stdout=out, stderr=err)
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
-        err.seek(0)
-        stdout, stderr = out.read().decode(errors="replace"), err.read().decode(errors="replace")
-    if process.returncode != exits:
-        raise RuntimeError(f"{argv}: exit {process.returncode}\n{stdout[-2000:]}\n{stderr[-4000:]}")
-    return _sample(wall_s, usage, stdout)
+        found = sum(line.count(count) for line in out)
+        if process.returncode != exits:
+            err.seek(0)
+            raise RuntimeError(f"{argv}: exit {process.returncode}\n{err.read().decode(errors='replace')[-4000:]}")
+    return _sample(wall_s, usage, found)
 
 
-def _sample(wall_s: float, usage: resource.struct_rusage, stdout: str) -> Sample:
+def _sample(wall_s: float, usage: resource.struct_rusage, found: int) -> Sample:
     return Sample(
-        wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_mb=usage.ru_maxrss / _KB_IN_MB, stdout=stdout
+        wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_mb=usage.ru_maxrss / _KB_IN_MB, found=found
     )
 
 
@@ -95,12 +98,12 @@ def pair(kbatch: Callable[[], Sample], floor: Callable[[], Sample], *, repeat: i
 
 
 def median(samples: Sequence[Sample]) -> Sample:
-    """Return the median of each figure; what was printed is the last one's."""
+    """Return the median of each figure; what was counted is the last one's."""
     return Sample(
         wall_s=statistics.median(sample.wall_s for sample in samples),
         cpu_s=statistics.median(sample.cpu_s for sample in samples),
         peak_mb=statistics.median(sample.peak_mb for sample in samples),
-        stdout=samples[-1].stdout,
+        found=samples[-1].found,
     )
 
 
@@ -144,10 +147,10 @@ def _megabytes(value: float) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Return all rows as JSON, the printed output left out."""
+    """Return all rows as JSON, what was counted left out."""
 
     def plain(sample: Sample | None) -> dict[str, float] | None:
-        return None if sample is None else {k: round(v, 4) for k, v in asdict(sample).items() if k != "stdout"}
+        return None if sample is None else {k: round(v, 4) for k, v in asdict(sample).items() if k != "found"}
 
     out = []
     for row in rows:
