@@ -58,6 +58,7 @@ MAYBE_SENT: Mapping[type[Exception], bool] = {
 # An app in this process has no socket to cut; it raises a ConnectionError instead.
 _TROUBLE = (httpx.HTTPError, httpx.InvalidURL, OSError)
 _SHORTEST_KEY = 16
+_MOST_HOSTS = 16
 
 
 class Cut(Exception):
@@ -120,6 +121,7 @@ class Client:
             raise Refused("key-malformed", "the API key holds characters that no key has, such as line breaks")
         self._app = app
         self._proxies: dict[str, str | None] = {}
+        self._fetchers: dict[tuple[str, tuple[str, ...]], Pool[httpx.AsyncBaseTransport]] = {}
         self._limits = limits or Limits()
         self._pool = Pool(functools.partial(self._transport, self.base_url), _close, limit=self._limits.connections)
 
@@ -132,7 +134,8 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await self._pool.aclose()
+        for pool in (self._pool, *self._fetchers.values()):
+            await pool.aclose()
 
     async def send(self, request: Request, *, timeout_s: float) -> Reply:
         """Send one call and read its answer to the end, all within `timeout_s`; never raises for network trouble."""
@@ -178,23 +181,33 @@ class Client:
     async def stream(
         self, url: str, *, headers: Mapping[str, str], addresses: tuple[str, ...] = ()
     ) -> AsyncIterator[Stream]:
-        """Ask a clip's host, without key and cookies, on a connection of its own; Cut when there is no answer.
+        """Ask a clip's host, without key and cookies, on a connection that only clips use; Cut when there is no answer.
 
         With `addresses` the connection goes to one of them and to nothing else that the host's name may lead to; the
         name still stands in `Host` and is what the certificate must be for. A redirect is an answer like any other.
         """
-        try:
-            transport = self._transport(url)
-        except _TROUBLE as error:
-            raise Cut(_words(error)) from error
-        try:
+        fetcher = await self._fetcher(url, addresses)
+        async with fetcher.lease() as transport:
             stream = Stream(await self._ask(transport, url, headers, addresses))
             try:
                 yield stream
             finally:
                 await stream.aclose()
-        finally:
-            await _close(transport)
+
+    async def _fetcher(self, url: str, addresses: tuple[str, ...]) -> Pool[httpx.AsyncBaseTransport]:
+        """Return the connections to a clip's host at these very addresses: the next clip there needs no handshake."""
+        host = _host_of(url)
+        key = host, addresses
+        if key not in self._fetchers:
+            while len(self._fetchers) >= _MOST_HOSTS:
+                await self._fetchers.pop(next(iter(self._fetchers))).aclose()
+            try:
+                await _close(self._transport(url))
+            except _TROUBLE as error:
+                raise Cut(_words(error)) from error
+            make = functools.partial(self._transport, url)
+            self._fetchers[key] = Pool(make, _close, limit=self._limits.connections)
+        return self._fetchers[key]
 
     def connects(self, url: str) -> bool:
         """Whether this machine itself connects to a URL's host: no simulator answers for it, no proxy goes between."""
@@ -202,7 +215,7 @@ class Client:
 
     def _proxy(self, url: str) -> str | None:
         """Return the proxy to a URL's host; the environment, which is slow to go through, is asked once a host."""
-        host = url[: url.find("/", url.find("://") + 3)] if "://" in url else url
+        host = _host_of(url)
         if host not in self._proxies:
             self._proxies[host] = proxy_for(url)
         return self._proxies[host]
@@ -278,6 +291,12 @@ def _certificates() -> ssl.SSLContext:
 def _no_certificates() -> ssl.SSLContext:
     """Return a context for plain http, which trusts nobody should TLS be tried after all."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _host_of(url: str) -> str:
+    """Return scheme, host and port as a URL writes them; the whole of what is no URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else url
 
 
 def _words(error: Exception) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.benchmarks.measure import Row, as_json, table
 
 NAMES = (
-    "start", "plan_matrix", "plan_shots", "nothing_to_do", "makespan", "overhead", "schedule", "polling",
+    "start", "plan_matrix", "plan_shots", "nothing_to_do", "makespan", "overhead", "in_flight",
+    "schedule", "polling", "journal", "resume", "refusals", "simulator",
 )  # fmt: skip
 
 

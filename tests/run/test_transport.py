@@ -218,6 +218,24 @@ async def test_polls_share_a_connection_and_purchases_take_a_new_one(serve, repl
         assert server.connections == 2
 
 
+async def test_clips_of_one_host_share_a_connection_with_nothing_else(serve, reply):
+    """The next clip needs no handshake; polls, which carry the key, never go where clips come from."""
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(200, b"clip"))
+        return True
+
+    async with serve(answer) as server, client_of(server.url) as client:
+        await client.send(GET, timeout_s=5)
+        for _ in range(3):
+            async with client.stream(server.url + "/clip.mp4", headers={}, addresses=("127.0.0.1",)) as stream:
+                assert await stream.read() == b"clip"
+                assert await stream.read() == b""
+        assert server.connections == 2
+        with_key = [request for request in server.requests if b"x-api-key" in request.lower()]
+        assert len(with_key) == 1
+
+
 async def test_a_kept_connection_that_closes_on_the_next_request_is_not_retried(serve, reply):
     """The request goes out once; that nobody answered is said, not mended."""
 
