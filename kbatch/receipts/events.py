@@ -1,8 +1,8 @@
 """What happened, as values and as lines: one JSON object a line, its keys sorted, ASCII.
 
 A `Fact` is what someone tells the journal; the journal stamps it with time, run and sequence, which makes it an
-`Event`. Both are checked when they are made, so that a wrong one cannot exist. The data of each kind, also described in
-`schemas/events.schema.json`:
+`Event`. A fact is checked when it is made, a line when it is read: each of them once. The data of each kind, also
+described in `schemas/events.schema.json`:
 
     intended         address, provider, model, variant, origin, key (Idempotency-Key), credits (the quote, null: no
                      known price), request (the identity body), inputs (by parameter), body (the bytes sent, as text;
@@ -151,10 +151,6 @@ class Event:
     attempt: int | None
     data: Mapping[str, Any]
 
-    def __post_init__(self) -> None:
-        shape.moment(self.at)
-        _check(self.kind, self.fingerprint, self.attempt, self.data)
-
     def to_line(self) -> bytes:
         """Return the event as one line of JSON, its newline included."""
         fields = {
@@ -166,14 +162,19 @@ class Event:
             "attempt": self.attempt,
             "data": self.data,
         }
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+        return _ENCODER.encode(fields).encode("ascii") + b"\n"
 
     @staticmethod
     def from_line(line: bytes) -> "Event":
         """Read one line; json.JSONDecodeError or UnicodeDecodeError when it is no JSON, Misfit when it is no event."""
         fields = parse_json(line.decode("utf-8"))
         _EVENT(fields)
-        return Event(**{**fields, "kind": Kind(fields["kind"])})
+        kind = fields["kind"] = Kind(fields["kind"])
+        _check(kind, fields["fingerprint"], fields["attempt"], fields["data"])
+        return Event(**fields)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def stamp(fact: Fact, *, at: str, run: str, sequence: int) -> Event:

@@ -8,6 +8,7 @@ matters only when it was refused and sent again: then `accepted` must come befor
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from kbatch.problems import IllegalTransition
 from kbatch.receipts.attempts import find, join, records_of
@@ -110,31 +111,37 @@ def _told(attempt: int, event: Event) -> Receipt:
             credits = Credits(reported=0)
             refused = _unaccepted(attempt, event, state=ReceiptState.FAILED)
             return replace(refused, credits=credits, finished_at=event.at)
-    job = Receipt(state=ReceiptState.SUBMITTED, attempt=attempt, job_id=data["job_id"])
+    return Receipt(attempt=attempt, job_id=data["job_id"], **_of_job(event))
+
+
+def _of_job(event: Event) -> dict[str, Any]:
+    """Return what an event after acceptance tells of its job, as fields of a receipt."""
+    data = event.data
     match event.kind:
         case Kind.ACCEPTED:
-            return replace(job, account=data["account"], submitted_at=data["sent_at"])
+            return {"state": _SUBMITTED, "account": data["account"], "submitted_at": data["sent_at"]}
         case Kind.REPORTED:
-            return replace(job, credits=Credits(reported=data["credits"]))
+            return {"state": _SUBMITTED, "credits": Credits(reported=data["credits"])}
         case Kind.RENDERED:
             charge = Credits(reported=data["credits"])
-            return replace(job, state=ReceiptState.RENDERED, credits=charge, finished_at=event.at)
+            return {"state": ReceiptState.RENDERED, "credits": charge, "finished_at": event.at}
         case Kind.FAILED:
-            left = Credits(reported=data["credits"])
-            error = _error("render", None, data["message"])
-            return replace(job, state=ReceiptState.FAILED, credits=left, finished_at=event.at, error=error)
+            left, error = Credits(reported=data["credits"]), _error("render", None, data["message"])
+            return {"state": ReceiptState.FAILED, "credits": left, "finished_at": event.at, "error": error}
         case Kind.DOWNLOADED:
-            return replace(job, state=ReceiptState.RENDERED, output=_clip(event, placed=False))
+            return {"state": ReceiptState.RENDERED, "output": _clip(event, placed=False)}
         case Kind.DELIVERED:
-            return replace(job, state=ReceiptState.DONE, output=_clip(event, placed=True))
+            return {"state": ReceiptState.DONE, "output": _clip(event, placed=True)}
         case Kind.DELIVERED_WRONG:
             error = _error("delivery", "delivered-wrong", "; ".join(data["reasons"]))
-            output = _clip(event, placed=True)
-            return replace(job, state=ReceiptState.DELIVERED_WRONG, output=output, error=error)
+            return {"state": ReceiptState.DELIVERED_WRONG, "output": _clip(event, placed=True), "error": error}
         case Kind.MOVED:
-            return replace(job, output=Output(path=data["path"], placed_at=event.at))
+            return {"state": _SUBMITTED, "output": Output(path=data["path"], placed_at=event.at)}
         case _:
-            return replace(job, accepted_as_is=True)
+            return {"state": _SUBMITTED, "accepted_as_is": True}
+
+
+_SUBMITTED = ReceiptState.SUBMITTED
 
 
 def _unaccepted(attempt: int, event: Event, *, state: ReceiptState) -> Receipt:

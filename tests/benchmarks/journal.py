@@ -1,6 +1,6 @@
 """The journal: the events of 10,000 jobs, each on the disk before its task goes on, 64 tasks at once.
 
-Its floor appends lines of the same length in groups of as many, with one fsync a group and nothing else.
+Its floor is a bare loop on asyncio: it encodes as many events, and one task writes and syncs for all that wait.
 """
 
 import os
@@ -69,17 +69,54 @@ def _life(number: int) -> list[tuple[str, dict[str, object]]]:
 
 
 def floor(name: str) -> None:
-    """Append as many lines of the same length, 64 at a time, each group synced."""
+    """Encode each event and append it; one task writes and syncs for all that wait, and each waits for that."""
+    import asyncio
     import json
 
-    lines = [json.dumps(data, sort_keys=True).encode() + b"\n" for _, data in _life(1)]
+    async def work() -> None:
+        numbers = iter(range(JOBS))
+        waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        loop = asyncio.get_running_loop()
+        some, over = asyncio.Event(), False
+
+        def put(data: bytes) -> None:
+            file.write(data)
+            os.fsync(file.fileno())
+
+        async def writer() -> None:
+            while not over or waiting:
+                await some.wait()
+                some.clear()
+                group = waiting.copy()
+                waiting.clear()
+                await loop.run_in_executor(None, put, b"".join(line for line, _ in group))
+                for _, done in group:
+                    done.set_result(None)
+
+        async def worker() -> None:
+            for number in numbers:
+                for kind, data in _life(number):
+                    event = {
+                        "kind": kind,
+                        "at": "2026-11-21T10:00:00.000Z",
+                        "fingerprint": f"{number:064}",
+                        "data": data,
+                    }
+                    done = loop.create_future()
+                    waiting.append((json.dumps(event, sort_keys=True).encode() + b"\n", done))
+                    some.set()
+                    await done
+
+        writing = asyncio.create_task(writer())
+        await asyncio.gather(*(worker() for _ in range(TASKS)))
+        over = True
+        some.set()
+        await writing
+
     folder_path = Path(name)
     folder_path.mkdir(parents=True, exist_ok=True)
     with (folder_path / f"{time.time_ns()}").open("ab", buffering=0) as file:
-        for _ in range(JOBS // TASKS):
-            for line in lines:
-                file.write(line * TASKS)
-                os.fsync(file.fileno())
+        asyncio.run(work())
 
 
 if __name__ == "__main__":

@@ -30,13 +30,15 @@ def write(name: str) -> None:
 
     path = Path(name) / ".kbatch" / "campaign.journal.jsonl"
     path.parent.mkdir()
+    sent = ""
     with path.open("wb") as out:
         lives = ((number, *event) for number in range(EVENTS) for event in _life(number))
         for sequence, (number, kind, data) in zip(range(1, EVENTS + 1), lives, strict=False):
             at = f"2026-11-21T{10 + sequence // 3_600_000:02}:{sequence // 60_000 % 60:02}:{sequence // 1000 % 60:02}.{sequence % 1000:03}Z"
+            sent = at if kind == "intended" else sent
             if "sent_at" in data:
                 data["sent_at"] = sent
-            sent = at
+
             fact = Fact(kind=Kind(kind), fingerprint=f"{number:064}", attempt=1, data=data)
             out.write(stamp(fact, at=at, run="killed", sequence=sequence).to_line())
 
