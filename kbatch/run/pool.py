@@ -1,4 +1,4 @@
-"""Connections that are kept for reuse: at most so many at once, the one used last is used first.
+"""Connections that are kept for reuse: at most so many at once, few of them kept, the one used last is used first.
 
 Rules it keeps: only a connection whose exchange ended in order is reused; after an error or a cancellation it is
 closed, since what is still on its way could be taken for the answer to the next request. It knows nothing of HTTP.
@@ -12,6 +12,9 @@ import anyio
 
 Connection = TypeVar("Connection")
 
+KEPT = 32
+"""Free connections that wait for their next use; thousands of jobs in flight ask far less often than they are many."""
+
 
 class Pool(Generic[Connection]):
     """Makes connections when none is free; `close` is called for each one that is not reused."""
@@ -21,7 +24,7 @@ class Pool(Generic[Connection]):
     ) -> None:
         self._make = make
         self._close = close
-        self._limit = limit
+        self._kept = min(limit, KEPT)
         self._slots = anyio.Semaphore(limit)
         self._free: list[Connection] = []
         self._closed = False
@@ -37,7 +40,7 @@ class Pool(Generic[Connection]):
                 await self._end(connection)
                 raise
             self._free.append(connection)
-            if self._closed or len(self._free) > self._limit:
+            if self._closed or len(self._free) > self._kept:
                 await self._end(self._free.pop(0))
 
     async def aclose(self) -> None:
