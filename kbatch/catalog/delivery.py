@@ -11,16 +11,25 @@ from kbatch.problems import Bug
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedClip:
-    """The clip that a request buys: its length in seconds, and whether audio was bought."""
+    """The clip that a request buys: its length in seconds, whether audio was bought, and its shape such as `16:9`.
+
+    `ratio` is None where the model decides: no shape was asked for, or a picture that is given may decide it.
+    """
 
     duration_s: int
     audio: bool
+    ratio: str | None = None
 
 
 def expected_clip(card: Card, request: Mapping[str, Any]) -> ExpectedClip:
     """Return what a complete request body buys."""
     params = parameters_of(card, request)
-    return ExpectedClip(duration_s=params[card.duration], audio=card.audio is not None and params[card.audio])
+    pictured = any(name in params for name in card.images)
+    return ExpectedClip(
+        duration_s=params[card.duration],
+        audio=card.audio is not None and params[card.audio],
+        ratio=None if pictured else params.get("aspect_ratio"),
+    )
 
 
 def typical_s(card: Card, request: Mapping[str, Any]) -> tuple[int, int]:

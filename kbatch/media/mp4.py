@@ -16,6 +16,7 @@ from kbatch.media.tracks import Track, add_fragments, default_ticks, read_length
 _MOST_METADATA = 16 * 1024 * 1024
 _LONGEST_S = 24 * 3600
 _LARGEST_SIDE = 16_384
+_SHAPE = 0.1
 _TOLERANCE_S = 0.5
 _FIRST_KINDS = {"ftyp", "styp", "moov", "mdat", "wide", "free", "skip"}
 
@@ -47,13 +48,21 @@ def probe(source: bytes | BinaryIO) -> Media | NotWhole:
         return NotWhole(message=str(damage))
 
 
-def wrong(media: Media, *, seconds: float | None, audio: bool) -> tuple[str, ...]:
-    """Return what was delivered otherwise than bought, empty when nothing; a length not bought (None) is not judged."""
+def wrong(media: Media, *, seconds: float | None, audio: bool, ratio: str | None = None) -> tuple[str, ...]:
+    """Return what was delivered otherwise than bought, empty when nothing; a length not bought (None) is not judged.
+
+    A shape is another one when it is more than a tenth off `ratio`, such as `16:9`: models round to whole blocks.
+    """
     reasons = []
     if seconds is not None and abs(media.duration - seconds) > _TOLERANCE_S:
         reasons.append(f"the clip is {media.duration:g} s long, {seconds:g} s were bought")
     if audio and not media.audio:
         reasons.append("the clip has no audio track, audio was bought")
+    wide, _, high = (ratio or "").partition(":")
+    if wide and high and media.width and media.height:
+        asked, got = int(wide) / int(high), media.width / media.height
+        if not 1 - _SHAPE <= got / asked <= 1 + _SHAPE:
+            reasons.append(f"the clip has {media.width} × {media.height} pixels, {ratio} was bought")
     return tuple(reasons)
 
 

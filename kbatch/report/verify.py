@@ -200,7 +200,9 @@ def _judge_clip(one: Expected, seen: Seen) -> Verdict:
         return _verdict(one, Finding.NOT_AS_RECORDED, f"the receipt says {differs}")
     if one.bought is None:
         return _verdict(one, Finding.RIGHT, "", wrong=False)
-    reasons = "; ".join(mp4.wrong(seen.media, seconds=one.bought.duration_s, audio=one.bought.audio))
+    reasons = "; ".join(
+        mp4.wrong(seen.media, seconds=one.bought.duration_s, audio=one.bought.audio, ratio=one.bought.ratio)
+    )
     if one.receipt.state is ReceiptState.DELIVERED_WRONG and not one.receipt.accepted_as_is:
         said = reasons or str((one.receipt.error or {}).get("message", ""))
         words = f"as it was delivered: {said}; `--replace` buys it again, `kbatch accept` keeps it"

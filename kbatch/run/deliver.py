@@ -141,7 +141,7 @@ async def finish_interrupted(run: Run, errand: Errand) -> Delivered | None:
 def _differences(errand: Errand, media: Media) -> Delivered:
     if errand.clip is None:
         return ()
-    return wrong(media, seconds=errand.clip.duration_s, audio=errand.clip.audio)
+    return wrong(media, seconds=errand.clip.duration_s, audio=errand.clip.audio, ratio=errand.clip.ratio)
 
 
 async def _record(run: Run, errand: Errand, kind: Kind, data: dict[str, Any]) -> None:

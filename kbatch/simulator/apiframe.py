@@ -62,8 +62,8 @@ def submit(world: World, call: Call, now: float) -> Reply:
     if complaints:
         return invalid(complaints)
     key = call.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= KEY_LIMIT:
-        return error(400, f"Idempotency-Key must have 1 to {KEY_LIMIT} characters")
+    if key is not None and not re.fullmatch(rf"[!-~]{{1,{KEY_LIMIT}}}", key):
+        return error(400, f"Idempotency-Key must have 1 to {KEY_LIMIT} printable characters")
     if key is not None and key in world.keys and now < world.keys[key].at + DAY_S:
         return _replay(world, world.keys[key], body, now)
     return _buy(world, body, key, now)

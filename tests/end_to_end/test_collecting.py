@@ -208,3 +208,28 @@ def test_pull_collects_what_no_job_refers_to(rig: Rig) -> None:
     assert len(rig.clips()) == 1
     assert rig.kbatch("pull").code == 0
     assert rig.bill()["requests"]["submit"] == 1
+
+
+def test_a_clip_of_another_shape_than_bought_is_delivered_wrong(rig: Rig) -> None:
+    """16:9 was asked for and 4:3 came: kept, told, exit 1, and not bought again; `accept` ends the reminder."""
+    rig.open("wrong-size")
+    rig.write("shots: [{id: one, prompt: a pier, model: kling-2.6, params: {aspect_ratio: 16:9}}]\n")
+    said = rig.run()
+    assert (said.code, said.json["counts"]["delivered_wrong"]) == (1, 1)
+    assert "16:9 was bought" in rig.receipt("one")["error"]["message"]
+    assert rig.run().code == 0
+    assert len(rig.charges()) == 1
+    assert rig.kbatch("accept", "one").code == 0
+
+
+def test_where_the_model_decides_no_shape_is_wrong(rig: Rig) -> None:
+    """Without `aspect_ratio`, or with a picture that may decide it, any shape is as bought."""
+    rig.open("wrong-size")
+    rig.picture("a.png")
+    rig.write("""
+defaults: {model: kling-2.6}
+shots:
+  - {id: free, prompt: a pier}
+  - {id: pictured, prompt: a quay, params: {aspect_ratio: 1:1, start_image: a.png}}
+""")
+    assert rig.run().code == 0

@@ -255,6 +255,21 @@ def test_what_was_delivered_is_compared_with_what_was_bought(media, seconds, aud
     assert len(wrong(media, seconds=seconds, audio=audio)) == count
 
 
+@pytest.mark.parametrize(
+    ("size", "ratio", "right"),
+    [
+        ((1280, 720), "16:9", True), ((1284, 716), "16:9", True), ((720, 1280), "16:9", False),
+        ((1024, 1024), "16:9", False), ((960, 720), "16:9", False), ((720, 1280), "9:16", True),
+        ((640, 480), None, True), ((None, None), "16:9", True),
+    ],
+)  # fmt: skip
+def test_a_shape_that_was_not_bought_is_told(size, ratio, right):
+    """A tenth more or less is how models round; upright for lying, or square for wide, is another shape."""
+    media = Media(duration=5.0, width=size[0], height=size[1], fps=24.0, audio=False)
+    reasons = wrong(media, seconds=5.0, audio=False, ratio=ratio)
+    assert bool(reasons) is not right
+
+
 @pytest.mark.parametrize("flags", ["", "faststart", "frag_keyframe+empty_moov"])
 @pytest.mark.parametrize("audio", [True, False], ids=["sound", "silent"])
 def test_files_of_a_real_muxer_are_read_and_their_cuts_noticed(tmp_path, flags, audio):

@@ -5,7 +5,7 @@ from itertools import count
 import anyio
 import pytest
 
-from kbatch.run.pool import Pool
+from kbatch.run.pool import KEPT, Pool
 
 pytestmark = pytest.mark.anyio
 
@@ -85,3 +85,17 @@ async def test_a_closed_pool_keeps_nothing():
         await pool.aclose()
         assert closed == [2]
     assert closed == [2, 1]
+
+
+async def test_few_connections_are_kept_of_many() -> None:
+    """A hundred that were lent at once come back, and all but the last 32 are closed."""
+    pool, closed = pool_of(100)
+
+    async def hold() -> None:
+        async with pool.lease(fresh=True):
+            await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(hold)
+    assert len(closed) == 100 - KEPT
