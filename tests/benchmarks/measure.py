@@ -24,12 +24,16 @@ _KB_IN_MB = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One run of one command: seconds of wall time and CPU, peak memory in MB, and how often it printed what counts."""
+    """One run of one command: seconds of wall time and CPU, peak memory in MB, and how often it printed what counts.
+
+    `stdout` is kept only by who needs its words.
+    """
 
     wall_s: float
     cpu_s: float
     peak_mb: float
     found: int = 0
+    stdout: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +154,11 @@ def as_json(rows: Sequence[Row]) -> str:
     """Return all rows as JSON, what was counted left out."""
 
     def plain(sample: Sample | None) -> dict[str, float] | None:
-        return None if sample is None else {k: round(v, 4) for k, v in asdict(sample).items() if k != "found"}
+        return (
+            None
+            if sample is None
+            else {k: round(v, 4) for k, v in asdict(sample).items() if k not in ("found", "stdout")}
+        )
 
     out = []
     for row in rows:

@@ -67,6 +67,10 @@ def as_json(cells: Sequence[Measured], versions: Mapping[str, str], machine: str
     """Return everything as JSON, what the tools printed left out."""
     out = []
     for cell in cells:
-        sample = None if cell.sample is None else {k: v for k, v in asdict(cell.sample).items() if k != "stdout"}
+        sample = (
+            None
+            if cell.sample is None
+            else {k: v for k, v in asdict(cell.sample).items() if k not in ("found", "stdout")}
+        )
         out.append({"peer": cell.peer, "work": cell.work, "sample": sample, "said": cell.said})
     return json.dumps({"machine": machine, "versions": dict(versions), "cells": out}, indent=2, ensure_ascii=False)
