@@ -3,6 +3,7 @@
 Nothing here is read as markup, and text from elsewhere is made harmless first.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -121,7 +122,10 @@ _MOST_ALIKE = 10
 
 def show_json(document: Mapping[str, Any]) -> None:
     """Print a result as JSON, indented by two, its keys in their order; a large one is not kept in two forms."""
-    packed = msgspec.json.encode(document)
+    try:
+        packed = msgspec.json.encode(document)
+    except OverflowError:  # an amount beyond 64 bits
+        packed = json.dumps(document, ensure_ascii=False).encode()
     del document
     text = msgspec.json.format(packed, indent=2)
     del packed
@@ -265,7 +269,7 @@ def _live_picture() -> "LivePicture | None":
     """Return what shows the run on a terminal; None where there is none."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return None
-    from kbatch.live import LivePicture  # noqa: PLC0415 - a tenth of a second that a pipe need not wait for
+    from kbatch.live import LivePicture  # noqa: PLC0415 - rich takes its time to load, which a pipe need not wait for
 
     return LivePicture()
 
@@ -280,7 +284,7 @@ class Steps:
         self._bar = self._live_bar() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else None
 
     def _live_bar(self) -> "LiveBar":
-        from kbatch.live import LiveBar  # noqa: PLC0415 - a tenth of a second that a pipe need not wait for
+        from kbatch.live import LiveBar  # noqa: PLC0415 - rich takes its time to load, which a pipe need not wait for
 
         return LiveBar(self._total, self._title)
 

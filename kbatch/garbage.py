@@ -1,7 +1,7 @@
 """Lets the garbage collector rest while something large is made, and look only at what comes after it.
 
-It would walk every job made so far again and again, for half of the whole time, and find nothing: jobs and receipts
-are trees without cycles.
+It would walk every job made so far again and again, for a quarter of the whole time, and find nothing: jobs and
+receipts are trees without cycles.
 """
 
 import gc

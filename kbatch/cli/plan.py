@@ -54,6 +54,8 @@ def command(
     if saved is not None:
         if flags["compare_to"]:
             raise click.UsageError("--compare-to holds a manifest's plan against another, not a saved plan")
+        if form not in ("text", "json"):
+            raise click.UsageError(f"a saved plan is shown as text or json, not as {form}; its manifest's plan can be")
         return _show_saved(saved, manifest, form)
     options = Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
     loaded = load(manifest, options)

@@ -40,3 +40,31 @@ def test_check_shows_them_all(manifest: Path, capsys: pytest.CaptureFixture[str]
     code, out, _ = said(capsys, "check", str(manifest))
     assert code == 0
     assert out.count("warning[dear-default]") == SHOTS
+
+
+def test_an_amount_beyond_64_bits_is_printed(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A price of one's own may be any whole number, in JSON too."""
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(f"{text}prices: {{apiframe/kling-2.6: {{credits: {10**25}}}}}\n", encoding="utf-8")
+    code, out, _ = said(capsys, "plan", str(manifest), "--format", "json")
+    assert code == 0
+    assert str(SHOTS * 10**25) in out
+
+
+def test_a_ceiling_for_nobody_names_who_there_is(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A provider that resembles none is answered with all of them."""
+    code, _, err = said(capsys, "plan", str(manifest), "--max-credits", "zzz=5")
+    assert code == 2
+    assert "known: `aimlapi`, `apiframe`" in err
+
+
+@pytest.mark.parametrize("form", ["markdown", "html", "github"])
+def test_a_form_that_a_saved_plan_lacks_is_refused(
+    manifest: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """Nothing is printed in another form than was asked for."""
+    saved = manifest.with_name("plan.json")
+    assert said(capsys, "plan", str(manifest), "--out", str(saved))[0] == 0
+    code, out, err = said(capsys, "plan", str(saved), "--format", form)
+    assert (code, out) == (2, "")
+    assert "a saved plan is shown as text or json" in err
