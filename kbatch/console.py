@@ -3,7 +3,6 @@
 Nothing here is read as markup, and text from elsewhere is made harmless first.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -15,13 +14,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
-import msgspec
 
 from kbatch import github
 from kbatch.plan.plan import Plan
 from kbatch.plan.summary import Summary
 from kbatch.problems import Problem
-from kbatch.report import diagnostics, plan_text
+from kbatch.report import diagnostics, jsontext, plan_text
 from kbatch.report.plan_text import Line
 from kbatch.report.words import amount, count, harmless, one_line, span
 from kbatch.run.happenings import Happening, Moment
@@ -121,16 +119,10 @@ _MOST_ALIKE = 10
 
 
 def show_json(document: Mapping[str, Any]) -> None:
-    """Print a result as JSON, indented by two, its keys in their order; a large one is not kept in two forms."""
-    try:
-        packed = msgspec.json.encode(document)
-    except OverflowError:  # an amount beyond 64 bits
-        packed = json.dumps(document, ensure_ascii=False).encode()
-    del document
-    text = msgspec.json.format(packed, indent=2)
-    del packed
+    """Print a result as JSON, indented by two, its keys in their order; an iterator in it is written as it comes."""
     with suppress(BrokenPipeError):
-        click.echo(text)
+        for piece in jsontext.pieces(document):
+            click.echo(piece, nl=False)
 
 
 def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:

@@ -4,10 +4,11 @@ The lines are those of the journal, as `kbatch schema events` describes them, wi
 without the queries of URLs.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from kbatch.files import LineFile
 from kbatch.receipts.events import Event

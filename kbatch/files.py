@@ -13,11 +13,12 @@ import shutil
 import socket
 import stat
 import tempfile
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
+from io import FileIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self, TypeVar
@@ -76,15 +77,25 @@ class There(NamedTuple):
     changed_ns: int
 
 
-def found_in(folder: Path, wanted: Container[str] | None = None) -> dict[str, There]:
-    """Return the files of a folder by name, all of them or the wanted ones; none where there is no such folder."""
-    try:
-        with os.scandir(folder) as entries:
-            names = (entry for entry in entries if wanted is None or entry.name in wanted)
-            stats = [(entry.name, entry.stat()) for entry in names if entry.is_file()]
-    except OSError:
-        return {}
-    return {name: There(status.st_size, status.st_mtime_ns) for name, status in stats}
+class Look:
+    """The files below a folder as they are at the first look at each."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = f"{root}/"
+        self._seen: dict[str, There | None] = {}
+
+    def at(self, path: str) -> There | None:
+        """Return the file at a path relative to the root, None when there is none that can be seen."""
+        if path in self._seen:
+            return self._seen[path]
+        try:
+            status = os.stat(self._root + path)  # noqa: PTH116 - 200,000 paths, as they are written
+        except (OSError, ValueError):
+            there = None
+        else:
+            there = There(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+        self._seen[path] = there
+        return there
 
 
 def sha256_of(path: Path) -> str:
@@ -148,8 +159,11 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a seekable file that durably takes the place of `path` when the block ends well, else it goes."""
+def replacing(path: Path, *, durably: bool = True) -> Iterator[BinaryIO]:
+    """Yield a seekable file that takes the place of `path` when the block ends well, else it goes.
+
+    Its bytes are on the disk before its name is; `durably` puts the name there too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -163,7 +177,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durably:
+        sync_folder(path.parent)
+
+
+def write_lightly(path: Path, data: bytes) -> None:
+    """Replace what can be made again, whole or not at all; a power cut may bring back what stood there before."""
+    with replacing(path, durably=False) as file:
+        file.write(data)
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -194,7 +215,7 @@ def move(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(source, target)
     sync_folder(target.parent)
-    if source.parent.exists():
+    if source.parent != target.parent and source.parent.exists():
         sync_folder(source.parent)
 
 
@@ -264,51 +285,58 @@ def part_of(target: Path, tag: str = "") -> Path:
 
 
 class PartFile:
-    """A download in progress beside its target; `publish` makes it the target at once and durably."""
+    """A download in progress beside its target; there is no file before the first byte is written."""
 
     def __init__(self, target: Path, tag: str = "") -> None:
         self.target = target
         self.path = part_of(target, tag)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: after a full disk no rest may linger that a later close would try to write again.
-        self._file = self.path.open("ab", buffering=0)
+        self._file: FileIO | None = None
+        self._size = size_of(self.path) or 0
 
     @property
     def size(self) -> int:
-        """Bytes received so far, an earlier attempt's included."""
-        return self._file.tell()
+        """Bytes on the file so far, an earlier attempt's included."""
+        return self._size
 
     def write(self, data: bytes) -> None:
         """Append received bytes; best in large pieces, since each call goes to the system."""
+        if self._file is None:
+            self._file = self._opened()
         view = memoryview(data)
         while view:
-            view = view[self._file.write(view) :]
+            count = self._file.write(view) or 0
+            self._size += count
+            view = view[count:]
+
+    def _opened(self) -> FileIO:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered: after a full disk no rest may linger that a later close would try to write again.
+        file = self.path.open("ab", buffering=0)
+        self._size = file.tell()
+        return file
 
     def restart(self) -> None:
         """Drop what was received: the server does not resume, or it was not this clip."""
+        if self._file is None:
+            self._file = self._opened()
         self._file.truncate(0)
         self._file.seek(0)
+        self._size = 0
 
     def sync(self) -> None:
         """Put what was received on the disk."""
+        if self._file is None:
+            self._file = self._opened()
         os.fsync(self._file.fileno())
-
-    def publish(self) -> None:
-        """Sync, close and rename to the target; a file that already stands there is an error, never overwritten."""
-        self.sync()
-        self._file.close()
-        if self.target.exists():
-            raise FileExistsError(errno.EEXIST, "already exists", str(self.target))
-        self.path.replace(self.target)
-        sync_folder(self.target.parent)
 
     def close(self) -> None:
         """Close and keep the `.part` for a later resume."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def discard(self) -> None:
         """Close and remove the `.part`."""
-        self._file.close()
+        self.close()
         self.path.unlink(missing_ok=True)
 
 

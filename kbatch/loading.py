@@ -4,11 +4,12 @@ This is the pipeline's first half as a list of steps. It reads files and writes 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from kbatch.catalog.cards import Catalog, read_cards
 from kbatch.catalog.pricing import OwnPrice, read_prices
@@ -31,8 +32,7 @@ MOST_BYTES = 11 * 1024 * 1024
 """More than any manifest may have, so that its reader can say how many are allowed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """What of a manifest is loaded: a profile by name, simulated or real outputs, and how many jobs are too many."""
 
     profile: str | None = None
@@ -40,8 +40,7 @@ class Options:
     max_jobs: int = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, frozen=True, kw_only=True):
     """A manifest that is right: its jobs in order, its settings, the tree it reads, its SHA-256, and warnings."""
 
     path: Path
@@ -95,8 +94,7 @@ def load(path: Path, options: Options | None = None) -> Loaded:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Understood:
+class Understood(Struct, frozen=True, kw_only=True):
     """What a manifest's text says, wherever it came from: its settings, its jobs in order, and warnings."""
 
     document: Document

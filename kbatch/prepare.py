@@ -1,8 +1,9 @@
 """Brings a loaded manifest and its state together: which lockfile, what is on record, the plan for the wished jobs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from kbatch import files
 from kbatch.garbage import at_rest
@@ -17,8 +18,8 @@ from kbatch.problems import Invalid, Refused
 from kbatch.receipts import state
 from kbatch.receipts.attempts import moment
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile import Lockfile
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.lockfile import Entry, Lockfile
+from kbatch.receipts.receipt import ReceiptState
 
 
 def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
@@ -46,17 +47,17 @@ def load_state(loaded: Loaded, lockfile: Path) -> state.Loaded:
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """A plan with its summary, and how many jobs each provider may run at once.
 
     `replacing` are the fingerprints that are to be bought again, those too that an interrupted run has bought already:
-    a run that names them all and finishes has finished that replacement.
+    a run that names them all and finishes has finished that replacement. `look` is what was seen of the clips.
     """
 
     plan: Plan
     summary: Summary
     concurrency: Mapping[str, int]
+    look: files.Look
     replacing: frozenset[str] = frozenset()
 
 
@@ -72,17 +73,18 @@ def make_plan(
     lockfile = found.lockfile
     profile = loaded.settings.profile
     index = lockfile.of(profile)
-    failed = frozenset(job.address for job in loaded.jobs if _failed(lockfile.renders.get(job.fingerprint)))
+    failed = _failed(loaded.jobs, lockfile) if selection.failed else frozenset()
     jobs, problems = select(loaded.jobs, selection, failed)
     wanted, more = addresses(selection.replace, loaded.jobs, "--replace")
     if problems or more:
         raise Invalid((*problems, *more))
     wanted, cascade = _replacing(wanted, loaded.jobs, cascade=selection.cascade)
     replaced = wanted & _replaced_already(loaded, found)
+    look = files.Look(loaded.folder)
     past = Past(
         renders=lockfile.renders,
-        addresses={address: entry.fingerprint for address, entry in index.items()},
-        sizes=_sizes(loaded.folder, lockfile),
+        addresses=_Addresses(index),
+        sizes=_Sizes(look),
     )
     entries = decide(jobs, past, Wishes(replace=wanted - replaced, cascade=cascade, retry_failed=selection.failed))
     if selection.first is not None:
@@ -101,6 +103,7 @@ def make_plan(
         plan=plan,
         summary=summarize(plan, concurrency),
         concurrency=concurrency,
+        look=look,
         replacing=frozenset(job.fingerprint for job in jobs if job.address in wanted),
     )
 
@@ -116,6 +119,8 @@ def _replacing(named: frozenset[str], jobs: Sequence[Job], *, cascade: bool) -> 
 
 
 def _sharing(addresses: frozenset[str], jobs: Sequence[Job]) -> frozenset[str]:
+    if not addresses:
+        return addresses
     fingerprints = {job.fingerprint for job in jobs if job.address in addresses}
     return frozenset(job.address for job in jobs if job.fingerprint in fingerprints)
 
@@ -124,8 +129,9 @@ def _replaced_note(address: str) -> str:
     return f"`{address}` was bought again by a run that did not finish; this run finishes it, the next buys it anew"
 
 
-def _failed(receipt: Receipt | None) -> bool:
-    return receipt is not None and receipt.state is ReceiptState.FAILED
+def _failed(jobs: Sequence[Job], lockfile: Lockfile) -> frozenset[str]:
+    failures = {key for key, receipt in lockfile.renders.items() if receipt.state is ReceiptState.FAILED}
+    return frozenset(job.address for job in jobs if job.fingerprint in failures)
 
 
 def _replaced_already(loaded: Loaded, found: state.Loaded) -> frozenset[str]:
@@ -139,6 +145,8 @@ def _replaced_already(loaded: Loaded, found: state.Loaded) -> frozenset[str]:
             receipt = found.lockfile.renders.get(fingerprint)
             if receipt is not None and moment(receipt.submitted_at) >= moment(began.at):
                 done.add(fingerprint)
+    if not done:
+        return frozenset()
     return frozenset(job.address for job in loaded.jobs if job.fingerprint in done)
 
 
@@ -147,14 +155,23 @@ def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
     return frozenset(entry.fingerprint for index in lockfile.of_others(profile) for entry in index.values())
 
 
-def _sizes(folder: Path, lockfile: Lockfile) -> dict[str, int]:
-    wanted: dict[str, set[str]] = {}
-    for receipt in lockfile.renders.values():
-        if receipt.output is not None:
-            parent, slash, name = receipt.output.path.rpartition("/")
-            wanted.setdefault(parent + slash, set()).add(name)
-    return {
-        parent + name: there.size
-        for parent, names in wanted.items()
-        for name, there in files.found_in(folder / parent, names).items()
-    }
+class _Addresses(Struct, frozen=True):
+    """The fingerprints that addresses refer to in the lockfile."""
+
+    index: Mapping[str, Entry]
+
+    def get(self, address: str, /) -> str | None:
+        """Return the fingerprint of an address, None of one that is not there."""
+        entry = self.index.get(address)
+        return None if entry is None else entry.fingerprint
+
+
+class _Sizes(Struct, frozen=True):
+    """The sizes of files at the first look at each."""
+
+    look: files.Look
+
+    def get(self, path: str, /) -> int | None:
+        """Return the size of the file at a path relative to the manifest, None when there is none."""
+        there = self.look.at(path)
+        return None if there is None else there.size

@@ -7,6 +7,7 @@ That another task may still finish a request that it had begun makes no differen
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ class Death:
         self.at, self.when, self.number = at, when, number
         self.count = 0
         self.struck = False
-        self._append, self._replace = files.Appender.append, files.write_atomic
+        self._append = files.Appender.append
+        self._replaces = {name: getattr(files, name) for name in ("write_atomic", "write_lightly")}
         self._move, self._write = files.move, files.PartFile.write
 
         def append(sink: files.Appender, data: bytes) -> None:
@@ -57,7 +59,8 @@ class Death:
 
         put(files.Appender, "append", append)
         put(files.PartFile, "write", write)
-        put(files, "write_atomic", self._atomic)
+        for name in self._replaces:
+            put(files, name, partial(self._replaced, name))
         put(files, "move", self._moved)
 
     def _journal(self, sink: files.Appender, data: bytes) -> None:
@@ -65,9 +68,9 @@ class Death:
             half = line[: len(line) // 2]
             self._at(At.LINE, lambda line=line: self._append(sink, line), lambda half=half: self._append(sink, half))
 
-    def _atomic(self, path: Path, data: bytes) -> None:
+    def _replaced(self, name: str, path: Path, data: bytes) -> None:
         torn = path.with_name(f".{path.name}.half.tmp")
-        self._at(At.REPLACE, lambda: self._replace(path, data), lambda: torn.write_bytes(data[: len(data) // 2]))
+        self._at(At.REPLACE, lambda: self._replaces[name](path, data), lambda: torn.write_bytes(data[: len(data) // 2]))
 
     def _moved(self, source: Path, target: Path) -> None:
         self._at(At.MOVE, lambda: self._move(source, target), lambda: None)

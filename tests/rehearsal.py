@@ -208,7 +208,7 @@ def _rule(fault: Mapping[str, Any]) -> Any:
 
 def use_backend(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
     """Let the commands run on this event loop."""
-    monkeypatch.setattr("kbatch.cli.run.anyio.run", partial(anyio.run, backend=backend))
+    monkeypatch.setattr("anyio.run", partial(anyio.run, backend=backend))
 
 
 def journal(folder: Path, stem: str = "campaign") -> list[Event]:

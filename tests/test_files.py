@@ -28,16 +28,7 @@ def test_a_pipe_does_not_hold_anything_up(tmp_path: Path) -> None:
     assert "`prompt.j2` cannot be read: not a regular file" in said.stdout
 
 
-def _publish(source: Path, target: Path) -> None:
-    part = files.PartFile(target)
-    part.write(source.read_bytes())
-    try:
-        part.publish()
-    finally:
-        part.close()
-
-
-@pytest.mark.parametrize("act", [files.move, files.link_or_copy, _publish], ids=["move", "link", "publish"])
+@pytest.mark.parametrize("act", [files.move, files.link_or_copy], ids=["move", "link"])
 def test_nothing_takes_the_place_of_a_file(tmp_path: Path, act: Callable[[Path, Path], None]) -> None:
     """A file that stands at a target may have been paid: both stay as they are."""
     source, target = tmp_path / "new.mp4", tmp_path / "clip.mp4"

@@ -125,11 +125,15 @@ def test_a_confirmed_plan_is_made_in_one_place_only() -> None:
     assert makers == {"plan/consent"}
 
 
-def test_httpx_is_imported_in_one_module_only() -> None:
-    """The transport is the only way out."""
-    assert {module for module in modules() for name, _ in imports(module) if name.split(".")[0] == "httpx"} == {
-        "run/transport"
+def test_each_http_library_is_imported_by_its_wire_only() -> None:
+    """The transport is the only way out, and knows no library; httpx also picks the trusted certificates."""
+    users = {
+        library: {module for module in modules() for name, _ in imports(module) if name.split(".")[0] == library}
+        for library in ("httpx", "aiohttp")
     }
+    assert users == {"httpx": {"run/wire_httpx", "run/certificates"}, "aiohttp": {"run/wire_aiohttp"}}
+    wires = {module for module in modules() for name, _ in imports(module) if name.startswith("kbatch.run.wire_")}
+    assert wires == {"run/transport"}
 
 
 def test_a_program_is_started_in_one_module_only() -> None:

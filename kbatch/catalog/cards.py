@@ -6,16 +6,17 @@ no file: the bytes of `schemas/models/**` come from outside, and their form is h
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kbatch.catalog.rules import Rule, read_rule
 from kbatch.manifest.strict import Validator, strict_validator
 from kbatch.problems import Bug, Complaint, did_you_mean
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """A document, who publishes it, and the day it was read (ISO 8601)."""
 
     title: str
@@ -23,8 +24,7 @@ class Source:
     read: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariantPart:
+class VariantPart(Struct, frozen=True, kw_only=True):
     """One part of a variant's name: a parameter's value and a suffix, or a word that stands for true."""
 
     parameter: str
@@ -32,8 +32,7 @@ class VariantPart:
     when_true: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pricing:
+class Pricing(Struct, frozen=True, kw_only=True):
     """Credits by variant, for a clip or for each of its seconds; `table` and `per` are None when it is unknown."""
 
     unit: str
@@ -44,8 +43,7 @@ class Pricing:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Typical:
+class Typical(Struct, frozen=True, kw_only=True):
     """How long a render takes, in seconds, for clips of `duration` seconds, or of any length when that is None."""
 
     duration: int | None
@@ -53,8 +51,7 @@ class Typical:
     longest_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Card:
+class Card(Struct, frozen=True, kw_only=True, eq=False):
     """One model of one provider; two cards are the same only when they are the same object.
 
     `parameters` maps names to JSON Schemas in the document's order, `images` the picture parameters to the forms they
@@ -80,10 +77,13 @@ class Card:
     typical: tuple[Typical, ...]
     typical_source: Source
     notes: tuple[str, ...]
-    validators: Mapping[str, Validator] = field(repr=False)
-    contents: Mapping[str, Validator] = field(repr=False)
-    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    checked: dict[Any, Any] = field(default_factory=dict, repr=False)
+    validators: Mapping[str, Validator]
+    contents: Mapping[str, Validator]
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    checked: dict[Any, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Card({self.key!r})"
 
     @property
     def key(self) -> str:
@@ -91,12 +91,11 @@ class Card:
         return f"{self.provider}/{self.model}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalog:
+class Catalog(Struct, frozen=True, kw_only=True):
     """Every card, sorted by provider and model."""
 
     cards: tuple[Card, ...]
-    by_key: Mapping[str, Card] = field(repr=False)
+    by_key: Mapping[str, Card]
 
     @property
     def providers(self) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ model lacks (and, where a profile says so, the shot's own). Prompt and pictures 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kbatch.catalog import codes
 from kbatch.catalog.cards import Card
@@ -21,8 +22,7 @@ from kbatch.problems import Complaint, did_you_mean
 _MOST_REMEMBERED = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(Struct, frozen=True, kw_only=True):
     """What a set of parameters came to: `values` are to be sent, pictures left out of them."""
 
     values: Mapping[str, Any]
@@ -164,6 +164,8 @@ def _missing(card: Card, name: str) -> Complaint:
 
 def is_unicode(text: str) -> bool:
     """Whether a text can be sent: half a surrogate pair, which YAML's escapes can make, cannot."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

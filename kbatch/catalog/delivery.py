@@ -1,16 +1,16 @@
 """What a request is to deliver and how long that takes, so that a clip and its wait can be held against it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kbatch.catalog.bodies import parameters_of
 from kbatch.catalog.cards import Card
 from kbatch.problems import Bug
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedClip:
+class ExpectedClip(Struct, frozen=True, kw_only=True):
     """The clip that a request buys: its length in seconds, whether audio was bought, and its shape such as `16:9`.
 
     `ratio` is None where the model decides: no shape was asked for, or a picture that is given may decide it.

@@ -7,6 +7,7 @@ output names never come here.
 import hashlib
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring
 from typing import Any
 
 from kbatch.catalog.cards import Card
@@ -23,7 +24,12 @@ def canonical(value: object) -> bytes:
     >>> canonical({"b": 5.0, "a": [True, "é"]}).decode()
     '{"a":[true,"é"],"b":5}'
     """
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return encoded(_plain(value))
+
+
+def encoded(value: object) -> bytes:
+    """Encode as `canonical` does what is known to hold no float and no key that is not text: in half the time."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     return text.encode("utf-8")
 
 
@@ -59,12 +65,11 @@ class Prints:
     def of(self, prompt: str) -> str:
         """Return the fingerprint of the request with this prompt; the same as `fingerprint` gives."""
         whole = self._before.copy()
-        whole.update(_ENCODER.encode(prompt).encode("utf-8") + self._after)
+        whole.update(encode_basestring(prompt).encode("utf-8") + self._after)
         return whole.hexdigest()
 
 
 _GAP = "\x00 the prompt stands here \x00"
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def _without_news(request: Mapping[str, Any], card: Card) -> Mapping[str, Any]:

@@ -5,9 +5,10 @@ lowers one the quote says so, and the caller decides whether that was allowed.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
+
+from msgspec import Struct, field
 
 from kbatch.catalog import codes
 from kbatch.catalog.bodies import body_of, parameters_of
@@ -16,8 +17,7 @@ from kbatch.catalog.rules import broken
 from kbatch.problems import Complaint, did_you_mean
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class Rate(Struct, frozen=True, kw_only=True):
     """Credits for one clip, or for each second of it."""
 
     credits: int
@@ -34,8 +34,7 @@ class Rate:
         return f"{self.credits:,} {unit}/s × {duration_s} s = {self.total(duration_s):,}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnPrice:
+class OwnPrice(Struct, frozen=True, kw_only=True):
     """A price that the manifest states for a model: one rate for all variants, rates for single ones, or both."""
 
     rate: Rate | None = None
@@ -46,8 +45,7 @@ class OwnPrice:
         return self.variants.get(variant, self.rate)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class Quote(Struct, frozen=True, kw_only=True):
     """A job's price: `credits` is None when unknown, `source` is `card`, `manifest` or `unknown`.
 
     `lowers` says that a price of the manifest lies below the card's, which a caller must refuse unless it was trusted;
@@ -63,8 +61,7 @@ class Quote:
     per_second: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DearerDefault:
+class DearerDefault(Struct, frozen=True, kw_only=True):
     """A default that costs more than another value: `saves` is the credits that `cheaper` would save this clip."""
 
     parameter: str

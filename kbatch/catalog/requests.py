@@ -6,8 +6,10 @@ about something that is not there names the place where it would stand.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from kbatch.catalog import codes
 from kbatch.catalog.bodies import body_of, digest_token, frame_token
@@ -21,8 +23,7 @@ from kbatch.problems import Complaint, Severity
 Pictures = Callable[[str], Picture | Complaint]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
+class Input(Struct, frozen=True, kw_only=True):
     """A picture that a request takes: the parameter, the token that stands for it in the body, and what it is."""
 
     parameter: str
@@ -30,8 +31,7 @@ class Input:
     picture: Picture | Frame
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """A request but for its prompt: `values` are its parameters, each picture as a token."""
 
     values: Mapping[str, Any]
@@ -41,8 +41,7 @@ class Prepared:
     complaints: tuple[Complaint, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(Struct, frozen=True, kw_only=True):
     """A draft completed by its card; `request` is None when a complaint is fatal.
 
     `dropped` are parameters that were left out because the model lacks them, `defaulted` those that the card filled.
@@ -85,7 +84,7 @@ def prepare(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: b
 
 def with_prompt(card: Card, prepared: Prepared, prompt: str | None) -> Completed:
     """Return a prepared request with its prompt, checked."""
-    complaints = (*_check_prompt(card, prompt), *prepared.complaints)
+    complaints = (*check_prompt(card, prompt), *prepared.complaints)
     fatal = any(complaint.fatal for complaint in complaints)
     return Completed(
         request=None if fatal else body_of(card, prompt, prepared.values),
@@ -96,7 +95,8 @@ def with_prompt(card: Card, prepared: Prepared, prompt: str | None) -> Completed
     )
 
 
-def _check_prompt(card: Card, prompt: str | None) -> tuple[Complaint, ...]:
+def check_prompt(card: Card, prompt: str | None) -> tuple[Complaint, ...]:
+    """Return what is wrong with a prompt, or with there being none."""
     field, most = ("prompt",), card.prompt.get("maxLength")
     if prompt is None:
         if "prompt" not in card.required:

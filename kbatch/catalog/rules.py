@@ -5,30 +5,28 @@ A rule holds on complete parameters, defaults included, and only where its own p
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from kbatch.problems import Complaint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class Needs(Struct, frozen=True, kw_only=True):
     """Another parameter must have one of the allowed values."""
 
     parameter: str
     allowed: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
+class Sums(Struct, frozen=True, kw_only=True):
     """The field `item` of the rule's list must add up to the parameter `to`."""
 
     item: str
     to: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One rule of a card, `description` in general words; `message` and `hint` may hold `{found}` and `{wanted}`."""
 
     code: str

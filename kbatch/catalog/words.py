@@ -6,12 +6,14 @@ It words single faults and decides nothing; which schema holds is chosen by `che
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kbatch.catalog import codes
 from kbatch.manifest.drafts import Frame
-from kbatch.manifest.strict import ValidationError
 from kbatch.problems import Bug, Complaint, did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from kbatch.manifest.judge import ValidationError
 
 _NOUNS = {
     "integer": "an integer",
@@ -63,7 +65,7 @@ def accepted(spec: Mapping[str, Any]) -> str | None:
     return None if most is None else f"at most {most}"
 
 
-def word(name: str, error: ValidationError) -> tuple[Complaint, ...]:
+def word(name: str, error: "ValidationError") -> tuple[Complaint, ...]:
     """Word one fault of a parameter's value; an unknown keyword is a Bug, since cards are limited to those known."""
     path = tuple(error.absolute_path)
     where, field = place(name, path), ("params", name, *path)

@@ -51,6 +51,11 @@ class Aftermath:
     _scene: _Scene | None = field(default=None, init=False)
     _outcome: Outcome | None = field(default=None, init=False)
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command ends with at least: 1 when its report could not be written."""
+        return ExitCode.NOT_AS_ASKED if self.failed else ExitCode.OK
+
     def planned(self, loaded: Loaded, plan: Plan, lockfile_path: Path, before: Lockfile) -> None:
         """Take note of the plan, before anything is sent; a usage error when the JUnit file cannot be written."""
         self._scene = _Scene(loaded=loaded, plan=plan, lockfile_path=lockfile_path, before=before)
@@ -137,8 +142,3 @@ def _problems(report: Report) -> Iterator[Problem]:
             yield Problem(code=row.state.value, message=f"{row.address}: {words[row.state]}: {said}")
     for said in (*report.outcome.stopped, *report.outcome.surprises, *report.outcome.problems):
         yield Problem(code="run", message=said)
-
-
-def worst(code: int, aftermath: Aftermath) -> int:
-    """Return the exit code of a run whose report could not be written: 1, unless it is worse already."""
-    return ExitCode.NOT_AS_ASKED if aftermath.failed and code == ExitCode.OK else code

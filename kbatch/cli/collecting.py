@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from kbatch import console
 from kbatch.cli.options import read_selection
-from kbatch.cli.run import collect_outcome, report
+from kbatch.cli.run import report
+from kbatch.cli.working import collect_outcome
 from kbatch.files import Lock
 from kbatch.loading import Loaded, Options, load
 from kbatch.plan.actions import Action, Entry

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from kbatch.cli.streams import let_go, open_closed, unheard
+from kbatch.cli.streams import end, let_go, open_closed, unheard
 from kbatch.garbage import at_rest
 from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, Unwritable, did_you_mean
 
@@ -86,17 +86,23 @@ def commands() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit with its code; the only place where every error ends in words."""
+    """Run one command and exit with its code; the only place where every error ends in words.
+
+    Without arguments those of the process are meant, and it ends with them.
+    """
     open_closed()
+    kept: list[object] = []
     with at_rest():  # whatever works for long lets the collector work too
-        code = int(_run(arguments))
+        code = int(_run(arguments, kept))
+        if arguments is None:
+            end(code)
     let_go()
     sys.exit(code)
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(arguments: list[str] | None, kept: list[object]) -> int:
     try:
-        result = commands.main(args=arguments, prog_name="kbatch", standalone_mode=False)
+        result = commands.main(args=arguments, prog_name="kbatch", standalone_mode=False, obj=kept)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:

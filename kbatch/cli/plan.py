@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from kbatch import console
+from kbatch.cli.lasting import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
 from kbatch.cli.reviewing import make_review, show_review
 from kbatch.loading import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
-from kbatch.plan.plan import as_json
+from kbatch.plan.plan import as_stream
 from kbatch.plan.saved import Saved
 from kbatch.prepare import load_state, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, Refused
@@ -64,6 +65,7 @@ def command(
     wished = read_selection(flags)
     found = load_state(loaded, path)
     planned = make_plan(loaded, found, wished)
+    keep(loaded, found, planned)
     comparison = None
     if flags["compare_to"]:
         from kbatch.earlier import Asked, compare_to  # noqa: PLC0415 - only where two plans are compared
@@ -76,7 +78,7 @@ def command(
         raise Invalid(problems)
     if form == "json":
         compared = {"comparison": _compared(comparison)} if comparison else {}
-        console.show_json({**as_json(planned.plan), **compared})
+        console.show_json({**as_stream(planned.plan), **compared})
     elif form == "text":
         console.show_plan(planned.plan, planned.summary, stderr=False)
         if comparison is not None:

@@ -2,37 +2,38 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
+from msgspec.structs import replace
 
-from kbatch import console
-from kbatch.cli.aftermath import Aftermath, worst
+from kbatch import console, github
+from kbatch.cli.lasting import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, read_selection, selection, state
 from kbatch.cli.streams import put, unheard
 from kbatch.events_file import EventsFile
-from kbatch.files import Lock
-from kbatch.garbage import at_work
+from kbatch.files import Lock, Look
 from kbatch.loading import Loaded, Options, load
 from kbatch.plan.ceilings import read_ceilings
 from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
 from kbatch.plan.saved import Saved, left_of
 from kbatch.prepare import Planned, load_state, lock_path, lockfile_path, make_plan
-from kbatch.problems import ExitCode, Invalid, KbatchError, Refused
+from kbatch.problems import ExitCode, Invalid, Refused
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.report.words import amount, count
-from kbatch.run.context import Options as RunOptions
-from kbatch.run.execute import Scene, execute
-from kbatch.run.happenings import Happening
-from kbatch.run.lines import Wiring
-from kbatch.run.lookups import leave_lookups_behind
+from kbatch.run.ground import Ground
+from kbatch.run.idle import at_home, idle
 from kbatch.run.outcome import End, Outcome, as_json
+from kbatch.run.standing import standing
+from kbatch.run.strange import check_places
 from kbatch.saved_plans import check_saved, manifest_of, read_plan_file, selection_of
 from kbatch.simulated import simulator_app
+
+if TYPE_CHECKING:
+    from kbatch.cli.aftermath import Aftermath
 
 _EXAMPLES = """\b
 Examples:
@@ -86,12 +87,21 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     Without a terminal nothing is asked: --yes or --approve agrees, and a real run with --yes needs a ceiling.
     """
     _check_flags(flags)
-    with Aftermath(manifest, flags["junit"]) as aftermath:
+    with _aftermath(manifest, flags["junit"]) as aftermath:
         code = _run(manifest, form, flags, aftermath)
-    return worst(code, aftermath)
+    return ExitCode.worst((ExitCode(code), aftermath.exit_code)) if aftermath else code
 
 
-def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: Aftermath) -> int:
+def _aftermath(manifest: Path, junit: str | None) -> "AbstractContextManager[Aftermath | None]":
+    """Return what writes a run's reports, None where none are wanted."""
+    if not (junit or github.active()):
+        return nullcontext()
+    from kbatch.cli.aftermath import Aftermath  # noqa: PLC0415 - reports are made only where they are wanted
+
+    return Aftermath(manifest, junit)
+
+
+def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath | None") -> int:
     saved = read_plan_file(manifest)
     if saved is not None:
         flags = _as_saved(saved, flags)
@@ -104,32 +114,44 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: Aftermath)
         found = load_state(loaded, path)
         wished = selection_of(saved, loaded) if saved else read_selection(flags)
         planned = make_plan(loaded, found, wished, wished_concurrency=concurrency)
+        keep(loaded, found, planned)
         if saved is not None:
             check_saved(saved, planned.plan, found)
-        aftermath.planned(loaded, planned.plan, path, found.lockfile)
+        if aftermath:
+            aftermath.planned(loaded, planned.plan, path, found.lockfile)
         confirmed = _consent(planned, flags, saved)
         app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
-        scene = Scene(
-            folder=loaded.folder,
-            tree=loaded.tree,
-            jobs=loaded.jobs,
-            lockfile_path=path,
-            loaded=found,
-            wiring=Wiring(environment=os.environ, app=app, concurrency=concurrency),
-            options=RunOptions(max_failures=1 if flags["fail_fast"] else flags["max_failures"]),
-            interactive=console.is_terminal(),
-            replacing=planned.replacing,
-        )
-        progress = console.Progress(planned.plan, planned.summary)
+        ground = Ground(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
         with EventsFile(flags["events"]) as events:
-            scene = replace(scene, follow=events.write)
-            outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
-    aftermath.ended(outcome)
+            outcome = None if app else _nothing_to_do(confirmed, ground, planned.look)
+            if outcome is None:
+                from kbatch.cli.working import carry_out  # noqa: PLC0415 - an event loop and httpx, where there is work
+
+                outcome = carry_out(
+                    confirmed,
+                    ground,
+                    planned,
+                    app=app,
+                    concurrency=concurrency,
+                    max_failures=1 if flags["fail_fast"] else flags["max_failures"],
+                    follow=events.write,
+                )
+    if aftermath:
+        aftermath.ended(outcome)
     return report(outcome, loaded, form)
 
 
 def _simulator(lockfile: Lockfile, loaded: Loaded, flags: Mapping[str, Any]) -> Any:
     return simulator_app(lockfile, loaded, faults=flags["faults"], seed=flags["seed"] or 0)
+
+
+def _nothing_to_do(confirmed: ConfirmedPlan, ground: Ground, look: Look) -> Outcome | None:
+    """Return the outcome of a run that finds everything as it should be, None where there may be work."""
+    plan, found = confirmed.plan, ground.loaded
+    if plan.purchases or not at_home(found.lockfile.renders, plan.providers, os.environ):
+        return None
+    check_places(found, ground.lockfile_path)
+    return idle(confirmed, ground, standing(plan, ground, look))
 
 
 def _check_flags(flags: Mapping[str, Any]) -> None:
@@ -193,34 +215,6 @@ def _question(planned: Planned) -> str:
             unpriced = f" and {count(total.unpriced, 'job')} without a price" if total.unpriced else ""
             parts.append(f"{amount(total.known, total.unit)} of {provider}{unpriced}")
     return f"Spend up to {', '.join(parts)} on {count(len(planned.plan.purchases), 'render')}?"
-
-
-def collect_outcome(work: Callable[[Callable[[Happening], None]], Any], progress: console.Progress) -> Outcome:
-    """Run the event loop with live progress, and return what the run came to."""
-
-    async def working() -> Outcome:
-        leave_lookups_behind()
-        outcome: Outcome = await work(progress.tell)
-        return outcome
-
-    with progress, at_work():
-        try:
-            outcome = anyio.run(working)
-        except BaseExceptionGroup as group:
-            known = _only(group)
-            raise known from group
-    return outcome
-
-
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that matters in a group: kbatch's own first."""
-    flat: list[BaseException] = []
-    stack: list[BaseException] = [group]
-    while stack:
-        error = stack.pop()
-        stack.extend(error.exceptions if isinstance(error, BaseExceptionGroup) else ())
-        flat.extend(() if isinstance(error, BaseExceptionGroup) else (error,))
-    return next((error for error in flat if isinstance(error, KbatchError)), flat[0])
 
 
 def report(outcome: Outcome, loaded: Loaded, form: str) -> int:

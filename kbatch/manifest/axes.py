@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.faults import Fault, say_fault
@@ -31,8 +32,7 @@ _RULES = ("include", "exclude", "zip")
 _LABELLED = "a mapping is labelled by its `id`, `key`, `slug` or `name`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """What reading a matrix needs: the compiled templates, the values they may use, and where to complain.
 
     `taken` are names that an axis may not have.

@@ -5,9 +5,11 @@ Axes that both jobs have and that the call does not name match by value; the tak
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kbatch.manifest.drafts import Draft, Frame, FrameCall, Path
 from kbatch.manifest.faults import Fault, say_fault
@@ -78,8 +80,7 @@ def _path_of_frame(draft: Draft, upstream: str) -> Path:
     return draft.origins[f"params.{name}"].path
 
 
-@dataclass(slots=True)
-class Jobs:
+class Jobs(Struct):
     """The drafts of a manifest, found by shot, take and axis labels."""
 
     by_shot: Mapping[str, Sequence[Draft]]

@@ -6,11 +6,11 @@ that libyaml composes; a position is looked up in the nodes only when a problem 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from kbatch.manifest.scalars import read_scalar
 from kbatch.manifest.source import Source
@@ -23,14 +23,13 @@ PROBLEM_LIMIT = 1000
 Where = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A YAML text that was read: its `value`, and the place of each part of it."""
 
     source: Source
     value: Any
     root: Any
-    _children: dict[int, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict, repr=False, compare=False)
+    _children: dict[int, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -93,8 +92,7 @@ def read_document(data: bytes, file: str) -> Document | tuple[Problem, ...]:
     return tuple(walk.problems) if walk.problems else Document(source, value, root)
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(Struct, frozen=True):
     """A collection that was read: its value, how many values it holds, how many levels it has below itself."""
 
     value: Any
@@ -102,8 +100,7 @@ class _Done:
     height: int
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """The one walk that makes values of nodes and collects what strict reading refuses."""
 
     source: Source

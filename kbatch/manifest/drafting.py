@@ -1,8 +1,10 @@
 """Renders a shot's sheet into drafts: one a combination and take, what goes wrong said once with the jobs it hits."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.manifest.drafts import Draft, FrameCall
 from kbatch.manifest.faults import Fault, say_fault
@@ -19,13 +21,13 @@ from kbatch.problems import Severity
 def draft_all(maker: Maker, sheet: Sheet) -> Iterator[Draft]:
     """Yield the drafts of a shot in address order; a combination whose `when` is false has none."""
     of = len(sheet.combinations) * sheet.takes
-    fixed = _Fixed.of(sheet)
+    fixed = _Fixed.of(maker, sheet)
     left_out = 0
     for combination in sheet.combinations:
         name = address_of(sheet.shot.id, combination.shown)
         for take in range(1, sheet.takes + 1):
             address = name if take == 1 else f"{name}@{take}"
-            scope = _scope(maker, sheet, combination, take, address)
+            scope = _scope(fixed, combination, take, address)
             render = _Renderer(maker.findings, sheet, scope, (address, of), fixed)
             when = render.when()
             left_out += when is False
@@ -42,7 +44,7 @@ def address_of(shot: str, shown: tuple[tuple[str, str], ...]) -> str:
     >>> address_of("hero", (("city", "lisbon"), ("light", "dusk")))
     'hero[city=lisbon,light=dusk]'
     """
-    return f"{shot}[{','.join(f'{axis}={label}' for axis, label in shown)}]" if shown else shot
+    return f"{shot}[{','.join([f'{axis}={label}' for axis, label in shown])}]" if shown else shot
 
 
 def _warn_no_jobs(findings: Findings, sheet: Sheet) -> None:
@@ -53,17 +55,9 @@ def _warn_no_jobs(findings: Findings, sheet: Sheet) -> None:
     findings.say("no-jobs", path, message, hint="remove the shot, or the rule", severity=Severity.WARNING)
 
 
-def _scope(maker: Maker, sheet: Sheet, combination: Combination, take: int, address: str) -> dict[str, Any]:
-    return {
-        **maker.base,
-        **combination.values,
-        "matrix": combination.values,
-        "shot": {"id": sheet.shot.id},
-        "take": take,
-        "slug": file_name(address),
-        "last_frame": _LAST_FRAME,
-        "first_frame": _FIRST_FRAME,
-    }
+def _scope(fixed: "_Fixed", combination: Combination, take: int, address: str) -> dict[str, Any]:
+    values = combination.values
+    return {**fixed.scope, **values, "matrix": values, "take": take, "slug": file_name(address)}
 
 
 def _frame_function(which: str) -> Callable[..., FrameCall]:
@@ -85,7 +79,7 @@ def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft
     labels = fixed.labels
     if labels is None:
         labels = {name: render.text(f"labels.{name}") for name in sheet.shot.labels}
-    scope["shot"], scope["labels"] = {"id": sheet.shot.id, "labels": labels}, labels
+    scope["shot"], scope["labels"] = fixed.shot or {"id": sheet.shot.id, "labels": labels}, labels
     provider, model = render.text("provider"), render.text("model")
     prompt = render.text("prompt") if "prompt" in sheet.templates else None
     params = fixed.params
@@ -119,29 +113,34 @@ def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fixed:
-    """What is the same for all jobs of a sheet, rendered once: fields whose template uses no name and has no fault.
+class _Fixed(Struct, frozen=True, kw_only=True):
+    """What is the same for all jobs of a sheet, made once: fields whose template uses no name and has no fault.
 
-    `labels` and `params` are the whole of them, which the drafts then share, or None when one of them varies.
+    `labels` and `params` are the whole of them, which the drafts then share, or None when one of them varies; `shot` is
+    the shot with its labels, None when these vary. `scope` is that of every job, before its axes and its labels.
     """
 
+    scope: Mapping[str, Any]
     values: Mapping[str, Any]
     texts: Mapping[str, str]
     labels: Mapping[str, str] | None
     params: Mapping[str, Any] | None
+    shot: Mapping[str, Any] | None
 
     @staticmethod
-    def of(sheet: Sheet) -> "_Fixed":
+    def of(maker: Maker, sheet: Sheet) -> "_Fixed":
         """Render what uses no name."""
         rendered = {name: template.render({}) for name, template in sheet.templates.items() if not template.names}
         values = {name: value for name, value in rendered.items() if not isinstance(value, Fault)}
         texts = {name: text for name, value in values.items() if isinstance(text := text_of(value), str)}
+        shot, labels = {"id": sheet.shot.id}, _all_of("labels", sheet.shot.labels, texts)
         return _Fixed(
+            scope={**maker.base, "shot": shot, "last_frame": _LAST_FRAME, "first_frame": _FIRST_FRAME},
             values=values,
             texts=texts,
-            labels=_all_of("labels", sheet.shot.labels, texts),
+            labels=labels,
             params=_all_of("params", sheet.shot.params, values),
+            shot=None if labels is None else {**shot, "labels": labels},
         )
 
 
@@ -150,8 +149,7 @@ def _all_of(group: str, names: Iterable[str], known: Mapping[str, Any]) -> dict[
     return {name: known[at] for name, at in fields.items()} if known.keys() >= set(fields.values()) else None
 
 
-@dataclass(slots=True)
-class _Renderer:
+class _Renderer(Struct):
     """Renders one job's fields; `failed` once something could not be rendered, which has been said."""
 
     findings: Findings

@@ -4,23 +4,22 @@ A draft holds only what was written. The catalog stage completes it with the mod
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Path = tuple[str | int, ...]
 """A place inside the manifest: keys and list indices from its root."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """A picture that another job's clip will give: `which` is `last` or `first`, `address` names the upstream job."""
 
     which: str
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class FrameCall:
+class FrameCall(Struct, frozen=True):
     """What `last_frame('hero', light='dusk')` says before the job that it means is known."""
 
     which: str
@@ -29,16 +28,14 @@ class FrameCall:
     axes: tuple[tuple[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """Where a value was written: the place in the manifest and the layer that brought it."""
 
     layer: str
     path: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """One combination of a shot, ready to be completed by its model's card.
 
     `axes` are (axis, label) in address order, `values` the axes' values by name; `params` bear the API's names and hold

@@ -1,6 +1,8 @@
 """What goes wrong with a template, and how it becomes a problem with a place."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.findings import Findings
@@ -8,8 +10,7 @@ from kbatch.manifest.source import Source
 from kbatch.problems import Mark
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """What is wrong with a template; `word` is what to look for in its source, `line` counts from 1 within it.
 
     The same text serves many jobs, so it has no place of its own. `at` is the place inside a list or mapping of texts,

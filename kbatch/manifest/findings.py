@@ -1,14 +1,15 @@
 """Collects what is wrong with a manifest's jobs: one problem a place and code, with the jobs that it hits counted."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+
+from msgspec import Struct, field
 
 from kbatch.manifest.document import Document
 from kbatch.manifest.drafts import Path
 from kbatch.problems import Hit, Mark, Problem, Severity
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """The first occurrence of a problem, and how many jobs have it."""
 
     problem: Problem
@@ -18,8 +19,7 @@ class _Found:
     last: str | None
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """Problems in the order in which they were first met; `document` gives their places."""
 
     document: Document

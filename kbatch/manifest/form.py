@@ -6,15 +6,16 @@ types is the same.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-from jsonschema.exceptions import ValidationError
-from jsonschema.protocols import Validator
+from typing import TYPE_CHECKING, Any
 
 from kbatch.manifest.document import Document
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.findings import Findings
+from kbatch.manifest.strict import Validator
 from kbatch.problems import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from kbatch.manifest.judge import ValidationError
 
 _TYPES = {
     "string": "a text",
@@ -68,7 +69,7 @@ def _form_of(value: Any, key: str | None = None) -> Any:
     return (type(value), value)
 
 
-def _leaves(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+def _leaves(errors: "Iterable[ValidationError]") -> "Iterator[ValidationError]":
     """Yield the errors that say most: inside an `anyOf`, those of the branch whose type the value has."""
     for error in errors:
         if error.validator != "anyOf" or not error.context:

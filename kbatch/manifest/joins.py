@@ -7,8 +7,9 @@ a list, a text that grows too long) is `ELSEWHERE`: the sandbox renders it, or w
 import keyword
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from kbatch.manifest.budget import LONGEST_TEXT
 
@@ -22,8 +23,7 @@ _JINJAS_OWN = frozenset(("true", "false", "none", "self", "super", "loop", "call
 Parts = tuple[str | tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(Struct, frozen=True):
     """A text as its parts: `names` are those that it looks up, `render` joins it with a scope's values."""
 
     names: frozenset[str]
@@ -69,14 +69,17 @@ def _native(path: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:
 
 
 def _joined(parts: Parts) -> Callable[[Mapping[str, Any]], Any]:
+    fixed = [part if isinstance(part, str) else "" for part in parts]
+    names = [(at, part) for at, part in enumerate(parts) if not isinstance(part, str)]
+
     def render(scope: Mapping[str, Any]) -> Any:
-        texts = []
-        for part in parts:
-            value = part if isinstance(part, str) else _look_up(part, scope)
+        texts = fixed.copy()
+        for at, path in names:
+            value = _look_up(path, scope)
             if isinstance(value, str):
-                texts.append(value)
+                texts[at] = value
             elif isinstance(value, int | float) and not isinstance(value, bool):
-                texts.append(str(value))
+                texts[at] = str(value)
             else:
                 return ELSEWHERE
         text = "".join(texts)
@@ -88,7 +91,7 @@ def _joined(parts: Parts) -> Callable[[Mapping[str, Any]], Any]:
 def _look_up(path: tuple[str, ...], scope: Mapping[str, Any]) -> Any:
     value: Any = scope
     for name in path:
-        if not isinstance(value, Mapping) or name not in value:
+        if not isinstance(value, dict) or name not in value:
             return ELSEWHERE
         value = value[name]
     return value

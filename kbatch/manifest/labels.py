@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-_NOT_SLUG = re.compile(r"[^a-z0-9._]+")
+_AS_SLUG = bytes(
+    ord(char.lower()) if char.isascii() and (char.isalnum() or char in "._") else 45 for char in map(chr, range(256))
+)
 _DASHES = re.compile(r"-+")
 _LABEL_KEYS = ("id", "key", "slug", "name")
 _LONGEST_NAME = 160
@@ -18,10 +20,11 @@ def slug(value: Any) -> str:
     >>> slug("Golden Hour"), slug("16:9"), slug(True), slug("São Paulo")
     ('golden-hour', '16-9', 'true', 'são-paulo')
     """
-    text = str(value).lower()
+    text = str(value)
     if text.isascii():
-        return _NOT_SLUG.sub("-", text).strip("-")
-    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).lower())
+        name = text.encode("ascii").translate(_AS_SLUG).decode("ascii").strip("-")
+        return _DASHES.sub("-", name) if "--" in name else name
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text.lower()).lower())
     return _DASHES.sub("-", "".join(char if _stays(char) else "-" for char in text)).strip("-")
 
 
@@ -49,7 +52,7 @@ def file_name(address: str) -> str:
     'hero-city-lisbon-light-dusk-2'
     """
     name = slug(address)
-    if len(name.encode()) <= _LONGEST_NAME:
+    if len(name if name.isascii() else name.encode()) <= _LONGEST_NAME:
         return name
     digest = sha256(address.encode()).hexdigest()[:12]
     return name.encode()[: _LONGEST_NAME - 13].decode(errors="ignore").rstrip("-") + "-" + digest

@@ -4,16 +4,16 @@ Every value keeps the layer and the place that brought it, so that a complaint a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kbatch.manifest.drafts import Origin, Path
 
 WEAK_LAYERS = ("defaults", "profile defaults")
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A value as it was written, with its origin."""
 
     value: Any
@@ -25,8 +25,7 @@ class Placed:
         return self.origin.layer in WEAK_LAYERS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shot:
+class Shot(Struct, frozen=True, kw_only=True):
     """A shot after layering, templates not yet rendered; `fields` holds all but params and labels."""
 
     id: str

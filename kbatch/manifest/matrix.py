@@ -7,26 +7,25 @@ before anything is expanded.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import product
 from math import prod
 from operator import or_
 from typing import Any
 
+from msgspec import Struct
+
 from kbatch.manifest.labels import label_of
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """One value of an axis with the label that stands for it in addresses."""
 
     label: str
     value: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
+class Matrix(Struct, frozen=True, kw_only=True):
     """Axes in declared order with their rules; `zips` are groups of axes of equal length that advance together."""
 
     axes: Mapping[str, tuple[Point, ...]]
@@ -35,16 +34,14 @@ class Matrix:
     include: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Combination:
+class Combination(Struct, frozen=True, gc=False):
     """One point of the matrix: `shown` are the (axis, label) pairs of the address, `values` all names it defines."""
 
     shown: tuple[tuple[str, str], ...]
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expanded:
+class Expanded(Struct, frozen=True, kw_only=True):
     """The combinations in order, and the rules (`exclude` or `include`, index) that matched nothing."""
 
     combinations: tuple[Combination, ...]
@@ -102,8 +99,9 @@ def _crossed(counts: Counter[int], passes: Counter[int]) -> Counter[int]:
 
 def expand(matrix: Matrix) -> Expanded:
     """Return all combinations; a matrix without axes and includes has exactly one, the empty one."""
-    if not matrix.axes and not matrix.include:
-        return Expanded(combinations=(Combination((), {}),), idle=())
+    ruled = matrix.exclude or matrix.include or matrix.zips
+    if not ruled or not (matrix.axes or matrix.include):
+        return Expanded(combinations=tuple(_every(matrix)), idle=())
     idle: list[tuple[str, int]] = []
     kept = list(_points(matrix)) if matrix.axes else []
     for index, rule in enumerate(matrix.exclude):
@@ -127,6 +125,24 @@ def expand(matrix: Matrix) -> Expanded:
         for point, values in zip(kept, originals, strict=True)
     ]
     return Expanded(combinations=(*combinations, *created), idle=tuple(idle))
+
+
+def _every(matrix: Matrix) -> Iterator[Combination]:
+    """Yield the product of all axes, the empty combination where there is none; they share their pairs."""
+    names = tuple(matrix.axes)
+    pairs = product(*([(name, point.label) for point in points] for name, points in matrix.axes.items()))
+    rows = product(*([point.value for point in points] for points in matrix.axes.values()))
+    for shown, row in zip(pairs, rows, strict=True):
+        yield Combination(shown, dict(zip(names, row, strict=True)))
+
+
+def cross(outer: Sequence[Combination], inner: Sequence[Combination]) -> tuple[Combination, ...]:
+    """Return every outer combination with every inner one, the outer axes first."""
+    if len(outer) == 1 and not outer[0].values:
+        return tuple(inner)
+    return tuple(
+        Combination((*one.shown, *other.shown), {**one.values, **other.values}) for one in outer for other in inner
+    )
 
 
 def _groups(matrix: Matrix) -> list[tuple[str, ...]]:

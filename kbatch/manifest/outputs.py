@@ -29,6 +29,8 @@ def check_folder(findings: Findings, manifest: Mapping[str, Any], profile: str |
 
 def check_outputs(findings: Findings, drafts: Sequence[Draft], folder: str, profiles: Sequence[str]) -> None:
     """Say which drafts share an address or an output, or write below `folder` where a profile has its own outputs."""
+    if not profiles and _all_differ(drafts):
+        return
     addresses: dict[str, Draft] = {}
     outputs: dict[str, Draft] = {}
     total = Counter(draft.shot for draft in drafts)
@@ -50,6 +52,12 @@ def check_outputs(findings: Findings, drafts: Sequence[Draft], folder: str, prof
         if first in folders:
             message = f"the output `{draft.output}` lies in the folder of the profile `{folders[first]}`"
             findings.say("output-collision", path, message, hint="give it another folder", jobs=job)
+
+
+def _all_differ(drafts: Sequence[Draft]) -> bool:
+    """Whether no two drafts share an address or an output, as nearly always."""
+    addresses = {draft.address for draft in drafts}
+    return len(addresses) == len({same_file(draft.output) for draft in drafts}) == len(drafts)
 
 
 def _matrix_of(draft: Draft) -> Path:

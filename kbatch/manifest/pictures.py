@@ -13,10 +13,11 @@ import re
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
+
+from msgspec import Struct
 
 from kbatch.problems import Complaint, Unreadable
 
@@ -52,15 +53,13 @@ class Tree(Protocol):
         """Return a file's bytes; Unreadable when it may not or cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemotePicture:
+class RemotePicture(Struct, frozen=True, kw_only=True):
     """A picture that stands on the web; the provider fetches it, kbatch does not."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InlinePicture:
+class InlinePicture(Struct, frozen=True, kw_only=True):
     """A picture written out as a `data:` URI: the SHA-256 of its bytes in hex, and the bytes as Base64 text."""
 
     digest: str
@@ -68,8 +67,7 @@ class InlinePicture:
     data: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalPicture:
+class LocalPicture(Struct, frozen=True, kw_only=True):
     """A file of the manifest's tree: path as written, SHA-256 in hex, size in bytes, width and height in pixels."""
 
     path: str
@@ -83,8 +81,7 @@ class LocalPicture:
 Picture = RemotePicture | InlinePicture | LocalPicture
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Measure:
+class _Measure(Struct, frozen=True, kw_only=True):
     media_type: str
     width: int
     height: int

@@ -1,15 +1,15 @@
 """What a manifest says beside its shots: budget, rates, own prices, outputs, concurrency; a profile laid over it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 DEFAULT_CONCURRENCY = {"apiframe": 8, "aimlapi": 4}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """Amounts are integers in each provider's own credits; a bare number stands under `None` until a provider is known.
 
     `usd_per_credit` is exact: the decimal that was written, never a binary fraction. `output_dir` is where clips go,

@@ -5,8 +5,9 @@ before its first rendering, so that a typing error is one message and not one a 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from kbatch.manifest.axes import ALWAYS, Reading, read_matrix
 from kbatch.manifest.drafts import Origin, Path
@@ -14,7 +15,7 @@ from kbatch.manifest.faults import Fault, say_fault
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.labels import label_of
 from kbatch.manifest.layers import Placed, Shot, layer_matrix, layer_shots
-from kbatch.manifest.matrix import EMPTY, Combination, Matrix, count, expand
+from kbatch.manifest.matrix import EMPTY, Combination, Matrix, count, cross, expand
 from kbatch.manifest.source import Source, read_text
 from kbatch.manifest.template import Template, Templates, check_names
 from kbatch.problems import Problem, Severity, Unreadable, nearest
@@ -31,8 +32,7 @@ class Tree(Protocol):
         """Return a file's bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """What of a manifest is resolved: a profile by name, where outputs go, and how many jobs are too many."""
 
     profile: str | None = None
@@ -40,8 +40,7 @@ class Wanted:
     max_jobs: int = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class Sheet(Struct, frozen=True, kw_only=True):
     """A shot with everything compiled that its jobs share.
 
     `combinations` are those of its own matrix crossed with the top-level one, `templates` and `origins` by field name,
@@ -58,8 +57,7 @@ class Sheet:
     takes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Maker:
+class Maker(Struct, frozen=True, kw_only=True):
     """What all shots of one manifest share while it is resolved; `base` is the scope without axes."""
 
     wanted: Wanted
@@ -88,10 +86,7 @@ def read_sheets(maker: Maker, manifest: Mapping[str, Any]) -> list[Sheet]:
     sheets = []
     for shot, matrix in matrices:
         own = _expand(findings, matrix, (*shot.path, "matrix"))
-        crossed = tuple(
-            Combination((*one.shown, *other.shown), {**one.values, **other.values}) for one in outer for other in own
-        )
-        sheets.append(_compile(maker, shot, matrix, crossed, _names_of(common)))
+        sheets.append(_compile(maker, shot, matrix, cross(outer, own), _names_of(common)))
     made = [sheet for sheet in sheets if sheet is not None]
     if not findings.fatal:
         _warn_unused_axes(findings, made, common, where)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from kbatch.problems import Mark, Problem
 
@@ -20,13 +21,12 @@ Position = tuple[int, int]
 """Line and column, both from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A text with the name that marks give it; lines and columns count from 0 here, from 1 in marks."""
 
     file: str
     text: str
-    _lines: list[str] = field(default_factory=list, repr=False, compare=False)
+    _lines: list[str] = field(default_factory=list)
 
     @property
     def lines(self) -> list[str]:

@@ -1,40 +1,40 @@
-"""JSON Schema without leniency: `5.0` and `true` are no integers, NaN is no number, a pattern holds for the whole text.
+"""Holds values against JSON Schemas as strictly as `judge` does, which is loaded only when a value does not fit.
 
-It compiles schemas and knows nothing of cards or of words for people.
+It knows nothing of cards or of words for people.
 """
 
-import math
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, TypeChecker, validators
-from jsonschema.exceptions import ValidationError
-from jsonschema.protocols import Validator
+from kbatch.manifest.fit import fit_of
 
-__all__ = ["ValidationError", "Validator", "strict_validator"]
+if TYPE_CHECKING:
+    from kbatch.manifest import judge
 
 
-def _is_integer(_checker: TypeChecker, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+class Validator:
+    """A schema that was compiled once, to be kept."""
 
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._fits = fit_of(schema)
 
-def _is_number(checker: TypeChecker, value: object) -> bool:
-    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+    def is_valid(self, value: Any) -> bool:
+        """Whether the schema accepts a value."""
+        return self._fits(value) or self._judge.is_valid(value)
 
+    def iter_errors(self, value: Any) -> "Iterable[judge.ValidationError]":
+        """Return what the schema has against a value, in jsonschema's words; nothing when it fits."""
+        return () if self._fits(value) else self._judge.iter_errors(value)
 
-def _whole_pattern(_validator: Any, pattern: str, value: object, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(value, str) and re.fullmatch(pattern, value) is None:
-        yield ValidationError("the pattern does not match the whole text")
+    @cached_property
+    def _judge(self) -> "judge.Validator":
+        from kbatch.manifest.judge import judge_of  # noqa: PLC0415 - a third of a start, and seldom needed
 
-
-_Strict: type[Validator] = validators.extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    validators={"pattern": _whole_pattern},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number}),
-)
+        return judge_of(self._schema)
 
 
 def strict_validator(schema: Mapping[str, Any]) -> Validator:
-    """Compile a schema once, to be kept: building a validator costs far more than using it."""
-    return _Strict(dict(schema))
+    """Compile a schema."""
+    return Validator(schema)

@@ -6,10 +6,11 @@ rendering is a `Fault`: a code, a message and a hint, without a place, since the
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from jinja2 import FunctionLoader, TemplateError, TemplateSyntaxError, Undefined, meta, nodes
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.manifest.budget import TooMuch
 from kbatch.manifest.drafts import FrameCall, Path
@@ -30,8 +31,7 @@ _NATIVE = (str, int, float, FrameCall, type(None))
 Render = Callable[[Mapping[str, Any]], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A compiled text: `names` are the free names that it uses, `render` makes a value or a Fault of a scope."""
 
     source: str

@@ -34,7 +34,8 @@ def text_of(value: Any) -> str | Fault:
     """Return how a rendered value stands in a text field, such as a prompt or a model's name."""
     try:
         text = as_text(value)
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except NotText as error:
         return word_not_text(error)
     except UnicodeEncodeError:

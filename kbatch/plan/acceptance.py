@@ -4,15 +4,15 @@ Nothing else can be accepted: what is not paid is not there, and what is as it s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kbatch.plan.actions import Entry
 from kbatch.problems import Invalid, Problem, Refused, did_you_mean
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True, kw_only=True):
     """A purchase that is kept as it is, and why there was a reminder; `before` when it was accepted earlier."""
 
     address: str

@@ -4,10 +4,13 @@ The table is DESIGN's: `render` costs its quote, `unknown` holds it, everything 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kbatch.plan.jobs import Job
 from kbatch.receipts.receipt import Receipt, ReceiptState
@@ -28,12 +31,12 @@ class Action(StrEnum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True, gc=False):
     """A job in a plan: `credits` is what it may cost now (None: unknown price), `held` what an unknown outcome holds.
 
     `shares` is the address of an earlier job with the same request, which is bought for both; `replaces` says that a
-    paid render is bought again on purpose; `reminder` that nothing is wrong with money but someone should look.
+    paid render is bought again on purpose; `reminder` that nothing is wrong with money but someone should look;
+    `receipt` is what is on record of the request.
     """
 
     job: Job
@@ -44,6 +47,7 @@ class Entry:
     shares: str | None = None
     replaces: bool = False
     reminder: bool = False
+    receipt: Receipt | None = None
 
     @property
     def address(self) -> str:
@@ -56,20 +60,29 @@ class Entry:
         return self.action is Action.RENDER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """What is on record: receipts by fingerprint, the fingerprints that addresses had, and the sizes of output files.
+class Sizes(Protocol):
+    """The bytes of each output that is there, by its path."""
 
-    `sizes` has the bytes of each output that is there; an output that is not in it is missing.
-    """
+    def get(self, path: str, /) -> int | None:
+        """Return the size of an output, None when it is missing."""
+
+
+class Addresses(Protocol):
+    """The fingerprint that each address referred to."""
+
+    def get(self, address: str, /) -> str | None:
+        """Return the fingerprint of an address, None of one that is new."""
+
+
+class Past(Struct, frozen=True, kw_only=True):
+    """What is on record: receipts by fingerprint, the fingerprints that addresses had, the sizes of output files."""
 
     renders: Mapping[str, Receipt] = field(default_factory=dict)
-    addresses: Mapping[str, str] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    addresses: Addresses = field(default_factory=dict[str, str])
+    sizes: Sizes = field(default_factory=dict[str, int])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(Struct, frozen=True, kw_only=True):
     """What the command line asks of actions: addresses to buy again, and whether refused jobs are tried again.
 
     `cascade` are those of `replace` that are bought again only because of a job whose frame they need.
@@ -82,36 +95,56 @@ class Wishes:
 
 def decide(jobs: Sequence[Job], past: Past, wishes: Wishes) -> tuple[Entry, ...]:
     """Return one entry a job, in order; jobs with one fingerprint share the purchase of the first."""
-    return tuple(_decide_all(jobs, past, wishes))
+    deciding = _Deciding(past=past, wishes=wishes)
+    if not any(job.upstream for job in jobs):
+        return tuple([deciding.entry_of(job) for job in jobs])
+    return _decide_chained(jobs, deciding)
 
 
-def _decide_all(jobs: Sequence[Job], past: Past, wishes: Wishes) -> Iterator[Entry]:
-    first: dict[str, Entry] = {}
-    decided: dict[str, Entry] = {}
-    made: dict[str, Entry] = {}
-    by_address = {job.address: job for job in jobs}
-    surprises = surprising(past.renders)
+class _Deciding(Struct, kw_only=True):
+    """What is known while a plan's jobs are decided.
 
-    def entry_of(job: Job) -> Entry:
-        if job.address in decided:
-            return decided[job.address]
-        for need in job.upstream:
-            if need in by_address:
-                entry_of(by_address[need])
-        earlier = first.get(job.fingerprint)
+    `first` has the entry of each request, `made` the entries by address as far as a chain may ask for them, `surprises`
+    what was charged above its card's price, None until a purchase asks.
+    """
+
+    past: Past
+    wishes: Wishes
+    first: dict[str, Entry] = field(default_factory=dict)
+    made: dict[str, Entry] = field(default_factory=dict)
+    surprises: frozenset[tuple[str, str, str | None]] | None = None
+
+    def entry_of(self, job: Job) -> Entry:
+        """Return the entry of a job whose upstream was decided before."""
+        earlier = self.first.get(job.fingerprint)
         if earlier is not None:
-            entry = _share(job, earlier)
-        else:
-            entry = _decide(job, past, wishes, made)
-            if entry.buys and job.quote.source == "card" and (job.provider, job.model, job.quote.variant) in surprises:
-                entry = replace(entry, credits=None, reason=f"{entry.reason}; {_SURPRISED}")
-            first[job.fingerprint] = entry
-        decided[job.address] = entry
-        made[job.address] = entry
+            return _share(job, earlier)
+        entry = _decide(job, self.past, self.wishes, self.made)
+        if entry.buys and job.quote.source == "card" and self._surprised(job):
+            entry = replace(entry, credits=None, reason=f"{entry.reason}; {_SURPRISED}")
+        self.first[job.fingerprint] = entry
         return entry
 
-    for job in jobs:
-        yield entry_of(job)
+    def _surprised(self, job: Job) -> bool:
+        if self.surprises is None:
+            self.surprises = surprising(self.past.renders)
+        return (job.provider, job.model, job.quote.variant) in self.surprises
+
+
+def _decide_chained(jobs: Sequence[Job], deciding: _Deciding) -> tuple[Entry, ...]:
+    """Decide each job after those whose frames it needs."""
+    by_address = {job.address: job for job in jobs}
+    made = deciding.made
+
+    def entry_of(job: Job) -> Entry:
+        if job.address not in made:
+            for need in job.upstream:
+                if need in by_address:
+                    entry_of(by_address[need])
+            made[job.address] = deciding.entry_of(job)
+        return made[job.address]
+
+    return tuple([entry_of(job) for job in jobs])
 
 
 def surprising(renders: Mapping[str, Receipt]) -> frozenset[tuple[str, str, str | None]]:
@@ -132,34 +165,38 @@ def _share(job: Job, earlier: Entry) -> Entry:
         f"same request as `{earlier.address}`, bought once" if earlier.buys else f"same request as `{earlier.address}`"
     )
     action = Action.REUSE if earlier.buys else earlier.action
-    return Entry(job=job, action=action, credits=0, reason=reason, shares=earlier.address)
+    return Entry(job=job, action=action, credits=0, reason=reason, shares=earlier.address, receipt=earlier.receipt)
 
 
 def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> Entry:
     receipt = past.renders.get(job.fingerprint)
-    blocked = _blocked_by(job, past, made)
+    blocked = _blocked_by(job, past, made) if job.upstream else None
     replaced = receipt is not None and job.address in wishes.replace and receipt.state in _REPLACEABLE
     if blocked is not None and (receipt is None or receipt.state is ReceiptState.FAILED or replaced):
-        return blocked
+        return _free(job, Action.BLOCKED, blocked, receipt)
     if receipt is None:
-        return _render(job, _why_new(job, past))
+        return _render(job, _why_new(job, past), None)
     if replaced:
         why = "with its upstream (--cascade)" if job.address in wishes.cascade else "on purpose (--replace)"
-        return _render(job, f"bought again {why}", replaces=True)
+        return _render(job, f"bought again {why}", receipt, replaces=True)
     match receipt.state:
         case ReceiptState.SUBMITTED:
-            return Entry(
-                job=job, action=Action.POLL, credits=0, reason=f"accepted as {receipt.job_id}, still rendering"
-            )
+            return _free(job, Action.POLL, f"accepted as {receipt.job_id}, still rendering", receipt)
         case ReceiptState.RENDERED:
-            return Entry(job=job, action=Action.DOWNLOAD, credits=0, reason="rendered, not fetched yet")
+            return _free(job, Action.DOWNLOAD, "rendered, not fetched yet", receipt)
         case ReceiptState.UNKNOWN:
             reason = f"sent earlier, nobody knows whether it was accepted; {way_out(job.provider)}"
-            return Entry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=_held(job, receipt))
+            held = _held(job, receipt)
+            return Entry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=held, receipt=receipt)
         case ReceiptState.FAILED:
             return _after_failure(job, receipt, wishes)
         case ReceiptState.DONE | ReceiptState.DELIVERED_WRONG:
             return _reuse(job, receipt, past, made)
+
+
+def _free(job: Job, action: Action, reason: str, receipt: Receipt | None) -> Entry:
+    """Return the entry of a job that costs nothing now."""
+    return Entry(job=job, action=action, credits=0, reason=reason, receipt=receipt)
 
 
 def _held(job: Job, receipt: Receipt) -> int | None:
@@ -167,12 +204,14 @@ def _held(job: Job, receipt: Receipt) -> int | None:
     return max((quote for quote in (receipt.credits.planned, job.quote.credits) if quote is not None), default=None)
 
 
-def _render(job: Job, reason: str, *, replaces: bool = False) -> Entry:
-    return Entry(job=job, action=Action.RENDER, credits=job.quote.credits, reason=reason, replaces=replaces)
+def _render(job: Job, reason: str, receipt: Receipt | None, *, replaces: bool = False) -> Entry:
+    return Entry(
+        job=job, action=Action.RENDER, credits=job.quote.credits, reason=reason, replaces=replaces, receipt=receipt
+    )
 
 
-def _blocked_by(job: Job, past: Past, made: Mapping[str, Entry]) -> Entry | None:
-    """Return the entry of a job that would be bought and whose upstream gives no frame, None when all of them do."""
+def _blocked_by(job: Job, past: Past, made: Mapping[str, Entry]) -> str | None:
+    """Return why a job that would be bought cannot be: its upstream gives no frame; None when all of them do."""
     for address in job.upstream:
         upstream = made.get(address)
         if upstream is None:
@@ -183,7 +222,7 @@ def _blocked_by(job: Job, past: Past, made: Mapping[str, Entry]) -> Entry | None
             why = (
                 "was delivered wrong" if wrong else "is blocked" if upstream.action is Action.BLOCKED else "is unknown"
             )
-            return Entry(job=job, action=Action.BLOCKED, credits=0, reason=f"needs a frame of `{address}`, which {why}")
+            return f"needs a frame of `{address}`, which {why}"
     return None
 
 
@@ -192,24 +231,24 @@ def _after_failure(job: Job, receipt: Receipt, wishes: Wishes) -> Entry:
     said = str(error.get("message") or "no reason given")
     if error.get("reason") == "moderation" and error.get("at") == "submit" and not wishes.retry_failed:
         reason = f"refused by moderation and unchanged ({said}): change the prompt, or `--failed` tries it again"
-        return Entry(job=job, action=Action.BLOCKED, credits=0, reason=reason)
+        return _free(job, Action.BLOCKED, reason, receipt)
     when = "refused last time" if error.get("at") == "submit" else "failed last time"
-    return _render(job, f"{when}, not charged: {said}")
+    return _render(job, f"{when}, not charged: {said}", receipt)
 
 
 def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, Entry]) -> Entry:
-    reason, reminder = "bought " + (receipt.submitted_at or "")[:10], False
+    reason, reminder = _bought((receipt.submitted_at or "")[:10]), False
     output = receipt.output
     if receipt.state is ReceiptState.DELIVERED_WRONG:
         said = (receipt.error or {}).get("message", "")
         reason = f"delivered otherwise than bought: {said}; `--replace` buys it again, `kbatch accept` keeps it"
         reminder = not receipt.accepted_as_is
-    elif _stale(job, receipt, past):
+    elif receipt.inputs and _stale(receipt, past):
         reason, reminder = (
             "stale: its upstream was bought anew; `--replace` buys this again",
             not receipt.accepted_as_is,
         )
-    elif any(address in made and made[address].replaces for address in job.upstream):
+    elif job.upstream and any(address in made and made[address].replaces for address in job.upstream):
         reason += "; stale after this run, its upstream is bought anew: `--cascade` buys this again too"
     if output is not None:
         here = past.sizes.get(output.path)
@@ -219,10 +258,16 @@ def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, Entry]) ->
             reason += "; its file differs from the receipt"
         elif output.path != job.draft.output:
             reason += f"; moves to {job.draft.output}"
-    return Entry(job=job, action=Action.REUSE, credits=0, reason=reason, reminder=reminder)
+    return Entry(job=job, action=Action.REUSE, credits=0, reason=reason, reminder=reminder, receipt=receipt)
 
 
-def _stale(job: Job, receipt: Receipt, past: Past) -> bool:
+@lru_cache(maxsize=64)
+def _bought(day: str) -> str:
+    """Return the reason of what was bought on a day, one text for all of them."""
+    return f"bought {day}"
+
+
+def _stale(receipt: Receipt, past: Past) -> bool:
     """Whether the upstream's present receipt is another purchase than the one whose frame was used."""
     for used in receipt.inputs.values():
         theirs = past.renders.get(str(used.get("fingerprint", "")))

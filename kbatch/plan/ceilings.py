@@ -5,15 +5,15 @@ since credits of two providers never add up.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kbatch.manifest.shape_parts import PROVIDERS
 from kbatch.plan.plan import Plan
 from kbatch.problems import Problem, did_you_mean
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ceilings:
+class Ceilings(Struct, frozen=True, kw_only=True):
     """Per provider: `run` bounds this run, `budget` bounds it with all that receipts were charged, `job` each job."""
 
     run: Mapping[str, int]
@@ -26,8 +26,7 @@ class Ceilings:
         return bool(self.run or self.budget)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Over:
+class Over(Struct, frozen=True, kw_only=True):
     """One ceiling that the plan passes, with the numbers."""
 
     provider: str

@@ -7,8 +7,9 @@ not known the difference is not known either.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from kbatch.plan.actions import Action
 from kbatch.plan.differences import Field, differences
@@ -30,8 +31,7 @@ class Kind(StrEnum):
     SAME = "same"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One job in both plans: `words` say what is different, `paid` that the second one need not buy it."""
 
     kind: Kind
@@ -50,8 +50,7 @@ class Change:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Total:
+class Total(Struct, frozen=True, kw_only=True):
     """What one provider's purchases come to in both plans; None where a price in them is not known."""
 
     unit: str
@@ -60,8 +59,7 @@ class Total:
     difference: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShotChange:
+class ShotChange(Struct, frozen=True, kw_only=True):
     """The changes of one shot: how many jobs of each kind, and the difference in credits."""
 
     shot: str
@@ -69,8 +67,7 @@ class ShotChange:
     credits: Credits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """A plan held against an earlier one: `name` is what the user called it, `detail` its commit or its digest."""
 
     name: str

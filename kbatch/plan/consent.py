@@ -3,8 +3,9 @@
 Every rule that can refuse before spending stands in `confirm`, in the order in which a person would ask.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from kbatch.plan.ceilings import Ceilings, find_over
 from kbatch.plan.plan import Plan
@@ -19,8 +20,7 @@ class Given(StrEnum):
     DIGEST = "digest"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What is agreed to beside the plan: ceilings, unpriced jobs at most, lowered prices, and whether credits are real.
 
     `claim` is the digest of the saved plan that is carried out, which the journal notes.
@@ -34,8 +34,7 @@ class Terms:
     simulated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmedPlan:
+class ConfirmedPlan(Struct, frozen=True, kw_only=True):
     """A plan that someone agreed to, with its terms; made by `confirm` only."""
 
     plan: Plan

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
+
+from msgspec import Struct
 
 _SHORT = 40
 _LONGEST_PIECE = 60
@@ -13,8 +14,7 @@ _MOST_WORDS = 2000
 _PICTURE = ("sha256:", "frame:")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(Struct, frozen=True, kw_only=True):
     """One field of a request with both values, None where it is not set, and what to call the change."""
 
     name: str

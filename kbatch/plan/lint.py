@@ -5,10 +5,11 @@ identical jobs are bought once, and never across providers. What was written on 
 written out, or a `budget.max_credits_per_job` that says what one clip may cost.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from kbatch.catalog.identity import canonical
 from kbatch.manifest.document import Document
@@ -31,8 +32,7 @@ MEANINGS: Mapping[str, str] = {
 _LONG_S = 10
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """Jobs of one shot that share a warning, and the credits it is about."""
 
     jobs: list[Job] = field(default_factory=list)
@@ -54,24 +54,29 @@ def lint(
 
     An axis that a problem in `said` already calls unused is not named again.
     """
-    of: dict[str, int] = defaultdict(int)
+    first: dict[str, Job] = {}
     for job in jobs:
-        of[job.draft.shot] += 1
-    scene = _Scene(document=document, of=of, unused=frozenset(one.mark for one in said if one.code == "unused-axis"))
+        first.setdefault(job.fingerprint, job)
+    of = Counter(job.draft.shot for job in jobs)
+    unused = frozenset(one.mark for one in said if one.code == "unused-axis")
+    scene = _Scene(document=document, of=of, first=first, unused=unused)
     return (
         *_dear_defaults(jobs, scene),
         *_duplicates(jobs, scene),
-        *_nearly_duplicates(jobs, scene),
+        *_nearly_duplicates(scene),
         *_long_clips(jobs, scene, limited),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
-    """What every warning needs: where things stand, how many jobs a shot has, the marks of axes called unused."""
+class _Scene(Struct, frozen=True, kw_only=True):
+    """What every warning needs: where things stand, how many jobs a shot has, the first job of each request.
+
+    `unused` are the marks of axes that were called unused.
+    """
 
     document: Document
     of: Mapping[str, int]
+    first: Mapping[str, Job]
     unused: frozenset[Mark | None]
 
     def warn(self, code: str, group: Sequence[Job], mark: Mark, message: str, hint: str) -> Problem:
@@ -136,10 +141,10 @@ def _word(value: object) -> str:
 
 
 def _duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
-    first: dict[str, Job] = {}
+    first = scene.first
     groups: dict[tuple[str, str], _Group] = defaultdict(_Group)
-    for job in jobs:
-        earlier = first.setdefault(job.fingerprint, job)
+    for job in jobs if len(first) < len(jobs) else ():
+        earlier = first[job.fingerprint]
         if earlier is not job and not _expected(job, earlier, scene):
             groups[earlier.draft.shot, job.draft.shot].add(job, job.quote.credits)
     for group in groups.values():
@@ -170,9 +175,9 @@ def _own_axes(job: Job, earlier: Job, scene: _Scene) -> list[str]:
 # one request bought twice
 
 
-def _nearly_duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
+def _nearly_duplicates(scene: _Scene) -> Iterator[Problem]:
     groups: dict[tuple[str, str, str], list[tuple[Job, Job]]] = defaultdict(list)
-    for same in _alike(jobs):
+    for same in _alike(scene.first.values()):
         first: dict[tuple[int, bytes], Job] = {}
         for job in same:
             earlier = first.setdefault((job.draft.take, canonical({**job.request, "prompt": ""})), job)
@@ -190,35 +195,50 @@ def _nearly_duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
         yield scene.warn(DUPLICATE_BOUGHT, [job for _, job in pairs], scene.mark(later), message, hint)
 
 
-def _alike(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Yield the requests whose prompts have the same words in one case or another, where they are not one text."""
+def _alike(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    """Yield those of different requests whose prompts have the same words in one case or another, and differ."""
     first: dict[tuple[str, str, str], Job] = {}
-    others: dict[tuple[str, str, str], dict[str, Job]] = defaultdict(dict)
-    for job in jobs:
-        if job.draft.prompt is not None:
-            key = job.provider, job.model, " ".join(job.draft.prompt.split()).casefold()
-            earlier = first.setdefault(key, job)
-            if earlier.fingerprint != job.fingerprint:
-                others[key].setdefault(job.fingerprint, job)
+    others: dict[tuple[str, str, str], list[Job]] = defaultdict(list)
+    for job in _perhaps_alike(jobs):
+        key = job.provider, job.model, " ".join((job.draft.prompt or "").split()).casefold()
+        if first.setdefault(key, job) is not job:
+            others[key].append(job)
     for key, more in others.items():
-        same = [first[key], *more.values()]
+        same = [first[key], *more]
         if len({job.draft.prompt for job in same}) > 1:
             yield same
+
+
+def _perhaps_alike(jobs: Iterable[Job]) -> list[Job]:
+    """Return the jobs whose prompts have the letters of another's, in their order: of 100,000 jobs hardly any."""
+    letters = [(job, _letters(job.draft.prompt)) for job in jobs if job.draft.prompt is not None]
+    seen = Counter(key for _, key in letters)
+    return [job for job, key in letters if seen[key] > 1] if len(seen) < len(letters) else []
+
+
+def _letters(prompt: str) -> int:
+    """Return a number for a prompt without its white space, in one case."""
+    if prompt.isascii():
+        return hash(prompt.encode("ascii").translate(_LOWER, _SPACES))
+    return hash("".join(prompt.casefold().split()).encode("utf-8", "surrogatepass"))
+
+
+_LOWER = bytes(range(256)).lower()
+_SPACES = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 
 
 # long clips, paid by the second
 
 
 def _long_clips(jobs: Sequence[Job], scene: _Scene, limited: frozenset[str | None]) -> Iterator[Problem]:
-    totals: dict[str, int] = defaultdict(int)
     groups: dict[tuple[str, str], _Group] = defaultdict(_Group)
-    seen: set[str] = set()
     for job in jobs:
-        credits = 0 if job.fingerprint in seen else job.quote.credits or 0
-        seen.add(job.fingerprint)
-        totals[job.provider] += credits
         if job.quote.per_second and job.clip.duration_s > _LONG_S and not limited & {None, job.provider}:
-            groups[job.draft.shot, job.provider].add(job, credits)
+            once = scene.first[job.fingerprint] is job
+            groups[job.draft.shot, job.provider].add(job, job.quote.credits if once else 0)
+    totals: dict[str, int] = defaultdict(int)
+    for job in scene.first.values() if groups else ():
+        totals[job.provider] += job.quote.credits or 0
     for (_, provider), group in groups.items():
         if 2 * group.credits > totals[provider]:
             first = group.jobs[0]

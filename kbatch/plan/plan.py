@@ -1,12 +1,13 @@
 """The plan: every job with an action, a price and a reason; totals per provider; a digest of what is agreed to."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from kbatch.catalog.identity import canonical
+from msgspec import Struct
+
+from kbatch.catalog.identity import canonical, encoded
 from kbatch.manifest.settings import Settings
 from kbatch.plan.actions import Action, Entry
 from kbatch.receipts.attempts import records_of
@@ -15,8 +16,7 @@ from kbatch.receipts.receipt import Receipt, ReceiptState
 PLAN_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Total:
+class Total(Struct, frozen=True, kw_only=True):
     """What one provider may charge, in its own credits: `expected` is the quotes of `render`, `maximum` adds what
     unknown outcomes hold; both are None when a price in them is unknown, and `unpriced` counts those jobs."""
 
@@ -28,8 +28,7 @@ class Total:
     held: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
+class Basis(Struct, frozen=True, kw_only=True):
     """What a plan rests on: the manifest by name with its settings and notes, and the files it was made of.
 
     `known` are the fingerprints that any job of the manifest refers to, `inputs` the SHA-256 of the manifest and of
@@ -43,20 +42,22 @@ class Basis:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """A priced plan; `spent` is what the lockfile's receipts were charged, `orphans` are receipts without a job.
 
-    `digest` is the hash of `agreed`: of all that an approval is about.
+    `purchases` are the entries that cost something, `providers` those of all jobs. `digest` is the hash of all that an
+    approval is about, `receipts` how it names what is on record of each entry.
     """
 
     basis: Basis
     entries: tuple[Entry, ...]
+    purchases: tuple[Entry, ...]
+    providers: tuple[str, ...]
     totals: Mapping[str, Total]
     counts: Mapping[str, int]
     spent: Mapping[str, int]
     orphans: tuple[str, ...]
-    agreed: Mapping[str, Any]
+    receipts: tuple[Any, ...]
     digest: str
 
     @property
@@ -69,31 +70,23 @@ class Plan:
         """What the manifest says beside its shots."""
         return self.basis.settings
 
-    @property
-    def purchases(self) -> tuple[Entry, ...]:
-        """The entries that cost something."""
-        return tuple(entry for entry in self.entries if entry.buys)
-
-    @property
-    def providers(self) -> tuple[str, ...]:
-        """The providers of the plan's jobs."""
-        return tuple(dict.fromkeys(entry.job.provider for entry in self.entries))
-
 
 def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> Plan:
     """Return the plan of these entries."""
     totals = _totals(entries)
-    counts = Counter(entry.action.value for entry in entries)
-    agreed = _agreed(basis, entries, totals, renders)
+    counts = Counter(entry.action for entry in entries)
+    receipts = tuple([_state_of(entry.receipt) for entry in entries])
     return Plan(
         basis=basis,
         entries=tuple(entries),
+        purchases=tuple(entry for entry in entries if entry.buys),
+        providers=tuple(totals),
         totals=totals,
-        counts={action.value: counts[action.value] for action in Action},
+        counts={action.value: counts[action] for action in Action},
         spent=_spent(entries, renders),
-        orphans=tuple(sorted(key for key, receipt in renders.items() if key not in basis.known and _paid(receipt))),
-        agreed=agreed,
-        digest=digest_of(agreed),
+        orphans=tuple(sorted(key for key in renders.keys() - basis.known if _paid(renders[key]))),
+        receipts=receipts,
+        digest=_digest(encoded(_agreed(basis, entries, totals, receipts))),
     )
 
 
@@ -124,13 +117,14 @@ def charged(renders: Mapping[str, Receipt]) -> dict[str, int]:
 
 def _spent(entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> dict[str, int]:
     """Return what a budget bears already: all charges, and what unknown outcomes hold that are not in this plan."""
-    spent = Counter(charged(renders))
     planned = {entry.job.fingerprint for entry in entries if entry.action is Action.UNKNOWN}
+    spent: dict[str, int] = {}
     for fingerprint, receipt in renders.items():
         for number, one in enumerate(records_of(receipt)):
-            if one.state is ReceiptState.UNKNOWN and (number or fingerprint not in planned):
-                spent[one.provider] += one.credits.planned or 0
-    return dict(spent)
+            held = one.state is ReceiptState.UNKNOWN and (number or fingerprint not in planned)
+            more = (one.credits.planned or 0) if held else _charge(one)
+            spent[one.provider] = spent.get(one.provider, 0) + more
+    return spent
 
 
 def _charge(receipt: Receipt) -> int:
@@ -167,12 +161,16 @@ def _totals(entries: Sequence[Entry]) -> dict[str, Total]:
 
 
 def digest_of(agreed: Mapping[str, Any]) -> str:
-    """Return the digest of what an approval is about."""
-    return "sha256:" + sha256(canonical(agreed)).hexdigest()
+    """Return the digest of what an approval is about, as it was read back."""
+    return _digest(canonical(agreed))
+
+
+def _digest(agreed: bytes) -> str:
+    return "sha256:" + sha256(agreed).hexdigest()
 
 
 def _agreed(
-    basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total], renders: Mapping[str, Receipt]
+    basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total], receipts: Sequence[Any]
 ) -> dict[str, Any]:
     """Return what an approval is about: manifest and inputs, jobs, prices, outputs, their receipts, and the maximum."""
     return {
@@ -180,7 +178,7 @@ def _agreed(
         "manifest": basis.manifest,
         "inputs": dict(basis.inputs),
         "profile": basis.settings.profile,
-        "prices": {key: dict(value) for key, value in basis.settings.prices.items()},
+        "prices": basis.settings.prices,
         "jobs": [
             [
                 entry.address,
@@ -192,37 +190,28 @@ def _agreed(
             ]
             for entry in entries
         ],
-        "receipts": [_state_of(renders.get(entry.job.fingerprint)) for entry in entries],
+        "receipts": receipts,
         "totals": {name: [total.expected, total.maximum, total.unpriced] for name, total in totals.items()},
     }
 
 
 def _state_of(receipt: Receipt | None) -> Any:
-    return None if receipt is None else [receipt.state.value, receipt.attempt, receipt.job_id]
+    return None if receipt is None else (receipt.state.value, receipt.attempt, receipt.job_id)
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
     """Return the plan in the form of `plan --format json`; `schemas/plan.schema.json` describes it."""
+    return {**as_stream(plan), "jobs": list(_rows(plan))}
+
+
+def as_stream(plan: Plan) -> dict[str, Any]:
+    """Return the same with its `jobs` as an iterator, for whoever writes them one by one."""
     return {
         "plan_version": PLAN_VERSION,
         "digest": plan.digest,
         "manifest": plan.manifest,
         "profile": plan.settings.profile,
-        "jobs": [
-            {
-                "address": entry.address,
-                "fingerprint": entry.job.fingerprint,
-                "action": entry.action.value,
-                "provider": entry.job.provider,
-                "model": entry.job.model,
-                "variant": entry.job.quote.variant,
-                "credits": entry.credits,
-                "reason": entry.reason,
-                "output": entry.job.draft.output,
-                "dropped": list(entry.job.dropped),
-            }
-            for entry in plan.entries
-        ],
+        "jobs": _rows(plan),
         "totals": {
             provider: {
                 "unit": total.unit,
@@ -235,3 +224,20 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "counts": dict(plan.counts),
         "orphans": list(plan.orphans),
     }
+
+
+def _rows(plan: Plan) -> Iterator[dict[str, Any]]:
+    for entry in plan.entries:
+        job = entry.job
+        yield {
+            "address": job.address,
+            "fingerprint": job.fingerprint,
+            "action": entry.action.value,
+            "provider": job.provider,
+            "model": job.model,
+            "variant": job.quote.variant,
+            "credits": entry.credits,
+            "reason": entry.reason,
+            "output": job.draft.output,
+            "dropped": list(job.dropped),
+        }

@@ -6,8 +6,10 @@ jobs that have meanwhile been bought may leave it.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from kbatch.plan.actions import Action
 from kbatch.plan.plan import PLAN_VERSION, Plan, as_json, digest_of
@@ -18,8 +20,7 @@ from kbatch.receipts.receipt import without_queries
 _BOUGHT = frozenset((Action.REUSE, Action.POLL, Action.DOWNLOAD, Action.UNKNOWN))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class Saved(Struct, frozen=True, kw_only=True):
     """A plan that was read back: `source` is the manifest's path relative to the plan's folder, `document` the rest."""
 
     digest: str
@@ -39,9 +40,9 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection) -
         "simulated": simulated,
         "selection": asdict(selection),
         "inputs": dict(plan.basis.inputs),
-        "prices": plan.agreed["prices"],
+        "prices": plan.settings.prices,
         "held": [entry.held for entry in plan.entries],
-        "receipts": plan.agreed["receipts"],
+        "receipts": plan.receipts,
         "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
     return {**as_json(plan), "bound": bound}
@@ -123,8 +124,7 @@ def _selection(kept: Mapping[str, Any]) -> Selection:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(Struct, frozen=True, kw_only=True):
     """One thing that differs from the saved plan, in words, and what it adds to the cost (None: unknown)."""
 
     words: str

@@ -5,14 +5,14 @@ A GLOB knows `*` and `?` only, since brackets are part of addresses; a bare shot
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kbatch.plan.jobs import Job
 from kbatch.problems import Problem, did_you_mean
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """What the flags say; each may be repeated and adds up, `exclude` counts after `only`.
 
     With `cascade` the jobs that need frames of replaced ones, directly or through others, are replaced too.
@@ -42,6 +42,9 @@ def _pattern(glob: str) -> re.Pattern[str]:
 
 def addresses(globs: Iterable[str], jobs: Sequence[Job], flag: str) -> tuple[frozenset[str], tuple[Problem, ...]]:
     """Return the addresses that the globs select, and a problem for each that selects none."""
+    globs = tuple(globs)
+    if not globs:
+        return frozenset(), ()
     found: set[str] = set()
     problems: list[Problem] = []
     known = list(dict.fromkeys(job.draft.shot for job in jobs))
@@ -62,6 +65,8 @@ def select(
 
     `failed` are the addresses whose last attempt failed.
     """
+    if not (selection.only or selection.exclude or selection.labels or selection.failed):
+        return tuple(jobs), ()
     chosen, problems = choose(jobs, selection, failed)
     needed = _closure(chosen, {job.address: job.upstream for job in jobs})
     return tuple(job for job in jobs if job.address in needed), problems

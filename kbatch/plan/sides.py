@@ -1,16 +1,16 @@
 """The jobs of a plan as two plans can be compared by them, from a plan at hand or from one that was saved."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from kbatch.plan.actions import Action, Entry
 from kbatch.problems import StateUnreadable
 from kbatch.receipts.receipt import without_queries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(Struct, frozen=True, kw_only=True):
     """A job in one plan; `credits` is what it would be bought for, `request` None where the plan does not tell it."""
 
     address: str

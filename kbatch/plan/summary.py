@@ -1,16 +1,18 @@
 """What a plan costs, seen from several sides: by model and variant, by label, by axis value, and how long it takes."""
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
 
 from kbatch.plan.actions import Action, Entry
 from kbatch.plan.plan import Plan
 
+_RUNNING = (Action.RENDER, Action.POLL)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+
+class Share(Struct, frozen=True, kw_only=True):
     """A part of the purchases: `name` of the part, how many jobs, their credits, and how many of them are unpriced."""
 
     provider: str
@@ -20,8 +22,7 @@ class Share:
     unpriced: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dearer:
+class Dearer(Struct, frozen=True, kw_only=True):
     """What leaving a parameter at its default costs over the cheaper value, in all purchases that do."""
 
     provider: str
@@ -32,8 +33,7 @@ class Dearer:
     credits: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(Struct, frozen=True, kw_only=True):
     """The sides of a plan; `seconds` is the expected time of the run, the usual shortest and longest."""
 
     variants: tuple[Share, ...]
@@ -46,28 +46,32 @@ class Summary:
 def summarize(plan: Plan, concurrency: Mapping[str, int]) -> Summary:
     """Return the summary of the purchases; concurrency is per provider, in jobs."""
     bought = plan.purchases
-    labels = ((entry, f"{key}={value}") for entry in bought for key, value in sorted(entry.job.draft.labels.items()))
     return Summary(
-        variants=_shares((entry, f"{entry.job.model} {entry.job.quote.variant}") for entry in bought),
-        labels=_shares(labels),
-        axes=_several(_shares((entry, f"{key}={value}") for entry in bought for key, value in entry.job.draft.axes)),
+        variants=_shares(bought, lambda entry: ((entry.job.model, entry.job.quote.variant),), " "),
+        labels=_shares(bought, lambda entry: sorted(entry.job.draft.labels.items()), "="),
+        axes=_several(_shares(bought, lambda entry: entry.job.draft.axes, "=")),
         dearer=_dearer(bought),
-        seconds=(expected_seconds(plan, concurrency, 0), expected_seconds(plan, concurrency, 1)),
+        seconds=expected_seconds(plan, concurrency),
     )
 
 
-def _shares(parts: Iterable[tuple[Entry, str]]) -> tuple[Share, ...]:
-    counted: dict[tuple[str, str], list[int]] = {}
-    for entry, name in parts:
-        sums = counted.setdefault((entry.job.draft.provider, name), [0, 0, 0])
-        sums[0] += 1
-        if entry.credits is None:
-            sums[2] += 1
-        else:
-            sums[1] += entry.credits
+def _shares(
+    bought: Iterable[Entry], parts_of: Callable[[Entry], Iterable[tuple[str, str]]], between: str
+) -> tuple[Share, ...]:
+    """Return the parts that purchases belong to, each named by its two words, in the order in which they are met."""
+    counted: dict[tuple[str, tuple[str, str]], list[int]] = {}
+    for entry in bought:
+        provider, credits = entry.job.provider, entry.credits
+        for part in parts_of(entry):
+            sums = counted.get((provider, part))
+            if sums is None:
+                sums = counted[provider, part] = [0, 0, 0]
+            sums[0] += 1
+            sums[1] += credits or 0
+            sums[2] += credits is None
     return tuple(
-        Share(provider=provider, name=name, jobs=jobs, credits=credits, unpriced=unpriced)
-        for (provider, name), (jobs, credits, unpriced) in counted.items()
+        Share(provider=provider, name=between.join(part), jobs=jobs, credits=credits, unpriced=unpriced)
+        for (provider, part), (jobs, credits, unpriced) in counted.items()
     )
 
 
@@ -97,16 +101,45 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def expected_seconds(plan: Plan, concurrency: Mapping[str, int], which: int) -> int:
-    """Return how long the run takes when every render takes its usual shortest (0) or longest (1) time.
+def expected_seconds(plan: Plan, concurrency: Mapping[str, int]) -> tuple[int, int]:
+    """Return how long the run takes when every render takes its usual shortest time, and its usual longest.
 
     Jobs fill each provider's places longest first; a chained job starts after the jobs whose frames it needs.
     """
-    running = [entry for entry in plan.entries if entry.action in (Action.RENDER, Action.POLL)]
-    running.sort(key=lambda entry: -entry.job.typical_s[which])
+    running = [entry for entry in plan.entries if entry.action in _RUNNING]
+    work = _chained_seconds if any(entry.job.upstream for entry in running) else _seconds
+    most = {name: max(1, min(concurrency.get(name, 1), len(running))) for name in plan.providers}
+    shortest, longest = (
+        work(running, {name: [0] * number for name, number in most.items()}, which) for which in (0, 1)
+    )
+    return shortest, longest
+
+
+def _seconds(running: Iterable[Entry], places: Mapping[str, list[int]], which: int) -> int:
+    renders = Counter((entry.job.provider, entry.job.typical_s[which]) for entry in running)
+    for (provider, seconds), number in sorted(renders.items(), key=lambda item: -item[0][1]):
+        fill(places[provider], seconds, number)
+    return max((end for free in places.values() for end in free), default=0)
+
+
+def fill(free: list[int], seconds: int, number: int) -> None:
+    """Put `number` renders of one length on places, each on the one that is free first; `free` is a heap of ends.
+
+    While no end lies further back than one render, each place gets one in turn: that is done in one step.
+    """
+    while number:
+        if number >= len(free) and max(free) - free[0] <= seconds:
+            rounds, number = divmod(number, len(free))
+            free[:] = [end + rounds * seconds for end in free]
+        else:
+            heapq.heapreplace(free, free[0] + seconds)
+            number -= 1
+
+
+def _chained_seconds(running: list[Entry], places: Mapping[str, list[int]], which: int) -> int:
+    running = sorted(running, key=lambda entry: -entry.job.typical_s[which])
     addresses = {entry.address for entry in running}
     awaited = {need for entry in running for need in entry.job.upstream} & addresses
-    places = {name: [0] * max(1, min(concurrency.get(name, 1), len(running))) for name in plan.providers}
     ends: dict[str, int] = {}
     last = 0
     while running:

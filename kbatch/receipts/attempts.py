@@ -121,11 +121,11 @@ def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
     return replace(
         sent,
         state=KEPT_AS[top],
-        error=_greater(at_top[0].error, at_top[-1].error),
+        error=greater(at_top[0].error, at_top[-1].error),
         credits=_join_credits(one, other, planned=sent.credits.planned, failed=KEPT_AS[top] is ReceiptState.FAILED),
         finished_at=min(ends, key=moment, default=None),
-        output=_join_outputs(one.output, other.output),
-        account=_greater(one.account, other.account),
+        output=join_outputs(one.output, other.output),
+        account=greater(one.account, other.account),
         accepted_as_is=one.accepted_as_is or other.accepted_as_is,
     )
 
@@ -134,8 +134,8 @@ def _with_sending(record: Receipt, other: Receipt) -> Receipt:
     """Return the record with what is known of its sending: the earlier one's, or what both say of the same."""
     mine, theirs = moment(record.submitted_at), moment(other.submitted_at)
     if mine == theirs:
-        sending = {name: _greater(getattr(record, name), getattr(other, name)) for name in _OF_SENDING}
-        planned = _larger(record.credits.planned, other.credits.planned)
+        sending = {name: greater(getattr(record, name), getattr(other, name)) for name in _OF_SENDING}
+        planned = larger(record.credits.planned, other.credits.planned)
     elif _told_sooner(record) < _told_sooner(other):
         return record
     else:
@@ -153,19 +153,22 @@ def _join_credits(one: Receipt, other: Receipt, *, planned: int | None, failed: 
     left: int | None = None
     for record in (one, other):
         if record.state is ReceiptState.FAILED:
-            left = _larger(left, record.credits.reported)
-            charge = _larger(charge, record.credits.charged)
+            left = larger(left, record.credits.reported)
+            charge = larger(charge, record.credits.charged)
         else:
-            charge = _larger(charge, record.credits.reported)
+            charge = larger(charge, record.credits.reported)
     if failed:
         return Credits(planned=planned, reported=left, charged=charge)
     return Credits(planned=planned, reported=charge)
 
 
-def _join_outputs(one: Output | None, other: Output | None) -> Output | None:
+def join_outputs(one: Output | None, other: Output | None) -> Output | None:
+    """Return the clip that was put somewhere last, a placed one before a `.part`, with what either knows of it."""
     if one is None or other is None or one == other:
         return one or other
-    first, last = sorted((one, other), key=lambda output: (output.placed, moment(output.placed_at), _text(output)))
+    mine, theirs = (one.placed, moment(one.placed_at)), (other.placed, moment(other.placed_at))
+    in_order = mine < theirs if mine != theirs else _text(one) <= _text(other)
+    first, last = (one, other) if in_order else (other, one)
     if last.sha256:
         return last
     return replace(last, sha256=first.sha256, bytes=first.bytes, media=first.media)
@@ -175,14 +178,15 @@ def _text(output: Output) -> str:
     return f"{output.path}\n{output.sha256}\n{output.bytes}\n{output.media}"
 
 
-def _larger(one: int | None, other: int | None) -> int | None:
+def larger(one: int | None, other: int | None) -> int | None:
+    """Return the larger of two amounts of which either may be unknown."""
     if one is None or other is None:
         return one if other is None else other
     return max(one, other)
 
 
-def _greater(one: Any, other: Any) -> Any:
-    """Return the same of two values whichever comes first: one that says something, then the later by its JSON."""
+def greater(one: Any, other: Any) -> Any:
+    """Return the same of two values, whichever comes first: one that says something, then the later by its JSON."""
     if one == other or not other:
         return one
     return max(one, other, key=lambda value: json.dumps(value, sort_keys=True)) if one else other

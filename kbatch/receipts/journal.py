@@ -9,9 +9,11 @@ It belongs to its lockfile: `.kbatch/<stem>.journal.jsonl` beside it, where the 
 """
 
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -26,7 +28,8 @@ from kbatch.receipts.history import RUN_ID, hide, state_folder, stem_of
 from kbatch.receipts.runs import carried
 from kbatch.receipts.shape import Misfit
 
-_TICK = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK, _TICKS_IN_SECOND = timedelta(milliseconds=1), 1000
 _DAMAGED = (
     "the journal records what was paid: look at the line, mend or remove it by hand, then `kbatch reconcile`; "
     "the providers' own lists show their jobs"
@@ -39,6 +42,15 @@ Clock = Callable[[], datetime]
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _ticks(at: datetime) -> int:
+    return (at - _EPOCH) // _TICK
+
+
+@lru_cache(maxsize=1)
+def _second(number: int) -> str:
+    return (_EPOCH + timedelta(seconds=number)).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 class Sink(Protocol):
@@ -61,6 +73,17 @@ def read_journal(path: Path) -> tuple[Event, ...]:
     return _read(path)[0]
 
 
+class _Group:
+    """Lines that share one write; `over` is set when it is known whether they are on the disk."""
+
+    __slots__ = ("lines", "over", "written")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines = lines
+        self.over = anyio.Event()
+        self.written = False
+
+
 class Journal:
     """A journal that is open for writing, by one run; `Journal.open` makes it."""
 
@@ -69,14 +92,12 @@ class Journal:
         self._run_id = run_id
         self._clock = clock
         latest = max((after, *(event.at for event in known)), key=moment)
-        self._last = datetime.fromisoformat(latest) if latest else datetime.min.replace(tzinfo=UTC)
+        self._last = _ticks(datetime.fromisoformat(latest)) if latest else 0
         self._sequence = max((event.sequence for event in known if event.run == run_id), default=0)
-        self._waiting: list[bytes] = []
-        self._given = 0
-        self._written = 0
+        self._next: _Group | None = None
         self._turn = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
-        self._failure: OSError | None = None
+        self._failure: BaseException | None = None
         self._closed = False
 
     @classmethod
@@ -112,44 +133,76 @@ class Journal:
         """
         if self._closed:
             raise RuntimeError("the journal is closed")
-        self._raise_failure()
-        events = tuple(self._stamped(fact) for fact in facts)
-        self._waiting += [event.to_line() for event in events]
-        self._given += len(events)
-        mine = self._given
-        with anyio.CancelScope(shield=True):
-            async with self._turn:
-                if self._written < mine:
-                    await self._write()
+        if self._failure is not None:
+            raise _failed(self._failure) from self._failure
+        if not facts:
+            return ()
+        events = tuple([self._stamped(fact) for fact in facts])
+        lines = [event.to_line() for event in events]
+        group = self._next
+        if group is None:
+            self._next = group = _Group(lines)
+            with anyio.CancelScope(shield=True):
+                await self._write(group)
+        else:
+            group.lines += lines
+            await _shielded(group.over)
+        if self._failure is not None and not group.written:
+            raise _failed(self._failure) from self._failure
         return events
 
     def _stamped(self, fact: Fact) -> Event:
-        now = self._clock().astimezone(UTC)
-        self._last = max(now.replace(microsecond=now.microsecond // 1000 * 1000), self._last + _TICK)
+        self._last = max(_ticks(self._clock()), self._last + 1)
         self._sequence += 1
-        at = self._last.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        second, rest = divmod(self._last, _TICKS_IN_SECOND)
+        at = f"{_second(second)}.{rest:03}Z"
         return stamp(fact, at=at, run=self._run_id, sequence=self._sequence)
 
-    async def _write(self) -> None:
-        """Put on the disk what waits, of all tasks: whoever has the turn writes for the others too."""
-        self._raise_failure()
-        count = len(self._waiting)
+    async def _write(self, group: "_Group") -> None:
+        """Put a group on the disk, with all that joins it until its turn comes; its first task does so for the others.
+
+        They are told before the turn goes on, so that what they record next is in the next group too.
+        """
         try:
-            await anyio.to_thread.run_sync(self._sink.append, b"".join(self._waiting), limiter=self._thread)
-        except OSError as error:
-            self._failure = error
+            async with self._turn:
+                self._next = None
+                if self._failure is None:
+                    await anyio.to_thread.run_sync(self._sink.append, b"".join(group.lines), limiter=self._thread)
+                    group.written = True
+                group.over.set()
+        except BaseException as error:
+            self._failure = self._failure or error
+            self._next = None if self._next is group else self._next
             raise
-        del self._waiting[:count]
-        self._written += count
+        finally:
+            group.over.set()
 
     async def _close(self) -> None:
         self._closed = True
         async with self._turn:
             await anyio.to_thread.run_sync(self._sink.close, limiter=self._thread)
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise OSError(self._failure.errno, self._failure.strerror, self._failure.filename) from self._failure
+
+def _failed(failure: BaseException) -> Exception:
+    """Return for others what befell the write of one task."""
+    if isinstance(failure, OSError):
+        return OSError(failure.errno, failure.strerror, failure.filename)
+    return RuntimeError("a write to the journal was cut off, so its end may not be on the disk")
+
+
+async def _shielded(over: "anyio.Event") -> None:
+    """Wait; a cancellation waits too, and strikes at the caller's next step.
+
+    A scope that shields each wait would cost as much as all else that is done for an event, so one is only made when
+    there is something to shield from. A cancellation by asyncio itself, which does not strike twice, is passed on.
+    """
+    try:
+        await over.wait()
+    except anyio.get_cancelled_exc_class():
+        if anyio.current_effective_deadline() > -math.inf:
+            raise
+        with anyio.CancelScope(shield=True):
+            await over.wait()
 
 
 def rotate(path: Path, *, run_id: str) -> Path | None:

@@ -14,9 +14,8 @@ import msgspec
 from kbatch.problems import StateUnreadable
 from kbatch.receipts import shape
 from kbatch.receipts.attempts import gather, records_of
-from kbatch.receipts.events import MEDIA
 from kbatch.receipts.jsontext import Repeated, line_of, line_of_repeated, parse_json, write_json
-from kbatch.receipts.receipt import Receipt, ReceiptState, as_kept, attempt_from_kept
+from kbatch.receipts.receipt import Receipt, as_kept, attempt_from_kept
 
 VERSION = 1
 
@@ -50,73 +49,6 @@ class Lockfile:
         """Return what the jobs of all other profiles refer to."""
         others = [index for name, index in self.profiles.items() if name != profile]
         return others if profile is None else [self.jobs, *others]
-
-
-_credits = shape.nullable(shape.whole())
-_output = shape.record(
-    {
-        "path": shape.some_text,
-        "sha256": shape.digest,
-        "bytes": shape.whole(),
-        "media": MEDIA,
-    },
-    {"placed_at": shape.moment},
-)
-_attempt: Mapping[str, shape.Check] = {
-    "provider": shape.text,
-    "model": shape.text,
-    "variant": shape.nullable(shape.text),
-    "state": shape.one_of(tuple(ReceiptState)),
-    "origin": shape.text,
-    "job_id": shape.nullable(shape.some_text),
-    "attempt": shape.whole(1),
-    "request": shape.object_of(shape.anything),
-    "inputs": shape.object_of(shape.object_of(shape.anything)),
-    "credits": shape.record({"planned": _credits, "reported": _credits}, {"charged": _credits}),
-    "submitted_at": shape.nullable(shape.moment),
-    "finished_at": shape.nullable(shape.moment),
-    "output": shape.nullable(_output),
-    "error": shape.nullable(
-        shape.record(
-            {
-                "at": shape.one_of(("submit", "render", "delivery")),
-                "reason": shape.nullable(shape.text),
-                "message": shape.text,
-            }
-        )
-    ),
-}
-_seldom: Mapping[str, shape.Check] = {"account": shape.nullable(shape.text), "accepted_as_is": shape.boolean}
-
-
-def _with_job(inner: shape.Check) -> shape.Check:
-    """Accept what `inner` accepts when state and job id agree: what is unknown has none, what was accepted has one."""
-
-    def check(value: Any) -> None:
-        inner(value)
-        state, job_id = value["state"], value["job_id"]
-        if state == ReceiptState.UNKNOWN and job_id is not None:
-            raise shape.Misfit("must be null in state `unknown`", ("job_id",))
-        if state not in (ReceiptState.UNKNOWN, ReceiptState.FAILED) and job_id is None:
-            raise shape.Misfit(f"must not be null in state `{state}`", ("job_id",))
-
-    return check
-
-
-_others = shape.list_of(_with_job(shape.record(_attempt, _seldom)))
-_receipt = _with_job(
-    shape.record(_attempt, {**_seldom, "also": _others, "failed": _others, "last_attempt": shape.whole(1)})
-)
-_index = shape.object_of(shape.record({"fingerprint": shape.some_text, "path": shape.some_text}))
-_lockfile = shape.record(
-    {
-        "lockfile_version": shape.whole(1),
-        "manifest": shape.text,
-        "jobs": _index,
-        "renders": shape.object_of(_receipt),
-    },
-    {"profiles": shape.object_of(shape.record({"jobs": _index}))},
-)
 
 
 def parse(data: bytes, name: str) -> Lockfile:
@@ -204,8 +136,10 @@ def _read(value: Any, text: str, name: str) -> Lockfile:
         line = line_of(text, ("lockfile_version",))
         message = f"{name}:{line}: has lockfile_version {version}, this kbatch reads {VERSION}"
         raise StateUnreadable(message, hint="a newer kbatch wrote it: upgrade kbatch")
+    from kbatch.receipts.lockfile_shape import LOCKFILE  # noqa: PLC0415 - a lockfile of this machine's own needs none
+
     try:
-        _lockfile(value)
+        LOCKFILE(value)
     except shape.Misfit as misfit:
         line = line_of(text, misfit.path)
         raise StateUnreadable(f"{name}:{line}: {misfit}", hint=_RESTORE) from None

@@ -1,22 +1,28 @@
 """Small checks of parsed JSON that stack up into the shape of an event or a lockfile.
 
 As strict as the JSON Schemas for them (`schemas/events.schema.json`, `schemas/lockfile.schema.json`), which tests hold
-against these checks, and fast enough to run over each of 100,000 receipts at every start. A check returns nothing, or
-raises `Misfit` with the path to what does not fit. No number passes that JSON cannot write (NaN, infinities), and no
-float for a whole number, not even `5.0`.
+against these checks. A check returns nothing, or raises `Misfit` with the path to what does not fit. No number passes
+that JSON cannot write (NaN, infinities), and no float for a whole number, not even `5.0`.
+
+Each check has a *form* too: the same shape as a type of msgspec, which reads JSON into it in a tenth of the time. A
+form passes over names that it does not know and names that stand twice. So what was read into it fits only when it is
+seen to be all there was; of anything else the check is the judge, which words the fault.
 """
 
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from types import GenericAlias
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from msgspec import Meta, Struct
 
 from kbatch.problems import did_you_mean
 
-Check = Callable[[Any], None]
-"""Takes a parsed value; raises Misfit when it does not fit."""
-
 Path = tuple[str | int, ...]
+Judge = Callable[[Any], None]
+
+_LARGEST = math.nextafter(math.inf, 0)
 
 
 class Misfit(ValueError):
@@ -36,37 +42,58 @@ class Misfit(ValueError):
         return f"`{where}` {self.message}" if where else self.message
 
 
+class Check(Struct, frozen=True):
+    """The shape of a value, which a call judges; `form` is None where no type says as much."""
+
+    judge: Judge
+    form: Any = None
+
+    def __call__(self, value: Any) -> None:
+        """Raise Misfit when the value does not fit."""
+        self.judge(value)
+
+
+def _as(form: Any) -> Callable[[Judge], Check]:
+    return lambda judge: Check(judge, form)
+
+
+@_as(Any)
 def anything(value: Any) -> None:
     """Accept every JSON value."""
 
 
+@_as(str)
 def text(value: Any) -> None:
     """Accept a string, the empty one too."""
     if type(value) is not str:
         raise Misfit("must be a string")
 
 
+@_as(Annotated[str, Meta(min_length=1)])
 def some_text(value: Any) -> None:
     """Accept a string that is not empty."""
     if type(value) is not str or not value:
         raise Misfit("must be a string that is not empty")
 
 
+@_as(bool)
 def boolean(value: Any) -> None:
     """Accept true and false."""
     if type(value) is not bool:
         raise Misfit("must be true or false")
 
 
+@_as(Annotated[int, Meta(ge=0, le=2**63 - 1)] | Annotated[float, Meta(ge=0)])
 def number(value: Any) -> None:
-    """Accept a number that is not negative."""
-    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
+    """Accept a number that is not negative and that a float can hold."""
+    if type(value) not in (int, float) or not 0 <= value <= _LARGEST:
         raise Misfit("must be a number, at least 0")
 
 
 def whole(least: int = 0) -> Check:
     """Accept an integer of at least `least`."""
 
+    @_as(Annotated[int, Meta(ge=least)])
     def check(value: Any) -> None:
         if type(value) is not int or value < least:
             raise Misfit(f"must be a whole number, at least {least}")
@@ -74,26 +101,23 @@ def whole(least: int = 0) -> Check:
     return check
 
 
-def nothing(value: Any) -> None:
-    """Accept null."""
-    if value is not None:
-        raise Misfit("must be null")
-
-
 def nullable(inner: Check) -> Check:
     """Accept null and what `inner` accepts."""
+    judge = inner.judge
 
+    @_as(inner.form and inner.form | None)
     def check(value: Any) -> None:
         if value is not None:
-            inner(value)
+            judge(value)
 
     return check
 
 
 def one_of(words: Collection[str]) -> Check:
     """Accept one of these strings."""
-    known = frozenset(words)
+    known = frozenset(map(str, words))
 
+    @_as(Literal[tuple(map(str, words))])
     def check(value: Any) -> None:
         if type(value) is not str or value not in known:
             raise Misfit("must be one of " + ", ".join(f"`{word}`" for word in words))
@@ -105,6 +129,7 @@ def matching(pattern: str, what: str) -> Check:
     """Accept a string that the pattern matches as a whole; `what` names it in words."""
     matches = re.compile(pattern).fullmatch
 
+    @_as(Annotated[str, Meta(pattern=rf"\A(?:{pattern})\Z")])
     def check(value: Any) -> None:
         if type(value) is not str or matches(value) is None:
             raise Misfit(f"must be {what}")
@@ -118,13 +143,15 @@ digest = matching(r"[0-9a-f]{64}", "a SHA-256 in 64 hex digits")
 
 def list_of(inner: Check) -> Check:
     """Accept a list whose items `inner` accepts."""
+    judge = inner.judge
 
+    @_as(inner.form and GenericAlias(list, (inner.form,)))
     def check(value: Any) -> None:
         if type(value) is not list:
             raise Misfit("must be a list")
         for index, item in enumerate(value):
             try:
-                inner(item)
+                judge(item)
             except Misfit as misfit:
                 raise misfit.within(index) from None
 
@@ -133,13 +160,15 @@ def list_of(inner: Check) -> Check:
 
 def object_of(inner: Check) -> Check:
     """Accept an object with any names whose values `inner` accepts."""
+    judge = inner.judge
 
+    @_as(inner.form and GenericAlias(dict, (str, inner.form)))
     def check(value: Any) -> None:
         if type(value) is not dict:
             raise Misfit("must be an object")
         for name, item in value.items():
             try:
-                inner(item)
+                judge(item)
             except Misfit as misfit:
                 raise misfit.within(name) from None
 
@@ -148,18 +177,19 @@ def object_of(inner: Check) -> Check:
 
 def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
     """Accept an object with all of these fields, perhaps with the optional ones, and with no other."""
-    known = {**required, **(optional or {})}
+    known = {name: check.judge for name, check in {**required, **(optional or {})}.items()}
 
+    @_as(_record_form(required, optional or {}))
     def check(value: Any) -> None:
         if type(value) is not dict:
             raise Misfit("must be an object")
         for name, item in value.items():
-            inner = known.get(name)
-            if inner is None:
+            judge = known.get(name)
+            if judge is None:
                 meant = did_you_mean(name, known)
                 raise Misfit(f"is an unknown field ({meant})" if meant else "is an unknown field", (name,))
             try:
-                inner(item)
+                judge(item)
             except Misfit as misfit:
                 raise misfit.within(name) from None
         for name in required:
@@ -167,3 +197,11 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
                 raise Misfit(f"lacks the field `{name}`")
 
     return check
+
+
+def _record_form(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Any:
+    if any(check.form is None for check in (*required.values(), *optional.values())):
+        return None
+    fields = {name: check.form for name, check in required.items()}
+    fields |= {name: NotRequired[check.form] for name, check in optional.items()}
+    return TypedDict("Record", fields)  # type: ignore[operator]

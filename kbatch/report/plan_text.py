@@ -3,11 +3,11 @@
 Jobs that differ only in their axes and share action, price and reason are folded when a plan is long.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from kbatch.plan.actions import Entry
+from kbatch.plan.actions import Action, Entry
 from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share, Summary
 from kbatch.report.sums import credits_of
@@ -48,19 +48,19 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
     if not entries:
         yield [("  no jobs are selected", "dim")]
         return
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[tuple[Action, str], list[Entry]] = {}
     for entry in entries:
         reason = "the same request as another job, bought once" if entry.shares else entry.reason
-        groups.setdefault((entry.action.value, reason), []).append(entry)
-    models = min(max(len(_model(entry)) for entry in entries), 30)
-    prices = max(len(_price(entry)) for entry in entries)
+        groups.setdefault((entry.action, reason), []).append(entry)
+    models = min(max(len(_model(entry)) for entry in _one_of_each(entries, _model_of)), 30)
+    prices = max(len(_price(entry)) for entry in _one_of_each(entries, _price_of))
     longest = min(max(len(entry.address) for entry in entries), max(24, width - 8 - models - prices))
     room = _MOST_ROWS if len(entries) > _MOST_ROWS else len(entries)
     for (action, reason), group in groups.items():
         money = f", {credits_of(group)}" if group[0].buys else ""
         head = f"{count(len(group), 'job')}{money}: {reason}"
         for index, words in enumerate(_wrap(head, width - 12)):
-            yield [(f"  {action if index == 0 else '':<9}", action), (words, "")]
+            yield [(f"  {action.value if index == 0 else '':<9}", action.value), (words, "")]
         shown = group[: max(0, room)]
         room -= len(group)
         for entry in shown:
@@ -74,6 +74,19 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
         if hidden:
             more = f"    … and {count(len(hidden), 'job')} more, {credits_of(hidden)}"
             yield [(f"{more}; --only GLOB or --format json shows them", "dim")]
+
+
+def _one_of_each(entries: Iterable[Entry], key: Callable[[Entry], Any]) -> Iterable[Entry]:
+    """Return an entry for each value of a key: of 100,000 prices few differ."""
+    return {key(entry): entry for entry in entries}.values()
+
+
+def _model_of(entry: Entry) -> tuple[str, str]:
+    return entry.job.model, entry.job.quote.variant
+
+
+def _price_of(entry: Entry) -> tuple[Any, ...]:
+    return entry.action, entry.credits, entry.held
 
 
 def _wrap(text: str, width: int) -> Iterator[str]:

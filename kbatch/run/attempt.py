@@ -18,7 +18,7 @@ from kbatch.files import PartFile, examine
 from kbatch.providers.answers import retry_after
 from kbatch.providers.messages import harmless
 from kbatch.run.hosts import HostRefused, HostRules, Resolve, checked_addresses, resolve
-from kbatch.run.transport import Client, Cut, Stream
+from kbatch.run.transport import Client, Cut, Incoming
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
@@ -74,7 +74,9 @@ class Again:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complete:
-    """All announced bytes arrived."""
+    """All announced bytes arrived; `rest` are the last of them, which are not in the `.part` yet."""
+
+    rest: bytes
 
 
 class Attempt:
@@ -124,7 +126,7 @@ class Attempt:
             return NotFetched(message=addresses.message, why=Why.REFUSED)
         return addresses
 
-    async def _receive(self, answer: Stream, overlap: bytes) -> Complete | Again | NotFetched:
+    async def _receive(self, answer: Incoming, overlap: bytes) -> Complete | Again | NotFetched:
         refused = _refused(answer)
         if refused is not None:
             if answer.status == 416:
@@ -141,10 +143,14 @@ class Attempt:
             return NotFetched(message=f"the clip has {total} bytes, more than any clip may", why=Why.TOO_LARGE)
         etag = answer.headers.get("etag", "")
         self._etag = etag if re.fullmatch(r'"[!-~]*"', etag) else None
-        return await self._pour(answer, overlap) or self._count(total)
+        rest = await self._pour(answer, overlap)
+        return await self._counted(total, rest) if isinstance(rest, bytes) else rest
 
-    async def _pour(self, answer: Stream, overlap: bytes) -> Again | NotFetched | None:
-        """Write the body behind what is there; its first bytes must be those that the `.part` ends with."""
+    async def _pour(self, answer: Incoming, overlap: bytes) -> Again | NotFetched | bytes:
+        """Write the body behind what is there, but for its last piece, which is returned.
+
+        The body's first bytes must be those that the `.part` ends with.
+        """
         held = bytearray()
         try:
             while piece := await answer.read():
@@ -157,7 +163,7 @@ class Attempt:
                     overlap = b""
                 if not overlap and len(held) >= _PIECE:
                     await self._write(held)
-                if self._part.size > self._terms.max_bytes:
+                if self._part.size + len(held) > self._terms.max_bytes:
                     message = f"the clip has more than {self._terms.max_bytes} bytes"
                     return NotFetched(message=message, why=Why.TOO_LARGE)
         except Cut:
@@ -167,18 +173,19 @@ class Attempt:
         if overlap:
             await run_sync(self._part.restart)
             return Again(message="the host serves less than before")
-        await self._write(held)
-        return None
+        return bytes(held)
 
     async def _write(self, held: bytearray) -> None:
         data = bytes(held)
         held.clear()
         await run_sync(self._part.write, data)
 
-    def _count(self, total: int | None) -> Complete | Again:
-        if total is None or self._part.size == total:
-            return Complete()
-        return Again(message=f"{self._part.size} of {total} bytes arrived")
+    async def _counted(self, total: int | None, rest: bytes) -> Complete | Again:
+        arrived = self._part.size + len(rest)
+        if total is None or arrived == total:
+            return Complete(rest=rest)
+        await run_sync(self._part.write, rest)
+        return Again(message=f"{arrived} of {total} bytes arrived")
 
 
 def _tail(part: PartFile) -> bytes:
@@ -193,14 +200,14 @@ def _tail(part: PartFile) -> bytes:
     return examine(part.path, read)
 
 
-def _redirected(url: str, answer: Stream) -> str:
+def _redirected(url: str, answer: Incoming) -> str:
     try:
         return urljoin(url, answer.headers.get("location", ""))
     except ValueError:
         return ""
 
 
-def _refused(answer: Stream) -> Again | NotFetched | None:
+def _refused(answer: Incoming) -> Again | NotFetched | None:
     """Return what an answer without the clip means, None when it brings one."""
     status = answer.status
     if status in (200, 206):
@@ -216,7 +223,7 @@ def _refused(answer: Stream) -> Again | NotFetched | None:
     return NotFetched(message=f"the clip's host answered HTTP {status}", why=Why.STALE)
 
 
-def _placed(answer: Stream) -> tuple[int, int | None]:
+def _placed(answer: Incoming) -> tuple[int, int | None]:
     """Return at which byte the body begins and how many the whole clip has, None when not told."""
     if answer.status == 206:
         found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", answer.headers.get("content-range", ""))

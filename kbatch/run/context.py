@@ -19,6 +19,7 @@ from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.run.errand import Errand
 from kbatch.run.gates import Gates
 from kbatch.run.happenings import Happening, Moment, Tell
+from kbatch.run.holds import Holds
 from kbatch.run.line import FATAL, Line
 from kbatch.run.outcome import End
 from kbatch.run.pacing import Learned, retry_wait
@@ -57,7 +58,8 @@ class Run:
     """Everything that the tasks of one run share; only `record` changes what is known of a purchase.
 
     `follow` is told every event that is durable. `wanted` are (fingerprint, path) of all that jobs refer to, `needed`
-    the addresses whose clips purchases need here, `stands` those whose clips are at their places for sure.
+    the addresses whose clips purchases need here, `stands` those whose clips are at their places for sure. `settled`
+    are told the ends of jobs that others wait for, `described` are the clips whose sidecars are yet to be written.
     """
 
     confirmed: ConfirmedPlan
@@ -82,9 +84,10 @@ class Run:
     uploaded: list[Event] = field(default_factory=list)
     uploads: dict[tuple[str, str], Picture] = field(default_factory=dict)
     uploading: dict[tuple[str, str], anyio.Lock] = field(default_factory=dict)
-    places: anyio.Lock = field(default_factory=anyio.Lock)
-    downloads: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(_DOWNLOADS))
+    holds: Holds = field(default_factory=Holds)
+    downloads: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(_DOWNLOADS, fast_acquire=True))
     touched: set[tuple[str, int]] = field(default_factory=set)
+    described: list[Errand] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     jitter: Callable[[], float] = random.random
@@ -127,7 +130,8 @@ class Run:
         self.ends[address] = end
         if reason:
             self.reasons[address] = reason
-        self.settled[address].set()
+        if address in self.settled:
+            self.settled[address].set()
 
     def trouble(self, reason: str) -> None:
         """Submit nothing more: this disk cannot keep what would be bought."""

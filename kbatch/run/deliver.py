@@ -24,7 +24,7 @@ from kbatch.run.download import Fetched, fetch
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
 from kbatch.run.places import is_clip, make_room
-from kbatch.run.sidecars import write_sidecar
+from kbatch.run.sidecars import want_sidecar
 
 _FRESH_URLS = 3
 _GONE = "the provider no longer keeps the clip: it is lost, and `--replace` buys it again"
@@ -56,7 +56,7 @@ async def deliver(run: Run, line: Line, errand: Errand, found: Succeeded) -> Del
 
 
 async def _fetch(run: Run, line: Line, errand: Errand, url: str, target: Path) -> Fetched | NotFetched:
-    part = await anyio.to_thread.run_sync(PartFile, target, _tag(run, errand))
+    part = PartFile(target, _tag(run, errand))
     try:
         run.say(Moment.DOWNLOADING, errand.address)
         return await fetch(line.client, url, part, Terms(allow_hosts=run.options.allow_hosts, scale=line.scale))
@@ -110,7 +110,7 @@ async def _deliver(run: Run, errand: Errand, place: Path, fetched: Fetched) -> D
 async def _put(run: Run, errand: Errand, place: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
     """Move a verified clip to its target and record that it is there, before anyone may move it again."""
     target = run.folder / errand.output
-    async with run.places:
+    async with run.holds.hold(errand.output):
         if place != target:
             await make_room(run, errand.output)
             await anyio.to_thread.run_sync(files.move, place, target)
@@ -118,7 +118,7 @@ async def _put(run: Run, errand: Errand, place: Path, data: dict[str, Any], reas
             await _record(run, errand, Kind.DELIVERED_WRONG, {**data, "reasons": list(reasons)})
         else:
             await _record(run, errand, Kind.DELIVERED, data)
-        await write_sidecar(run, errand)
+        want_sidecar(run, errand)
     return reasons
 
 

@@ -48,7 +48,7 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetc
         before = part.size
         outcome: Complete | Again | Fetched | NotFetched = await attempt.run()
         if isinstance(outcome, Complete):
-            outcome = await run_sync(_verify, part)
+            outcome = await run_sync(_verify, part, outcome.rest)
         match outcome:
             case Fetched() | NotFetched():
                 return outcome
@@ -62,7 +62,9 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetc
                 assert_never(outcome)
 
 
-def _verify(part: PartFile) -> Fetched | Again:
+def _verify(part: PartFile, rest: bytes) -> Fetched | Again:
+    """Put the clip on the disk and look at it there, all in one visit to a thread."""
+    part.write(rest)
     part.sync()
     media = examine(part.path, probe)
     if isinstance(media, NotWhole):

@@ -1,35 +1,10 @@
 """What a run leaves: the lockfile, what became of each job, the settlement."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-
-from kbatch.plan.jobs import Job
 from kbatch.receipts.attempts import records_of
-from kbatch.receipts.lockfile import Entry, Lockfile
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.receipt import Receipt
 from kbatch.run.context import Run
 from kbatch.run.outcome import End, Outcome, charge_of, count_ends, settle
 from kbatch.run.runner import stopped_lines
-
-
-def lockfile_of(renders: Mapping[str, Receipt], before: Lockfile, jobs: Sequence[Job], profile: str | None) -> Lockfile:
-    """Return the lockfile: all receipts, and for each job of this manifest what it refers to.
-
-    A job whose new request is not bought yet refers to what it was before, so that its clip stays where it is.
-    """
-    old = before.of(profile)
-    index = {}
-    for job in jobs:
-        receipt = renders.get(job.fingerprint)
-        if job.address in old and (receipt is None or receipt.state is ReceiptState.FAILED):
-            index[job.address] = old[job.address]
-        elif receipt is not None:
-            known = old.get(job.address)
-            same = known is not None and (known.fingerprint, known.path) == (job.fingerprint, job.draft.output)
-            index[job.address] = known if known and same else Entry(fingerprint=job.fingerprint, path=job.draft.output)
-    if profile:
-        return replace(before, renders=dict(renders), profiles={**before.profiles, profile: index})
-    return replace(before, renders=dict(renders), jobs=index)
 
 
 def outcome_of(run: Run, lockfile: str) -> Outcome:

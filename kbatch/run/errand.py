@@ -12,10 +12,13 @@ from kbatch.catalog.cards import Catalog, read_cards
 from kbatch.catalog.delivery import ExpectedClip, expected_clip
 from kbatch.files import packaged_cards
 from kbatch.plan.jobs import Job
+from kbatch.plan.plan import Plan
 from kbatch.receipts.attempts import find, records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.run.ground import Ground
 
 _OWED = (ReceiptState.SUBMITTED, ReceiptState.RENDERED)
+_OPEN = (*_OWED, ReceiptState.UNKNOWN)
 _SOME_TIME_S = (60, 300)
 
 
@@ -62,6 +65,22 @@ def errand_of(job: Job) -> Errand:
         clip=job.clip,
         typical_s=job.typical_s,
     )
+
+
+def errands_of(plan: Plan, ground: Ground) -> tuple[Errand, ...]:
+    """Return the purchases that no job refers to any more and that are not collected yet."""
+    lockfile, profile = ground.loaded.lockfile, plan.settings.profile
+    uncollected = {key: receipt for key, receipt in lockfile.renders.items() if _is_open(receipt)}
+    if not uncollected:
+        return ()
+    wanted = {job.fingerprint for job in ground.jobs}
+    wanted |= {entry.fingerprint for index in lockfile.of_others(profile) for entry in index.values()}
+    return tuple(forgotten(uncollected, wanted, plan.settings.output_root))
+
+
+def _is_open(receipt: Receipt) -> bool:
+    """Whether an attempt of a receipt is not collected yet, or may not be; of nearly all receipts none is."""
+    return any(record.state in _OPEN for record in records_of(receipt))
 
 
 def forgotten(renders: Mapping[str, Receipt], wanted: Collection[str], root: str) -> Iterator[Errand]:

@@ -23,16 +23,18 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.run.context import Line, Run
 from kbatch.run.decisions import Decisions, apply_decisions
-from kbatch.run.ending import finished, lockfile_of, outcome_of
-from kbatch.run.errand import Errand
+from kbatch.run.ending import finished, outcome_of
+from kbatch.run.errand import Errand, errands_of
 from kbatch.run.happenings import Happening, Moment, Tell, safely
+from kbatch.run.idle import idle
+from kbatch.run.index import lockfile_of, wanted_of
 from kbatch.run.lines import check_origins, open_lines
 from kbatch.run.outcome import End, Outcome, count_ends
-from kbatch.run.places import keep_orphans, to_keep
+from kbatch.run.places import keep_orphans
 from kbatch.run.preflight import check_account
 from kbatch.run.reserve import Reserve
 from kbatch.run.runner import work
-from kbatch.run.scene import Scene, errands_of, providers_needed
+from kbatch.run.scene import Scene, providers_needed
 from kbatch.run.standing import standing
 from kbatch.run.stops import Stopping, listen
 from kbatch.run.strange import check_places
@@ -100,10 +102,14 @@ async def _prepared(parts: _Parts) -> Outcome:
     errands = errands_of(plan, scene)
     names = providers_needed(plan, scene, needed, errands)
     check_origins(scene.loaded.lockfile.renders, (*plan.providers, *names), scene.wiring)
-    stands = await anyio.to_thread.run_sync(standing, plan, scene)
-    if not errands and _nothing_to_do(parts, stands):
-        ends = dict.fromkeys((entry.address for entry in plan.entries), End.REUSED)
-        return Outcome(ends=ends, lockfile=str(scene.lockfile_path), counts=count_ends(ends))
+    stands: frozenset[str] = frozenset()
+    if not scene.options.fetch_missing:  # `pull` looks at everything
+        stands = await anyio.to_thread.run_sync(standing, plan, scene)
+    if scene.decisions == Decisions():
+        with at_rest():
+            outcome = idle(parts.confirmed, scene, stands)
+        if outcome is not None:
+            return outcome
     async with open_lines(names, scene.wiring) as lines:
         with parts.stopping.block():
             for line in lines.values() if scene.options.buy else ():
@@ -113,25 +119,6 @@ async def _prepared(parts: _Parts) -> Outcome:
             return Outcome(ends=ends, interrupted=True, lockfile=str(scene.lockfile_path), counts=count_ends(ends))
         parts = replace(parts, needed=needed, stands=stands)
         return await _journaled(parts, lines, errands)
-
-
-@at_rest()
-def _nothing_to_do(parts: _Parts, stands: frozenset[str]) -> bool:
-    """Whether every clip stands and nothing else is to be written down either: no lockfile, no claim, no decision."""
-    plan, scene = parts.confirmed.plan, parts.scene
-    loaded = scene.loaded
-    if len(stands) < len(plan.entries) or parts.confirmed.terms.claim or loaded.events or loaded.notes:
-        return False
-    if scene.decisions != Decisions():
-        return False
-    after = lockfile_of(loaded.lockfile.renders, loaded.lockfile, scene.jobs, plan.settings.profile)
-    return after == loaded.lockfile and not any(to_keep(after.renders, _wanted(after)))
-
-
-def _wanted(lockfile: Lockfile) -> frozenset[str]:
-    """Return the fingerprints that jobs of any profile refer to."""
-    indexes = (lockfile.jobs, *lockfile.profiles.values())
-    return frozenset(entry.fingerprint for index in indexes for entry in index.values())
 
 
 async def _journaled(parts: _Parts, lines: Mapping[str, Line], errands: Sequence[Errand]) -> Outcome:
@@ -259,6 +246,6 @@ async def _checkpoint(run: Run, scene: Scene) -> None:
 async def _keep_orphans(run: Run, scene: Scene) -> None:
     lockfile = _lockfile(run, scene)
     try:
-        await keep_orphans(run, _wanted(lockfile))
+        await keep_orphans(run, wanted_of(lockfile))
     except OSError as error:
         run.trouble(f"a clip could not be kept aside: {error.strerror}")

@@ -9,7 +9,7 @@ from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
 from kbatch.run.outcome import End
 from kbatch.run.places import bring
-from kbatch.run.sidecars import write_sidecar
+from kbatch.run.sidecars import want_sidecar
 
 _ASKED = 4
 
@@ -59,7 +59,7 @@ async def download(run: Run, line: Line, errand: Errand) -> None:
 async def reuse(run: Run, line: Line | None, errand: Errand) -> None:
     """Bring a paid clip to its place; one that is not here is fetched by `pull`, or when a purchase needs it."""
     if await bring(run, errand.fingerprint, errand.output):
-        await write_sidecar(run, errand)
+        want_sidecar(run, errand)
         run.end(errand.address, End.REUSED)
     elif line is not None and (run.options.fetch_missing or errand.address in run.needed):
         await download(run, line, errand)
@@ -74,7 +74,7 @@ async def share(run: Run, errand: Errand, first: str) -> None:
     end = run.ends[first]
     if end in (End.DONE, End.REUSED, End.DELIVERED_WRONG):
         if await bring(run, errand.fingerprint, errand.output):
-            await write_sidecar(run, errand)
+            want_sidecar(run, errand)
         end = End.REUSED if end is End.DONE else end
     run.end(errand.address, end, run.reasons.get(first, ""))
 

@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -71,6 +72,7 @@ def _split(text: str) -> SplitResult | None:
     return None
 
 
+@lru_cache
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine by its very name: `localhost`, 127.0.0.0/8 or ::1."""
     if host.lower() == "localhost":
@@ -81,6 +83,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache
 def is_public(address: str) -> bool:
     """Whether an IP address is on the public internet, addresses of version 4 inside version 6 included."""
     try:
@@ -126,6 +129,7 @@ async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None)
     return addresses if resolve is not None else ()
 
 
+@lru_cache
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -18,7 +18,9 @@ FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
 
 @dataclass(slots=True, kw_only=True)
 class Line:
-    """A provider as one run sees it; `scale` multiplies kbatch's own waits (rehearsals only), `rate` spaces the calls.
+    """A provider as one run sees it; `scale` multiplies kbatch's own waits (rehearsals only).
+
+    `rate` spaces all calls, `polls` those that ask: what is left between the two is for purchases, however many ask.
 
     `looking` lets one look-up at a time claim jobs of the provider's list, `listed` are the jobs that it has read.
     """
@@ -29,6 +31,7 @@ class Line:
     origin: str
     scale: float = 1.0
     rate: Gcra = field(default_factory=partial(Gcra, interval_s=0.0))
+    polls: Gcra = field(default_factory=partial(Gcra, interval_s=0.0))
     account: str | None = None
     stopped: Reason | None = None
     why: str = ""
@@ -47,7 +50,7 @@ class Line:
         After a 429 that says how long to wait nobody asks before that.
         """
         if request.method == "GET":
-            await anyio.sleep(self.turn())
+            await self._may_ask()
         reply = await self.client.send(request, timeout_s=timeout_s)
         if isinstance(reply, Answer):
             asked_s = retry_after(reply.headers) if reply.status == 429 else None
@@ -57,6 +60,14 @@ class Line:
             if date is not None:
                 self.heard = date, anyio.current_time()
         return reply
+
+    async def _may_ask(self) -> None:
+        self.polls, wait_s = reserve(self.polls, anyio.current_time())
+        if wait_s > 0:
+            await anyio.sleep(wait_s)
+        wait_s = self.turn()
+        if wait_s > 0:
+            await anyio.sleep(wait_s)
 
     async def ask_balance(self, *, timeout_s: float = 20.0) -> Balance | NotAccepted:
         """Ask once what the account holds, and note whose it is."""

@@ -14,9 +14,9 @@ from kbatch.receipts.attempts import records_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.run.hosts import check_base_url, is_loopback
 from kbatch.run.line import Line
-from kbatch.run.pacing import poll_scale, rate_of
+from kbatch.run.pacing import POLLS_SHARE, poll_scale, rate_of
 from kbatch.run.slots import Slots
-from kbatch.run.transport import Client, Limits
+from kbatch.run.transport import Client, Engine, Limits
 
 SIMULATED_SCALE = 0.005
 
@@ -77,8 +77,13 @@ def _line(provider: Provider, wiring: Wiring) -> Line:
         raise Invalid([scale])
     if wiring.app is not None and not wiring.environment.get("KBATCH_POLL_SCALE"):
         scale = SIMULATED_SCALE
-    limits = Limits(connections=places + 16)
-    client = Client(url, provider.authorization(key), app=wiring.app, limits=limits)
+    client = Client(
+        url,
+        provider.authorization(key),
+        app=wiring.app,
+        limits=Limits(connections=places + 16),
+        engine=engine_of(wiring.environment),
+    )
     return Line(
         provider=provider,
         client=client,
@@ -86,7 +91,22 @@ def _line(provider: Provider, wiring: Wiring) -> Line:
         origin=origin_of(provider, wiring),
         scale=scale,
         rate=rate_of(provider.per_minute, scale=scale),
+        polls=rate_of(provider.per_minute, scale=scale, share=POLLS_SHARE),
     )
+
+
+def engine_of(environment: Mapping[str, str]) -> Engine | None:
+    """Read `KBATCH_HTTP`, the library that sends; None where nothing is wished; Invalid for one that is not there."""
+    word = environment.get("KBATCH_HTTP", "").strip()
+    if not word:
+        return None
+    if word not in set(Engine):
+        known = " and ".join(f"`{engine}`" for engine in Engine)
+        raise Invalid([Problem(code="http-engine", message=f"KBATCH_HTTP is `{word}`", hint=f"there are {known}")])
+    if word == Engine.AIOHTTP and Engine.best() is not Engine.AIOHTTP:
+        message = "KBATCH_HTTP asks for aiohttp, which is not installed"
+        raise Invalid([Problem(code="http-engine", message=message, hint="pip install 'kbatch[fast]'")])
+    return Engine(word)
 
 
 def _base_url(provider: Provider, wiring: Wiring) -> str:

@@ -6,14 +6,17 @@ Rules it keeps: no clock, no sleep, no randomness of its own (`jitter` is a numb
 
 import math
 from dataclasses import dataclass, replace
+from statistics import median
 
 from kbatch.problems import Problem
 
 POLL_FLOOR_S = 5.0
 POLL_CEILING_S = 30.0
+POLLS_SHARE = 0.75
 _BURST = 20
 _REMEMBERED = 16
 _A_LITTLE, _A_GOOD_DEAL = 0.98, 0.8
+_ENOUGH, _ALIKE, _BEHIND = 8, 1.06, 1.01
 _HALVED_ONCE_IN_S = 10.0
 
 
@@ -64,6 +67,13 @@ class Learned:
         """The shortest of what was seen lately, else the card's."""
         return min(self.seen, default=self.usual_s)
 
+    @property
+    def first_s(self) -> float:
+        """When to ask first: just behind the middle one where the latest were all alike, else the shortest."""
+        if len(self.seen) < _ENOUGH or max(self.seen) > _ALIKE * self.shortest_s:
+            return self.shortest_s
+        return median(self.seen) * _BEHIND
+
 
 def learn(known: Learned, *, running_s: float, ended_s: float) -> Learned:
     """Fold one render in: it was still running at `running_s` (0: it was not asked before) and had ended by `ended_s`.
@@ -77,8 +87,8 @@ def learn(known: Learned, *, running_s: float, ended_s: float) -> Learned:
 
 
 def first_poll_after(known: Learned, jitter: float) -> float:
-    """Return the wait from acceptance to the first poll: when the shortest render known may just have ended."""
-    return max(POLL_FLOOR_S, known.shortest_s * (1.0 + 0.01 * jitter))
+    """Return the wait from acceptance to the first poll: when a render like those known may just have ended."""
+    return max(POLL_FLOOR_S, known.first_s * (1.0 + 0.01 * jitter))
 
 
 def next_poll_after(elapsed_s: float, jitter: float) -> float:
@@ -105,11 +115,11 @@ class Gcra:
     due_s: float = 0.0
 
 
-def rate_of(per_minute: int | None, *, scale: float = 1.0) -> Gcra:
-    """Return the rate of so many calls in any minute, a few of them at once; None is no rate at all."""
+def rate_of(per_minute: int | None, *, scale: float = 1.0, share: float = 1.0) -> Gcra:
+    """Return the rate of so many calls in any minute, or a share of them, a few at once; None is no rate at all."""
     if per_minute is None:
         return Gcra(interval_s=0.0)
-    return Gcra(interval_s=60.0 * scale / max(1, per_minute - _BURST), burst=_BURST)
+    return Gcra(interval_s=60.0 * scale / max(1, (per_minute - _BURST) * share), burst=_BURST)
 
 
 def reserve(rate: Gcra, now_s: float) -> tuple[Gcra, float]:
@@ -119,7 +129,7 @@ def reserve(rate: Gcra, now_s: float) -> tuple[Gcra, float]:
     """
     due_s = max(rate.due_s, now_s)
     wait_s = max(0.0, due_s - (rate.burst - 1) * rate.interval_s - now_s)
-    return replace(rate, due_s=due_s + rate.interval_s), wait_s
+    return Gcra(interval_s=rate.interval_s, burst=rate.burst, due_s=due_s + rate.interval_s), wait_s
 
 
 def hold(rate: Gcra, until_s: float) -> Gcra:

@@ -5,7 +5,6 @@ knows it, a hand changed it, or nobody knows it. A move may be cut off before it
 where it would have been moved to.
 """
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import anyio
@@ -16,6 +15,7 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Output, Receipt
 from kbatch.run.context import Run
 from kbatch.run.happenings import Moment
+from kbatch.run.index import is_kept, to_keep
 from kbatch.run.sidecars import take_along
 
 
@@ -29,10 +29,14 @@ def kept_path(root: str, digest: str) -> str:
 
 
 async def make_room(run: Run, output: str) -> None:
-    """Leave nothing at `output`: what stands there is kept aside. Hold `run.places` meanwhile."""
+    """Leave nothing at `output`, which the caller holds: what stands there is kept aside."""
+    if files.size_of(run.folder / output) is not None:
+        async with run.holds.aside:
+            await _put_aside(run, output)
+
+
+async def _put_aside(run: Run, output: str) -> None:
     target = run.folder / output
-    if files.size_of(target) is None:
-        return
     digest = await anyio.to_thread.run_sync(files.sha256_of, target)
     aside = _aside(run, digest)
     place = run.folder / aside
@@ -68,14 +72,21 @@ async def bring(run: Run, fingerprint: str, output: str) -> bool:
 
     True when it is there. A clip that is not on this disk stays where its receipt says; it is not fetched here.
     """
-    async with run.places:
-        receipt = run.renders[fingerprint]
-        clip = receipt.output
+    while True:
+        clip = run.renders[fingerprint].output
         if clip is None or not clip.placed:
             return False
-        target = run.folder / output
-        if clip.path == output and files.size_of(target) is not None:
-            return True
+        async with run.holds.hold(output, clip.path):
+            now = run.renders[fingerprint].output
+            if now is not None and now.path == clip.path:
+                return await _brought(run, fingerprint, now, output)
+
+
+async def _brought(run: Run, fingerprint: str, clip: Output, output: str) -> bool:
+    target = run.folder / output
+    if clip.path == output and files.size_of(target) is not None:
+        return True
+    async with run.holds.aside:
         source = await _source(run, clip)
         shared = clip.path != output and (fingerprint, clip.path) in run.wanted
         if await is_clip(target, clip.sha256):
@@ -85,15 +96,16 @@ async def bring(run: Run, fingerprint: str, output: str) -> bool:
         elif source is None:
             return False
         else:
-            await make_room(run, output)
+            if files.size_of(target) is not None:
+                await _put_aside(run, output)
             act = files.link_or_copy if shared else files.move
             await anyio.to_thread.run_sync(act, source, target)
             if not shared:
                 await anyio.to_thread.run_sync(take_along, source, target)
         if not shared and clip.path != output:
-            await _moved(run, fingerprint, receipt, output)
+            await _moved(run, fingerprint, run.renders[fingerprint], output)
             run.say(Moment.MOVED, None, f"{clip.path} moved to {output}")
-        return True
+    return True
 
 
 async def _source(run: Run, clip: Output) -> Path | None:
@@ -110,25 +122,13 @@ async def keep_orphans(run: Run, wanted: frozenset[str]) -> None:
         await keep_aside(run, clip)
 
 
-def to_keep(renders: Mapping[str, Receipt], wanted: frozenset[str]) -> Iterator[Output]:
-    """Yield the clips of receipts that no job refers to and that are not kept aside yet, as far as receipts tell."""
-    for fingerprint, receipt in renders.items():
-        clip = receipt.output
-        if fingerprint not in wanted and clip is not None and clip.placed and not _is_kept(clip):
-            yield clip
-
-
-def _is_kept(clip: Output) -> bool:
-    return clip.path.endswith(f"/.kept/{clip.sha256}.mp4")
-
-
 async def keep_aside(run: Run, clip: Output) -> None:
     """Move one clip into `.kept/` if it lies where its receipt says, and is it; one that is kept already stays."""
-    if _is_kept(clip):
+    if is_kept(clip):
         return
     here = run.folder / clip.path
-    if files.size_of(here) == clip.bytes and await is_clip(here, clip.sha256):
-        async with run.places:
+    async with run.holds.hold(clip.path):
+        if files.size_of(here) == clip.bytes and await is_clip(here, clip.sha256):
             await make_room(run, clip.path)
 
 

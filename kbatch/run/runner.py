@@ -1,13 +1,15 @@
 """Works a confirmed plan: one task a job, places at each provider, the most urgent first; the only part that spends.
 
 A job waits for the jobs whose frames it needs, then for a place, then at its variant's gate; it holds the place until
-its render has ended. What goes wrong with one job ends that job; what goes wrong with the disk ends submitting.
+its render has ended. Of the others only a few wait at a time: a task for each of 100,000 jobs would fill the memory.
+What goes wrong with one job ends that job; what goes wrong with the disk ends submitting.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import anyio
+from anyio.abc import TaskGroup
 
 from kbatch.plan.actions import Action, Entry
 from kbatch.receipts.receipt import ReceiptState
@@ -18,9 +20,12 @@ from kbatch.run.happenings import Moment
 from kbatch.run.outcome import End
 from kbatch.run.places import keep_aside
 from kbatch.run.purchase import render, settle_unknown
+from kbatch.run.sidecars import keep_writing, write_sidecars
 from kbatch.run.urgency import urgencies
 
 _READY = (End.DONE, End.REUSED)
+_TAKES_A_PLACE = (Action.RENDER, Action.POLL, Action.UNKNOWN)
+_AT_ONCE = 64
 
 
 async def work(run: Run, forgotten: Sequence[Errand] = ()) -> None:
@@ -29,13 +34,56 @@ async def work(run: Run, forgotten: Sequence[Errand] = ()) -> None:
     entries = [entry for entry in run.confirmed.plan.entries if entry.address not in run.stands]
     entries.sort(key=lambda entry: -urgency[entry.address])
     run.ends.update(dict.fromkeys(run.stands, End.REUSED))
-    for address in (*(entry.address for entry in entries), *(errand.address for errand in forgotten)):
-        run.settled[address] = anyio.Event()
-    async with anyio.create_task_group() as tasks:
-        for entry in entries:
-            tasks.start_soon(_guarded, run, errand_of(entry.job), partial(_work, run, entry, urgency[entry.address]))
-        for errand in forgotten:
-            tasks.start_soon(_guarded, run, errand, partial(_recover, run, errand))
+    awaited = {need for entry in entries for need in (*entry.job.upstream, entry.shares)}
+    run.settled.update({entry.address: anyio.Event() for entry in entries if entry.address in awaited})
+    working = [(entry, partial(_work, run, entry, urgency[entry.address])) for entry in entries]
+    try:
+        async with anyio.create_task_group() as aside:
+            aside.start_soon(keep_writing, run)
+            async with anyio.create_task_group() as tasks:
+                for errand in forgotten:
+                    tasks.start_soon(_guarded, run, errand, partial(_recover, run, errand))
+                for line, queue in _queues(run, working):
+                    tasks.start_soon(_feed, run, tasks, line, queue)
+            aside.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await write_sidecars(run)
+
+
+Working = tuple[Entry, Callable[[], Awaitable[None]]]
+
+
+def _queues(run: Run, working: Sequence[Working]) -> Iterator[tuple[Line | None, Sequence[Working]]]:
+    """Yield what takes places at each provider, and all else."""
+    placed: dict[str | None, list[Working]] = {}
+    for one in working:
+        entry = one[0]
+        takes = entry.action in _TAKES_A_PLACE and entry.shares is None and entry.job.provider in run.lines
+        placed.setdefault(entry.job.provider if takes else None, []).append(one)
+    for name, queue in placed.items():
+        yield (None if name is None else run.lines[name]), queue
+
+
+async def _feed(run: Run, tasks: TaskGroup, line: Line | None, queue: Sequence[Working]) -> None:
+    """Start jobs in their order, no more than can soon go on; those that wait for other jobs wait as tasks."""
+    some = anyio.Semaphore(_AT_ONCE, fast_acquire=True)
+
+    async def one_of_some(entry: Entry, working: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await _guarded(run, errand_of(entry.job), working)
+        finally:
+            some.release()
+
+    for entry, working in queue:
+        if entry.shares is not None or any(need in run.settled for need in entry.job.upstream):
+            tasks.start_soon(_guarded, run, errand_of(entry.job), working)
+        elif line is not None:
+            tasks.start_soon(_guarded, run, errand_of(entry.job), working)
+            await line.slots.room()
+        else:
+            await some.acquire()
+            tasks.start_soon(one_of_some, entry, working)
 
 
 async def _guarded(run: Run, errand: Errand, working: Callable[[], Awaitable[None]]) -> None:

@@ -1,9 +1,11 @@
 """Sidecars on the disk: `<clip>.json` beside each delivered clip, written from its receipt, moved along with it.
 
 A sidecar is no state: one that is missing or behind is written anew by the next run, and trouble with one is only said.
-What stands at its place without being a sidecar is left alone.
+So it need not be there at once: those of a moment are written together. What stands at its place without being a
+sidecar is left alone.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import anyio
@@ -15,6 +17,7 @@ from kbatch.run.context import Run
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
 
+_EVERY_S = 0.5
 _LIMIT = 16 * files.MEBIBYTE
 
 
@@ -27,25 +30,62 @@ def sidecar_path(clip: Path) -> Path:
     return clip.with_name(clip.name + ENDING)
 
 
-async def write_sidecar(run: Run, errand: Errand) -> None:
-    """Write the sidecar of a clip that lies at its place; one that says the same already stays as it is."""
+def want_sidecar(run: Run, errand: Errand) -> None:
+    """Have the sidecar of a clip written that lies at its place now."""
+    run.described.append(errand)
+
+
+async def keep_writing(run: Run) -> None:
+    """Write the sidecars that are wanted, twice a second, until it is cancelled."""
+    while True:
+        await anyio.sleep(_EVERY_S)
+        await write_sidecars(run)
+
+
+async def write_sidecars(run: Run) -> None:
+    """Write the sidecars that are wanted by now; one that says the same already stays as it is.
+
+    Nobody may move a clip meanwhile, and one that was moved since gets none at its old place.
+    """
+    wanted = {errand.output: errand for errand in run.described}
+    run.described.clear()
+    if not wanted:
+        return
+    async with run.holds.hold(*wanted):
+        texts = {errand: text for errand in wanted.values() if (text := _text(run, errand)) is not None}
+        troubles = await anyio.to_thread.run_sync(_write_all, run.folder, texts)
+    for errand, trouble in troubles:
+        run.say(Moment.NOTE, errand.address, f"its sidecar cannot be written: {trouble}")
+
+
+def _text(run: Run, errand: Errand) -> bytes | None:
     receipt = run.receipt(errand)
     if receipt.output is None or not (receipt.output.placed and receipt.output.sha256):
-        return
+        return None
     document = sidecar_of(
         receipt, fingerprint=errand.fingerprint, address=errand.address, path=errand.output, kbatch=__version__
     )
-    path = sidecar_path(run.folder / errand.output)
-    try:
-        await anyio.to_thread.run_sync(_write, path, write_json(dict(document)))
-    except OSError as error:
-        run.say(Moment.NOTE, errand.address, f"its sidecar cannot be written: {path.name}: {error.strerror}")
+    return write_json(dict(document))
+
+
+def _write_all(folder: Path, texts: Mapping[Errand, bytes]) -> list[tuple[Errand, str]]:
+    """Write sidecars beside the clips that stand; return what could not be written, and why."""
+    troubles = []
+    for errand, text in texts.items():
+        clip = folder / errand.output
+        path = sidecar_path(clip)
+        try:
+            if files.size_of(clip) is not None:
+                _write(path, text)
+        except OSError as error:
+            troubles.append((errand, f"{path.name}: {error.strerror}"))
+    return troubles
 
 
 def _write(path: Path, data: bytes) -> None:
     before = _read(path)
     if before is None or (is_sidecar(before) and not same_sidecar(before, data)):
-        files.write_atomic(path, data)
+        files.write_lightly(path, data)
 
 
 def take_along(clip: Path, target: Path) -> None:

@@ -10,6 +10,8 @@ import anyio.lowlevel
 
 from kbatch.run.pacing import Capacity, full, halved, recovered
 
+_QUEUE = 64
+
 
 class Slots:
     """A semaphore with urgency: of those waiting, the one with the greatest `urgency` gets the next free place."""
@@ -19,6 +21,14 @@ class Slots:
         self._taken = 0
         self._order = count()
         self._waiting: list[tuple[float, int, anyio.Event]] = []
+        self._moved: anyio.Event | None = None
+
+    async def room(self) -> None:
+        """Wait until few wait for a place; who was just started has queued up by then."""
+        await anyio.lowlevel.checkpoint()
+        while len(self._waiting) >= _QUEUE:
+            self._moved = anyio.Event()
+            await self._moved.wait()
 
     @property
     def taken(self) -> int:
@@ -60,9 +70,15 @@ class Slots:
             else:
                 self._waiting.remove(waiter)
                 heapq.heapify(self._waiting)
+                self._tell()
             raise
 
     def _wake(self) -> None:
         while self._waiting and self._taken < self._capacity.slots:
             self._taken += 1
             heapq.heappop(self._waiting)[2].set()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._moved is not None and len(self._waiting) < _QUEUE:
+            self._moved.set()

@@ -70,6 +70,8 @@ class Stopping:
 
     async def pause(self, seconds: float) -> None:
         """Wait before a submit; a stop ends the wait."""
+        if seconds <= 0:
+            return
         with anyio.move_on_after(seconds):
             await self._began.wait()
 

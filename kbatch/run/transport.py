@@ -1,72 +1,48 @@
-"""The one way out: requests to an API and downloads of clips; the only module that imports httpx.
+"""Talks to one API and fetches clips: the key, the deadlines and the hosts; a `Wire` does the sending.
 
 Rules it keeps:
 - A call never raises for what a network does. It ends in an `Answer`, or in a `NoAnswer` that says whether the request
   may have reached the provider; only what is certain is called "not sent".
-- Nothing is ever sent twice by itself: no retries, no redirects followed, and a POST always goes on a new connection,
-  since one that was kept may be closed by the server in the very moment of sending.
 - The key goes to the API's own origin and nowhere else; it is masked in `repr` and struck out of whatever is answered.
-  No cookies, no `.netrc`. Proxies of the environment are used (`HTTPS_PROXY`, `NO_PROXY`), never for loopback.
+  Proxies of the environment are used (`HTTPS_PROXY`, `NO_PROXY`), never for loopback.
 """
 
+import asyncio
 import functools
 import re
-import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import metadata
+from enum import StrEnum
+from importlib import metadata, util
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import anyio
-import httpx
 
 from kbatch.problems import Refused
 from kbatch.providers.base import Answer, NoAnswer, Reply, Request
 from kbatch.run.hosts import is_loopback, proxy_for
-from kbatch.run.pool import Pool
+from kbatch.run.wire import Call, Cut, Incoming, Wire
 
-MAYBE_SENT: Mapping[type[Exception], bool] = {
-    httpx.ConnectError: False,
-    httpx.ConnectTimeout: False,
-    httpx.PoolTimeout: False,
-    httpx.ProxyError: False,
-    httpx.UnsupportedProtocol: False,
-    httpx.InvalidURL: False,
-    httpx.ReadError: True,
-    httpx.ReadTimeout: True,
-    httpx.WriteError: True,
-    httpx.WriteTimeout: True,
-    httpx.CloseError: True,
-    httpx.NetworkError: True,
-    httpx.TimeoutException: True,
-    httpx.LocalProtocolError: True,
-    httpx.RemoteProtocolError: True,
-    httpx.ProtocolError: True,
-    httpx.DecodingError: True,
-    httpx.TooManyRedirects: True,
-    httpx.TransportError: True,
-    httpx.RequestError: True,
-    httpx.HTTPStatusError: True,
-    httpx.HTTPError: True,
-}
-"""Whether a request may have left when httpx raises this: False only where no byte of it can have been sent."""
+__all__ = ["Client", "Cut", "Engine", "Incoming", "Limits", "user_agent"]
 
-# An app in this process has no socket to cut; it raises a ConnectionError instead.
-_TROUBLE = (httpx.HTTPError, httpx.InvalidURL, OSError)
 _SHORTEST_KEY = 16
 _MOST_HOSTS = 16
 
 
-class Cut(Exception):
-    """A download ended before its answer did; the message says how."""
+class Engine(StrEnum):
+    """The HTTP library that sends; aiohttp is the extra `[fast]`, and serves asyncio without a proxy only."""
 
+    HTTPX = "httpx"
+    AIOHTTP = "aiohttp"
 
-class _TooLarge(Exception):
-    """An answer is longer than any answer of an API."""
+    @staticmethod
+    def best() -> "Engine":
+        """Return the faster one of those that are installed."""
+        return Engine.HTTPX if util.find_spec("aiohttp") is None else Engine.AIOHTTP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,27 +56,6 @@ class Limits:
     max_body: int = 16 * 1024 * 1024
 
 
-class Stream:
-    """An answer that is still arriving: status, headers (names in lower case) and pieces of the body as they come."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = dict(response.headers)
-        self._response = response
-        self._pieces = response.aiter_raw()
-
-    async def read(self) -> bytes:
-        """Return the next piece, empty at the end; Cut when the body ends before it should."""
-        try:
-            return await anext(self._pieces, b"")
-        except _TROUBLE as error:
-            raise Cut(_words(error)) from error
-
-    async def aclose(self) -> None:
-        """End the answer wherever reading it stopped."""
-        await _end(self._response, self._pieces)
-
-
 class Client:
     """Talks to one API and fetches clips; an async context manager, usable by many tasks at once."""
 
@@ -111,6 +66,7 @@ class Client:
         *,
         app: Any | None = None,
         limits: Limits | None = None,
+        engine: Engine | None = None,
     ) -> None:
         """Take a checked base URL (`hosts.check_base_url`) and the header with the key; `app` answers in its place."""
         self.base_url = base_url.rstrip("/")
@@ -120,10 +76,12 @@ class Client:
         if not re.fullmatch(r"[ -~]+", self._value):
             raise Refused("key-malformed", "the API key holds characters that no key has, such as line breaks")
         self._app = app
+        self._engine = engine or Engine.best()
         self._proxies: dict[str, str | None] = {}
-        self._fetchers: dict[tuple[str, tuple[str, ...]], Pool[httpx.AsyncBaseTransport]] = {}
         self._limits = limits or Limits()
-        self._pool = Pool(functools.partial(self._transport, self.base_url), _close, limit=self._limits.connections)
+        self._places = anyio.Semaphore(self._limits.connections, fast_acquire=True)
+        self._api: Wire | None = None
+        self._fetchers: dict[tuple[str, tuple[str, ...]], Wire] = {}
 
     def __repr__(self) -> str:
         return f"Client(base_url={self.base_url!r}, authorization=({self._name!r}, '***'))"
@@ -134,80 +92,82 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        for pool in (self._pool, *self._fetchers.values()):
-            await pool.aclose()
+        for wire in (self._api, *self._fetchers.values()):
+            if wire is not None:
+                await wire.aclose()
 
     async def send(self, request: Request, *, timeout_s: float) -> Reply:
         """Send one call and read its answer to the end, all within `timeout_s`; never raises for network trouble."""
         begun = False
         with anyio.move_on_after(timeout_s):
             try:
-                async with self._pool.lease(fresh=request.method != "GET") as transport:
+                async with self._places:
                     begun = True
-                    return await self._exchange(transport, request, timeout_s)
-            except _TooLarge:
-                return NoAnswer(message=f"the answer is longer than {self._limits.max_body} bytes", maybe_sent=True)
-            except _TROUBLE as error:
-                maybe_sent = begun and may_have_been_sent(error)
-                return NoAnswer(message=self._masked(_words(error)), maybe_sent=maybe_sent)
+                    return await self._exchange(request, timeout_s)
+            except Cut as cut:
+                return NoAnswer(message=self._masked(str(cut)), maybe_sent=begun and cut.maybe_sent)
         return NoAnswer(message=f"no answer within {timeout_s:g} s", maybe_sent=begun)
 
-    async def _exchange(self, transport: httpx.AsyncBaseTransport, request: Request, timeout_s: float) -> Answer:
-        # Connecting has less time than the call: running out of it is the one timeout that is known to be harmless.
-        timeout = httpx.Timeout(timeout_s, connect=min(self._limits.connect_s, timeout_s / 3))
-        headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity", **request.headers}
-        sent = httpx.Request(
-            request.method,
-            self.base_url + request.path,
-            headers={**headers, self._name: self._value},
-            content=request.content,
-            extensions={"timeout": timeout.as_dict()},
+    async def _exchange(self, request: Request, timeout_s: float) -> Answer:
+        if self._api is None:
+            self._api = self._wire(self.base_url)
+        limit = self._limits.max_body
+        call = Call(
+            method=request.method,
+            url=self.base_url + request.path,
+            headers={**_headers(), **request.headers, self._name: self._value},
+            content=request.content or b"",
+            # Connecting has less time than the call: running out of it is the one timeout that is known to be harmless.
+            connect_s=min(self._limits.connect_s, timeout_s / 3),
+            silent_s=timeout_s,
         )
-        response = await transport.handle_async_request(sent)
-        pieces = response.aiter_raw()
-        body = bytearray()
-        try:
-            async for piece in pieces:
+        body = b""
+        async with self._api.ask(call) as incoming:
+            while piece := await incoming.read():
                 body += piece
-                if len(body) > self._limits.max_body:
-                    raise _TooLarge
-        finally:
-            await _end(response, pieces)
-        headers = {name: self._masked(value) for name, value in response.headers.items()}
-        whole = _decoded(bytes(body), headers.get("content-encoding", ""), self._limits.max_body)
-        return Answer(status=response.status_code, headers=headers, body=self._masked_bytes(whole))
+                if len(body) > limit:
+                    raise Cut(f"the answer is longer than {limit} bytes", maybe_sent=True)
+        headers = {name: self._masked(value) for name, value in incoming.headers.items()}
+        whole = _decoded(body, headers.get("content-encoding", ""), limit)
+        return Answer(status=incoming.status, headers=headers, body=self._masked_bytes(whole))
 
     @asynccontextmanager
     async def stream(
         self, url: str, *, headers: Mapping[str, str], addresses: tuple[str, ...] = ()
-    ) -> AsyncIterator[Stream]:
+    ) -> AsyncIterator[Incoming]:
         """Ask a clip's host, without key and cookies, on a connection that only clips use; Cut when there is no answer.
 
         With `addresses` the connection goes to one of them and to nothing else that the host's name may lead to; the
         name still stands in `Host` and is what the certificate must be for. A redirect is an answer like any other.
         """
+        connect_s, stall_s = self._limits.connect_s, self._limits.stall_s
+        call = Call(method="GET", url=url, headers={**_headers(), **headers}, connect_s=connect_s, silent_s=stall_s)
         fetcher = await self._fetcher(url, addresses)
-        async with fetcher.lease() as transport:
-            stream = Stream(await self._ask(transport, url, headers, addresses))
-            try:
-                yield stream
-            finally:
-                await stream.aclose()
+        async with fetcher.ask(call) as incoming:
+            yield incoming
 
-    async def _fetcher(self, url: str, addresses: tuple[str, ...]) -> Pool[httpx.AsyncBaseTransport]:
+    async def _fetcher(self, url: str, addresses: tuple[str, ...]) -> Wire:
         """Return the connections to a clip's host at these very addresses: the next clip there needs no handshake."""
-        host = _host_of(url)
-        key = host, addresses
+        key = _host_of(url), addresses
         if key not in self._fetchers:
             while len(self._fetchers) >= _MOST_HOSTS:
                 await self._fetchers.pop(next(iter(self._fetchers))).aclose()
-            try:
-                await _close(self._transport(url))
-            except _TROUBLE as error:
-                raise Cut(_words(error)) from error
-            make = functools.partial(self._transport, url)
-            self._fetchers[key] = Pool(make, _close, limit=self._limits.connections)
+            self._fetchers[key] = self._wire(url, addresses)
         return self._fetchers[key]
+
+    def _wire(self, url: str, addresses: tuple[str, ...] = ()) -> Wire:
+        """Return connections to a URL's host by the engine that can serve it; each is imported when it is needed."""
+        keepalive_s = self._limits.keepalive_s
+        proxy = None if self._app is not None else self._proxy(url)
+        if proxy is not None and not proxy.lower().startswith(("http://", "https://")):
+            raise Cut("the environment names a proxy that is neither http nor https", maybe_sent=False)
+        if self._engine is Engine.AIOHTTP and self._app is None and proxy is None and _on_asyncio():
+            from kbatch.run.wire_aiohttp import AiohttpWire  # noqa: PLC0415 - an extra
+
+            return AiohttpWire(url, addresses=addresses, keepalive_s=keepalive_s)
+        from kbatch.run.wire_httpx import HttpxWire  # noqa: PLC0415 - not where aiohttp does its work
+
+        return HttpxWire(url, addresses=addresses, app=self._app, proxy=proxy, keepalive_s=keepalive_s)
 
     def connects(self, url: str) -> bool:
         """Whether this machine itself connects to a URL's host: no simulator answers for it, no proxy goes between."""
@@ -219,40 +179,6 @@ class Client:
         if host not in self._proxies:
             self._proxies[host] = proxy_for(url)
         return self._proxies[host]
-
-    async def _ask(
-        self, transport: httpx.AsyncBaseTransport, url: str, headers: Mapping[str, str], addresses: tuple[str, ...]
-    ) -> httpx.Response:
-        timeout = httpx.Timeout(self._limits.stall_s, connect=self._limits.connect_s).as_dict()
-        sent_headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity", **headers}
-        failure: Exception | None = None
-        for address in addresses or (None,):
-            try:
-                request = httpx.Request("GET", url, headers=sent_headers, extensions={"timeout": timeout})
-                if address is not None:
-                    request.extensions["sni_hostname"] = request.url.raw_host.decode("ascii")
-                    request.url = request.url.copy_with(host=address)
-                return await transport.handle_async_request(request)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failure = error
-            except _TROUBLE as error:
-                raise Cut(_words(error)) from error
-        raise Cut(_words(failure) if failure else "no address to connect to") from failure
-
-    def _transport(self, url: str) -> httpx.AsyncBaseTransport:
-        if self._app is not None:
-            return httpx.ASGITransport(app=self._app)
-        proxy = self._proxy(url)
-        if proxy is not None and not proxy.lower().startswith(("http://", "https://")):
-            raise httpx.ProxyError("the environment names a proxy that is neither http nor https")
-        return httpx.AsyncHTTPTransport(
-            verify=_certificates() if url.lower().startswith("https:") else _no_certificates(),
-            limits=httpx.Limits(
-                max_connections=1, max_keepalive_connections=1, keepalive_expiry=self._limits.keepalive_s
-            ),
-            proxy=proxy,
-            retries=0,
-        )
 
     def _masked(self, text: str) -> str:
         return text.replace(self._secret, "***") if self._secret else text
@@ -267,11 +193,6 @@ class Client:
         return key if len(key) >= _SHORTEST_KEY else ""
 
 
-def may_have_been_sent(error: Exception) -> bool:
-    """Return what `MAYBE_SENT` says of an exception or its nearest ancestor there; True for all else."""
-    return next((MAYBE_SENT[kind] for kind in type(error).__mro__ if kind in MAYBE_SENT), True)
-
-
 @functools.cache
 def user_agent() -> str:
     """Return `kbatch/<version>`; a copy that was never installed has no version and says 0."""
@@ -281,26 +202,22 @@ def user_agent() -> str:
         return "kbatch/0"
 
 
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """Build the context of trusted certificates once: reading them takes a tenth of a second."""
-    return httpx.create_ssl_context()
+def _headers() -> dict[str, str]:
+    return {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
 
 
-@functools.cache
-def _no_certificates() -> ssl.SSLContext:
-    """Return a context for plain http, which trusts nobody should TLS be tried after all."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _on_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # trio has no loop of asyncio's
+        return False
+    return True
 
 
 def _host_of(url: str) -> str:
     """Return scheme, host and port as a URL writes them; the whole of what is no URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else url
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
@@ -311,21 +228,7 @@ def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
         decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         whole = decoder.decompress(body, limit)
     except zlib.error as error:
-        raise httpx.DecodingError(str(error)) from error
+        raise Cut(f"the compressed answer cannot be read: {error}", maybe_sent=True) from error
     if not decoder.eof:
-        raise httpx.DecodingError("the compressed answer ends early, or never")
+        raise Cut("the compressed answer ends early, or never", maybe_sent=True)
     return whole
-
-
-async def _end(response: httpx.Response, pieces: AsyncIterator[bytes]) -> None:
-    # Iterators that are dropped half-way are an error on trio: closed first, they run out at once.
-    with anyio.CancelScope(shield=True):
-        await response.aclose()
-        with suppress(*_TROUBLE, httpx.StreamError):
-            while await anext(pieces, None) is not None:
-                pass
-
-
-async def _close(transport: httpx.AsyncBaseTransport) -> None:
-    with anyio.CancelScope(shield=True):
-        await transport.aclose()

@@ -1,15 +1,15 @@
 """What a job is, as a hash: the same for what a provider cannot tell apart, another for everything else."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from catalog_shelf import AIMLAPI, card_of, request_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from kbatch.catalog.identity import Prints, canonical, fingerprint
+from kbatch.catalog.identity import Prints, canonical, encoded, fingerprint
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBER = st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)
@@ -195,3 +195,17 @@ def test_prints_need_a_prompt() -> None:
     request = {key: value for key, value in request_of("kling-2.6", {}).items() if key != "prompt"}
     with pytest.raises(ValueError, match="no single place"):
         Prints("apiframe", "kling-2.6", request, 1, card_of("kling-2.6"))
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(TEXT, inner),
+    max_leaves=6,
+)
+
+
+@given(PLAIN)
+def test_what_holds_no_float_is_encoded_without_a_second_look(value: Any) -> None:
+    """A plan's digest is made of texts, whole numbers and null: its bytes are those of the one encoding."""
+    assert encoded(value) == canonical(value)

@@ -166,7 +166,7 @@ def meet(rig: Rig, case: Case) -> Tally:
     rig.stage.app = sequel = Sequel(rig, case.then)
     with rig.monkeypatch.context() as patch:
         if case.fault == "hang":
-            patch.setattr("kbatch.cli.run.RunOptions", partial(Options, render_deadline_s=400.0))
+            patch.setattr("kbatch.cli.working.RunOptions", partial(Options, render_deadline_s=400.0))
         trial.finish(code=case.codes[0])
         sequel.over()
         trial.finish(code=case.codes[1])

@@ -97,7 +97,7 @@ def test_a_clip_that_is_not_as_bought(both: Rig, fault: str, why: str) -> None:
 def test_a_job_that_hangs_is_owed_at_the_deadline(both: Rig) -> None:
     """The deadline means "still running": exit 1, never failed, never bought again; `pull` asks once or waits."""
     both.open("hang")
-    both.monkeypatch.setattr("kbatch.cli.run.RunOptions", _hasty)
+    both.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
     both.write(ONE)
     said = both.run()
     assert said.code == 1
@@ -178,7 +178,7 @@ def test_a_clip_that_expired_before_it_was_fetched(both: Rig) -> None:
 def test_what_was_bought_for_an_earlier_prompt_is_collected_too(both: Rig) -> None:
     """A prompt that changes while its clip renders leaves a paid job behind: it is fetched, kept, and can come back."""
     both.open("hang")
-    both.monkeypatch.setattr("kbatch.cli.run.RunOptions", _hasty)
+    both.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
     both.write(ONE)
     assert both.run().code == 1
     (job,) = both.world.jobs.values()

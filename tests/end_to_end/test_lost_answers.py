@@ -135,7 +135,7 @@ def test_reconcile_settles_a_send_that_no_job_refers_to(rig: Rig, word: str) -> 
 def test_no_answer_in_time_is_unknown(either: Rig) -> None:
     """An answer that does not come within the time for it is one that nobody has seen: Apiframe tells by the key."""
     hasty = partial(Options, submit_timeout_s=0.2)
-    either.monkeypatch.setattr("kbatch.cli.run.RunOptions", hasty)
+    either.monkeypatch.setattr("kbatch.cli.working.RunOptions", hasty)
     either.open({"fault": "hang-answer", "match": "a", "times": 1}, hang_s=60.0)
     either.write(APIFRAME)
     assert either.run().code == 0

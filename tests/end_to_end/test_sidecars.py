@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from kbatch import __version__
 from kbatch.files import packaged
 from kbatch.receipts.sidecar import DRAWN, GENERATED
+from kbatch.run import sidecars as module
 from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, KEYS, Rig
 
 ONE = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a lighthouse}\n"
@@ -181,6 +182,21 @@ def test_a_sidecar_that_cannot_be_written_stops_nothing(rig: Rig) -> None:
     assert said.json["counts"]["done"] == 2
     assert "sidecar" in said.err
     assert set(sidecars_of_files(rig.folder)) == {"two.mp4.json"}
+
+
+def test_sidecars_of_a_moment_are_written_together(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many clips that come at once cost few visits to the disk, and each has its sidecar at the end of the run."""
+    visits, write_all = [], module._write_all
+
+    def counted(folder: Path, texts: Any) -> Any:
+        visits.append(len(texts))
+        return write_all(folder, texts)
+
+    monkeypatch.setattr(module, "_write_all", counted)
+    rig.write('defaults: {model: kling-2.5-turbo-pro}\nshots: [{id: one, prompt: "{{ n }}", matrix: {n: "{{ range(30) }}"}}]\n')
+    assert rig.run("-j", "30").code == 0
+    assert len(sidecars(rig)) == sum(visits) == 30
+    assert len(visits) < 15
 
 
 def sidecars_of_files(folder: Path) -> list[str]:

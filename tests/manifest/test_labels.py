@@ -82,3 +82,12 @@ def test_long_addresses_differ_by_a_digest() -> None:
     one, other = (file_name("hero[prompt=" + "長" * 100 + end + "]") for end in "ab")
     assert one != other
     assert len(one.encode()) <= 160
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=30) | st.text(max_size=12))
+def test_a_slug_is_what_its_definition_says(text: str) -> None:
+    """Lower case, letters, digits, `.` and `_` stay, all else is one `-`, with none at the ends."""
+    composed = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text.lower()).lower())
+    kept = (char.isalnum() or char in "._" or unicodedata.category(char).startswith("M") for char in composed)
+    words = "".join(char if stays else " " for char, stays in zip(composed, kept, strict=True)).split(" ")
+    assert slug(text) == "-".join(word for word in words if word)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbatch.manifest.labels import label_of
-from kbatch.manifest.matrix import EMPTY, Combination, Matrix, Point, count, equal, expand, most
+from kbatch.manifest.matrix import EMPTY, Combination, Matrix, Point, count, cross, equal, expand, most
 
 
 def matrix(axes: Mapping[str, list[Any]], **rules: Any) -> Matrix:
@@ -259,3 +259,25 @@ def test_zipping_an_axis_with_its_twin_changes_no_count(axes: dict[str, list[int
     made = matrix({**axes, "twin": axes[first]}, zips=[(first, "twin")])
     assert count(made) == count(matrix(axes))
     assert all(one[first] == one["twin"] for one in values_of(made))
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True)))
+def test_without_rules_the_product_is_what_rules_leave_alone(axes: dict[str, list[int]]) -> None:
+    """A rule that matches nothing changes nothing, so a matrix that has none is expanded as one that has."""
+    with_a_rule = [{**dict.fromkeys(axes, 9)}] if axes else []
+    assert expand(matrix(axes)).combinations == expand(matrix(axes, exclude=with_a_rule)).combinations
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("ab"), st.integers()), min_size=1, max_size=3),
+    st.lists(st.dictionaries(st.sampled_from("cd"), st.integers()), max_size=3),
+)
+def test_crossing_puts_the_outer_axes_first(outer: list[dict[str, int]], inner: list[dict[str, int]]) -> None:
+    """Each outer combination meets each inner one; the empty one of a manifest without a matrix adds nothing."""
+    ones, others = ([Combination(tuple(map(_pair, made.items())), made) for made in each] for each in (outer, inner))
+    crossed = [((*one.shown, *other.shown), {**one.values, **other.values}) for one in ones for other in others]
+    assert [(made.shown, made.values) for made in cross(ones, others)] == crossed
+
+
+def _pair(item: tuple[str, int]) -> tuple[str, str]:
+    return item[0], str(item[1])

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kbatch.loading import Loaded
+from kbatch.plan.lint import _letters
 from kbatch.problems import Hit, Problem
 
 Campaign = Callable[..., Loaded]
@@ -190,3 +193,16 @@ def test_a_long_clip_is_told_with_its_credits(campaign: Campaign) -> None:
     assert found.hint is not None
     assert "each second less saves 5" in found.hint
     assert source_of(found) == "15"
+
+
+WORDS = st.sampled_from(["a", "A", "ä", "Ä", "ß", "ss", "SS", "\u212a", "k", "\u017f", "\ufb01", "fi", "1", ""])
+GAPS = st.sampled_from([" ", "  ", "\n", "\t", "\x0b", "\x1f", "\x85", "\xa0", "\u2003"])
+
+
+@given(st.lists(st.tuples(WORDS, GAPS, GAPS)))
+def test_prompts_with_the_same_words_have_the_same_letters(parts: list[tuple[str, str, str]]) -> None:
+    """What is looked at closely is never less than what differs in white space or letter case only."""
+    one = "".join(word + gap for word, gap, _ in parts)
+    for other in ("".join(word.upper() + gap for word, _, gap in parts), "".join(f"{word} " for word, _, _ in parts)):
+        if " ".join(one.split()).casefold() == " ".join(other.split()).casefold():
+            assert _letters(one) == _letters(other)

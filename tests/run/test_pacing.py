@@ -117,6 +117,14 @@ def test_a_steady_model_is_met_on_time(took_s):
     assert sum(polls) / len(polls) <= 3
 
 
+def test_renders_that_are_alike_take_one_poll_mostly():
+    """Where the latest renders took much the same, the first poll aims just behind the middle one of them."""
+    alike = tuple(100.0 + number / 4 for number in range(8))
+    assert first_poll_after(Learned(usual_s=60.0, seen=alike), 0.0) == pytest.approx(100.875 * 1.01)
+    assert first_poll_after(Learned(usual_s=60.0, seen=alike[:7]), 0.0) == 100.0
+    assert first_poll_after(Learned(usual_s=60.0, seen=(*alike, 107.0)), 0.0) == 100.0
+
+
 def test_a_model_that_got_faster_is_noticed():
     """A render that the first poll finds ended lets the next one be asked sooner, until one is met still running."""
     known = Learned(usual_s=60.0)

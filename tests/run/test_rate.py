@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from kbatch.providers.base import Answer, Request
 from kbatch.providers.registry import PROVIDERS
 from kbatch.run.line import Line
-from kbatch.run.pacing import rate_of
+from kbatch.run.pacing import POLLS_SHARE, rate_of
 from kbatch.run.slots import Slots
 from kbatch.run.transport import Client
 
@@ -27,7 +27,14 @@ def line_to(app: Any, per_minute: int | None) -> Line:
     """Return a line of Apiframe to an app in this process."""
     provider = PROVIDERS["apiframe"]
     client = Client(provider.base_url, provider.authorization("any key"), app=app)
-    return Line(provider=provider, client=client, slots=Slots(1), origin="simulator", rate=rate_of(per_minute))
+    return Line(
+        provider=provider,
+        client=client,
+        slots=Slots(1),
+        origin="simulator",
+        rate=rate_of(per_minute),
+        polls=rate_of(per_minute, share=POLLS_SHARE),
+    )
 
 
 class Server:
@@ -61,7 +68,32 @@ def test_no_minute_has_more_calls_than_the_provider_takes() -> None:
     times = server.times
     assert len(times) == 1200
     assert all(later - earlier >= _MINUTE_S - 1e-6 for earlier, later in zip(times, times[500:], strict=False))
-    assert times[-1] - times[0] < 3 * _MINUTE_S
+    assert times[-1] - times[0] < 4 * _MINUTE_S
+
+
+def test_a_purchase_does_not_wait_behind_a_thousand_polls() -> None:
+    """Polls leave a part of the rate free: what buys goes at once, and the minute still holds no more than it may."""
+    server, waits = Server(), []
+
+    async def buy(line: Line) -> None:
+        for _ in range(30):
+            await anyio.sleep(1.0)
+            waits.append(line.turn())
+            await anyio.sleep(waits[-1])
+            server.times.append(anyio.current_time())
+
+    async def work() -> None:
+        line = line_to(server, 500)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(1000):
+                tasks.start_soon(_ask, line)
+            tasks.start_soon(buy, line)
+
+    on_a_free_clock(work)
+    times = sorted(server.times)
+    assert len(times) == 1030
+    assert max(waits) < 1.0
+    assert all(later - earlier >= _MINUTE_S - 1e-6 for earlier, later in zip(times, times[500:], strict=False))
 
 
 def test_few_calls_do_not_wait() -> None:

@@ -4,6 +4,7 @@ from functools import partial
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +53,30 @@ async def test_fewer_places_after_a_refusal_and_more_after_acceptances() -> None
         for _ in range(8):
             tasks.start_soon(job)
     assert max(most) == 4
+
+
+async def test_few_wait_for_a_place_of_many_that_are_to_come() -> None:
+    """Whoever starts tasks is held back while many wait, and goes on as places come free."""
+    slots, started, release = Slots(2), [], anyio.Event()
+
+    async def job(number: int) -> None:
+        started.append(number)
+        async with slots.place(0.0):
+            await release.wait()
+
+    async def start(jobs: TaskGroup) -> None:
+        for number in range(500):
+            jobs.start_soon(job, number)
+            await slots.room()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(start, tasks)
+        for _ in range(300):
+            await checkpoint()
+        assert 60 <= len(started) <= 70
+        release.set()
+    assert len(started) == 500
+    assert slots.taken == 0
 
 
 jobs = st.lists(st.tuples(st.floats(0, 9), st.integers(0, 4), st.none() | st.integers(0, 6)), min_size=1, max_size=12)

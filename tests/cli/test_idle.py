@@ -1,0 +1,313 @@
+"""A run that has nothing to do says so at once, without an event loop or HTTP, and says what the whole run says."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from kbatch.cli.main import main
+from kbatch.loading import load
+from kbatch.providers.registry import PROVIDERS
+from kbatch.receipts.events import Fact, stamp
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.lockfile import Entry, Lockfile
+from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
+from kbatch.receipts.state import load as load_state
+from kbatch.receipts.state import save
+from kbatch.run.idle import at_home
+from kbatch.run.lines import Wiring, check_origins, origin_of
+
+HEAD = (
+    "kbatch: 1\nname: idle\nprovider: apiframe\ndefaults: {model: kling-2.5-turbo-pro}\nprofiles: {draft: {}}\nshots:\n"
+)
+ONE, TWO, TWIN = (
+    f"  - {{id: {name}, prompt: {words}}}\n" for name, words in (("one", "a"), ("two", "b"), ("twin", "a"))
+)
+HOME = PROVIDERS["apiframe"].base_url
+CLIP = b"a clip of a few bytes"
+EARLY_NS = 1_000_000_000
+NO_KEYS = ("APIFRAME_API_KEY", "KBATCH_APIFRAME_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
+
+
+def bought(folder: Path, **changes: object) -> Path:
+    """Write a manifest of two shots with their lockfile, clips and sidecars; return the lockfile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "campaign.yaml").write_text(HEAD + ONE + TWO, encoding="utf-8")
+    (folder / "renders").mkdir(exist_ok=True)
+    index, renders = {}, {}
+    for job in load(folder / "campaign.yaml").jobs:
+        path = job.draft.output
+        for name, data in ((path, CLIP), (f"{path}.json", b"{}\n")):
+            (folder / name).write_bytes(data)
+            os.utime(folder / name, ns=(EARLY_NS, EARLY_NS))
+        media = Media(duration=5.0, width=16, height=9, fps=24, audio=False)
+        receipt = Receipt(
+            provider=job.provider,
+            model=job.model,
+            variant=job.quote.variant,
+            state=ReceiptState.DONE,
+            origin=HOME,
+            job_id=f"job-{job.address}",
+            attempt=1,
+            request=job.request,
+            credits=Credits(planned=4, reported=4),
+            submitted_at="2026-11-21T09:00:00.000Z",
+            finished_at="2026-11-21T09:01:00.000Z",
+            output=Output(path=path, sha256=sha256(CLIP).hexdigest(), bytes=len(CLIP), media=media),
+        )
+        renders[job.fingerprint] = replace(receipt, **changes)  # type: ignore[arg-type]
+        index[job.address] = Entry(fingerprint=job.fingerprint, path=path)
+    lockfile = folder / "campaign.lock.json"
+    save(lockfile, Lockfile(manifest="campaign.yaml", jobs=index, renders=renders))
+    return lockfile
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder in which everything is bought, without a key to buy more."""
+    for name in NO_KEYS:
+        monkeypatch.delenv(name, raising=False)
+    bought(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_neither_httpx_nor_an_event_loop_is_loaded(folder: Path) -> None:
+    """What a run of nothing needs is the plan's, and the lock."""
+    program = (
+        "import json, sys\nfrom kbatch.cli import main\n"
+        "try:\n    main(['run', 'campaign.yaml'])\n"
+        "except SystemExit as ended:\n    print(json.dumps([ended.code, *sys.modules]))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
+    code, *loaded = json.loads(ended.stdout)
+    assert code == 0
+    assert "finished: 2 reused" in ended.stderr
+    assert not {"httpx", "asyncio", "kbatch.run.runner", "kbatch.run.transport"} & set(loaded)
+
+
+def test_nothing_is_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even the lock's card stays; what was asked for is there: events, none of them, and a green report."""
+    before = everything(folder)
+    words = ["run", "campaign.yaml", "--events", "events.jsonl", "--junit", "junit.xml", "--format", "json"]
+    code, out, _ = ended(words, capsys)
+    assert (code, json.loads(out)["counts"]["reused"]) == (0, 2)
+    after = everything(folder)
+    assert after.pop("events.jsonl") == b""
+    assert b'failures="0"' in after.pop("junit.xml")
+    assert after == before
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, the lock's own aside."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def _manifest(*shots: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / "campaign.yaml").write_text(HEAD + "".join(shots), encoding="utf-8") and None
+
+
+def _gone(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink(missing_ok=True)
+
+
+def _written(name: str, data: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(data) and None
+
+
+def _newer(name: str) -> Callable[[Path], None]:
+    return lambda folder: os.utime(folder / name) if (folder / name).exists() else None
+
+
+def _old(name: str) -> Callable[[Path], None]:
+    return lambda folder: os.utime(folder / name, ns=(EARLY_NS, EARLY_NS))
+
+
+def _both(*acts: Callable[[Path], None]) -> Callable[[Path], None]:
+    return lambda folder: [act(folder) for act in acts] and None
+
+
+def _lockfile(change: Callable[[Lockfile], Lockfile]) -> Callable[[Path], None]:
+    def act(folder: Path) -> None:
+        path = folder / "campaign.lock.json"
+        at_ns = path.stat().st_mtime_ns
+        save(path, change(load_state(path, manifest_name="campaign.yaml").lockfile))
+        os.utime(path, ns=(at_ns, at_ns))
+
+    return act
+
+
+def _first(**changes: object) -> Callable[[Lockfile], Lockfile]:
+    def change(lockfile: Lockfile) -> Lockfile:
+        first, *_ = lockfile.renders
+        changed = replace(lockfile.renders[first], **changes)  # type: ignore[arg-type]
+        return replace(lockfile, renders={**lockfile.renders, first: changed})
+
+    return change
+
+
+def _orphan(lockfile: Lockfile) -> Lockfile:
+    orphan = replace(next(iter(lockfile.renders.values())), job_id="orphan", output=None, state=ReceiptState.RENDERED)
+    return replace(lockfile, renders={**lockfile.renders, "f" * 64: orphan})
+
+
+def _nobodys(lockfile: Lockfile) -> Lockfile:
+    one = next(iter(lockfile.renders.values()))
+    assert one.output is not None
+    clip = replace(one.output, path="renders/old.mp4")
+    return replace(lockfile, renders={**lockfile.renders, "e" * 64: replace(one, job_id="old", output=clip)})
+
+
+def _began(folder: Path) -> None:
+    data = {"manifest": "campaign.yaml", "plan": None, "maximum": {}, "replacing": []}
+    event = stamp(Fact(kind=Kind.BEGAN, data=data), at="2026-11-21T10:00:00.000Z", run="earlier", sequence=1)
+    (folder / ".kbatch" / "campaign.journal.jsonl").write_bytes(event.to_line())
+
+
+_OUTPUT = Output(path="../one.mp4", sha256="0" * 64, bytes=len(CLIP), media=Media(duration=5.0))
+_SHORT = {"at": "delivery", "reason": None, "message": "short"}
+CHANGES: Mapping[str, Callable[[Path], None]] = {
+    "a-clip-is-gone": _gone("renders/one.mp4"),
+    "a-sidecar-is-gone": _gone("renders/two.mp4.json"),
+    "a-clip-has-other-bytes": _written("renders/one.mp4", b"another clip"),
+    "an-old-clip-has-other-bytes": _both(_written("renders/one.mp4", b"another clip"), _old("renders/one.mp4")),
+    "a-sidecar-says-something-else": _written("renders/two.mp4.json", b"{}\n"),
+    "a-clip-is-newer": _newer("renders/two.mp4"),
+    "a-sidecar-is-newer": _newer("renders/one.mp4.json"),
+    "a-shot-is-gone": _manifest(ONE),
+    "a-shot-is-new": _manifest(ONE, TWO, "  - {id: three, prompt: c}\n"),
+    "a-shot-shares-a-request": _manifest(ONE, TWO, TWIN),
+    "a-shot-was-renamed": _manifest(ONE.replace("one", "first"), TWO),
+    "an-output-was-renamed": _manifest(ONE.replace("prompt", "output: a.mp4, prompt"), TWO),
+    "a-comment": _manifest(ONE, "# two\n", TWO),
+    "a-run-was-cut-off": _began,
+    "another-origin": _lockfile(_first(origin="loopback")),
+    "no-origin": _lockfile(_first(origin="")),
+    "delivered-wrong": _lockfile(_first(state=ReceiptState.DELIVERED_WRONG, error=_SHORT)),
+    "unknown": _lockfile(_first(state=ReceiptState.UNKNOWN, job_id=None, output=None)),
+    "failed": _lockfile(_first(state=ReceiptState.FAILED, job_id=None, output=None)),
+    "submitted": _lockfile(_first(state=ReceiptState.SUBMITTED, output=None)),
+    "a-strange-place": _lockfile(_first(output=_OUTPUT)),
+    "owed-to-nobody": _lockfile(_orphan),
+    "a-clip-of-nobody": _both(_written("renders/old.mp4", CLIP), _lockfile(_nobodys)),
+    "an-index-of-nothing": _lockfile(lambda lockfile: replace(lockfile, jobs={})),
+    "a-profile": _lockfile(lambda lockfile: replace(lockfile, profiles={"draft": lockfile.jobs})),
+    "another-manifest": _lockfile(lambda lockfile: replace(lockfile, manifest="earlier.yaml")),
+}  # fmt: skip
+FLAGS = (
+    [],
+    ["--only", "one"],
+    ["--locked"],
+    ["--replace", "one"],
+    ["--profile", "draft"],
+    ["--format", "json"],
+    ["--first", "0"],
+)
+
+
+def ended(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[Any, ...]:
+    """Return code, stdout and stderr of a command, times erased."""
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    said = capsys.readouterr()
+    return end.value.code, said.out, re.sub(r"\d\d:\d\d:\d\d", "<time>", re.sub(r"since \S+", "", said.err))
+
+
+def look_at_everything(patch: pytest.MonkeyPatch) -> None:
+    """Let a run neither look first nor leave alone what stands."""
+    execute = import_module("kbatch.run.execute")
+    patch.setattr("kbatch.cli.run.at_home", lambda *_: False)
+    patch.setattr(execute, "idle", lambda *_: None)
+    patch.setattr(execute, "standing", lambda *_: frozenset())
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which everything is bought and a run has looked at everything, to be copied."""
+    made = tmp_path_factory.mktemp("bought")
+    bought(made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        look_at_everything(patch)
+        with pytest.raises(SystemExit):
+            main(["run", "campaign.yaml"])
+    return made
+
+
+_TIMES = re.compile(rb'"(placed_at|finished_at)": "[^"]*"')
+LIMITS = settings(
+    max_examples=60, deadline=timedelta(seconds=20), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@LIMITS
+@given(st.sets(st.sampled_from(sorted(CHANGES)), max_size=3), st.sampled_from(FLAGS))
+@example(set(), [])
+@example({"a-comment"}, ["--only", "one"])
+@example({"a-run-was-cut-off"}, [])
+@example({"a-clip-of-nobody"}, [])
+@example({"owed-to-nobody"}, [])
+@example({"a-shot-is-gone", "failed"}, [])
+@example({"a-sidecar-says-something-else"}, [])
+@example({"an-old-clip-has-other-bytes"}, [])
+@example({"another-manifest"}, [])
+@example({"a-sidecar-is-gone"}, [])
+@example({"a-clip-is-newer"}, [])
+def test_a_run_that_looks_first_ends_as_one_that_does_not(
+    original: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    changes: set[str],
+    flags: list[str],
+) -> None:
+    """Whatever was changed since, exit code, words and files are those of the whole run."""
+    seen = []
+    for first in (True, False):
+        folder = tmp_path_factory.mktemp("copy") / "campaign"
+        shutil.copytree(original, folder)  # with the files' times
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            for name in NO_KEYS:
+                patch.delenv(name, raising=False)
+            for name in sorted(changes):
+                CHANGES[name](folder)
+            if not first:
+                look_at_everything(patch)
+            said = ended(["run", "campaign.yaml", "--yes", "--max-credits", "100", *flags], capsys)
+        kept = {name: data for name, data in everything(folder).items() if ".kbatch/history" not in name}
+        seen.append((said, {name: _TIMES.sub(b"", data) for name, data in kept.items()}))
+    assert seen[0] == seen[1]
+
+
+ORIGINS = st.sampled_from([HOME, "", "loopback", "simulator", "https://elsewhere.example", HOME + "/"])
+VARIABLES = st.sampled_from(["KBATCH_APIFRAME_URL", "KBATCH_AIMLAPI_URL", "HOME"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(ORIGINS, max_size=3), st.dictionaries(VARIABLES, st.sampled_from(["", " ", HOME, "http://127.0.0.1:1"]))
+)
+def test_at_home_is_where_a_run_would_go(origins: list[str], environment: dict[str, str]) -> None:
+    """What is called home here is what `lines` sends to, and what it does not refuse."""
+    renders = {
+        str(number): Receipt(provider="apiframe", state=ReceiptState.DONE, attempt=1, job_id="a", origin=origin)
+        for number, origin in enumerate(origins)
+    }
+    if at_home(renders, ["apiframe"], environment):
+        wiring = Wiring(environment=environment)
+        assert {origin_of(PROVIDERS["apiframe"], wiring), *origins} == {HOME}
+        check_origins(renders, ["apiframe"], wiring)

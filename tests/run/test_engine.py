@@ -1,0 +1,59 @@
+"""Which HTTP library sends: the faster one that is installed, or the one that is wished for."""
+
+import pytest
+
+from kbatch.problems import Invalid
+from kbatch.run.lines import engine_of
+from kbatch.run.transport import Client, Engine
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("word", "engine"),
+    [("", None), (" ", None), ("httpx", Engine.HTTPX), (" aiohttp ", Engine.AIOHTTP)],
+    ids=["unset", "blank", "httpx", "aiohttp"],
+)
+def test_a_wish_is_read(word, engine):
+    """`KBATCH_HTTP` names one of the two, or nothing."""
+    assert engine_of({"KBATCH_HTTP": word}) is engine
+
+
+def test_no_wish_is_none():
+    """Without the variable the best one is taken."""
+    assert engine_of({}) is None
+
+
+def test_an_unknown_library_is_refused():
+    """It is said, not guessed."""
+    with pytest.raises(Invalid) as refused:
+        engine_of({"KBATCH_HTTP": "curl"})
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.hint) == ("http-engine", "there are `httpx` and `aiohttp`")
+
+
+def test_a_library_that_is_not_installed_is_refused(monkeypatch):
+    """With what to install."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert Engine.best() is Engine.HTTPX
+    with pytest.raises(Invalid) as refused:
+        engine_of({"KBATCH_HTTP": "aiohttp"})
+    assert "kbatch[fast]" in refused.value.problems[0].hint
+
+
+async def test_each_engine_serves_what_it_can(anyio_backend_name, monkeypatch):
+    """Aiohttp sends on asyncio; trio, proxies and an app in this process are httpx's."""
+
+    async def app(scope, receive, send):
+        raise AssertionError
+
+    def wire(url, app=None):
+        return type(Client(url, ("X", "k"), app=app, engine=Engine.AIOHTTP)._wire(url)).__name__
+
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "direct.example")
+    on_asyncio = "AiohttpWire" if anyio_backend_name == "asyncio" else "HttpxWire"
+    assert wire("https://direct.example") == on_asyncio
+    assert wire("http://127.0.0.1:1") == on_asyncio
+    assert wire("https://api.example") == "HttpxWire"
+    assert wire("https://direct.example", app) == "HttpxWire"
