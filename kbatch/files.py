@@ -152,7 +152,7 @@ def packaged_cards() -> Iterator[tuple[str, bytes]]:
 # writing
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes | memoryview) -> None:
     """Replace `path` by `data`, whole or not at all: temporary file beside it, fsync, rename, fsync of the folder."""
     with replacing(path) as file:
         file.write(data)

@@ -10,7 +10,7 @@ It belongs to its lockfile: `.kbatch/<stem>.journal.jsonl` beside it, where the 
 
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -70,7 +70,7 @@ def journal_path(lockfile_path: Path) -> Path:
 
 def read_journal(path: Path) -> tuple[Event, ...]:
     """Return the journal's events, a torn last line aside; none without a file; StateUnreadable at damage elsewhere."""
-    return _read(path)[0]
+    return tuple(Reading(path))
 
 
 class _Group:
@@ -172,7 +172,6 @@ class Journal:
                 group.over.set()
         except BaseException as error:
             self._failure = self._failure or error
-            self._next = None if self._next is group else self._next
             raise
         finally:
             group.over.set()
@@ -211,13 +210,14 @@ def rotate(path: Path, *, run_id: str) -> Path | None:
     Call it when the lockfile holds all of the journal. The new journal begins with what is still open (`runs.carried`).
     A crash in between leaves both files, which folds to the same.
     """
-    events, size, data = _read(path)
-    if not events:
+    reading = Reading(path)
+    kept = carried(reading)
+    if not reading.size:
         return None
     history = _free_name(path.parent / "history", f"{path.name.removesuffix('.journal.jsonl')}.{run_id}")
     hide(path.parent)
-    files.write_atomic(history, data[:size])
-    files.write_atomic(path, b"".join(event.to_line() for event in carried(events)))
+    files.write_atomic(history, memoryview(reading.data)[: reading.size])
+    files.write_atomic(path, b"".join(event.to_line() for event in kept))
     return history
 
 
@@ -232,25 +232,33 @@ def _free_name(folder: Path, name: str) -> Path:
 def _mend(path: Path) -> tuple[Event, ...]:
     """Prepare the journal for appending: its folder, and no torn last line."""
     hide(path.parent)
-    events, size, data = _read(path)
-    if size < len(data):
-        files.cut_back(path, size)
+    reading = Reading(path)
+    events = tuple(reading)
+    if reading.size < len(reading.data):
+        files.cut_back(path, reading.size)
     return events
 
 
-def _read(path: Path) -> tuple[tuple[Event, ...], int, bytes]:
-    """Return the events, the size of what holds them, and all bytes."""
-    data = files.read_if_there(path) or b""
-    events = []
-    size = 0
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
-        try:
-            events.append(Event.from_line(line))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            if size + len(line) + 1 == len(data):
-                break
-            raise StateUnreadable(f"{path}:{number}: is no event: {error}", hint=_DAMAGED) from None
-        except Misfit as misfit:
-            raise StateUnreadable(f"{path}:{number}: is no event: {misfit}", hint=_DAMAGED) from None
-        size += len(line) + 1
-    return tuple(events), size, data
+class Reading:
+    """A journal's events, one after the other; `size` is how many of its bytes hold those that were read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data = files.read_if_there(path) or b""
+        self.size = 0
+
+    def __iter__(self) -> Iterator[Event]:
+        """Read on to the end, or to a torn last line; StateUnreadable at damage elsewhere."""
+        number = 0
+        while (end := self.data.find(b"\n", self.size)) >= 0:
+            number += 1
+            try:
+                event = Event.from_line(self.data[self.size : end])
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                if end + 1 == len(self.data):
+                    return
+                raise StateUnreadable(f"{self.path}:{number}: is no event: {error}", hint=_DAMAGED) from None
+            except Misfit as misfit:
+                raise StateUnreadable(f"{self.path}:{number}: is no event: {misfit}", hint=_DAMAGED) from None
+            self.size = end + 1
+            yield event

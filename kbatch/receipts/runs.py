@@ -12,22 +12,30 @@ from kbatch.receipts.lifecycle import Kind
 def carried(events: Iterable[Event]) -> tuple[Event, ...]:
     """Return what a new journal begins with: unfinished runs, then each open send with its uploads and last `lost`.
 
+    The events are gone through once, and only what may be carried is kept meanwhile.
+
     A send is open while nobody knows its outcome: its exact body must be at hand for a resend, and how long the
     pictures that it names are there.
     """
-    events = tuple(events)
+    of_runs: list[Event] = []
+    uploads: list[Event] = []
     open_sends: dict[tuple[str | None, int | None], tuple[Event, ...]] = {}
     for event in events:
         attempt = event.fingerprint, event.attempt
-        if event.kind is Kind.INTENDED:
-            open_sends[attempt] = (event,)
-        elif event.kind is Kind.LOST and attempt in open_sends:
-            open_sends[attempt] = (open_sends[attempt][0], event)
-        elif event.kind in (Kind.ACCEPTED, Kind.REFUSED):
-            open_sends.pop(attempt, None)
+        match event.kind:
+            case Kind.BEGAN | Kind.ENDED:
+                of_runs.append(event)
+            case Kind.UPLOADED:
+                uploads.append(event)
+            case Kind.INTENDED:
+                open_sends[attempt] = (event,)
+            case Kind.LOST if attempt in open_sends:
+                open_sends[attempt] = (open_sends[attempt][0], event)
+            case Kind.ACCEPTED | Kind.REFUSED:
+                open_sends.pop(attempt, None)
     sent = "\n".join(send[0].data["body"] or "" for send in open_sends.values())
-    uploads = (event for event in events if event.kind is Kind.UPLOADED and event.data["url"] in sent)
-    return (*unfinished(events), *uploads, *(event for send in open_sends.values() for event in send))
+    needed = (event for event in uploads if event.data["url"] in sent)
+    return (*unfinished(of_runs), *needed, *(event for send in open_sends.values() for event in send))
 
 
 def unfinished(events: Iterable[Event]) -> tuple[Event, ...]:

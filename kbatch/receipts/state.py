@@ -24,7 +24,7 @@ from kbatch.receipts.history import (
     unread_files,
     write_covered,
 )
-from kbatch.receipts.journal import journal_path, read_journal, rotate
+from kbatch.receipts.journal import Reading, journal_path, read_journal, rotate
 from kbatch.receipts.lifecycle import PAID, Kind
 from kbatch.receipts.lockfile import Lockfile, parse, parse_own, serialize
 from kbatch.receipts.receipt import Receipt, as_kept, give_address
@@ -90,14 +90,22 @@ def settle(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfile:
     finds the journal.
     """
     path = journal_path(lockfile_path)
-    events = read_journal(path)
-    settled = replace(lockfile, renders=fold(events, lockfile.renders))
+    of_runs: list[Event] = []
+    settled = replace(lockfile, renders=fold(_noting_runs(Reading(path), of_runs), lockfile.renders))
     data = serialize(settled)
-    used = _used_until_now(lockfile_path) | used_plans(events)
+    used = _used_until_now(lockfile_path) | used_plans(of_runs)
     files.write_atomic(lockfile_path, data)
     rotate(path, run_id=run_id)
     write_covered(lockfile_path, data, renders=len(settled.renders), used_plans=used)
     return settled
+
+
+def _noting_runs(events: Iterable[Event], of_runs: list[Event]) -> Iterator[Event]:
+    """Pass events on, and keep those of runs: there are too many of the others to keep them all."""
+    for event in events:
+        if event.fingerprint is None:
+            of_runs.append(event)
+        yield event
 
 
 def _used_until_now(lockfile_path: Path) -> frozenset[str]:
