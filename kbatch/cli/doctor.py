@@ -15,12 +15,13 @@ import click
 from kbatch import __version__
 from kbatch.cli.options import format_choice
 from kbatch.files import Lock
-from kbatch.problems import ExitCode, KbatchError
+from kbatch.problems import ExitCode, Invalid, KbatchError
 from kbatch.providers.base import Balance
 from kbatch.providers.registry import PROVIDERS
 from kbatch.report.words import harmless
-from kbatch.run.lines import Wiring, open_lines, origin_of
+from kbatch.run.lines import Wiring, engine_of, open_lines, origin_of
 from kbatch.run.preflight import ask_balance
+from kbatch.run.transport import Engine
 
 _EXAMPLES = """\b
 Examples:
@@ -65,9 +66,20 @@ def _machine() -> Iterator[Finding]:
     av = find_spec("av") is not None
     words = "PyAV is there" if av else "PyAV is not installed: frames of clips need the extra `media`"
     yield Finding(name="FFmpeg libraries", good=av or None, words=words)
+    yield _engine()
     sim = av and find_spec("starlette") is not None and find_spec("uvicorn") is not None
     words = "installed" if sim else "not installed: --simulate needs the extra `sim`"
     yield Finding(name="simulator", good=sim or None, words=words)
+
+
+def _engine() -> Finding:
+    """Which HTTP library sends; the slower one will do, but for many jobs at once."""
+    try:
+        engine = engine_of(os.environ) or Engine.best()
+    except Invalid as error:
+        return Finding(name="HTTP", good=False, words=error.problems[0].message)
+    better = "" if engine is Engine.AIOHTTP else "; the extra `fast` sends many jobs at once with less work"
+    return Finding(name="HTTP", good=True, words=f"{engine.value} sends{better}")
 
 
 async def _providers() -> list[Finding]:

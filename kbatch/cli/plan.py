@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from kbatch import console
+from kbatch import console, github
 from kbatch.cli.lasting import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
-from kbatch.cli.reviewing import make_review, show_review
 from kbatch.loading import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_stream
@@ -21,6 +20,7 @@ from kbatch.report import plan_text
 from kbatch.report.words import harmless
 from kbatch.saved_plans import read_plan_file, write_plan_file
 
+_REVIEWED = ("markdown", "github", "html")
 _EXAMPLES = """\b
 Examples:
   kbatch plan campaign.yaml
@@ -87,8 +87,11 @@ def command(
             click.echo()
             console.show_lines(partial(compare_text.lines, comparison), stderr=False)
     over = find_over(planned.plan, ceilings)
-    review = make_review(planned, found.lockfile, manifest, over, flags)
-    show_review(replace(review, comparison=comparison), form)
+    if form in _REVIEWED or github.active():
+        from kbatch.cli.reviewing import make_review, show_review  # noqa: PLC0415 - most plans are read as text
+
+        review = make_review(planned, found.lockfile, manifest, over, flags)
+        show_review(replace(review, comparison=comparison), form)
     if over:
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:

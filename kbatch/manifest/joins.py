@@ -75,7 +75,7 @@ def _joined(parts: Parts) -> Callable[[Mapping[str, Any]], Any]:
     def render(scope: Mapping[str, Any]) -> Any:
         texts = fixed.copy()
         for at, path in names:
-            value = _look_up(path, scope)
+            value = scope.get(path[0], ELSEWHERE) if len(path) == 1 else _look_up(path, scope)
             if isinstance(value, str):
                 texts[at] = value
             elif isinstance(value, int | float) and not isinstance(value, bool):

@@ -180,6 +180,8 @@ def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> 
         why = "with its upstream (--cascade)" if job.address in wishes.cascade else "on purpose (--replace)"
         return _render(job, f"bought again {why}", receipt, replaces=True)
     match receipt.state:
+        case ReceiptState.DONE | ReceiptState.DELIVERED_WRONG:
+            return _reuse(job, receipt, past, made)
         case ReceiptState.SUBMITTED:
             return _free(job, Action.POLL, f"accepted as {receipt.job_id}, still rendering", receipt)
         case ReceiptState.RENDERED:
@@ -190,8 +192,6 @@ def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, Entry]) -> 
             return Entry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=held, receipt=receipt)
         case ReceiptState.FAILED:
             return _after_failure(job, receipt, wishes)
-        case ReceiptState.DONE | ReceiptState.DELIVERED_WRONG:
-            return _reuse(job, receipt, past, made)
 
 
 def _free(job: Job, action: Action, reason: str, receipt: Receipt | None) -> Entry:

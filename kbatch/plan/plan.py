@@ -122,8 +122,7 @@ def _spent(entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> dict[str
     for fingerprint, receipt in renders.items():
         for number, one in enumerate(records_of(receipt)):
             held = one.state is ReceiptState.UNKNOWN and (number or fingerprint not in planned)
-            more = (one.credits.planned or 0) if held else _charge(one)
-            spent[one.provider] = spent.get(one.provider, 0) + more
+            spent[one.provider] = spent.get(one.provider, 0) + ((one.credits.planned or 0) if held else _charge(one))
     return spent
 
 
@@ -183,7 +182,7 @@ def _agreed(
             [
                 entry.address,
                 entry.job.fingerprint,
-                entry.action.value,
+                entry.action,
                 entry.credits,
                 entry.held,
                 entry.job.draft.output,
@@ -196,7 +195,7 @@ def _agreed(
 
 
 def _state_of(receipt: Receipt | None) -> Any:
-    return None if receipt is None else (receipt.state.value, receipt.attempt, receipt.job_id)
+    return None if receipt is None else (receipt.state, receipt.attempt, receipt.job_id)
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

@@ -8,9 +8,10 @@ Without the index, or with one that cannot be read, everything is read.
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from kbatch import files
 from kbatch.receipts import shape
@@ -20,8 +21,7 @@ RUN_ID = re.compile(r"[A-Za-z0-9_-]+")
 """A run id holds no dot, so that the history of `a` and of `a.sim` cannot be confused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Covered:
+class Covered(Struct, frozen=True, kw_only=True):
     """The lockfile written last (its SHA-256 and number of receipts), the history files in it, the plans used up."""
 
     lockfile: str = ""

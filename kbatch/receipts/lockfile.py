@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from kbatch.problems import StateUnreadable
 from kbatch.receipts import shape
@@ -24,8 +25,7 @@ _RESTORE = "restore it from git; what was bought from here since then is read ag
 _MERGE = "`kbatch lock merge FILE --out FILE` takes both sides apart and keeps what either knows"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True, gc=False):
     """What a job refers to: its receipt, and where its clip belongs, relative to the manifest."""
 
     fingerprint: str
@@ -81,22 +81,20 @@ def parse_own(data: bytes) -> Lockfile | None:
     return Lockfile(manifest=kept.manifest, jobs=kept.jobs, renders=renders, profiles=profiles)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Profile:
+class _Profile(Struct, frozen=True, kw_only=True):
     """A profile's index as it is written."""
 
     jobs: dict[str, Entry]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
+class _Kept(Struct, frozen=True, kw_only=True):
     """A lockfile as it is written."""
 
     lockfile_version: Literal[1]
     manifest: str
     jobs: dict[str, Entry]
     renders: dict[str, Receipt]
-    profiles: dict[str, _Profile] = field(default_factory=dict)
+    profiles: dict[str, _Profile] = {}
 
 
 _OWN = msgspec.json.Decoder(_Kept)

@@ -4,7 +4,8 @@ An adopted job is asked for first, and refused when it is of another model or be
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from kbatch.problems import Refused
 from kbatch.providers.base import Listed
@@ -15,8 +16,7 @@ from kbatch.run.context import Run
 from kbatch.run.happenings import Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decisions:
+class Decisions(Struct, frozen=True, kw_only=True):
     """By fingerprint: the job id that an unknown send is, and the sends that were not accepted."""
 
     adopt: Mapping[str, str] = field(default_factory=dict)

@@ -5,8 +5,9 @@ so it is collected too, and its clip goes to `.kept/` from where going back brin
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from kbatch.catalog.cards import Catalog, read_cards
 from kbatch.catalog.delivery import ExpectedClip, expected_clip
@@ -22,8 +23,7 @@ _OPEN = (*_OWED, ReceiptState.UNKNOWN)
 _SOME_TIME_S = (60, 300)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class Errand(Struct, frozen=True, kw_only=True):
     """One purchase on its way to `output`; `address` is how it is told, `clip` what must be delivered.
 
     `attempt` and `job_id` name an older purchase of the fingerprint; None means the one that its receipt shows.
@@ -70,7 +70,7 @@ def errand_of(job: Job) -> Errand:
 def errands_of(plan: Plan, ground: Ground) -> tuple[Errand, ...]:
     """Return the purchases that no job refers to any more and that are not collected yet."""
     lockfile, profile = ground.loaded.lockfile, plan.settings.profile
-    uncollected = {key: receipt for key, receipt in lockfile.renders.items() if _is_open(receipt)}
+    uncollected = {key: receipt for key, receipt in lockfile.renders.items() if _may_be_open(receipt)}
     if not uncollected:
         return ()
     wanted = {job.fingerprint for job in ground.jobs}
@@ -78,9 +78,9 @@ def errands_of(plan: Plan, ground: Ground) -> tuple[Errand, ...]:
     return tuple(forgotten(uncollected, wanted, plan.settings.output_root))
 
 
-def _is_open(receipt: Receipt) -> bool:
-    """Whether an attempt of a receipt is not collected yet, or may not be; of nearly all receipts none is."""
-    return any(record.state in _OPEN for record in records_of(receipt))
+def _may_be_open(receipt: Receipt) -> bool:
+    """Whether an attempt of a receipt is not collected, or may not be: nearly all have one, and that is."""
+    return receipt.state in _OPEN or bool(receipt.also or receipt.failed)
 
 
 def forgotten(renders: Mapping[str, Receipt], wanted: Collection[str], root: str) -> Iterator[Errand]:

@@ -25,8 +25,9 @@ def idle(confirmed: ConfirmedPlan, ground: Ground, stands: frozenset[str]) -> Ou
         return None
     if not _is_settled(plan, ground, stands) or errands_of(plan, ground):
         return None
-    ends = dict.fromkeys((entry.address for entry in plan.entries), End.REUSED)
-    return Outcome(ends=ends, lockfile=str(ground.lockfile_path), counts=count_ends(ends))
+    ends = dict.fromkeys([entry.address for entry in plan.entries], End.REUSED)
+    counts = {**count_ends({}), End.REUSED.value: len(ends)}
+    return Outcome(ends=ends, lockfile=str(ground.lockfile_path), counts=counts)
 
 
 def _is_settled(plan: Plan, ground: Ground, stands: frozenset[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from receipt_samples import Teller, data_of
+from receipt_samples import MEDIA, Teller, data_of
 
 from kbatch.files import packaged
 from kbatch.receipts.events import Event, Fact
@@ -49,8 +49,18 @@ def test_any_text_survives_its_line() -> None:
     """Newlines, quotes, other scripts and half a surrogate pair, as a cut error text may hold, stay in one line."""
     message = 'a\nb"\r\u2028é語\ud83d\\'
     line = Teller().tell(Kind.LOST, message=message).to_line()
+    assert line.isascii()
     assert line.count(b"\n") == 1
     assert Event.from_line(line).data["message"] == message
+
+
+def test_any_number_survives_its_line() -> None:
+    """Whole numbers beyond 64 bits, and floats of any size, in what a provider or a manifest may hold."""
+    request = {"seed": 2**70, "small": -(2**64), "cfg_scale": 1e22, "strength": 5e-324}
+    line = Teller().tell(Kind.INTENDED, request=request).to_line()
+    assert Event.from_line(line).data["request"] == request
+    with pytest.raises(ValueError, match=r"`data\.media\.duration` must be a number"):
+        Teller().tell(Kind.DELIVERED, media={**MEDIA, "duration": 10**400})
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -1,16 +1,15 @@
 """The journal on disk: durable before it answers, readable after any crash, honest about damage."""
 
 import errno
-import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import anyio
 import pytest
 from receipt_samples import DONE, LOST, Teller, data_of
+from slow_disk import Disk
 
-from kbatch import files
 from kbatch.problems import StateUnreadable
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.fold import fold
@@ -24,32 +23,6 @@ FACTS = [Fact(kind=kind, fingerprint="fp", attempt=1, data=data_of(kind)) for ki
 def lines_of(events: Sequence[Event]) -> bytes:
     """Return a journal's bytes."""
     return b"".join(event.to_line() for event in events)
-
-
-class Disk:
-    """The real file, which counts its writes, holds them back while `gate` is shut, and may be full."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = files.Appender(path)
-        self.writes = 0
-        self.begun = threading.Event()
-        self.gate = threading.Event()
-        self.gate.set()
-        self.room: int | None = None
-
-    def append(self, data: bytes) -> None:
-        """Write as the real file does, or a part of it when the disk is full."""
-        self.begun.set()
-        assert self.gate.wait(timeout=20)
-        self.writes += 1
-        if self.room is not None and len(data) > self.room:
-            self._file.append(data[: self.room])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        self._file.append(data)
-
-    def close(self) -> None:
-        """Close the real file."""
-        self._file.close()
 
 
 # reading
@@ -148,6 +121,26 @@ async def test_times_go_up_from_what_is_on_record(tmp_path: Path) -> None:
         (third,) = await journal.record(FACTS[2])
     assert (second.at, second.sequence) == ("2026-01-01T00:00:00.001Z", 1)
     assert (third.at, third.sequence) == ("2027-01-01T00:00:00.001Z", 2)
+
+
+@pytest.mark.anyio
+async def test_times_are_in_utc_and_a_millisecond_apart(tmp_path: Path) -> None:
+    """Whatever zone and decimals the clock has, across the end of a second, and after a finer time on record."""
+    zone = timezone(timedelta(hours=2))
+    clock = datetime(2026, 1, 1, 1, 59, 59, 998_999, tzinfo=zone)
+    async with Journal.open(tmp_path / "j", run_id="one", clock=lambda: clock) as journal:
+        told = [*await journal.record(FACTS[0]), *await journal.record(*FACTS[1:4])]
+    async with Journal.open(
+        tmp_path / "k", run_id="one", clock=lambda: clock, after="2026-01-01T00:00:00.0009Z"
+    ) as one:
+        told += await one.record(FACTS[0])
+    assert [event.at for event in told] == [
+        "2025-12-31T23:59:59.998Z",
+        "2025-12-31T23:59:59.999Z",
+        "2026-01-01T00:00:00.000Z",
+        "2026-01-01T00:00:00.001Z",
+        "2026-01-01T00:00:00.001Z",
+    ]
 
 
 @pytest.mark.anyio

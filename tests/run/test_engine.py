@@ -57,3 +57,39 @@ async def test_each_engine_serves_what_it_can(anyio_backend_name, monkeypatch):
     assert wire("http://127.0.0.1:1") == on_asyncio
     assert wire("https://api.example") == "HttpxWire"
     assert wire("https://direct.example", app) == "HttpxWire"
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "says"),
+    [
+        pytest.param("httpx", 0, "httpx sends; the extra `fast`", id="the-slower-one"),
+        pytest.param("aiohttp", 0, "aiohttp sends\n", id="the-faster-one"),
+        pytest.param("curl", 1, "KBATCH_HTTP is `curl`", id="one-that-is-not-there"),
+    ],
+)
+def test_doctor_tells_which_one_sends(word, code, says, monkeypatch, capsys):
+    """With what would be faster, and exit 1 for a wish that cannot be met."""
+    from kbatch.cli import main
+
+    for name in ("APIFRAME_API_KEY", "AIMLAPI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KBATCH_HTTP", word)
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor"])
+    assert ended.value.code == code
+    assert says in capsys.readouterr().out
+
+
+def test_a_wish_that_cannot_be_met_ends_a_run(tmp_path, monkeypatch, capsys):
+    """Exit 2 before anything is sent, with the two there are."""
+    from kbatch.cli import main
+
+    manifest = tmp_path / "campaign.yaml"
+    shot = "{id: one, model: kling-2.6, prompt: a, params: {generate_audio: false}}"
+    manifest.write_text(f"kbatch: 1\nname: one\nprovider: apiframe\nshots: [{shot}]\n", encoding="utf-8")
+    monkeypatch.setenv("KBATCH_HTTP", "curl")
+    monkeypatch.setenv("APIFRAME_API_KEY", "some key of no use")
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(manifest), "--yes", "--max-credits", "apiframe=1000"])
+    assert ended.value.code == 2
+    assert "there are `httpx` and `aiohttp`" in capsys.readouterr().err
