@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -10,6 +9,7 @@ from typing import Any
 
 import anyio
 import click
+from msgspec.structs import replace
 
 from kbatch.cli.options import format_choice, max_jobs, state
 from kbatch.console import say

@@ -6,8 +6,6 @@ holds twice twice. So nothing can be built that is cheap to make and ruinous to 
 
 from typing import Any
 
-from jinja2.exceptions import SecurityError
-
 LONGEST_TEXT = 100_000
 WORK_LIMIT = 500_000
 ORDINARY_WORK = 1_000
@@ -18,7 +16,7 @@ DEEPEST = 100
 _REMEMBERED = 100_000
 
 
-class TooMuch(SecurityError):
+class TooMuch(Exception):
     """A template spent its budget of work, or made a text over 100,000 characters."""
 
 

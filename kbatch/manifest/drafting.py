@@ -13,8 +13,7 @@ from kbatch.manifest.labels import file_name
 from kbatch.manifest.matrix import Combination
 from kbatch.manifest.outputs import output_fault
 from kbatch.manifest.sheets import Maker, Sheet
-from kbatch.manifest.texts import kind_of
-from kbatch.manifest.wording import text_of
+from kbatch.manifest.texts import kind_of, text_of
 from kbatch.problems import Severity
 
 

@@ -10,7 +10,7 @@ from jinja2.runtime import LoopContext
 
 from kbatch.manifest.budget import bound
 from kbatch.manifest.labels import slug
-from kbatch.manifest.texts import as_text
+from kbatch.manifest.missing import as_text
 
 _OF_TEXTS = ("capitalize", "lower", "title", "trim", "truncate", "upper", "urlencode", "wordcount")
 _OF_ANY = (

@@ -18,6 +18,9 @@ ELSEWHERE: Final = object()
 
 _OPENING = re.compile(r"\{[{%#]")
 _NAMES = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*\}\}")
+GLOBALS = ("range", "dict", "namespace")
+"""What every template has without being given it."""
+
 _JINJAS_OWN = frozenset(("true", "false", "none", "self", "super", "loop", "caller", "varargs", "kwargs"))
 
 Parts = tuple[str | tuple[str, ...], ...]
@@ -53,7 +56,7 @@ def _parts(source: str) -> Parts | None:
         if found is None:
             return None
         path = tuple(found[1].split("."))
-        if any(name in _JINJAS_OWN or keyword.iskeyword(name) for name in path):
+        if path[0] in GLOBALS or any(name in _JINJAS_OWN or keyword.iskeyword(name) for name in path):
             return None
         parts += [source[at : found.start()], path] if found.start() > at else [path]
         at = found.end()

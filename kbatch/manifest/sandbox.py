@@ -18,7 +18,8 @@ from jinja2.utils import Namespace
 
 from kbatch.manifest.budget import Budget, TooMuch, bound
 from kbatch.manifest.filters import DEEP, METHODS, filters, is_number
-from kbatch.manifest.texts import Forbidden, Missing, as_text, kind_of
+from kbatch.manifest.missing import Forbidden, Missing, as_text
+from kbatch.manifest.texts import kind_of
 
 _TESTS = (
     "boolean", "defined", "divisibleby", "even", "false", "float", "integer", "iterable", "lower", "mapping", "none",

@@ -3,21 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, Undefined
-from jinja2.exceptions import SecurityError, UndefinedError
-from jinja2.utils import missing
-
 from kbatch.manifest.drafts import FrameCall
+from kbatch.manifest.faults import Fault
 
-
-class MissingName(Exception):
-    """A template used something that is not there: `name` was looked up in `known` (None when it is not a mapping)."""
-
-    def __init__(self, name: str, known: tuple[str, ...] | None, holder: str) -> None:
-        super().__init__(name)
-        self.name = name
-        self.known = known
-        self.holder = holder
+_NOT_TEXT_HINTS = {
+    "a list": "`| join(', ')` makes a text of a list",
+    "a function": "call it: `()` is missing",
+    "an empty value": "`| default('…', true)` gives a value that may be empty another one",
+    "a clip's frame": "a frame is the whole value of a picture parameter",
+}
 
 
 class NotText(Exception):
@@ -29,34 +23,6 @@ class NotText(Exception):
         self.fields = fields
 
 
-class Forbidden(SecurityError):
-    """A template reached for an attribute that it may not have; `allowed` are those that it may."""
-
-    def __init__(self, name: str, holder: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"`{name}` of {holder} is not allowed in a template")
-        self.name = name
-        self.allowed = allowed
-
-
-class Missing(StrictUndefined):
-    """An undefined value that raises `MissingName` whenever it is used, with what was known instead."""
-
-    __slots__ = ()
-
-    def __init__(self, hint: Any = None, obj: Any = missing, name: Any = None, exc: Any = UndefinedError) -> None:
-        if exc is not UndefinedError:
-            super().__init__(hint, obj, name, exc)
-            return
-        known = tuple(map(str, obj)) if isinstance(obj, Mapping) else None
-        holder = "" if obj is missing else kind_of(obj)
-        said = f"[{name}]" if isinstance(obj, list | tuple | range) else str(name)
-
-        def raise_what(_message: Any = None) -> MissingName:
-            return MissingName(said, known, holder)
-
-        super().__init__(hint, obj, name, raise_what)  # type: ignore[arg-type]
-
-
 def as_text(value: Any) -> str:
     """Return how a value stands in a text; NotText for mappings, lists, frames and empty values."""
     if isinstance(value, str):
@@ -65,8 +31,6 @@ def as_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, Undefined):
-        return str(value)  # raises for an unknown name, and is empty for an `if` without its `else`
     raise NotText(kind_of(value), tuple(map(str, value)) if isinstance(value, Mapping) else ())
 
 
@@ -87,3 +51,23 @@ def kind_of(value: Any) -> str:
     if isinstance(value, FrameCall):
         return "a clip's frame"
     return "a function" if callable(value) else "this value"
+
+
+def text_of(value: Any) -> str | Fault:
+    """Return how a rendered value stands in a text field, such as a prompt or a model's name."""
+    try:
+        text = as_text(value)
+        if not text.isascii():
+            text.encode()
+    except NotText as error:
+        return word_not_text(error)
+    except UnicodeEncodeError:
+        return Fault("not-unicode", "the text has half a character (a lone surrogate), which cannot be sent")
+    return text
+
+
+def word_not_text(error: NotText) -> Fault:
+    """Word a value that stands where only a text can."""
+    fields = ", ".join(f"`{name}`" for name in error.fields[:8])
+    hint = f"name one of its fields: {fields}" if fields else _NOT_TEXT_HINTS.get(error.kind)
+    return Fault("not-text", f"{error.kind} cannot stand inside a text", hint)

@@ -2,24 +2,17 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 
 from kbatch.manifest.faults import Fault
+from kbatch.manifest.missing import Forbidden, MissingName
 from kbatch.manifest.source import Source
-from kbatch.manifest.texts import Forbidden, MissingName, NotText, as_text
 from kbatch.problems import did_you_mean
 
 _UNKNOWN = re.compile(r"No (?P<kind>filter|test) named '(?P<name>[^']*)'")
 _OPEN_BLOCK = re.compile(r"innermost block that needs to be closed is '(?P<name>\w+)'")
-_NOT_TEXT_HINTS = {
-    "a list": "`| join(', ')` makes a text of a list",
-    "a function": "call it: `()` is missing",
-    "an empty value": "`| default('…', true)` gives a value that may be empty another one",
-    "a clip's frame": "a frame is the whole value of a picture parameter",
-}
 
 
 class NotLoaded(TemplateNotFound):
@@ -28,19 +21,6 @@ class NotLoaded(TemplateNotFound):
     def __init__(self, name: str, fault: Fault) -> None:
         super().__init__(name, fault.message)
         self.fault = fault
-
-
-def text_of(value: Any) -> str | Fault:
-    """Return how a rendered value stands in a text field, such as a prompt or a model's name."""
-    try:
-        text = as_text(value)
-        if not text.isascii():
-            text.encode()
-    except NotText as error:
-        return word_not_text(error)
-    except UnicodeEncodeError:
-        return Fault("not-unicode", "the text has half a character (a lone surrogate), which cannot be sent")
-    return text
 
 
 def word_syntax(error: TemplateSyntaxError, filters: Iterable[str], tests: Iterable[str]) -> Fault:
@@ -87,13 +67,6 @@ def word_missing(error: MissingName, names: frozenset[str]) -> Fault:
         return Fault("unknown-name", f"not every combination has `{word}`", hint, word=word)
     hint = "a macro sees what it is given: pass the value as an argument"
     return Fault("unknown-name", f"unknown name `{word}` in an imported template", hint)
-
-
-def word_not_text(error: NotText) -> Fault:
-    """Word a value that stands where only a text can."""
-    fields = ", ".join(f"`{name}`" for name in error.fields[:8])
-    hint = f"name one of its fields: {fields}" if fields else _NOT_TEXT_HINTS.get(error.kind)
-    return Fault("not-text", f"{error.kind} cannot stand inside a text", hint)
 
 
 def plain(error: BaseException) -> str:

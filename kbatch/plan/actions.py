@@ -7,11 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from kbatch.plan.changes import changed_fields
 from kbatch.plan.jobs import Job
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.receipts.unknown import way_out
@@ -283,25 +284,3 @@ def _why_new(job: Job, past: Past) -> str:
         return "not bought yet"
     changes = ", ".join(changed_fields(receipt.request, job.request)) or "its inputs"
     return f"{changes} changed since `{job.address}` was rendered"
-
-
-def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return what differs between two request bodies, in words: `prompt`, `duration 5 → 10`."""
-    changes: list[str] = []
-    for name in sorted({*before, *after}):
-        one, other = before.get(name), after.get(name)
-        if one == other:
-            continue
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            changes.extend(changed_fields(one, other))
-        elif isinstance(one, str | None) and isinstance(other, str | None) and len(str(one)) + len(str(other)) > 40:
-            changes.append(name)
-        else:
-            changes.append(f"{name} {_word(one)} → {_word(other)}")
-    return changes
-
-
-def _word(value: Any) -> str:
-    if value is None:
-        return "unset"
-    return str(value).lower() if isinstance(value, bool) else str(value)

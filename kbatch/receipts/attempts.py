@@ -14,8 +14,9 @@ Joining two receipts is commutative, associative and idempotent, and drops nothi
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from kbatch.receipts.lifecycle import OPEN, PAID
 from kbatch.receipts.receipt import KEPT_AS, Credits, Output, Receipt, ReceiptState

@@ -1,13 +1,12 @@
 """The usual course of a purchase: sent, accepted, charged, rendered, fetched, delivered, and what befalls its clip.
 
-What it makes of these events is what joining makes of them (`attempts`), and a test holds it to that; but a receipt is
-made when it is asked for, not with every event. Anything else is left to joining: a second attempt, a refusal, a
-failure, an event of another job or of another send.
+What it makes of these events is what joining makes of them (`attempts`), and a test holds it to that, in a third of the
+time. Anything else is left to joining: a second attempt, a refusal, a failure, an event of another job or send.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Self
+
+from msgspec.structs import replace
 
 from kbatch.receipts.attempts import greater, join_outputs, larger, moment
 from kbatch.receipts.events import Event
@@ -27,69 +26,21 @@ _STAGES: Mapping[Kind, State] = {
 """How far each of these events says that its job has come."""
 
 
-class Course:
-    """The one job of a receipt, underway; it is for receipts of which `Course.of` gives one."""
-
-    __slots__ = ("_as_is", "_error", "_finished_at", "_output", "_receipt", "_reported", "_stage", "_state")
-
-    def __init__(self, receipt: Receipt) -> None:
-        self._receipt = receipt
-        self._stage = receipt.stage
-        self._state = receipt.state
-        self._reported = receipt.credits.reported
-        self._finished_at = receipt.finished_at
-        self._output = receipt.output
-        self._error = receipt.error
-        self._as_is = receipt.accepted_as_is
-
-    @classmethod
-    def of(cls, receipt: Receipt | None) -> Self | None:
-        """Return the course of a receipt that is of one job only, which did not fail."""
-        if receipt is None or receipt.job_id is None or receipt.state is ReceiptState.FAILED or not _alone(receipt):
-            return None
-        return cls(receipt)
-
-    def take(self, event: Event) -> bool:
-        """Go on by one event, or say that it is not of this course, which then stays where it is."""
-        stage = _STAGES.get(event.kind)
-        receipt = self._receipt
-        if stage is None or event.attempt != receipt.attempt or event.data["job_id"] != receipt.job_id:
-            return False
-        told = told_of_job(event)
-        if stage is self._stage:
-            self._error = greater(self._error, told.get("error"))
-        elif stage.rank > self._stage.rank:
-            self._stage, self._state, self._error = stage, told["state"], told.get("error")
-        if "credits" in told:
-            self._reported = larger(self._reported, told["credits"].reported)
-        if "finished_at" in told:
-            ended = told["finished_at"]
-            self._finished_at = ended if self._finished_at is None else min(self._finished_at, ended, key=moment)
-        if "output" in told:
-            self._output = join_outputs(self._output, told["output"])
-            if self._stage is State.SUCCEEDED:
-                self._stage = State.DOWNLOADED
-        self._as_is |= "accepted_as_is" in told
-        return True
-
-    def receipt(self) -> Receipt:
-        """Return what is known of the job now."""
-        return replace(
-            self._receipt,
-            state=self._state,
-            credits=Credits(planned=self._receipt.credits.planned, reported=self._reported),
-            finished_at=self._finished_at,
-            output=self._output,
-            error=self._error,
-            accepted_as_is=self._as_is,
-        )
-
-
-def accepted(send: Receipt, event: Event) -> Receipt | None:
-    """Return the job that the only send of a receipt became; None where this event does not tell of that."""
-    if event.kind is not Kind.ACCEPTED or send.job_id is not None or not _alone(send):
+def followed(receipt: Receipt, event: Event) -> Receipt | None:
+    """Return a receipt of one attempt after an event of the usual course; None where it takes joining."""
+    if event.attempt != receipt.attempt or receipt.last_attempt != receipt.attempt or receipt.also or receipt.failed:
         return None
-    if (event.attempt, event.data["sent_at"]) != (send.attempt, send.submitted_at):
+    if receipt.job_id is None:
+        return _accepted(receipt, event)
+    stage = _STAGES.get(event.kind)
+    if stage is None or event.data["job_id"] != receipt.job_id or receipt.state is ReceiptState.FAILED:
+        return None
+    return _advanced(receipt, event, stage)
+
+
+def _accepted(send: Receipt, event: Event) -> Receipt | None:
+    """Return the job that a send became; a refused one too, whose refusal was another's answer."""
+    if event.kind is not Kind.ACCEPTED or event.data["sent_at"] != send.submitted_at:
         return None
     return Receipt(
         provider=send.provider,
@@ -109,5 +60,22 @@ def accepted(send: Receipt, event: Event) -> Receipt | None:
     )
 
 
-def _alone(receipt: Receipt) -> bool:
-    return not receipt.also and not receipt.failed and receipt.last_attempt == receipt.attempt
+def _advanced(receipt: Receipt, event: Event, stage: State) -> Receipt:
+    told, reached = told_of_job(event), receipt.stage
+    state, error, credits, ended = receipt.state, receipt.error, receipt.credits, receipt.finished_at
+    if stage is reached:
+        error = greater(error, told.get("error"))
+    elif stage.rank > reached.rank:
+        state, error = told["state"], told.get("error")
+    reported = larger(credits.reported, told["credits"].reported) if "credits" in told else credits.reported
+    if "finished_at" in told:
+        ended = told["finished_at"] if ended is None else min(ended, told["finished_at"], key=moment)
+    return replace(
+        receipt,
+        state=state,
+        error=error,
+        credits=Credits(planned=credits.planned, reported=reported),
+        finished_at=ended,
+        output=join_outputs(receipt.output, told["output"]) if "output" in told else receipt.output,
+        accepted_as_is=receipt.accepted_as_is or "accepted_as_is" in told,
+    )

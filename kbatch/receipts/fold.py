@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from kbatch.problems import IllegalTransition
 from kbatch.receipts.attempts import find, join, records_of
-from kbatch.receipts.course import Course, accepted
+from kbatch.receipts.course import followed
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.lifecycle import Kind, State, advance
 from kbatch.receipts.receipt import Receipt
@@ -20,19 +20,10 @@ from kbatch.receipts.told import told
 def fold(events: Iterable[Event], renders: Mapping[str, Receipt] | None = None) -> dict[str, Receipt]:
     """Return the receipts by fingerprint after all events, from the given ones on, which stay as they are."""
     folded = dict(renders or {})
-    underway: dict[str, Course] = {}
     for event in events:
-        if event.fingerprint is None or event.attempt is None:
-            continue
-        course = underway.get(event.fingerprint) or Course.of(folded.get(event.fingerprint))
-        if course is not None and course.take(event):
-            underway[event.fingerprint] = course
-        else:
-            left = underway.pop(event.fingerprint, None)
-            receipt = left.receipt() if left else folded.get(event.fingerprint)
-            folded[event.fingerprint] = _joined(receipt, event.attempt, event)
-    for fingerprint, course in underway.items():
-        folded[fingerprint] = course.receipt()
+        receipt = apply(folded, event)
+        if receipt is not None and event.fingerprint is not None:
+            folded[event.fingerprint] = receipt
     return folded
 
 
@@ -41,16 +32,9 @@ def apply(renders: Mapping[str, Receipt], event: Event) -> Receipt | None:
     if event.fingerprint is None or event.attempt is None:
         return None
     receipt = renders.get(event.fingerprint)
-    course = Course.of(receipt)
-    if course is not None and course.take(event):
-        return course.receipt()
-    return _joined(receipt, event.attempt, event)
-
-
-def _joined(receipt: Receipt | None, attempt: int, event: Event) -> Receipt:
     if receipt is None:
-        return told(attempt, event)
-    return accepted(receipt, event) or join(receipt, told(attempt, event))
+        return told(event.attempt, event)
+    return followed(receipt, event) or join(receipt, told(event.attempt, event))
 
 
 def check(renders: Mapping[str, Receipt], event: Event | Fact) -> None:

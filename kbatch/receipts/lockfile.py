@@ -6,7 +6,6 @@ and line, never an empty one: what it holds was paid. `schemas/lockfile.schema.j
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -32,14 +31,13 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lockfile:
+class Lockfile(Struct, frozen=True, kw_only=True):
     """Receipts by fingerprint, and by address what each job refers to; each profile has an index of its own."""
 
     manifest: str
-    jobs: Mapping[str, Entry] = field(default_factory=dict)
-    renders: Mapping[str, Receipt] = field(default_factory=dict)
-    profiles: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
+    jobs: Mapping[str, Entry] = {}
+    renders: Mapping[str, Receipt] = {}
+    profiles: Mapping[str, Mapping[str, Entry]] = {}
 
     def of(self, profile: str | None) -> Mapping[str, Entry]:
         """Return what the jobs of a profile refer to, None being the manifest itself."""

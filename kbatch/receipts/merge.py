@@ -7,7 +7,8 @@ changed an entry counts, so that a shot which one branch removed or bought anew 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kbatch.receipts.attempts import join
 from kbatch.receipts.lockfile import Entry, Lockfile

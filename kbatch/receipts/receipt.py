@@ -11,9 +11,11 @@ is kept.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from kbatch.receipts.lifecycle import State
 
@@ -45,8 +47,7 @@ KEPT_AS: Mapping[State, ReceiptState] = {
 """How the lockfile writes each state of an attempt; `planned` has no receipt."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credits:
+class Credits(Struct, frozen=True, kw_only=True, gc=False):
     """In the provider's credits: the quote, what is charged as far as reported, and after a failure what had been.
 
     None is "not known", never 0. `charged` is there only for a failed job that the provider had charged before: the
@@ -58,8 +59,7 @@ class Credits:
     charged: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Media:
+class Media(Struct, frozen=True, kw_only=True, gc=False):
     """What a clip holds: seconds, pixels, frames a second, an audio track; None where its file does not tell."""
 
     duration: float | None = None
@@ -69,8 +69,7 @@ class Media:
     audio: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Output(Struct, frozen=True, kw_only=True, gc=False):
     """A clip on this disk: `path` relative to the manifest; `placed` is False while it is still a verified `.part`.
 
     `placed_at` is when it came to `path`: the later of two places is where it is.
@@ -79,13 +78,12 @@ class Output:
     path: str
     sha256: str = ""
     bytes: int = 0
-    media: Media = field(default_factory=Media)
+    media: Media = Media()
     placed_at: str = ""
     placed: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """What is known of one fingerprint's purchase; `request` is the identity body, `inputs` are by parameter.
 
     `error` has `at` (submit, render, delivery), `reason` and `message`. `last_attempt` is the highest attempt ever
@@ -100,8 +98,8 @@ class Receipt:
     origin: str = ""
     job_id: str | None = None
     attempt: int
-    request: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    request: Mapping[str, Any] = {}
+    inputs: Mapping[str, Mapping[str, Any]] = {}
     credits: Credits = Credits()
     submitted_at: str | None = None
     finished_at: str | None = None
@@ -114,12 +112,16 @@ class Receipt:
     last_attempt: int = 0
     address: str = ""
     key: str = ""
-    body: str | None = field(default=None, repr=False)
+    body: str | None = None
     provider_time: str | None = None
 
     def __post_init__(self) -> None:
         if self.last_attempt < self.attempt:
-            object.__setattr__(self, "last_attempt", self.attempt)
+            force_setattr(self, "last_attempt", self.attempt)
+
+    def __repr__(self) -> str:
+        fields = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "body")
+        return f"Receipt({', '.join(fields)})"
 
     @property
     def stage(self) -> State:
@@ -141,7 +143,7 @@ class Receipt:
 
 def give_address(receipt: Receipt, address: str) -> None:
     """Name a receipt that was only just read and that nobody else has yet: a copy of each takes longer than reading."""
-    object.__setattr__(receipt, "address", address)
+    force_setattr(receipt, "address", address)
 
 
 def without_queries(value: Any) -> Any:

@@ -7,8 +7,10 @@ The order of writing keeps every crash harmless: the lockfile before the journal
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from kbatch import files
 from kbatch.problems import StateUnreadable

@@ -5,9 +5,11 @@ column of credits adds up. All renderers read these rows and nothing else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec.structs import asdict
 
 from kbatch.catalog.bodies import parameters_of
 from kbatch.manifest.drafts import Frame

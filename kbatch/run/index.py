@@ -1,7 +1,8 @@
 """What jobs refer to: the lockfile's index after a run, and the clips that no job refers to any more."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kbatch.plan.jobs import Job
 from kbatch.receipts.lockfile import Entry, Lockfile

@@ -7,11 +7,11 @@ import shlex
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kbatch.loading import load
 from kbatch.merge_driver import driver

@@ -4,11 +4,11 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import chdir
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kbatch.cli.main import main
 from kbatch.receipts.lockfile import Lockfile, parse, serialize

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbatch.manifest.faults import Fault
-from kbatch.manifest.joins import ELSEWHERE, read_join
+from kbatch.manifest.joins import ELSEWHERE, GLOBALS, read_join
+from kbatch.manifest.sandbox import Sandbox
 from kbatch.manifest.template import Template, Templates
 
 ROW = {"name": "Aurora", "size": 7, "items": "three", "_own": "u", "none": None, "list": [1], "deep": {"er": True}}
@@ -25,7 +26,7 @@ def no_file(_reference: str) -> bytes:
 def with_jinja(source: str) -> Any:
     """Return what the sandbox makes of a text, whether or not it could be joined."""
     templates = Templates(no_file)
-    compiled = templates._compile_with_jinja(source)
+    compiled = templates._jinja.compile(source)
     return compiled if isinstance(compiled, Fault) else compiled.render(SCOPE)
 
 
@@ -91,8 +92,20 @@ def test_what_is_left_to_jinja(source: str) -> None:
 def test_a_join_compiles_nothing() -> None:
     """A prompt of names never reaches Jinja's compiler, and says which names it needs."""
     templates = Templates(no_file)
-    templates._sandbox.parse = no_file  # type: ignore[assignment]
+    templates._jinja._sandbox.parse = no_file  # type: ignore[assignment]
     compiled = templates.compile("{{ row.name }} in {{ city }}")
     assert isinstance(compiled, Template)
     assert compiled.names == {"row", "city"}
     assert compiled.render(SCOPE) == "Aurora in São Paulo"
+
+
+def test_names_that_every_template_has_are_the_sandboxes() -> None:
+    """What joins leave to Jinja as its own is what the sandbox gives, no more and no less."""
+    assert Sandbox().globals.keys() == set(GLOBALS)
+
+
+@pytest.mark.parametrize("name", GLOBALS)
+def test_a_name_that_every_template_has_is_left_to_jinja(name: str) -> None:
+    """It is none that a scope gives, though a mapping may have a field of that name."""
+    assert read_join(f"{{{{ {name} }}}}") is None
+    assert read_join(f"{{{{ row.{name} }}}}") is not None

@@ -8,7 +8,7 @@ from small_manifests import Files
 from kbatch.manifest.drafts import FrameCall
 from kbatch.manifest.faults import Fault
 from kbatch.manifest.template import Template, Templates, check_names, find_templates, is_template
-from kbatch.manifest.wording import text_of
+from kbatch.manifest.texts import text_of
 
 SCOPE: dict[str, Any] = {
     "seconds": 10,

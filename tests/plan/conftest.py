@@ -1,10 +1,10 @@
 """Plans for tests: jobs of a manifest's text, and receipts as a run would have left them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kbatch.loading import Loaded, Options, load
 from kbatch.plan.actions import Entry, Past, Wishes, decide

@@ -1,10 +1,10 @@
 """Job × receipt → action, price and reason, as DESIGN §4's table has them."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
-from kbatch.plan.actions import Action, Past, Wishes, changed_fields, decide
+from kbatch.plan.actions import Action, Past, Wishes, decide
+from kbatch.plan.changes import changed_fields
 from kbatch.receipts.receipt import Credits, ReceiptState
 from tests.plan.conftest import Campaign, entries_of, receipt_of
 

@@ -1,8 +1,7 @@
 """Replacing with what follows: which jobs `--cascade` adds, what it says of them, and what it leaves blocked."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kbatch.plan.actions import Action, Wishes
 from kbatch.plan.selection import Selection, choose, with_downstream

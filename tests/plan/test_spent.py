@@ -1,9 +1,9 @@
 """What a budget bears already: every charge of every attempt, and what unknown outcomes may have been charged."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from kbatch.plan.plan import charged
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState

@@ -1,9 +1,8 @@
 """Merging lockfiles: any number, in any order, without losing what was paid."""
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from receipt_samples import DONE, FAILED, LOST, Teller, lives, lockfiles, receipts
 
 from kbatch.receipts.attempts import join, records_of

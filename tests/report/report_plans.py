@@ -1,8 +1,9 @@
 """Plans for tests of reports: a manifest's text becomes jobs, with receipts as a run would have left them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from kbatch.loading import Loaded, Options, load
 from kbatch.plan.actions import Past, Wishes, decide
@@ -86,4 +87,4 @@ def lockfile_of(manifest: Loaded, renders: Mapping[str, Receipt]) -> Lockfile:
 def review_of(plan: Plan, **changes: object) -> Review:
     """Return what a reviewer is shown of a plan."""
     summary = summarize(plan, {"apiframe": 8, "aimlapi": 4})
-    return replace(Review(plan=plan, summary=summary, name="campaign.yaml"), **changes)  # type: ignore[arg-type]
+    return Review(**{"plan": plan, "summary": summary, "name": "campaign.yaml", **changes})  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from kbatch.plan import lint
 from kbatch.report.codes import meanings
 
 PACKAGE = Path(__file__).parents[2] / "kbatch"
-CHECKED = ("manifest/*.py", "catalog/*.py", "plan/lint.py", "plan/jobs.py", "load.py", "files.py")
+CHECKED = ("manifest/*.py", "catalog/*.py", "plan/lint.py", "plan/jobs.py", "loading.py", "files/*.py")
 SAYING = {"say", "_say", "complain", "Fault", "Problem", "Complaint", "_complaint", "Unreadable"}
 CODE = re.compile(r"[a-z]+(-[a-z]+)*\Z")
 OF_THE_DISK = {"locked", "other-lockfile"}

@@ -1,10 +1,10 @@
 """The rows behind every report: each job once, each credit once, and everything that was paid."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from report_plans import CITIES, loaded, lockfile_of, plan_of, receipt_of
 from report_samples import row
 

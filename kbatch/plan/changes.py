@@ -1,0 +1,26 @@
+"""What changed between two requests in a few words, as the reason of a job that is bought anew."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two request bodies, in words: `prompt`, `duration 5 → 10`."""
+    changes: list[str] = []
+    for name in sorted({*before, *after}):
+        one, other = before.get(name), after.get(name)
+        if one == other:
+            continue
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            changes.extend(changed_fields(one, other))
+        elif isinstance(one, str | None) and isinstance(other, str | None) and len(str(one)) + len(str(other)) > 40:
+            changes.append(name)
+        else:
+            changes.append(f"{name} {_word(one)} → {_word(other)}")
+    return changes
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "unset"
+    return str(value).lower() if isinstance(value, bool) else str(value)
