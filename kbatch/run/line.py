@@ -21,7 +21,6 @@ class Line:
     """A provider as one run sees it; `scale` multiplies kbatch's own waits (rehearsals only).
 
     `rate` spaces all calls, `polls` those that ask: what is left between the two is for purchases, however many ask.
-
     `looking` lets one look-up at a time claim jobs of the provider's list, `listed` are the jobs that it has read.
     """
 

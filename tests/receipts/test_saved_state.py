@@ -211,6 +211,7 @@ def test_settling_writes_four_files(lockfile: Path, monkeypatch: pytest.MonkeyPa
     journal(lockfile, [Teller(start=100).tell(kind, "other") for kind in LOST])
     _kill_before(monkeypatch, 4)
     settle(lockfile, read(lockfile).lockfile, run_id="run-2")
+    assert [event.kind for event in read_journal(journal_path(lockfile))] == list(LOST)
 
 
 def test_an_open_send_settled_later_ends_with_its_journal(lockfile: Path) -> None:
