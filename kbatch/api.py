@@ -29,7 +29,7 @@ from kbatch.prepare import load_state, lock_path, lockfile_path, make_plan
 from kbatch.problems import Invalid, Refused
 from kbatch.run.context import Options as RunOptions
 from kbatch.run.execute import Scene, execute
-from kbatch.run.happenings import Happening, Tell
+from kbatch.run.happenings import Tell, nobody
 from kbatch.run.lines import Wiring
 from kbatch.run.outcome import Outcome
 from kbatch.simulated import simulator_app
@@ -119,8 +119,4 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
             options=RunOptions(),
             replacing=planned.replacing,
         )
-        return await execute(confirm(planned.plan, terms, Given.DIGEST), scene, tell or _ignore)
-
-
-def _ignore(_happening: Happening) -> None:
-    """Tell nobody."""
+        return await execute(confirm(planned.plan, terms, Given.DIGEST), scene, tell or nobody)

@@ -17,7 +17,7 @@ from kbatch.plan.actions import Action
 from kbatch.plan.consent import ConfirmedPlan
 from kbatch.problems import KbatchError, Unwritable
 from kbatch.receipts import state
-from kbatch.receipts.events import Event, Fact
+from kbatch.receipts.events import Fact
 from kbatch.receipts.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Lockfile
@@ -25,7 +25,7 @@ from kbatch.run.context import Line, Run
 from kbatch.run.decisions import Decisions, apply_decisions
 from kbatch.run.ending import finished, outcome_of
 from kbatch.run.errand import Errand, errands_of
-from kbatch.run.happenings import Happening, Moment, Tell, safely
+from kbatch.run.happenings import Happening, Moment, Tell, nobody, safely
 from kbatch.run.idle import idle
 from kbatch.run.index import lockfile_of, wanted_of
 from kbatch.run.lines import check_origins, open_lines
@@ -197,16 +197,12 @@ def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal) -> Run
         options=scene.options,
         tell=parts.tell,
         stopping=parts.stopping,
-        follow=safely(scene.follow or _ignore),
+        follow=safely(scene.follow or nobody),
         wanted=frozenset(places),
         needed=parts.needed,
         stands=parts.stands,
         uploaded=[event for event in scene.loaded.events if event.kind is Kind.UPLOADED],
     )
-
-
-def _ignore(_event: Event) -> None:
-    """Follow nothing."""
 
 
 def _began(confirmed: ConfirmedPlan, scene: Scene) -> Fact:

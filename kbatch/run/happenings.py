@@ -55,3 +55,7 @@ def safely(tell: Callable[[Told], None]) -> Callable[[Told], None]:
             tell(what)
 
     return told
+
+
+def nobody(_told: object) -> None:
+    """Take what is told and do nothing: nobody watches."""

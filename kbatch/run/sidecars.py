@@ -45,15 +45,17 @@ async def keep_writing(run: Run) -> None:
 async def write_sidecars(run: Run) -> None:
     """Write the sidecars that are wanted by now; one that says the same already stays as it is.
 
-    Nobody may move a clip meanwhile, and one that was moved since gets none at its old place.
+    Nobody may move a clip meanwhile, and one that was moved since gets none at its old place. They are wanted until
+    they are written, so that who is cut off leaves them to the next.
     """
+    taken = len(run.described)
     wanted = {errand.output: errand for errand in run.described}
-    run.described.clear()
     if not wanted:
         return
     async with run.holds.hold(*wanted):
         texts = {errand: text for errand in wanted.values() if (text := _text(run, errand)) is not None}
         troubles = await anyio.to_thread.run_sync(_write_all, run.folder, texts)
+        del run.described[:taken]
     for errand, trouble in troubles:
         run.say(Moment.NOTE, errand.address, f"its sidecar cannot be written: {trouble}")
 
