@@ -66,9 +66,12 @@ class PartFile:
             view = view[count:]
 
     def _opened(self) -> FileIO:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: after a full disk no rest may linger that a later close would try to write again.
-        file = self.path.open("ab", buffering=0)
+        try:
+            file = self.path.open("ab", buffering=0)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = self.path.open("ab", buffering=0)
         self._size = file.tell()
         return file
 

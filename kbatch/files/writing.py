@@ -3,10 +3,10 @@
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from kbatch.files.reading import MEBIBYTE, read_bytes
@@ -19,32 +19,46 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, durably: bool = True) -> Iterator[BinaryIO]:
-    """Yield a seekable file that takes the place of `path` when the block ends well, else it goes.
-
-    Its bytes are on the disk before its name is; `durably` puts the name there too.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w+b") as file:
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a seekable file that takes the place of `path` when the block ends well, else it goes."""
+    temporary = _free_name(path)
+    with _opened_new(temporary) as file:
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(_mode_of_new_files())
+            file.close()
+            temporary.replace(path)
+        except BaseException:
+            file.close()
+            temporary.unlink(missing_ok=True)
+            raise
+    sync_folder(path.parent)
+
+
+def write_lightly(path: Path, data: bytes) -> None:
+    """Replace what can be made again, without waiting for the disk: a power cut may leave it as it was, or empty."""
+    temporary = _free_name(path)
+    try:
+        with _opened_new(temporary) as file:
+            file.write(data)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if durably:
-        sync_folder(path.parent)
 
 
-def write_lightly(path: Path, data: bytes) -> None:
-    """Replace what can be made again, whole or not at all; a power cut may bring back what stood there before."""
-    with replacing(path, durably=False) as file:
-        file.write(data)
+def _free_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{token_hex(4)}.tmp")
+
+
+def _opened_new(path: Path) -> BinaryIO:
+    """Return a new file, and its folder if that is missing too."""
+    try:
+        return path.open("x+b")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("x+b")
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -72,8 +86,11 @@ def move(source: Path, target: Path) -> None:
     """Move a file durably, across file systems too; an existing target is an error, since it may have been paid."""
     if target.exists():
         raise FileExistsError(errno.EEXIST, "already exists", str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(source, target)
+    try:
+        source.rename(target)
+    except OSError:  # its folder is missing, or it is on another disk
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(source, target)
     sync_folder(target.parent)
     if source.parent != target.parent and source.parent.exists():
         sync_folder(source.parent)
@@ -103,9 +120,3 @@ def merge_copies(source: Path, target: Path) -> None:
     else:
         source.unlink()
     sync_folder(target.parent)
-
-
-def _mode_of_new_files() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

@@ -73,7 +73,8 @@ async def buy(run: Run, line: Line, entry: Entry) -> Purchase:
         except NotPublished as error:
             skipped = run.stopping.soft and not line.stopped
             return NotBought(reason=error.message, skipped=skipped, blocked=error.frame)
-        outcome = await _send_first(run, line, entry, published)
+        with run.downloads.purchase():
+            outcome = await _send_first(run, line, entry, published)
         match outcome:
             case None:
                 return NotBought(reason=_STOPPED, skipped=True)

@@ -1,6 +1,7 @@
 """Follows an accepted job to its end: polls adaptively, notes what it costs, and never calls slowness a failure."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 
@@ -23,6 +24,14 @@ class StillOwed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The render has ended and its charge is counted; `facts` of it are yet to be recorded."""
+
+    found: Succeeded
+    facts: tuple[Fact, ...]
+
+
 async def ask_charge(run: Run, line: Line, errand: Errand) -> bool:
     """Ask what a job that was accepted just now costs; whether it answered, with a charge or without one.
 
@@ -43,26 +52,25 @@ async def ask_charge(run: Run, line: Line, errand: Errand) -> bool:
     return False
 
 
-async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Succeeded | Failed | StillOwed:
+async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Rendered | Failed | StillOwed:
     """Poll until the job has ended; `fresh` when it was accepted just now, so that the first poll may wait.
 
     The deadline counts from here, for a resumed job from its first poll.
     """
     known = _known(run, errand)
-    began = anyio.current_time()
-    wait = first_poll_after(known, run.jitter()) * line.scale if fresh else 0.0
-    running_s = 0.0
+    began, running_s = anyio.current_time(), 0.0
+    if fresh:
+        await anyio.sleep(first_poll_after(known, run.jitter()) * line.scale)
     while True:
-        await anyio.sleep(wait)
+        asked = (anyio.current_time() - began) / line.scale
         outcome = await poll(run, line, errand)
         elapsed = (anyio.current_time() - began) / line.scale
         wait = next_poll_after(elapsed, run.jitter()) * line.scale
         match outcome:
             case Succeeded():
-                await _ended(run, line, errand, outcome)
                 if fresh:
-                    run.learned[_key(errand)] = learn(_known(run, errand), running_s=running_s, ended_s=elapsed)
-                return outcome
+                    run.learned[_kind(errand)] = learn(_known(run, errand), running_s=running_s, ended_s=elapsed)
+                return _rendered(run, line, errand, outcome)
             case Failed():
                 await _failed(run, line, errand, outcome)
                 return outcome
@@ -72,12 +80,13 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Succe
             case NotNow():
                 wait = max(wait, outcome.retry_after_s or 0.0)
             case Running():
-                running_s = elapsed
+                running_s = asked
                 if outcome.credits is not None:
                     await note_charge(run, line, errand, outcome.credits)
                 run.say(Moment.RENDERING, errand.address, progress=outcome.progress)
         if elapsed + wait / line.scale > run.options.render_deadline_s:
             return StillOwed(reason=_late(outcome, elapsed))
+        await anyio.sleep(wait)
 
 
 def _late(outcome: Running | NotNow, elapsed_s: float) -> str:
@@ -95,16 +104,20 @@ async def poll(run: Run, line: Line, errand: Errand) -> PollOutcome:
 
 
 async def note_charge(run: Run, line: Line, errand: Errand, credits: int) -> None:
-    """Record what the provider says it charges when that is news, and let the ceiling count it.
+    """Count what the provider says it charges, and record it when that is news."""
+    for fact in _charged(run, line, errand, credits):
+        await run.record(fact)
+
+
+def _charged(run: Run, line: Line, errand: Errand, credits: int) -> tuple[Fact, ...]:
+    """Let the ceiling count a charge before anyone can buy on, and return what is to be recorded of it.
 
     A charge above the quote stops the model. What is told of one job only grows: the greatest charge is the true one.
     """
     receipt = run.receipt(errand)
     known, quote = receipt.credits.reported, receipt.credits.planned
     if receipt.job_id is None or (known is not None and credits <= known):
-        return
-    data = {"job_id": receipt.job_id, "credits": credits}
-    await run.record(Fact(kind=Kind.REPORTED, fingerprint=errand.fingerprint, attempt=receipt.attempt, data=data))
+        return ()
     before = quote if known is None else known
     run.reserve.charge(errand.provider, errand.purchase, credits, before=before)
     if quote is not None and credits > quote:
@@ -113,29 +126,33 @@ async def note_charge(run: Run, line: Line, errand: Errand, credits: int) -> Non
         if surprise not in run.surprises:
             run.surprises.append(surprise)
             run.say(Moment.NOTE, errand.address, f"{surprise}: nothing more of this model is submitted")
+    return (_fact(run, errand, Kind.REPORTED, {"credits": credits}),)
 
 
-async def _ended(run: Run, line: Line, errand: Errand, outcome: Succeeded) -> None:
-    if outcome.credits is not None:
-        await note_charge(run, line, errand, outcome.credits)
+def _rendered(run: Run, line: Line, errand: Errand, found: Succeeded) -> Rendered:
+    facts = () if found.credits is None else _charged(run, line, errand, found.credits)
+    if run.receipt(errand).state is ReceiptState.SUBMITTED:
+        facts = (*facts, _fact(run, errand, Kind.RENDERED, {"credits": found.credits}))
+    return Rendered(found=found, facts=facts)
+
+
+def _fact(run: Run, errand: Errand, kind: Kind, data: dict[str, Any]) -> Fact:
     receipt = run.receipt(errand)
-    if receipt.state is ReceiptState.SUBMITTED:
-        data = {"job_id": receipt.job_id, "credits": outcome.credits}
-        await run.record(Fact(kind=Kind.RENDERED, fingerprint=errand.fingerprint, attempt=receipt.attempt, data=data))
-        run.say(Moment.RENDERED, errand.address)
+    data = {"job_id": receipt.job_id, **data}
+    return Fact(kind=kind, fingerprint=errand.fingerprint, attempt=receipt.attempt, data=data)
 
 
 async def _failed(run: Run, line: Line, errand: Errand, outcome: Failed) -> None:
     receipt = run.receipt(errand)
     before = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
-    data = {"job_id": receipt.job_id, "message": outcome.message, "credits": outcome.credits}
-    await run.record(Fact(kind=Kind.FAILED, fingerprint=errand.fingerprint, attempt=receipt.attempt, data=data))
+    await run.record(_fact(run, errand, Kind.FAILED, {"message": outcome.message, "credits": outcome.credits}))
     run.reserve.charge(errand.provider, errand.purchase, outcome.credits or 0, before=before)
 
 
-def _key(errand: Errand) -> tuple[str, str, str]:
-    return errand.provider, errand.model, errand.variant
+def _kind(errand: Errand) -> tuple[str, str, str, float | None]:
+    """Return what takes a time of its own: a model's variant, and the length of the clip."""
+    return errand.provider, errand.model, errand.variant, errand.clip.duration_s if errand.clip else None
 
 
 def _known(run: Run, errand: Errand) -> Learned:
-    return run.learned.get(_key(errand)) or Learned(usual_s=float(errand.typical_s[0]))
+    return run.learned.get(_kind(errand)) or Learned(usual_s=float(errand.typical_s[0]))

@@ -16,6 +16,7 @@ from kbatch.receipts.fold import apply, check
 from kbatch.receipts.journal import Journal
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.run.downloads import Downloads
 from kbatch.run.errand import Errand
 from kbatch.run.gates import Gates
 from kbatch.run.happenings import Happening, Moment, Tell
@@ -27,8 +28,6 @@ from kbatch.run.reserve import Reserve
 from kbatch.run.stops import Stopping
 
 __all__ = ["FATAL", "Line", "Options", "Picture", "Run"]
-
-_DOWNLOADS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,31 +79,33 @@ class Run:
     ends: dict[str, End] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     settled: dict[str, anyio.Event] = field(default_factory=dict)
-    learned: dict[tuple[str, str, str], Learned] = field(default_factory=dict)
+    learned: dict[tuple[str, str, str, float | None], Learned] = field(default_factory=dict)
     uploaded: list[Event] = field(default_factory=list)
     uploads: dict[tuple[str, str], Picture] = field(default_factory=dict)
     uploading: dict[tuple[str, str], anyio.Lock] = field(default_factory=dict)
     holds: Holds = field(default_factory=Holds)
-    downloads: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(_DOWNLOADS, fast_acquire=True))
+    downloads: Downloads = field(default_factory=Downloads)
     touched: set[tuple[str, int]] = field(default_factory=set)
     described: list[Errand] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     jitter: Callable[[], float] = random.random
 
-    async def record(self, fact: Fact) -> None:
-        """Check a fact against the lifecycle, make it durable, then know it; OSError when it may not be durable.
+    async def record(self, *facts: Fact) -> None:
+        """Check facts against the lifecycle, make them durable, then know them; OSError when they may not be durable.
 
         What has happened already is known even then, so that the lockfile has it if that can still be written. An
         intention is not: nothing was sent yet, and nothing will be.
         """
-        check(self.renders, fact)
+        for fact in facts:
+            check(self.renders, fact)
         try:
-            events = await self.journal.record(fact)
+            events = await self.journal.record(*facts)
         except OSError:
-            if fact.kind is not Kind.INTENDED:
-                now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-                self._know(stamp(fact, at=now, run="not-journaled", sequence=1))
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            for fact in facts:
+                if fact.kind is not Kind.INTENDED:
+                    self._know(stamp(fact, at=now, run="not-journaled", sequence=1))
             raise
         for event in events:
             self._know(event)

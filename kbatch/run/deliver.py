@@ -38,7 +38,7 @@ async def deliver(run: Run, line: Line, errand: Errand, found: Succeeded) -> Del
     target = run.folder / errand.output
     attempt = 0
     while found.url:
-        async with run.downloads:
+        async with run.downloads.place(awaited=errand.address in run.settled):
             fetched = await _fetch(run, line, errand, found.url, target)
         if isinstance(fetched, Fetched):
             return await _deliver(run, errand, files.part_of(target, _tag(run, errand)), fetched)

@@ -5,6 +5,7 @@ the disk; nothing raises but cancellation: a clip that is not fetched is a value
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import assert_never
 
 import anyio
@@ -63,11 +64,17 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetc
 
 
 def _verify(part: PartFile, rest: bytes) -> Fetched | Again:
-    """Put the clip on the disk and look at it there, all in one visit to a thread."""
+    """Put the clip on the disk and look at it, all in one visit to a thread.
+
+    One that came in one piece is looked at as it came: what was just written needs no reading.
+    """
+    whole = None if part.size else rest
     part.write(rest)
     part.sync()
-    media = examine(part.path, probe)
+    media = examine(part.path, probe) if whole is None else probe(whole)
     if isinstance(media, NotWhole):
         part.restart()
         return Again(message=f"what was fetched is no whole clip: {media.message}", why=Why.STALE)
-    return Fetched(sha256=sha256_of(part.path), bytes=part.size, media=media)
+    digest = sha256_of(part.path) if whole is None else sha256(whole).hexdigest()
+    part.close()
+    return Fetched(sha256=digest, bytes=part.size, media=media)

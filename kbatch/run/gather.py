@@ -2,7 +2,7 @@
 
 from kbatch.providers.base import Failed, Succeeded
 from kbatch.receipts.receipt import ReceiptState
-from kbatch.run.collect import StillOwed, collect, poll
+from kbatch.run.collect import Rendered, StillOwed, collect, poll
 from kbatch.run.context import Line, Run
 from kbatch.run.deliver import Delivered, deliver, finish_interrupted
 from kbatch.run.errand import Errand
@@ -22,8 +22,8 @@ async def follow(run: Run, line: Line, errand: Errand, urgency: float) -> None:
     await conclude(run, line, errand, ended)
 
 
-async def conclude(run: Run, line: Line, errand: Errand, ended: Succeeded | Failed | StillOwed) -> None:
-    """End a job by how its render ended; one that succeeded has its clip fetched first."""
+async def conclude(run: Run, line: Line, errand: Errand, ended: Rendered | Failed | StillOwed) -> None:
+    """End a job by how its render ended; one that succeeded is written down and has its clip fetched first."""
     match ended:
         case Failed(message=message, credits=credits):
             kept = f"{credits:,} credits stay charged" if credits else "refunded"
@@ -31,8 +31,11 @@ async def conclude(run: Run, line: Line, errand: Errand, ended: Succeeded | Fail
             run.say(Moment.FAILED, errand.address, f"{message} ({kept})", provider=errand.provider)
         case StillOwed(reason=reason):
             _owe(run, errand, reason)
-        case Succeeded():
-            _end_delivered(run, errand, await deliver(run, line, errand, ended))
+        case Rendered(found=found, facts=facts):
+            if facts:
+                await run.record(*facts)
+                run.say(Moment.RENDERED, errand.address)
+            _end_delivered(run, errand, await deliver(run, line, errand, found))
 
 
 async def download(run: Run, line: Line, errand: Errand) -> None:

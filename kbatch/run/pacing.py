@@ -6,7 +6,6 @@ Rules it keeps: no clock, no sleep, no randomness of its own (`jitter` is a numb
 
 import math
 from dataclasses import dataclass, replace
-from statistics import median
 
 from kbatch.problems import Problem
 
@@ -16,7 +15,7 @@ POLLS_SHARE = 0.75
 _BURST = 20
 _REMEMBERED = 16
 _A_LITTLE, _A_GOOD_DEAL = 0.98, 0.8
-_ENOUGH, _ALIKE, _BEHIND = 8, 1.06, 1.01
+_ENOUGH, _ALIKE, _SOONER, _MOSTLY = 8, 1.06, 0.97, 15 / 16
 _HALVED_ONCE_IN_S = 10.0
 
 
@@ -53,42 +52,55 @@ def poll_scale(text: str | None, *, loopback: bool) -> float | Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """How long renders of one model and variant take, in seconds: the card's usual shortest, and what was seen.
+    """How long renders of one kind take, in seconds: the card's usual shortest, and what was seen of the latest.
 
-    `seen` are the latest estimates; `met` says that one of them was met from both sides, still running and then ended.
+    `seen` are pairs, still running at (0: the first poll found it ended) and ended by: what is true lies between them,
+    however late anybody came to ask. `met` says that one was met from both sides, `soonest_s` when one was first seen
+    to have ended, of those that still hold.
     """
 
     usual_s: float
-    seen: tuple[float, ...] = ()
+    seen: tuple[tuple[float, float], ...] = ()
+    soonest_s: float = math.inf
     met: bool = False
 
     @property
     def shortest_s(self) -> float:
-        """The shortest of what was seen lately, else the card's."""
-        return min(self.seen, default=self.usual_s)
+        """The shortest that one may have taken; one that the first poll found ended, a little less than that."""
+        shorter = _A_LITTLE if self.met else _A_GOOD_DEAL
+        return min(
+            ((running_s + ended_s) / 2 if running_s else ended_s * shorter for running_s, ended_s in self.seen),
+            default=self.usual_s,
+        )
 
-    @property
-    def first_s(self) -> float:
-        """When to ask first: just behind the middle one where the latest were all alike, else the shortest."""
-        if len(self.seen) < _ENOUGH or max(self.seen) > _ALIKE * self.shortest_s:
+    def first_s(self, *, try_sooner: bool) -> float:
+        """When to ask first: as soon as one was seen to have ended where all may be alike, else at the shortest."""
+        soonest_s, running_s = self.soonest_s, max((running_s for running_s, _ in self.seen), default=0.0)
+        if len(self.seen) < _ENOUGH or not self.met or running_s > _ALIKE * soonest_s:
             return self.shortest_s
-        return median(self.seen) * _BEHIND
+        if running_s > soonest_s:
+            return (running_s + soonest_s) / 2
+        return soonest_s * _SOONER if try_sooner and running_s < soonest_s * _SOONER else soonest_s
 
 
 def learn(known: Learned, *, running_s: float, ended_s: float) -> Learned:
     """Fold one render in: it was still running at `running_s` (0: it was not asked before) and had ended by `ended_s`.
 
-    A render that the first poll found ended may have ended long before: it is taken for a little shorter, and for a
-    good deal shorter until one was met.
+    The soonest holds, however late others are noticed, until half of the latest were still running then.
     """
-    shorter = _A_LITTLE if known.met else _A_GOOD_DEAL
-    estimate = (running_s + ended_s) / 2 if running_s > 0 else ended_s * shorter
-    return replace(known, seen=(*known.seen, estimate)[-_REMEMBERED:], met=known.met or running_s > 0)
+    seen = (*known.seen, (running_s, ended_s))[-_REMEMBERED:]
+    soonest_s = min(known.soonest_s, ended_s)
+    if 2 * sum(running_s >= soonest_s for running_s, _ in seen) >= _REMEMBERED:
+        soonest_s = min(ended_s for _, ended_s in seen)
+    return replace(known, seen=seen, soonest_s=soonest_s, met=known.met or running_s > 0)
 
 
 def first_poll_after(known: Learned, jitter: float) -> float:
-    """Return the wait from acceptance to the first poll: when a render like those known may just have ended."""
-    return max(POLL_FLOOR_S, known.first_s * (1.0 + 0.01 * jitter))
+    """Return the wait from acceptance to the first poll: when a render like those known has just ended.
+
+    One in sixteen asks a little sooner, to find out whether renders have become quicker.
+    """
+    return max(POLL_FLOOR_S, known.first_s(try_sooner=jitter >= _MOSTLY) * (1.0 + 0.01 * jitter))
 
 
 def next_poll_after(elapsed_s: float, jitter: float) -> float:

@@ -85,8 +85,9 @@ def _write_all(folder: Path, texts: Mapping[Errand, bytes]) -> list[tuple[Errand
 
 
 def _write(path: Path, data: bytes) -> None:
-    before = _read(path)
-    if before is None or (is_sidecar(before) and not same_sidecar(before, data)):
+    before = _read(path) or b""
+    emptied = not before.strip(b"\0")  # none, or what a power cut left of one
+    if emptied or (is_sidecar(before) and not same_sidecar(before, data)):
         files.write_lightly(path, data)
 
 

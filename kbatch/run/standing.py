@@ -42,6 +42,6 @@ def standing(plan: Plan, ground: Ground, look: Look | None = None) -> frozenset[
 def _is_left(look: Look, output: Output, written_ns: int) -> bool:
     """Whether a receipt's clip lies at its place with its sidecar, neither touched since the lockfile was written."""
     clip, sidecar = look.at(output.path), look.at(output.path + ENDING)
-    if clip is None or sidecar is None or clip.size != output.bytes:
+    if clip is None or sidecar is None or not sidecar.size or clip.size != output.bytes:
         return False
     return clip.changed_ns <= written_ns and sidecar.changed_ns <= written_ns

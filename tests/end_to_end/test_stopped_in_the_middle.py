@@ -143,6 +143,30 @@ def test_a_ceiling_is_held_when_charges_surprise(rig: Rig) -> None:
     assert "the ceiling is reached" in said.err
 
 
+def test_a_ceiling_is_held_when_a_charge_is_only_told_at_the_end(rig: Rig) -> None:
+    """The place that an ended render leaves is free once its charge is counted, and not before."""
+    rig.open({"fault": "charge-double", "match": "dear"})
+    rig.write("shots:\n"
+              "  - {id: fair, model: kling-3.0, prompt: fair,"
+              " params: {duration: 3, mode: standard, generate_audio: false}}\n"
+              "  - {id: dear, model: kling-2.5-turbo-pro, prompt: dear}\n")  # fmt: skip
+    app = rig.stage.app
+
+    async def silent(scope, receive, send):
+        async def told(message):
+            body = message.get("body", b"")
+            early = b"COMPLETED" not in body
+            await send({**message, "body": body.replace(b"creditCost", b"creditKost")} if body and early else message)
+
+        await app(scope, receive, told)
+
+    rig.stage.app = silent
+    said = rig.run("-j", "1", "--max-credits", "16")
+    assert said.code == 1
+    assert [line["credits"] for line in rig.charges()] == [8]
+    assert "the ceiling is reached" in said.err
+
+
 @pytest.mark.parametrize("fault", ["fail", "400"])
 def test_what_was_not_charged_is_free_again(rig: Rig, fault: str) -> None:
     """A refund or a refusal gives its reservation back: beside a charge that surprises, another job still fits."""

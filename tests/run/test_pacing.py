@@ -118,11 +118,43 @@ def test_a_steady_model_is_met_on_time(took_s):
 
 
 def test_renders_that_are_alike_take_one_poll_mostly():
-    """Where the latest renders took much the same, the first poll aims just behind the middle one of them."""
-    alike = tuple(100.0 + number / 4 for number in range(8))
-    assert first_poll_after(Learned(usual_s=60.0, seen=alike), 0.0) == pytest.approx(100.875 * 1.01)
-    assert first_poll_after(Learned(usual_s=60.0, seen=alike[:7]), 0.0) == 100.0
-    assert first_poll_after(Learned(usual_s=60.0, seen=(*alike, 107.0)), 0.0) == 100.0
+    """Where the latest renders may all be alike, the first poll aims at when one was first seen to have ended."""
+    alike = Learned(usual_s=60.0)
+    for number in range(8):
+        assert first_poll_after(alike, 0.0) < 100.0
+        alike = learn(alike, running_s=99.0, ended_s=100.0 + number)
+    assert first_poll_after(alike, 0.0) == 100.0
+    assert first_poll_after(learn(alike, running_s=104.0, ended_s=107.0), 0.0) == 102.0
+    assert first_poll_after(learn(alike, running_s=107.0, ended_s=109.0), 0.0) < 100.0
+
+
+def test_who_comes_late_to_ask_teaches_nobody_to_be_late():
+    """Hundreds of renders that were noticed late, since the rate held up their polls, say nothing of how long one takes."""
+    known = learn(Learned(usual_s=60.0), running_s=98.0, ended_s=101.0)
+    for number in range(500):
+        known = learn(known, running_s=90.0 if number % 2 else 0.0, ended_s=130.0 + number / 10)
+    assert first_poll_after(known, 0.0) == 101.0
+
+
+def test_a_model_that_got_slower_is_followed():
+    """Once half of the latest were still running when one was first seen to have ended, that no longer holds."""
+    known = Learned(usual_s=60.0)
+    for _ in range(16):
+        known = learn(known, running_s=99.0, ended_s=100.0)
+    for _ in range(16):
+        known = learn(known, running_s=199.0, ended_s=200.0)
+    assert first_poll_after(known, 0.0) == 200.0
+
+
+def test_one_in_sixteen_asks_sooner_unless_one_was_just_seen_running():
+    """So a model that got quicker is found out by a few polls, and none is spent where the bounds are close."""
+    known = learn(Learned(usual_s=60.0), running_s=99.0, ended_s=100.0)
+    for _ in range(16):
+        known = learn(known, running_s=0.0, ended_s=100.0)
+    sooner = [first_poll_after(known, jitter / 1000) < 100.0 for jitter in range(1000)]
+    assert sum(sooner) in (62, 63)
+    asked = learn(known, running_s=97.5, ended_s=100.0)
+    assert not any(first_poll_after(asked, jitter / 1000) < 100.0 for jitter in range(1000))
 
 
 def test_a_model_that_got_faster_is_noticed():
