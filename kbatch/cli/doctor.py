@@ -19,7 +19,8 @@ from kbatch.problems import ExitCode, Invalid, KbatchError
 from kbatch.providers.base import Balance
 from kbatch.providers.registry import PROVIDERS
 from kbatch.report.words import harmless
-from kbatch.run.lines import Wiring, engine_of, open_lines, origin_of
+from kbatch.run.lines import Wiring, engine_of, open_lines
+from kbatch.run.origins import origin_of
 from kbatch.run.preflight import ask_balance
 from kbatch.run.transport import Engine
 
@@ -93,7 +94,7 @@ async def _providers() -> list[Finding]:
         try:
             async with open_lines([provider.name], wiring) as lines:
                 answer = await ask_balance(lines[provider.name], tries=2)
-                where = origin_of(provider, wiring)
+                where = origin_of(provider, os.environ)
         except KbatchError as error:
             findings.append(Finding(name=provider.title, good=False, words=error.message))
             continue

@@ -25,7 +25,8 @@ from kbatch.problems import ExitCode, Invalid, Refused
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.report.words import amount, count
 from kbatch.run.ground import Ground
-from kbatch.run.idle import at_home, idle
+from kbatch.run.idle import idle
+from kbatch.run.origins import check_origins
 from kbatch.run.outcome import End, Outcome, as_json
 from kbatch.run.standing import standing
 from kbatch.run.strange import check_places
@@ -148,9 +149,10 @@ def _simulator(lockfile: Lockfile, loaded: Loaded, flags: Mapping[str, Any]) -> 
 def _nothing_to_do(confirmed: ConfirmedPlan, ground: Ground, look: Look) -> Outcome | None:
     """Return the outcome of a run that finds everything as it should be, None where there may be work."""
     plan, found = confirmed.plan, ground.loaded
-    if plan.purchases or not at_home(found.lockfile.renders, plan.providers, os.environ):
+    if plan.purchases:
         return None
     check_places(found, ground.lockfile_path)
+    check_origins(found.lockfile.renders, plan.providers, os.environ)
     return idle(confirmed, ground, standing(plan, ground, look))
 
 

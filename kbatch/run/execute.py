@@ -28,7 +28,8 @@ from kbatch.run.errand import Errand, errands_of
 from kbatch.run.happenings import Happening, Moment, Tell, nobody, safely
 from kbatch.run.idle import idle
 from kbatch.run.index import lockfile_of, wanted_of
-from kbatch.run.lines import check_origins, open_lines
+from kbatch.run.lines import open_lines
+from kbatch.run.origins import check_origins
 from kbatch.run.outcome import End, Outcome, count_ends
 from kbatch.run.places import keep_orphans
 from kbatch.run.preflight import check_account
@@ -101,7 +102,8 @@ async def _prepared(parts: _Parts) -> Outcome:
     needed = frozenset(address for entry in plan.purchases for address in entry.job.upstream)
     errands = errands_of(plan, scene)
     names = providers_needed(plan, scene, needed, errands)
-    check_origins(scene.loaded.lockfile.renders, (*plan.providers, *names), scene.wiring)
+    wiring, asked = scene.wiring, (*plan.providers, *names)
+    check_origins(scene.loaded.lockfile.renders, asked, wiring.environment, simulated=wiring.app is not None)
     stands: frozenset[str] = frozenset()
     if not scene.options.fetch_missing:  # `pull` looks at everything
         stands = await anyio.to_thread.run_sync(standing, plan, scene)

@@ -1,4 +1,4 @@
-"""Which hosts kbatch talks to: the base URL of an API, and the hosts that clips are fetched from.
+"""Which hosts clips are fetched from, and through which proxy.
 
 A clip's URL comes from a provider's answer, so it is not trusted: it must be https and lead to a public address, else a
 stranger's answer could make this machine call into its own network. Names are resolved first and every address is
@@ -11,12 +11,12 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
 
-from kbatch.problems import Problem
+from kbatch.run.origins import is_loopback, split_url
 
 Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 """From host and port to addresses in order of preference; OSError when the name has none."""
@@ -38,49 +38,6 @@ class HostRefused:
     """Why a URL is not fetched; the clip stays owed."""
 
     message: str
-
-
-def check_base_url(text: str) -> Problem | None:
-    """Return what is wrong with a base URL: https, or http on loopback; no user, query or fragment; None when good."""
-    parts = _split(text)
-    if parts is None or not parts.hostname:
-        return _bad_base("is not a URL")
-    if parts.username is not None or parts.password is not None:
-        return _bad_base("holds a user name or password")
-    if "?" in text or "#" in text:
-        return _bad_base("holds a query or fragment")
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
-        return None
-    return _bad_base("is not https, and plain http is accepted for loopback only")
-
-
-def _bad_base(what: str) -> Problem:
-    # The text itself is not repeated: it may hold a password.
-    return Problem(code="base-url", message=f"the base URL {what}", hint="such as `https://api.example.com`")
-
-
-def _split(text: str) -> SplitResult | None:
-    if not text.isprintable() or " " in text or "\\" in text:
-        return None
-    try:
-        parts = urlsplit(text)
-        if parts.hostname and parts.port != 0:
-            parts.hostname.encode("idna")
-            return parts
-    except (ValueError, UnicodeError):
-        pass
-    return None
-
-
-@lru_cache
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name: `localhost`, 127.0.0.0/8 or ::1."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 @lru_cache
@@ -107,7 +64,7 @@ async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None)
     One address that is not public refuses them all: a name that leads to both is not an accident. Without `resolve` (a
     proxy does it) only an address in the URL is checked, and none is returned.
     """
-    parts = _split(url)
+    parts = split_url(url)
     if parts is None or parts.hostname is None or parts.scheme not in ("http", "https"):
         return HostRefused(message="the clip's URL is not one that can be fetched")
     host = parts.hostname.lower()

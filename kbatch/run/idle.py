@@ -4,14 +4,8 @@ Nothing is to be done when each job's clip stands, nobody is owed anything, and 
 no claim, no decision, nothing in the journal, no clip to keep aside. Whoever finds otherwise runs, and decides anew.
 """
 
-from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
-
 from kbatch.plan.consent import ConfirmedPlan
 from kbatch.plan.plan import Plan
-from kbatch.providers.registry import PROVIDERS
-from kbatch.receipts.attempts import records_of
-from kbatch.receipts.receipt import Receipt
 from kbatch.run.errand import errands_of
 from kbatch.run.ground import Ground
 from kbatch.run.index import lockfile_of, to_keep, wanted_of
@@ -42,19 +36,3 @@ def _is_settled(plan: Plan, ground: Ground, stands: frozenset[str]) -> bool:
             return False
         wanted = wanted_of(lockfile)
     return not any(to_keep(lockfile.renders, wanted))
-
-
-def at_home(renders: Mapping[str, Receipt], names: Iterable[str], environment: Mapping[str, str]) -> bool:
-    """Whether all receipts are of the providers' own addresses and a run goes there too, by all that is plain to see.
-
-    `lines.check_origins` has the whole of the rule and refuses what breaks it.
-    """
-    homes = {name: PROVIDERS[name] for name in names}
-    if any(environment.get(provider.url_variable) for provider in homes.values()):
-        return False
-    origins = {name: f"https://{urlsplit(provider.base_url).netloc}" for name, provider in homes.items()}
-    return all(
-        record.origin == origins.get(record.provider, record.origin)
-        for receipt in renders.values()
-        for record in records_of(receipt)
-    )

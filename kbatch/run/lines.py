@@ -10,10 +10,8 @@ from kbatch.manifest.settings import concurrency_of
 from kbatch.problems import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.registry import PROVIDERS
-from kbatch.receipts.attempts import records_of
-from kbatch.receipts.receipt import Receipt
-from kbatch.run.hosts import check_base_url, is_loopback
 from kbatch.run.line import Line
+from kbatch.run.origins import base_url_of, is_loopback, origin_of
 from kbatch.run.pacing import POLLS_SHARE, poll_scale, rate_of
 from kbatch.run.slots import Slots
 from kbatch.run.transport import Client, Engine, Limits
@@ -30,28 +28,6 @@ class Wiring:
     concurrency: Mapping[str | None, int] = field(default_factory=dict)
 
 
-def origin_of(provider: Provider, wiring: Wiring) -> str:
-    """Return what receipts say they come from: `https://host`, `loopback` or `simulator`; Invalid for a bad URL."""
-    if wiring.app is not None:
-        return "simulator"
-    url = _base_url(provider, wiring)
-    parts = urlsplit(url)
-    return "loopback" if is_loopback(parts.hostname or "") else f"https://{parts.netloc.lower()}"
-
-
-def check_origins(renders: Mapping[str, Receipt], names: Iterable[str], wiring: Wiring) -> None:
-    """Refuse a run that would mix receipts of two origins in one lockfile, or take one for the other."""
-    origins = {name: origin_of(PROVIDERS[name], wiring) for name in names}
-    for record in (record for receipt in renders.values() for record in records_of(receipt)):
-        origin = origins.get(record.provider)
-        if origin is not None and record.origin and record.origin != origin:
-            message = (
-                f"the lockfile has receipts of {record.provider} from {record.origin}, this run would use {origin}"
-            )
-            hint = "`--lockfile FILE` gives this origin a lockfile of its own"
-            raise Refused("mixed-origins", message, hint=hint)
-
-
 @asynccontextmanager
 async def open_lines(names: Iterable[str], wiring: Wiring) -> AsyncIterator[dict[str, Line]]:
     """Yield a line to each named provider; Refused when a key is missing."""
@@ -66,7 +42,7 @@ async def open_lines(names: Iterable[str], wiring: Wiring) -> AsyncIterator[dict
 
 def _line(provider: Provider, wiring: Wiring) -> Line:
     places = concurrency_of(provider.name, wiring.concurrency)
-    url = provider.base_url if wiring.app is not None else _base_url(provider, wiring)
+    url = provider.base_url if wiring.app is not None else base_url_of(provider, wiring.environment)
     key = "simulated" if wiring.app is not None else wiring.environment.get(provider.key_variable, "").strip()
     if not key:
         message = f"{provider.key_variable} is not set, and this needs {provider.title}"
@@ -88,7 +64,7 @@ def _line(provider: Provider, wiring: Wiring) -> Line:
         provider=provider,
         client=client,
         slots=Slots(places),
-        origin=origin_of(provider, wiring),
+        origin=origin_of(provider, wiring.environment, simulated=wiring.app is not None),
         scale=scale,
         rate=rate_of(provider.per_minute, scale=scale),
         polls=rate_of(provider.per_minute, scale=scale, share=POLLS_SHARE),
@@ -107,13 +83,3 @@ def engine_of(environment: Mapping[str, str]) -> Engine | None:
         message = "KBATCH_HTTP asks for aiohttp, which is not installed"
         raise Invalid([Problem(code="http-engine", message=message, hint="pip install 'kbatch[fast]'")])
     return Engine(word)
-
-
-def _base_url(provider: Provider, wiring: Wiring) -> str:
-    url = wiring.environment.get(provider.url_variable, "").strip() or provider.base_url
-    problem = check_base_url(url)
-    if problem is not None:
-        raise Invalid(
-            [Problem(code=problem.code, message=f"{provider.url_variable}: {problem.message}", hint=problem.hint)]
-        )
-    return url

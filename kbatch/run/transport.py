@@ -24,7 +24,8 @@ import anyio
 
 from kbatch.problems import Refused
 from kbatch.providers.base import Answer, NoAnswer, Reply, Request
-from kbatch.run.hosts import is_loopback, proxy_for
+from kbatch.run.hosts import proxy_for
+from kbatch.run.origins import is_loopback
 from kbatch.run.wire import Call, Cut, Incoming, Wire
 
 __all__ = ["Client", "Cut", "Engine", "Incoming", "Limits", "user_agent"]
@@ -68,7 +69,7 @@ class Client:
         limits: Limits | None = None,
         engine: Engine | None = None,
     ) -> None:
-        """Take a checked base URL (`hosts.check_base_url`) and the header with the key; `app` answers in its place."""
+        """Take a checked base URL (`origins.base_url_of`) and the header with the key; `app` answers in its place."""
         self.base_url = base_url.rstrip("/")
         self.simulated = app is not None
         self.loopback = self.simulated or is_loopback(urlsplit(base_url).hostname or "")

@@ -27,8 +27,6 @@ from kbatch.receipts.lockfile import Entry, Lockfile
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
 from kbatch.receipts.state import load as load_state
 from kbatch.receipts.state import save
-from kbatch.run.idle import at_home
-from kbatch.run.lines import Wiring, check_origins, origin_of
 
 HEAD = (
     "kbatch: 1\nname: idle\nprovider: apiframe\ndefaults: {model: kling-2.5-turbo-pro}\nprofiles: {draft: {}}\nshots:\n"
@@ -76,7 +74,7 @@ def bought(folder: Path, **changes: object) -> Path:
 
 def run_to_the_end(patch: pytest.MonkeyPatch) -> None:
     """Let a run never find that it has nothing to do."""
-    patch.setattr("kbatch.cli.run.at_home", lambda *_: False)
+    patch.setattr(import_module("kbatch.cli.run"), "_nothing_to_do", lambda *_: None)
     patch.setattr(import_module("kbatch.run.execute"), "idle", lambda *_: None)
 
 
@@ -198,6 +196,10 @@ def _the_other_failed(lockfile: Lockfile) -> Lockfile:
     return replace(lockfile, renders={**lockfile.renders, other: failed})
 
 
+def _all(lockfile: Lockfile, **changes: Any) -> Lockfile:
+    return replace(lockfile, renders={key: replace(one, **changes) for key, one in lockfile.renders.items()})
+
+
 def _crossed(lockfile: Lockfile) -> Lockfile:
     one, two = lockfile.jobs["one"], lockfile.jobs["two"]
     first, second = one.fingerprint, two.fingerprint
@@ -247,6 +249,7 @@ CHANGES: Mapping[str, Callable[[Path], None]] = {
     "a-comment": _manifest(ONE, "# two\n", TWO),
     "a-run-was-cut-off": _began,
     "another-origin": _lockfile(_first(origin="loopback")),
+    "all-from-loopback": _lockfile(lambda lockfile: _all(lockfile, origin="loopback")),
     "no-origin": _lockfile(_first(origin="")),
     "delivered-wrong": _lockfile(_first(state=ReceiptState.DELIVERED_WRONG, error=_SHORT)),
     "unknown": _lockfile(_first(state=ReceiptState.UNKNOWN, job_id=None, output=None)),
@@ -266,6 +269,7 @@ CHANGES: Mapping[str, Callable[[Path], None]] = {
     "a-profile": _lockfile(lambda lockfile: replace(lockfile, profiles={"draft": lockfile.jobs})),
     "another-manifest": _lockfile(lambda lockfile: replace(lockfile, manifest="earlier.yaml")),
 }  # fmt: skip
+URLS = (None, " ", HOME, "http://127.0.0.1:1", "ftp://example.com", "https://elsewhere.example")
 FLAGS = (
     [],
     ["--only", "one"],
@@ -292,26 +296,31 @@ LIMITS = settings(
 
 
 @LIMITS
-@given(st.sets(st.sampled_from(sorted(CHANGES)), max_size=3), st.sampled_from(FLAGS))
-@example(set(), [])
-@example({"a-comment"}, ["--only", "one"])
-@example({"a-run-was-cut-off"}, [])
-@example({"a-clip-of-nobody"}, [])
-@example({"owed-to-nobody"}, [])
-@example({"a-shot-is-gone", "the-other-failed"}, [])
-@example({"an-index-that-is-crossed"}, [])
-@example({"a-clip-lies-elsewhere"}, [])
-@example({"a-sidecar-says-something-else"}, [])
-@example({"an-old-clip-has-other-bytes"}, [])
-@example({"another-manifest"}, [])
-@example({"a-sidecar-is-gone"}, [])
-@example({"a-clip-is-newer"}, [])
+@given(st.sets(st.sampled_from(sorted(CHANGES)), max_size=3), st.sampled_from(FLAGS), st.sampled_from(URLS))
+@example(set(), [], None)
+@example({"all-from-loopback"}, [], "http://127.0.0.1:1")
+@example({"all-from-loopback"}, [], " ")
+@example(set(), [], "https://elsewhere.example")
+@example(set(), [], "ftp://example.com")
+@example({"a-comment"}, ["--only", "one"], None)
+@example({"a-run-was-cut-off"}, [], None)
+@example({"a-clip-of-nobody"}, [], None)
+@example({"owed-to-nobody"}, [], None)
+@example({"a-shot-is-gone", "the-other-failed"}, [], None)
+@example({"an-index-that-is-crossed"}, [], None)
+@example({"a-clip-lies-elsewhere"}, [], None)
+@example({"a-sidecar-says-something-else"}, [], None)
+@example({"an-old-clip-has-other-bytes"}, [], None)
+@example({"another-manifest"}, [], None)
+@example({"a-sidecar-is-gone"}, [], None)
+@example({"a-clip-is-newer"}, [], None)
 def test_a_run_that_looks_first_ends_as_one_that_does_not(
     original: Path,
     tmp_path_factory: pytest.TempPathFactory,
     capsys: pytest.CaptureFixture[str],
     changes: set[str],
     flags: list[str],
+    url: str | None,
 ) -> None:
     """Whatever was changed since, exit code, words and files are those of the whole run."""
     seen = []
@@ -322,6 +331,8 @@ def test_a_run_that_looks_first_ends_as_one_that_does_not(
             patch.chdir(folder)
             for name in NO_KEYS:
                 patch.delenv(name, raising=False)
+            if url is not None:
+                patch.setenv("KBATCH_APIFRAME_URL", url)
             for name in sorted(changes):
                 CHANGES[name](folder)
             if not first:
@@ -331,23 +342,3 @@ def test_a_run_that_looks_first_ends_as_one_that_does_not(
         seen.append({"said": said, **{name: _TIMES.sub(b"", data) for name, data in kept.items()}})
     names = sorted({*seen[0], *seen[1]})
     assert [name for name in names if seen[0].get(name) != seen[1].get(name)] == [], (changes, flags)
-
-
-ORIGINS = st.sampled_from([HOME, "", "loopback", "simulator", "https://elsewhere.example", HOME + "/"])
-VARIABLES = st.sampled_from(["KBATCH_APIFRAME_URL", "KBATCH_AIMLAPI_URL", "HOME"])
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.lists(ORIGINS, max_size=3), st.dictionaries(VARIABLES, st.sampled_from(["", " ", HOME, "http://127.0.0.1:1"]))
-)
-def test_at_home_is_where_a_run_would_go(origins: list[str], environment: dict[str, str]) -> None:
-    """What is called home here is what `lines` sends to, and what it does not refuse."""
-    renders = {
-        str(number): Receipt(provider="apiframe", state=ReceiptState.DONE, attempt=1, job_id="a", origin=origin)
-        for number, origin in enumerate(origins)
-    }
-    if at_home(renders, ["apiframe"], environment):
-        wiring = Wiring(environment=environment)
-        assert {origin_of(PROVIDERS["apiframe"], wiring), *origins} == {HOME}
-        check_origins(renders, ["apiframe"], wiring)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kbatch.run.hosts import HostRefused, HostRules, check_base_url, checked_addresses, is_public, proxy_for, resolve
+from kbatch.run.hosts import HostRefused, HostRules, checked_addresses, is_public, proxy_for, resolve
+from kbatch.run.origins import check_base_url
 
 pytestmark = pytest.mark.anyio
 
