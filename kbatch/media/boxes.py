@@ -5,8 +5,9 @@ A box that claims more than its surroundings hold is `Damaged`, never cut to fit
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 _MOST_BOXES = 100_000
 
@@ -15,8 +16,7 @@ class Damaged(ValueError):
     """The bytes are not what a whole file has; the message says what and where. It never leaves this package."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
+class Box(Struct, frozen=True, kw_only=True):
     """One box: its four-letter kind and the place of its content, without the header."""
 
     kind: str

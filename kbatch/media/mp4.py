@@ -7,8 +7,9 @@ that is wrong inside a whole file is not noticed here; a fragmented file cut bet
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from kbatch.media.boxes import Box, Damaged, boxes_in, boxes_of_file, find
 from kbatch.media.tracks import Track, add_fragments, default_ticks, read_length, read_track
@@ -21,8 +22,7 @@ _TOLERANCE_S = 0.5
 _FIRST_KINDS = {"ftyp", "styp", "moov", "mdat", "wide", "free", "skip"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Media:
+class Media(Struct, frozen=True, kw_only=True):
     """What a whole clip holds: seconds, pixels, frames a second (None when the file does not tell), audio track."""
 
     duration: float
@@ -32,8 +32,7 @@ class Media:
     audio: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotWhole:
+class NotWhole(Struct, frozen=True, kw_only=True):
     """Why the bytes are no whole clip."""
 
     message: str

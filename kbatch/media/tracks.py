@@ -4,14 +4,15 @@ Plain files keep sample tables in `moov`; fragmented ones repeat `moof` with the
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from itertools import accumulate
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.media.boxes import Box, Damaged, boxes_in, find, number, numbers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class Track(Struct, frozen=True, kw_only=True):
     """One track: `ticks` are the length in parts of a second (`timescale` a second), `reach` the last sample's end."""
 
     number: int

@@ -6,13 +6,13 @@ and `Unknown` (everything else).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+
+class Request(Struct, frozen=True, kw_only=True):
     """One API call without base URL and key: `path` is encoded and begins with `/`; `content` is sent byte for byte."""
 
     method: str
@@ -21,8 +21,7 @@ class Request:
     content: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """An HTTP answer read to its end; header names are lower case."""
 
     status: int
@@ -30,8 +29,7 @@ class Answer:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoAnswer:
+class NoAnswer(Struct, frozen=True, kw_only=True):
     """A call without a whole answer; `maybe_sent` is False only when no byte of the request can have left."""
 
     message: str
@@ -58,16 +56,14 @@ class Reason(StrEnum):
 # outcomes of a submit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Struct, frozen=True, kw_only=True):
     """The purchase stands: its job id, and the credits reported with it when the answer says them."""
 
     job_id: str
     credits: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotAccepted:
+class NotAccepted(Struct, frozen=True, kw_only=True):
     """Nothing was charged; `retry_after_s` is the provider's wish, None when it gave none."""
 
     reason: Reason
@@ -75,8 +71,7 @@ class NotAccepted:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
+class Unknown(Struct, frozen=True, kw_only=True):
     """Sent, and nobody knows whether it was accepted; `exists` when the answer says that the key is taken (409)."""
 
     message: str
@@ -89,16 +84,14 @@ SubmitOutcome = Accepted | NotAccepted | Unknown
 # outcomes of a poll
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class Running(Struct, frozen=True, kw_only=True):
     """Not ended yet; `progress` in percent and `credits` where the provider tells them."""
 
     progress: int | None = None
     credits: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Succeeded:
+class Succeeded(Struct, frozen=True, kw_only=True):
     """The clip was made: its URL, empty only when the provider says `expired` and names none any more."""
 
     url: str
@@ -106,16 +99,14 @@ class Succeeded:
     expired: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """Ended without a clip; `credits` is what stays charged where the provider tells (0 after a refund)."""
 
     message: str
     credits: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotNow:
+class NotNow(Struct, frozen=True, kw_only=True):
     """The poll told nothing about the job: ask again; `stop` when the key was refused and asking again is no use."""
 
     message: str
@@ -126,16 +117,14 @@ class NotNow:
 PollOutcome = Running | Succeeded | Failed | NotNow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uploaded:
+class Uploaded(Struct, frozen=True, kw_only=True):
     """A picture the provider now serves: its URL and, as an ISO 8601 text, when it ends."""
 
     url: str
     expires_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Balance(Struct, frozen=True, kw_only=True):
     """What the account holds in the provider's credits, and what else it tells; amounts are rounded down."""
 
     credits: int
@@ -143,8 +132,7 @@ class Balance:
     max_concurrent: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """One job of the provider's list; `input` is there only when the job was asked for by its id."""
 
     job_id: str
@@ -155,8 +143,7 @@ class Listed:
     credits: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """One page of the provider's job list, newest first; `cursor` is None on the last one."""
 
     jobs: tuple[Listed, ...]

@@ -7,9 +7,9 @@ The order of writing keeps every crash harmless: the lockfile before the journal
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from kbatch import files
@@ -33,8 +33,7 @@ from kbatch.receipts.receipt import Receipt, as_kept, give_address
 from kbatch.receipts.runs import used_plans
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, frozen=True, kw_only=True):
     """The state as it is: receipts know their addresses; `notes` are for the user, one sentence each.
 
     `events` are the journal's, for what a run left unfinished (`runs.unfinished`) and what it uploaded; `used_plans`

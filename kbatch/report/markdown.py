@@ -7,7 +7,8 @@ says so.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from kbatch.report.words import count, one_line
 
@@ -20,8 +21,7 @@ _MEANING = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@$^]|:(?=\S)")
 _UNSAFE_IN_BACKTICKS = re.compile(r"[`|\\]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """A table of finished cells; `align` has `l` or `r` a column, `fold` is the line that opens it.
 
     `fold` is HTML and may hold nothing foreign; `rest` says what the rows are that did not fit, by their number.

@@ -7,12 +7,12 @@ once more and compares them, so that the pieces of two clips are never joined.
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO
 from urllib.parse import urljoin
 
 from anyio.to_thread import run_sync
+from msgspec import Struct
 
 from kbatch.files import PartFile, examine
 from kbatch.providers.answers import retry_after
@@ -42,8 +42,7 @@ class Why(StrEnum):
     """The disk is full or refuses to be written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """The bounds of one fetch: `attempts` in a row that bring nothing; `scale` shortens kbatch's own waits."""
 
     allow_hosts: frozenset[str] = frozenset()
@@ -55,16 +54,14 @@ class Terms:
     jitter: Callable[[], float] = random.random
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotFetched:
+class NotFetched(Struct, frozen=True, kw_only=True):
     """The clip stays owed; what arrived so far stays in the `.part`."""
 
     message: str
     why: Why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class Again(Struct, frozen=True, kw_only=True):
     """An attempt that failed in a way that may pass; `why` is said when no attempt is left."""
 
     message: str
@@ -72,8 +69,7 @@ class Again:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complete:
+class Complete(Struct, frozen=True, kw_only=True):
     """All announced bytes arrived; `rest` are the last of them, which are not in the `.part` yet."""
 
     rest: bytes

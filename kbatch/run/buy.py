@@ -5,11 +5,11 @@ else is done with the answer. A first send may be repeated only after an answer 
 comes back is unknown, and only a provider with an idempotency key is asked again, with the same key and the same bytes.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import anyio
+from msgspec import Struct
 
 from kbatch.catalog.bodies import publish
 from kbatch.plan.actions import Entry
@@ -26,15 +26,13 @@ _TRIES = {Reason.RATE: 30, Reason.UNAVAILABLE: 6, Reason.NO_CONNECTION: 5}
 _STOPPED = "the run is stopping"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bought:
+class Bought(Struct, frozen=True, kw_only=True):
     """The purchase stands; `credits` is what the provider said it charges, where it said so with the acceptance."""
 
     credits: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotBought:
+class NotBought(Struct, frozen=True, kw_only=True):
     """Nothing was charged, for sure; `skipped` when it was not even tried, `blocked` when an upstream gave no frame."""
 
     reason: str
@@ -42,8 +40,7 @@ class NotBought:
     blocked: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaybeBought:
+class MaybeBought(Struct, frozen=True, kw_only=True):
     """Nobody knows yet, and the credits stay held; `exists` when the provider says that the purchase is there."""
 
     reason: str

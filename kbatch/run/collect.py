@@ -1,9 +1,9 @@
 """Follows an accepted job to its end: polls adaptively, notes what it costs, and never calls slowness a failure."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from msgspec import Struct
 
 from kbatch.providers.base import Failed, NotNow, PollOutcome, Running, Succeeded
 from kbatch.receipts.events import Fact
@@ -17,15 +17,13 @@ from kbatch.run.pacing import Learned, first_poll_after, learn, next_poll_after
 _ASKED = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StillOwed:
+class StillOwed(Struct, frozen=True, kw_only=True):
     """The job is paid or may be, and its clip is not here yet: collect it later."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
+class Rendered(Struct, frozen=True, kw_only=True):
     """The render has ended and its charge is counted; `facts` of it are yet to be recorded."""
 
     found: Succeeded

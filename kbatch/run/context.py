@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
+from msgspec import Struct
 
 from kbatch.files import Folder
 from kbatch.plan.actions import Entry
@@ -30,8 +31,7 @@ from kbatch.run.stops import Stopping
 __all__ = ["FATAL", "Line", "Options", "Picture", "Run"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """How a run behaves: failures after which it submits nothing more (None: never), how long it waits for one render,
     hosts clips may come from; `pull` does not buy and fetches what is missing here."""
 
@@ -44,8 +44,7 @@ class Options:
     fetch_missing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class Picture(Struct, frozen=True, kw_only=True):
     """An uploaded picture: its URL, and when by the provider's clock it is gone."""
 
     url: str

@@ -4,12 +4,12 @@ Rules it keeps: a clip counts as fetched only when its announced length is there
 the disk; nothing raises but cancellation: a clip that is not fetched is a value that says why, and it stays owed.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import assert_never
 
 import anyio
 from anyio.to_thread import run_sync
+from msgspec import Struct
 
 from kbatch.files import PartFile, examine, sha256_of
 from kbatch.media.mp4 import Media, NotWhole, probe
@@ -22,8 +22,7 @@ __all__ = ["Fetched", "NotFetched", "Terms", "Why", "fetch"]
 _STALE_ATTEMPTS = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Fetched(Struct, frozen=True, kw_only=True):
     """The whole clip is in the `.part` and on the disk."""
 
     sha256: str

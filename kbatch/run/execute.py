@@ -5,12 +5,13 @@ disk allows it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
 
 import anyio
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.garbage import at_rest
 from kbatch.plan.actions import Action
@@ -83,8 +84,7 @@ def _first_known(group: BaseExceptionGroup[BaseException]) -> KbatchError | None
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
+class _Parts(Struct, frozen=True, kw_only=True):
     """What a run is made of before its lines and its journal are open."""
 
     confirmed: ConfirmedPlan

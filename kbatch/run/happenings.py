@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
+
+from msgspec import Struct
 
 
 class Moment(StrEnum):
@@ -28,8 +29,7 @@ class Moment(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class Happening(Struct, frozen=True, kw_only=True):
     """One moment of a job (`address`) or of the run (None), in words; `credits` where money is concerned."""
 
     moment: Moment

@@ -9,12 +9,12 @@ Through a proxy it is the proxy that resolves: then only what the URL itself say
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
+from msgspec import Struct
 
 from kbatch.run.origins import is_loopback, split_url
 
@@ -25,16 +25,14 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRules:
+class HostRules(Struct, frozen=True, kw_only=True):
     """What is allowed beyond public https: loopback when the API itself is there, and hosts that the user named."""
 
     loopback: bool = False
     allow_hosts: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRefused:
+class HostRefused(Struct, frozen=True, kw_only=True):
     """Why a URL is not fetched; the clip stays owed."""
 
     message: str

@@ -6,12 +6,12 @@ interrupted one too, until shortly before it ends.
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import anyio
+from msgspec import Struct
 
 from kbatch.files import examine, sha256_of
 from kbatch.manifest.drafts import Frame
@@ -39,8 +39,7 @@ class NotPublished(Exception):
         self.frame = frame
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(Struct, frozen=True, kw_only=True):
     """What stands for each picture token in the body, the inputs to record, and when the first upload of them ends."""
 
     words: Mapping[str, str]

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from kbatch.problems import ExitCode
 from kbatch.receipts.receipt import Receipt, ReceiptState
@@ -23,8 +25,7 @@ class End(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(Struct, frozen=True, kw_only=True):
     """One provider's account of this run, in its credits.
 
     `planned` are the quotes of the jobs that were accepted, `reported` what the provider says it charged and kept,
@@ -41,8 +42,7 @@ class Settlement:
     differing: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(Struct, frozen=True, kw_only=True):
     """The same of one purchase: `planned` None had no known price, `reported` None was not told."""
 
     address: str
@@ -54,8 +54,7 @@ class Charge:
     unexplained: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """The end of a run: `ends` by address, settlements by provider, why providers or models were stopped."""
 
     ends: Mapping[str, End]

@@ -5,7 +5,9 @@ Rules it keeps: no clock, no sleep, no randomness of its own (`jitter` is a numb
 """
 
 import math
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.problems import Problem
 
@@ -50,8 +52,7 @@ def poll_scale(text: str | None, *, loopback: bool) -> float | Problem:
 # polling
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class Learned(Struct, frozen=True, kw_only=True):
     """How long renders of one kind take, in seconds: the card's usual shortest, and what was seen of the latest.
 
     `seen` are pairs, still running at (0: the first poll found it ended) and ended by: what is true lies between them,
@@ -115,8 +116,7 @@ def next_poll_after(elapsed_s: float, jitter: float) -> float:
 # rate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gcra:
+class Gcra(Struct, frozen=True, kw_only=True):
     """A rate as the generic cell rate algorithm keeps it: one request an interval, `burst` of them at once.
 
     `due_s` is the theoretical time of the next request on the caller's clock.
@@ -152,8 +152,7 @@ def hold(rate: Gcra, until_s: float) -> Gcra:
 # capacity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
+class Capacity(Struct, frozen=True, kw_only=True):
     """How many jobs may run at once: `most` as configured, `now` as learned from refusals, in fractions as it grows."""
 
     most: int

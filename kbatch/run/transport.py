@@ -13,7 +13,6 @@ import re
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata, util
 from types import TracebackType
@@ -21,6 +20,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import anyio
+from msgspec import Struct
 
 from kbatch.problems import Refused
 from kbatch.providers.base import Answer, NoAnswer, Reply, Request
@@ -46,8 +46,7 @@ class Engine(StrEnum):
         return Engine.HTTPX if util.find_spec("aiohttp") is None else Engine.AIOHTTP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How much and how long: `connections` at once to the API, kept for `keepalive_s`, beyond a poll's wait."""
 
     connections: int = 64

@@ -6,8 +6,9 @@ cookie and no `.netrc` goes along; only what is certain is called "not sent".
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 
 class Cut(Exception):
@@ -18,8 +19,7 @@ class Cut(Exception):
         self.maybe_sent = maybe_sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One request as it goes out, with the seconds to connect in, and those that the other side may be silent.
 
     What pays goes on a connection of its own: one that was kept may be closed in the very moment of sending.
@@ -31,6 +31,10 @@ class Call:
     silent_s: float
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes = b""
+
+    def __repr__(self) -> str:
+        # The headers hold the key, and a signed URL is as good as the clip.
+        return f"Call(method={self.method!r})"
 
     @property
     def fresh(self) -> bool:

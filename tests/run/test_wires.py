@@ -3,6 +3,7 @@
 import aiohttp
 import httpx
 
+from kbatch.run.wire import Call
 from kbatch.run.wire_aiohttp import NOT_SENT
 from kbatch.run.wire_httpx import MAYBE_SENT, may_have_been_sent
 
@@ -59,3 +60,9 @@ def test_every_error_of_aiohttp_is_judged():
         "InvalidUrlRedirectClientError",
         "UnixClientConnectorError",
     }
+
+
+def test_a_call_that_is_printed_tells_no_secret():
+    """Neither the key in its headers nor a signed URL may end in a log."""
+    call = Call(method="GET", url="https://x/?signed", connect_s=1, silent_s=1, headers={"X-API-Key": "k"}, content=b"c")
+    assert repr(call) == str(call) == "Call(method='GET')"
