@@ -112,8 +112,11 @@ async def _put(run: Run, errand: Errand, place: Path, data: dict[str, Any], reas
     target = run.folder / errand.output
     async with run.holds.hold(errand.output):
         if place != target:
-            await make_room(run, errand.output)
-            await anyio.to_thread.run_sync(files.move, place, target)
+            try:
+                await anyio.to_thread.run_sync(files.move, place, target)
+            except FileExistsError:
+                await make_room(run, errand.output)
+                await anyio.to_thread.run_sync(files.move, place, target)
         if reasons:
             await _record(run, errand, Kind.DELIVERED_WRONG, {**data, "reasons": list(reasons)})
         else:

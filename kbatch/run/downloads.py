@@ -34,7 +34,7 @@ class Downloads:
     async def place(self, *, awaited: bool) -> AsyncIterator[None]:
         """Hold a place; purchases that are being sent go first, for 2 s at most, unless others await the clip."""
         async with self._places:
-            if not awaited:
+            if self._sending and not awaited:
                 with anyio.move_on_after(_PATIENCE_S):
                     while self._sending:
                         await self._quiet.wait()
