@@ -12,7 +12,6 @@ from kbatch.receipts.receipt import ReceiptState
 from kbatch.run.context import Line, Run
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
-from kbatch.run.pacing import Learned, first_poll_after, learn, next_poll_after
 
 _ASKED = 4
 
@@ -55,36 +54,37 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Rende
 
     The deadline counts from here, for a resumed job from its first poll.
     """
-    known = _known(run, errand)
+    pace = run.paces.of(errand, line.scale)
     began, running_s = anyio.current_time(), 0.0
-    if fresh:
-        await anyio.sleep(first_poll_after(known, run.jitter()) * line.scale)
-    while True:
-        asked = (anyio.current_time() - began) / line.scale
-        outcome = await poll(run, line, errand)
-        elapsed = (anyio.current_time() - began) / line.scale
-        wait = next_poll_after(elapsed, run.jitter()) * line.scale
-        match outcome:
-            case Succeeded():
-                if fresh:
-                    run.learned[_kind(errand)] = learn(_known(run, errand), running_s=running_s, ended_s=elapsed)
-                return _rendered(run, line, errand, outcome)
-            case Failed():
-                await _failed(run, line, errand, outcome)
-                return outcome
-            case NotNow(stop=stop) if stop is not None:
-                line.stop(stop, outcome.message)
-                return StillOwed(reason=outcome.message)
-            case NotNow():
-                wait = max(wait, outcome.retry_after_s or 0.0)
-            case Running():
-                running_s = asked
-                if outcome.credits is not None:
-                    await note_charge(run, line, errand, outcome.credits)
-                run.say(Moment.RENDERING, errand.address, progress=outcome.progress)
-        if elapsed + wait / line.scale > run.options.render_deadline_s:
-            return StillOwed(reason=_late(outcome, elapsed))
-        await anyio.sleep(wait)
+    with pace.following(fresh=fresh) as leads:
+        if fresh:
+            await pace.first_poll(run.jitter(), leads=leads)
+        while True:
+            asked = (anyio.current_time() - began) / line.scale
+            outcome = await poll(run, line, errand)
+            elapsed = (anyio.current_time() - began) / line.scale
+            wait = pace.next_poll_after(elapsed, run.jitter(), leads=leads) * line.scale
+            match outcome:
+                case Succeeded():
+                    if fresh:
+                        pace.ended(running_s=running_s, ended_s=elapsed)
+                    return _rendered(run, line, errand, outcome)
+                case Failed():
+                    await _failed(run, line, errand, outcome)
+                    return outcome
+                case NotNow(stop=stop) if stop is not None:
+                    line.stop(stop, outcome.message)
+                    return StillOwed(reason=outcome.message)
+                case NotNow():
+                    wait = max(wait, outcome.retry_after_s or 0.0)
+                case Running():
+                    running_s = asked
+                    if outcome.credits is not None:
+                        await note_charge(run, line, errand, outcome.credits)
+                    run.say(Moment.RENDERING, errand.address, progress=outcome.progress)
+            if elapsed + wait / line.scale > run.options.render_deadline_s:
+                return StillOwed(reason=_late(outcome, elapsed))
+            await anyio.sleep(wait)
 
 
 def _late(outcome: Running | NotNow, elapsed_s: float) -> str:
@@ -145,12 +145,3 @@ async def _failed(run: Run, line: Line, errand: Errand, outcome: Failed) -> None
     before = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
     await run.record(_fact(run, errand, Kind.FAILED, {"message": outcome.message, "credits": outcome.credits}))
     run.reserve.charge(errand.provider, errand.purchase, outcome.credits or 0, before=before)
-
-
-def _kind(errand: Errand) -> tuple[str, str, str, float | None]:
-    """Return what takes a time of its own: a model's variant, and the length of the clip."""
-    return errand.provider, errand.model, errand.variant, errand.clip.duration_s if errand.clip else None
-
-
-def _known(run: Run, errand: Errand) -> Learned:
-    return run.learned.get(_kind(errand)) or Learned(usual_s=float(errand.typical_s[0]))

@@ -24,7 +24,8 @@ from kbatch.run.happenings import Happening, Moment, Tell
 from kbatch.run.holds import Holds
 from kbatch.run.line import FATAL, Line
 from kbatch.run.outcome import End
-from kbatch.run.pacing import Learned, retry_wait
+from kbatch.run.pace import Paces
+from kbatch.run.pacing import retry_wait
 from kbatch.run.reserve import Reserve
 from kbatch.run.stops import Stopping
 
@@ -78,7 +79,7 @@ class Run:
     ends: dict[str, End] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     settled: dict[str, anyio.Event] = field(default_factory=dict)
-    learned: dict[tuple[str, str, str, float | None], Learned] = field(default_factory=dict)
+    paces: Paces = field(default_factory=Paces)
     uploaded: list[Event] = field(default_factory=list)
     uploads: dict[tuple[str, str], Picture] = field(default_factory=dict)
     uploading: dict[tuple[str, str], anyio.Lock] = field(default_factory=dict)

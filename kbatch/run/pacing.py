@@ -104,6 +104,14 @@ def first_poll_after(known: Learned, jitter: float) -> float:
     return max(POLL_FLOOR_S, known.first_s(try_sooner=jitter >= _MOSTLY) * (1.0 + 0.01 * jitter))
 
 
+def ahead_poll_after(elapsed_s: float, usual_s: float) -> float:
+    """Return the wait to the next poll of a render that others wait for: from a third of the usual time on, an eighth.
+
+    An eighth of what has passed since acceptance, that is, so its length is known to an eighth by a dozen polls.
+    """
+    return max(POLL_FLOOR_S, elapsed_s / 8 if elapsed_s else usual_s / 3)
+
+
 def next_poll_after(elapsed_s: float, jitter: float) -> float:
     """Return the wait to the next poll, 5 to 30 s: a twentieth of what has passed since acceptance.
 
