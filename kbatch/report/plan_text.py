@@ -15,6 +15,7 @@ from kbatch.report.words import amount, count, span
 
 Line = list[tuple[str, str]]
 _MOST_ROWS = 60
+_MOST_VALUES = 40
 
 
 def lines(plan: Plan, summary: Summary, *, width: int) -> Iterator[Line]:
@@ -59,7 +60,7 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
     for (action, reason), group in groups.items():
         money = f", {credits_of(group)}" if group[0].buys else ""
         head = f"{count(len(group), 'job')}{money}: {reason}"
-        for index, words in enumerate(_wrap(head, width - 12)):
+        for index, words in enumerate(_wrap(head.split(), width - 12)):
             yield [(f"  {action.value if index == 0 else '':<9}", action.value), (words, "")]
         shown = group[: max(0, room)]
         room -= len(group)
@@ -89,9 +90,9 @@ def _price_of(entry: Entry) -> tuple[Any, ...]:
     return entry.action, entry.credits, entry.held
 
 
-def _wrap(text: str, width: int) -> Iterator[str]:
+def _wrap(words: Iterable[str], width: int) -> Iterator[str]:
     row = ""
-    for word in text.split():
+    for word in words:
         if row and len(row) + 1 + len(word) > width:
             yield row
             row = word
@@ -143,19 +144,34 @@ def _values(title: str, shares: Sequence[Share], width: int) -> Iterator[Line]:
     if not shares:
         return
     yield [(f"  {title}", "dim")]
-    rows: dict[str, list[str]] = {}
+    rows: dict[str, list[Share]] = {}
     several = len({share.provider for share in shares}) > 1
     for share in shares:
-        name, _, value = share.name.partition("=")
-        unpriced = f" + {share.unpriced} ?" if share.unpriced else ""
-        whose = f" {share.provider}" if several else ""
-        rows.setdefault(name, []).append(f"{value} {share.credits:,}{whose}{unpriced}")
+        rows.setdefault(share.name.partition("=")[0], []).append(share)
     longest = max(map(len, rows))
-    for name, values in rows.items():
-        for index, words in enumerate(
-            _wrap(" · ".join(word.replace(" ", "\xa0") for word in values), width - longest - 8)
-        ):
-            yield [(f"    {name if index == 0 else '':<{longest}}  ", ""), (words.replace("\xa0", " "), "")]
+    for name, mine in rows.items():
+        *values, last = _costs(mine, several=several)
+        for index, words in enumerate(_wrap([*(f"{value} ·" for value in values), last], width - longest - 8)):
+            yield [(f"    {name if index == 0 else '':<{longest}}  ", ""), (words, "")]
+
+
+def _costs(shares: Sequence[Share], *, several: bool) -> list[str]:
+    """Return the values in words: of very many the dearest, or what each of them costs where that is the same."""
+    if len(shares) > _MOST_VALUES and len({(share.provider, share.credits, share.unpriced) for share in shares}) == 1:
+        return [f"{len(shares):,} values, each{_cost(shares[0], several=several)}"]
+    if len(shares) <= _MOST_VALUES:
+        dearest = list(shares)
+    else:
+        dearest = sorted(shares, key=lambda share: (-share.credits, -share.unpriced))[:_MOST_VALUES]
+    hidden = len(shares) - len(dearest)
+    words = [f"{share.name.partition('=')[2]}{_cost(share, several=several)}" for share in dearest]
+    return [*words, f"… and {hidden:,} more"] if hidden else words
+
+
+def _cost(share: Share, *, several: bool) -> str:
+    unpriced = f" + {share.unpriced} ?" if share.unpriced else ""
+    whose = f" {share.provider}" if several else ""
+    return f" {share.credits:,}{whose}{unpriced}"
 
 
 def _dearer(summary: Summary) -> Iterator[Line]:

@@ -43,3 +43,23 @@ def test_a_long_plan_folds_and_says_how_to_see_more(campaign: Campaign) -> None:
     axis = ", ".join(str(number) for number in range(100))
     text = words_of(campaign, f"shots: [{{id: s, model: kling-2.1, prompt: '{{{{ n }}}}', matrix: {{n: [{axis}]}}}}]")
     assert "… and 40 jobs more, 200 credits; --only GLOB or --format json shows them" in text
+
+
+def test_an_axis_of_many_values_is_told_in_one_line(campaign: Campaign) -> None:
+    """Where all cost the same they are counted, else the dearest stand there and the others are counted."""
+    many = ", ".join(str(number) for number in range(100))
+    shot = f"{{id: s, model: kling-2.1, prompt: '{{{{ n }}}}', matrix: {{n: [{many}]}}}}"
+    assert "    n  100 values, each 5\n" in words_of(campaign, f"shots: [{shot}]")
+    dear = "{id: d, model: kling-2.1, prompt: 'dear {{ n }}', matrix: {n: [77]}}"
+    text = words_of(campaign, f"shots: [{shot}, {dear}]")
+    assert "    n  77 10 · 0 5 · 1 5 · " in text
+    assert "… and 60 more\n" in text
+
+
+def test_an_axis_of_some_values_is_told_in_full(campaign: Campaign) -> None:
+    """Up to forty values are all there, in the manifest's order."""
+    some = ", ".join(str(number) for number in range(40))
+    text = words_of(campaign, f"shots: [{{id: s, model: kling-2.1, prompt: '{{{{ n }}}}', matrix: {{n: [{some}]}}}}]")
+    assert "    n  0 5 · 1 5 · 2 5" in text
+    assert "39 5" in text
+    assert "… and" not in text
