@@ -1,5 +1,6 @@
 """`kbatch reconcile`: settles sends whose outcome nobody knows, by the provider's records or by what a person knows."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ from kbatch.loading import Loaded
 from kbatch.plan.actions import Action
 from kbatch.problems import Invalid, Problem, did_you_mean
 from kbatch.receipts import state as states
-from kbatch.receipts.receipt import ReceiptState
+from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.run.context import Options
-from kbatch.run.decisions import Decisions
+from kbatch.run.decisions import Decisions, owner_of
 
 _EXAMPLES = """\b
 Examples:
   kbatch reconcile campaign.yaml
   kbatch reconcile campaign.yaml --adopt 'hero[city=oslo]=4f1c2f0e-…'
   kbatch reconcile campaign.yaml --refused 'hero[city=oslo]'
+  kbatch reconcile campaign.yaml --lost 'hero[city=oslo]'
 """
 
 
@@ -27,14 +29,21 @@ Examples:
 @manifest
 @click.option("--adopt", multiple=True, metavar="ADDRESS=JOB_ID", help="This unknown send is that job of the provider.")
 @click.option("--refused", multiple=True, metavar="ADDRESS", help="I know that this unknown send was not accepted.")
+@click.option(
+    "--lost", multiple=True, metavar="ADDRESS|JOB_ID", help="Give up a paid job that its provider no longer knows."
+)
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
 @state
 @max_jobs
 @format_choice("text", "json")
-def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], **flags: Any) -> int:
+def command(
+    manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], lost: tuple[str, ...], **flags: Any
+) -> int:
     """Settle unknown sends of MANIFEST (kbatch.yaml): by idempotency key, by job list, else by --adopt or --refused.
 
     Exits with 4 while something stays unknown. AI/ML API has neither key nor list: look at its dashboard.
+
+    --lost ends the waiting for a job that was accepted and that its provider has lost; what it cost stays counted.
     """
 
     def decide(loaded: Loaded, found: states.Loaded) -> Decisions:
@@ -44,7 +53,9 @@ def command(manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], **
             address, job_id = _split(word, known)
             adopted[_fingerprint(address, known, "--adopt")] = job_id
         return Decisions(
-            adopt=adopted, refused=frozenset(_fingerprint(address, known, "--refused") for address in refused)
+            adopt=adopted,
+            refused=frozenset(_fingerprint(address, known, "--refused") for address in refused),
+            lost={_job_id(name, known, found.lockfile.renders): name for name in lost},
         )
 
     unknown = frozenset((Action.UNKNOWN,))
@@ -74,6 +85,14 @@ def _split(word: str, known: dict[str, str]) -> tuple[str, str]:
         if word.startswith(address + "=") and len(word) > len(address) + 1:
             return address, word[len(address) + 1 :]
     raise Invalid([Problem(code="no-such-job", message=f"`--adopt {word}` is not ADDRESS=JOB_ID of a job here")])
+
+
+def _job_id(name: str, known: dict[str, str], renders: Mapping[str, Receipt]) -> str:
+    """Return the job that a person names by its address or by its id; one that was never accepted has none."""
+    if owner_of(renders, name) is not None:
+        return name
+    receipt = renders.get(_fingerprint(name, known, "--lost"))
+    return (receipt.job_id if receipt else None) or name
 
 
 def _fingerprint(address: str, known: dict[str, str], flag: str) -> str:

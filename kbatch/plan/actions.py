@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from kbatch.plan.changes import changed_fields
 from kbatch.plan.jobs import Job
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
 from kbatch.receipts.unknown import way_out
 
 _REPLACEABLE = (ReceiptState.RENDERED, ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
@@ -234,7 +234,7 @@ def _after_failure(job: Job, receipt: Receipt, wishes: Wishes) -> Entry:
         reason = f"refused by moderation and unchanged ({said}): change the prompt, or `--failed` tries it again"
         return _free(job, Action.BLOCKED, reason, receipt)
     when = "refused last time" if error.get("at") == "submit" else "failed last time"
-    return _render(job, f"{when}, not charged: {said}", receipt)
+    return _render(job, f"{when}, {kept_words(receipt.credits.reported)}: {said}", receipt)
 
 
 def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, Entry]) -> Entry:

@@ -255,3 +255,14 @@ def attempt_from_kept(kept: Mapping[str, Any]) -> Receipt:
         account=kept.get("account"),
         accepted_as_is=kept.get("accepted_as_is", False),
     )
+
+
+def kept_words(credits: int | None) -> str:
+    """Return what a failed job cost in words: what stays charged, as far as that was told.
+
+    >>> kept_words(15)
+    '15 credits stay charged'
+    """
+    if not credits:
+        return "not charged"
+    return f"{credits:,} {'credit stays' if credits == 1 else 'credits stay'} charged"

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from kbatch.receipts.receipt import kept_words
 from kbatch.report.accounts import Account, Report, count_states, dollars, jobs_of
 from kbatch.report.pages import Parts, attributes_of, filters_of, render_page
 from kbatch.report.report_charts import spending, timelines
@@ -163,13 +164,14 @@ _MISSING = {
     State.SUBMITTED: "still rendering",
     State.RENDERED: "paid, not fetched yet: `kbatch pull` fetches it",
     State.UNKNOWN: "nobody knows whether it was accepted: `kbatch reconcile`",
-    State.FAILED: "failed, not charged",
     State.BLOCKED: "blocked",
     State.SKIPPED: "not started",
 }
 
 
 def _missing(row: Row) -> str:
+    if row.state is State.FAILED:
+        return f"failed, {kept_words(row.spent)}"
     return _MISSING.get(row.state, "its file is not here: `kbatch pull` fetches it")
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from xml.etree import ElementTree as Tree
 
 from kbatch.problems import ExitCode
+from kbatch.receipts.receipt import kept_words
 from kbatch.report.accounts import Report, jobs_of
 from kbatch.report.rows import Row, State
 from kbatch.report.words import harmless
@@ -18,7 +19,6 @@ from kbatch.report.words import harmless
 _FAILURES = frozenset((State.FAILED, State.DELIVERED_WRONG))
 _ERRORS = frozenset((State.UNKNOWN, State.RENDERED, State.SUBMITTED, State.BLOCKED, State.SKIPPED))
 _WORDS = {
-    State.FAILED: "failed, not charged",
     State.DELIVERED_WRONG: "delivered otherwise than bought",
     State.UNKNOWN: "sent, and nobody knows whether it was accepted",
     State.RENDERED: "rendered and paid, its clip is not fetched yet",
@@ -63,9 +63,10 @@ def _case(row: Row) -> Tree.Element:
     _properties(case, _of_job(row))
     if row.state is State.DONE:
         return case
-    said = _text(row.error or row.reason or _WORDS[row.state])
+    what = f"failed, {kept_words(row.spent)}" if row.state is State.FAILED else _WORDS[row.state]
+    said = _text(row.error or row.reason or what)
     kind = "failure" if row.state in _FAILURES else "error" if row.state in _ERRORS else "skipped"
-    Tree.SubElement(case, kind, {"type": row.state.value, "message": said}).text = f"{_WORDS[row.state]}: {said}"
+    Tree.SubElement(case, kind, {"type": row.state.value, "message": said}).text = f"{what}: {said}"
     return case
 
 

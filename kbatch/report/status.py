@@ -8,7 +8,7 @@ from typing import Any
 
 from kbatch.plan.plan import charged
 from kbatch.receipts.attempts import records_of
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
 from kbatch.receipts.unknown import way_out
 
 RETENTION = timedelta(hours=24)
@@ -91,7 +91,7 @@ def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, 
             told = f"sent {_day(receipt.submitted_at)}, outcome unknown ({said or 'cut off'})"
             return f"{told}; {way_out(receipt.provider)}", True
         case ReceiptState.FAILED:
-            return f"failed, not charged: {said}", False
+            return f"failed, {kept_words(receipt.credits.reported)}: {said}", False
         case ReceiptState.DELIVERED_WRONG:
             return f"delivered otherwise than bought: {said}", not receipt.accepted_as_is
         case ReceiptState.DONE:

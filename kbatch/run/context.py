@@ -94,8 +94,9 @@ class Run:
     async def record(self, *facts: Fact) -> None:
         """Check facts against the lifecycle, make them durable, then know them; OSError when they may not be durable.
 
-        What has happened already is known even then, so that the lockfile has it if that can still be written. An
-        intention is not: nothing was sent yet, and nothing will be.
+        Facts that are told together are each checked by what was known before. What has happened already is known even
+        if it cannot be recorded, so that the lockfile has it if that can still be written. An intention is not: nothing
+        was sent yet, and nothing will be.
         """
         for fact in facts:
             check(self.renders, fact)

@@ -1,6 +1,7 @@
-"""What a person says about unknown sends: it is that job (`--adopt`), or it was not accepted (`--refused`).
+"""What a person says about sends: it is that job (`--adopt`), it was not accepted (`--refused`), it is lost (`--lost`).
 
-An adopted job is asked for first, and refused when it is of another model or belongs to another receipt.
+An adopted job is asked for first, and refused when it is of another model or belongs to another receipt; a lost one is
+asked for once more, and refused while the provider still has it. What it cost stays counted.
 """
 
 from collections.abc import Mapping
@@ -8,19 +9,26 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from kbatch.problems import Refused
-from kbatch.providers.base import Listed
+from kbatch.providers.base import Answer, Failed, Listed, NotNow, Succeeded
+from kbatch.receipts.attempts import records_of
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
 from kbatch.run.context import Run
 from kbatch.run.happenings import Moment
 
+_GONE = (404, 410)
+
 
 class Decisions(Struct, frozen=True, kw_only=True):
-    """By fingerprint: the job id that an unknown send is, and the sends that were not accepted."""
+    """The job id that an unknown send is, by fingerprint; fingerprints that were not accepted; lost jobs by their id.
+
+    A lost job goes by the name that a person gave it.
+    """
 
     adopt: Mapping[str, str] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
+    lost: Mapping[str, str] = field(default_factory=dict)
 
 
 async def apply_decisions(run: Run, decisions: Decisions) -> None:
@@ -38,6 +46,8 @@ async def apply_decisions(run: Run, decisions: Decisions) -> None:
         }
         await run.record(Fact(kind=Kind.REFUSED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
         run.say(Moment.NOTE, receipt.address, "settled: it was not accepted, nothing is held")
+    for job_id, name in decisions.lost.items():
+        await _give_up(run, job_id, name)
 
 
 def _unknown(run: Run, fingerprint: str) -> Receipt:
@@ -49,9 +59,10 @@ def _unknown(run: Run, fingerprint: str) -> Receipt:
 
 
 async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> None:
-    owner = _owner(run, job_id)
+    owner = owner_of(run.renders, job_id)
     if owner is not None:
-        raise Refused("job-has-an-owner", f"job {job_id} belongs to `{owner}` already")
+        whose = run.renders[owner[0]].address or owner[0][:12]
+        raise Refused("job-has-an-owner", f"job {job_id} belongs to `{whose}` already")
     line = run.lines[receipt.provider]
     if line.stopped:
         raise Refused("provider-stopped", f"{line.provider.title}: {line.why}")
@@ -67,8 +78,43 @@ async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> N
     run.say(Moment.ACCEPTED, receipt.address, f"adopted job {job_id}", provider=receipt.provider)
 
 
-def _owner(run: Run, job_id: str) -> str | None:
-    for fingerprint, receipt in run.renders.items():
-        if any(one.job_id == job_id for one in (receipt, *receipt.also, *receipt.failed)):
-            return receipt.address or fingerprint[:12]
+async def _give_up(run: Run, job_id: str, name: str) -> None:
+    owner = owner_of(run.renders, job_id)
+    if owner is None or owner[1].state is not ReceiptState.SUBMITTED:
+        state = owner[1].state.value if owner else "not bought"
+        raise Refused("not-submitted", f"`{name}` is {state}, so there is no job to give up")
+    fingerprint, receipt = owner
+    said, credits = await _last_words(run, name, receipt)
+    data = {"job_id": job_id, "message": f"given up as lost; the provider says: {said}", "credits": credits}
+    await run.record(Fact(kind=Kind.FAILED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+    run.say(Moment.NOTE, name, f"given up: {kept_words(credits)}")
+
+
+async def _last_words(run: Run, name: str, receipt: Receipt) -> tuple[str, int | None]:
+    """Return what the provider says of a job that is gone, and what stays charged; Refused while it may be there."""
+    line = run.lines[receipt.provider]
+    title, job_id = line.provider.title, receipt.job_id or ""
+    reply = await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
+    gone = isinstance(reply, Answer) and reply.status in _GONE
+    charged = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
+    match line.provider.read_poll(reply):
+        case NotNow(message=message) if not gone:
+            words = f"{title} does not say that job {job_id} of `{name}` is gone: {message}"
+            raise Refused("not-lost", words, hint="nothing was changed; try again later")
+        case NotNow(message=message):
+            return message, charged
+        case Failed(message=message, credits=credits):
+            return message, credits
+        case Succeeded(url=""):
+            return "expired", charged
+        case _:
+            raise Refused("not-lost", f"{title} still has job {job_id} of `{name}`", hint="`kbatch pull` collects it")
+
+
+def owner_of(renders: Mapping[str, Receipt], job_id: str) -> tuple[str, Receipt] | None:
+    """Return the fingerprint that a job was bought for, and what is known of that purchase; None of a strange job."""
+    for fingerprint, receipt in renders.items():
+        for record in records_of(receipt):
+            if record.job_id == job_id:
+                return fingerprint, record
     return None

@@ -132,7 +132,7 @@ async def _journaled(parts: _Parts, lines: Mapping[str, Line], errands: Sequence
         await run.record(_began(parts.confirmed, scene))
         with run.stopping.block():
             await apply_decisions(run, scene.decisions)
-            await _work(run, scene, errands)
+            await _work(run, scene, [one for one in errands if one.job_id not in scene.decisions.lost])
             if not run.stopping.soft:
                 await _keep_orphans(run, scene)
         with anyio.CancelScope(shield=True):

@@ -9,7 +9,7 @@ from kbatch.plan.actions import Action, Entry
 from kbatch.plan.plan import Plan
 from kbatch.receipts.events import Event
 from kbatch.run.context import Options
-from kbatch.run.decisions import Decisions
+from kbatch.run.decisions import Decisions, owner_of
 from kbatch.run.errand import Errand
 from kbatch.run.ground import Ground
 from kbatch.run.lines import Wiring
@@ -35,8 +35,10 @@ def providers_needed(
 ) -> list[str]:
     """Return the providers that have to be asked something; `needed` are the addresses whose clips purchases use."""
     names = [entry.job.provider for entry in plan.entries if _asks(entry, scene, needed)]
-    adopted = [scene.loaded.lockfile.renders.get(fingerprint) for fingerprint in scene.decisions.adopt]
+    renders = scene.loaded.lockfile.renders
+    adopted = [renders.get(fingerprint) for fingerprint in scene.decisions.adopt]
     names += [receipt.provider for receipt in adopted if receipt is not None]
+    names += [owner[1].provider for job_id in scene.decisions.lost if (owner := owner_of(renders, job_id))]
     if not scene.options.buy:
         names += [errand.provider for errand in errands if errand.fingerprint not in scene.decisions.refused]
     return list(dict.fromkeys(names))

@@ -196,6 +196,69 @@ def test_what_was_bought_for_an_earlier_prompt_is_collected_too(both: Rig) -> No
     assert both.bill()["requests"]["submit"] == 2
 
 
+def test_a_job_that_the_provider_has_lost_can_be_given_up(both: Rig) -> None:
+    """While the provider still has it that is refused; then its charge stays counted, and the next run buys it again."""
+    both.open("hang")
+    both.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    both.write(ONE)
+    assert both.run().code == 1
+    (job,) = both.world.jobs.values()
+    refused = both.kbatch("reconcile", "--lost", "one")
+    assert refused.code == 3
+    assert f"still has job {job.id} of `one`" in refused.err
+    assert both.states() == {"one": "submitted"}
+    del both.world.jobs[job.id]
+    both.faults("poll-503")
+    unsure = both.kbatch("reconcile", "--lost", "one")
+    assert unsure.code == 3
+    assert "does not say that job" in unsure.err
+    assert both.states() == {"one": "submitted"}
+    both.faults()
+    said = both.kbatch("reconcile", "--lost", "one")
+    assert said.code == 0, said.err
+    assert "given up: 25 credits stay charged" in said.err
+    assert both.states() == {"one": "failed"}
+    assert both.kbatch("status", "--format", "json").json["charged"] == {"apiframe": 25}
+    assert "failed last time, 25 credits stay charged: given up" in " ".join(both.kbatch("plan").out.split())
+    assert "failed, 25 credits stay charged: given up as lost" in both.kbatch("status").out
+    again = both.kbatch("reconcile", "--lost", "one")
+    assert again.code == 3
+    assert "`one` is failed" in again.err
+    assert both.run().code == 0
+    assert both.states() == {"one": "done"}
+    assert [line["credits"] for line in both.charges()] == [25, 25]
+
+
+def test_a_lost_job_that_no_job_refers_to_can_be_given_up(rig: Rig) -> None:
+    """It goes by its job id, by which `pull` names it; nothing is asked for again afterwards."""
+    rig.open("hang")
+    rig.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    rig.write(ONE)
+    assert rig.run().code == 1
+    rig.faults()
+    rig.write(ONE.replace("id: one", "id: other").replace("lighthouse", "harbour"))
+    (job_id,) = rig.world.jobs
+    rig.world.jobs.clear()
+    said = rig.kbatch("pull")
+    assert said.code == 1
+    assert f"one (bought earlier as {job_id})" in said.err
+    assert rig.kbatch("reconcile", "--lost", job_id).code == 0
+    polls = rig.bill()["requests"]["poll"]
+    assert rig.kbatch("pull").code == 0
+    assert rig.bill()["requests"]["poll"] == polls
+
+
+def test_only_what_was_accepted_can_be_given_up(rig: Rig) -> None:
+    """A clip that is here is not lost, and neither is a job that was never bought."""
+    rig.write(ONE)
+    assert "`one` is not bought" in rig.kbatch("reconcile", "--lost", "one").err
+    assert rig.run().code == 0
+    said = rig.kbatch("reconcile", "--lost", "one")
+    assert said.code == 3
+    assert "`one` is done, so there is no job to give up" in said.err
+    assert rig.states() == {"one": "done"}
+
+
 def test_pull_collects_what_no_job_refers_to(rig: Rig) -> None:
     """`pull` needs no job to collect what is paid, and says so with exit 1 while it cannot."""
     rig.open({"fault": "download-404"})
