@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,14 @@ DISK_METHODS = {
 }  # fmt: skip
 
 
+@cache
 def modules() -> list[str]:
     """Return every module of the package as a path without suffix."""
     found = (path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
     return sorted(name for name in found if name not in ("__init__", "__main__"))
 
 
+@cache
 def tree(module: str) -> ast.Module:
     """Return a module's syntax tree."""
     return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
@@ -51,6 +54,7 @@ def imports(module: str) -> Iterator[tuple[str, ast.AST]]:
                 yield f"{node.module}.{alias.name}", node
 
 
+@cache
 def own_imports(module: str) -> set[str]:
     """Return the kbatch modules that a module imports, as paths."""
     known = set(modules()) | {name.removesuffix("/__init__") for name in modules()}
