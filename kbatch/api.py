@@ -65,16 +65,27 @@ def load(
     return Campaign(loaded=loaded, lockfile=where, simulated=simulate)
 
 
-def plan(
+def plan(  # noqa: PLR0913 - keyword-only, as a caller writes them
     campaign: Campaign,
     *,
     only: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    failed: bool = False,
     first: int | None = None,
     replace: Sequence[str] = (),
+    cascade: bool = False,
 ) -> Proposal:
-    """Plan the selected jobs of a campaign against its lockfile; GLOBs as on the command line. Nothing is sent."""
-    selection = Selection(only=tuple(only), exclude=tuple(exclude), first=first, replace=tuple(replace))
+    """Plan the selected jobs of a campaign against its lockfile, chosen as on the command line. Nothing is sent."""
+    selection = Selection(
+        only=tuple(only),
+        exclude=tuple(exclude),
+        labels=tuple((labels or {}).items()),
+        failed=failed,
+        first=first,
+        replace=tuple(replace),
+        cascade=cascade,
+    )
     planned = make_plan(campaign.loaded, load_state(campaign.loaded, campaign.lockfile), selection)
     return Proposal(campaign=campaign, plan=planned.plan, summary=planned.summary, selection=selection)
 

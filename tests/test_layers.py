@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "kbatch"
 ORDER = (
     "problems", "garbage", "files", "git", "git_tree", "conflicts", "merge_driver", "simulator", "manifest", "catalog",
-    "receipts", "plan", "providers", "media", "loading", "run", "prepare", "simulated", "events_file", "saved_plans", "lockfiles",
+    "receipts", "plan", "providers", "media", "loading", "run", "prepare", "simulated", "events_file", "saved_plans",
+    "lockfiles",
     "earlier", "report", "github", "preview", "live", "console", "api", "cli",
 )  # fmt: skip
 """Each needs only those before it; `simulator` needs nothing but `problems` and `files`."""
@@ -25,7 +26,8 @@ IMPURE_MODULES = {
     "tempfile", "threading", "time", "trio", "urllib.request", "uuid",
 }  # fmt: skip
 DISK_METHODS = {
-    "read_text", "write_text", "write_bytes", "mkdir", "unlink", "rmdir", "rename", "symlink_to", "hardlink_to", "touch",
+    "read_text", "write_text", "write_bytes", "mkdir", "unlink", "rmdir", "rename", "symlink_to", "hardlink_to",
+    "touch",
 }  # fmt: skip
 
 

@@ -16,6 +16,15 @@ provider: apiframe
 defaults: {model: kling-2.5-turbo-pro, params: {duration: 5}}
 shots: [{id: hero, prompt: "{{ city }}", matrix: {city: [Oslo, Rome]}}, {id: end, prompt: end}]
 """
+CHAIN = """
+kbatch: 1
+name: api
+provider: apiframe
+defaults: {model: kling-2.5-turbo-pro, params: {duration: 5}}
+shots:
+  - {id: hero, prompt: begin, labels: {part: first}}
+  - {id: end, prompt: end, params: {start_image: "{{ last_frame('hero') }}"}}
+"""
 
 
 @pytest.fixture
@@ -24,6 +33,13 @@ def manifest(tmp_path: Path) -> Path:
     path = tmp_path / "api.yaml"
     path.write_text(MANIFEST, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def chain(manifest: Path) -> Path:
+    """Return a manifest of two jobs, of which one begins with the last frame of the other."""
+    manifest.write_text(CHAIN, encoding="utf-8")
+    return manifest
 
 
 async def test_load_plan_run(manifest: Path) -> None:
@@ -36,6 +52,20 @@ async def test_load_plan_run(manifest: Path) -> None:
     assert set(outcome.ends) == {"hero[city=oslo]", "hero[city=rome]"}
     again = kbatch.plan(kbatch.load(manifest, simulate=True))
     assert (again.plan.counts["reuse"], again.plan.counts["render"]) == (2, 1)
+
+
+async def test_jobs_are_chosen_as_on_the_command_line(chain: Path) -> None:
+    """By label, by failure, the first ones, and with --replace what hangs on it."""
+    campaign = kbatch.load(chain, simulate=True)
+    assert [entry.address for entry in kbatch.plan(campaign, labels={"part": "first"}).plan.entries] == ["hero"]
+    assert [entry.address for entry in kbatch.plan(campaign, first=1).plan.purchases] == ["hero"]
+    assert kbatch.plan(campaign, failed=True).plan.entries == ()
+    everything = kbatch.plan(campaign)
+    await kbatch.run(everything, consent=everything.plan.digest)
+    bought = kbatch.load(chain, simulate=True)
+    assert [entry.address for entry in kbatch.plan(bought, replace=["hero"]).plan.purchases] == ["hero"]
+    both = kbatch.plan(bought, replace=["hero"], cascade=True).plan.purchases
+    assert [entry.address for entry in both] == ["hero", "end"]
 
 
 async def test_consent_is_to_exactly_one_plan(manifest: Path) -> None:
@@ -55,7 +85,7 @@ async def test_ceilings_hold(manifest: Path) -> None:
     assert caught.value.code == "over-ceiling"
 
 
-async def test_what_is_wrong_is_a_value(manifest: Path) -> None:
+def test_what_is_wrong_is_a_value(manifest: Path) -> None:
     """A wrong manifest raises Invalid with problems that have places."""
     manifest.write_text(MANIFEST.replace("prompt: end", "prompt: end, takes: none"), encoding="utf-8")
     with pytest.raises(Invalid) as caught:

@@ -5,6 +5,7 @@ Its floor reads the same lockfile with the standard library's JSON.
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.campaigns import matrix_manifest
@@ -31,9 +32,7 @@ def rows(sizes: tuple[int, ...] = SIZES) -> Iterator[Row]:
                 ("run", ("run", manifest, "--yes", *flags)),
                 ("plan --check", ("plan", manifest, "--check", *flags)),
             ):
-                samples = pair(
-                    lambda words=command: run((*KBATCH, *words)), lambda: run(floor, count=counted), repeat=repeat
-                )  # type: ignore[misc]
+                samples = pair(partial(run, (*KBATCH, *command)), partial(run, floor, count=counted), repeat=repeat)
                 assert samples[1].found == 1
                 yield ratio_row(
                     "nothing to do", f"`{work}`, {jobs:,} receipts", samples, aim=3 if jobs > 50_000 else None

@@ -1,4 +1,4 @@
-"""Bad input at scale: a matrix of a thousand million jobs, and one typing error in 100,000 jobs; each is one message."""
+"""Bad input at scale: a matrix of a thousand million jobs, one typing error in 100,000 jobs; each is one message."""
 
 import sys
 from collections.abc import Iterator

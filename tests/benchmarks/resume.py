@@ -34,7 +34,8 @@ def write(name: str) -> None:
     with path.open("wb") as out:
         lives = ((number, *event) for number in range(EVENTS) for event in _life(number))
         for sequence, (number, kind, data) in zip(range(1, EVENTS + 1), lives, strict=False):
-            at = f"2026-11-21T{10 + sequence // 3_600_000:02}:{sequence // 60_000 % 60:02}:{sequence // 1000 % 60:02}.{sequence % 1000:03}Z"
+            hour, minute, second = 10 + sequence // 3_600_000, sequence // 60_000 % 60, sequence // 1000 % 60
+            at = f"2026-11-21T{hour:02}:{minute:02}:{second:02}.{sequence % 1000:03}Z"
             sent = at if kind == "intended" else sent
             if "sent_at" in data:
                 data["sent_at"] = sent

@@ -314,7 +314,7 @@ LIMITS = settings(
 @example({"another-manifest"}, [], None)
 @example({"a-sidecar-is-gone"}, [], None)
 @example({"a-clip-is-newer"}, [], None)
-def test_a_run_that_looks_first_ends_as_one_that_does_not(
+def test_a_run_that_looks_first_ends_as_one_that_does_not(  # noqa: PLR0917 - what hypothesis draws is by name
     original: Path,
     tmp_path_factory: pytest.TempPathFactory,
     capsys: pytest.CaptureFixture[str],

@@ -197,7 +197,7 @@ def test_what_was_bought_for_an_earlier_prompt_is_collected_too(both: Rig) -> No
 
 
 def test_a_job_that_the_provider_has_lost_can_be_given_up(both: Rig) -> None:
-    """While the provider still has it that is refused; then its charge stays counted, and the next run buys it again."""
+    """While the provider still has it that is refused; its charge stays counted, and the next run buys it again."""
     both.open("hang")
     both.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
     both.write(ONE)

@@ -206,7 +206,8 @@ def test_sidecars_of_a_moment_are_written_together(rig: Rig, monkeypatch: pytest
         return write_all(folder, texts)
 
     monkeypatch.setattr(module, "_write_all", counted)
-    rig.write('defaults: {model: kling-2.5-turbo-pro}\nshots: [{id: one, prompt: "{{ n }}", matrix: {n: "{{ range(30) }}"}}]\n')
+    shot = '{id: one, prompt: "{{ n }}", matrix: {n: "{{ range(30) }}"}}'
+    rig.write(f"defaults: {{model: kling-2.5-turbo-pro}}\nshots: [{shot}]\n")
     assert rig.run("-j", "30").code == 0
     assert len(sidecars(rig)) == sum(visits) == 30
     assert len(visits) < 15

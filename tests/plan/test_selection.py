@@ -10,7 +10,8 @@ from tests.plan.conftest import Campaign, entries_of
 BODY = """
 defaults: {model: kling-2.1}
 shots:
-  - {id: hero, prompt: "{{ city }} {{ light }}", labels: {market: eu}, matrix: {city: [oslo, rome], light: [day, night]}}
+  - {id: hero, prompt: "{{ city }} {{ light }}", labels: {market: eu},
+     matrix: {city: [oslo, rome], light: [day, night]}}
   - {id: hero-2, prompt: x, labels: {market: us}, takes: 2}
   - {id: end, prompt: y, params: {start_image: "{{ last_frame('hero', city='oslo', light='day') }}"}}
 """
@@ -24,7 +25,8 @@ shots:
                      id="brackets-are-literal"),
         pytest.param(Selection(only=("hero-?@?",)), ["hero-2@2"], id="question-mark-is-one-character"),
         pytest.param(Selection(only=("*night]", "hero-2")),
-                     ["hero[city=oslo,light=night]", "hero[city=rome,light=night]", "hero-2", "hero-2@2"], id="flags-add-up"),
+                     ["hero[city=oslo,light=night]", "hero[city=rome,light=night]", "hero-2", "hero-2@2"],
+                     id="flags-add-up"),
         pytest.param(Selection(only=("hero",), exclude=("*rome*", "*night*")), ["hero[city=oslo,light=day]"],
                      id="exclude-after-only"),
         pytest.param(Selection(labels=(("market", "us"),)), ["hero-2", "hero-2@2"], id="label"),

@@ -1,4 +1,4 @@
-"""The first of a kind finds out how long it takes, in virtual time; the others wait for it, and not longer than usual."""
+"""The first of a kind finds out how long it takes, in virtual time; the others wait for it, no longer than usual."""
 
 import anyio
 import pytest
@@ -45,7 +45,7 @@ class Kind:
 
 
 def test_renders_quicker_than_the_card_says_are_noticed() -> None:
-    """The card says 135 s and they take 60: the first is found out by a few polls, the others are asked when it is time."""
+    """The card says 135 s and they take 60: the first takes a few polls, the others are asked when it is time."""
     asked = Kind().run(("first", 60.0, {}), *((f"job {n}", 60.0, {"starts_s": float(n)}) for n in range(1, 20)))
     assert asked["first"][-1] <= 60.0 * 1.125
     assert len(asked["first"]) <= 5

@@ -129,7 +129,7 @@ def test_renders_that_are_alike_take_one_poll_mostly():
 
 
 def test_who_comes_late_to_ask_teaches_nobody_to_be_late():
-    """Hundreds of renders that were noticed late, since the rate held up their polls, say nothing of how long one takes."""
+    """Hundreds of renders that were noticed late, as the rate held up their polls, do not tell how long one takes."""
     known = learn(Learned(usual_s=60.0), running_s=98.0, ended_s=101.0)
     for number in range(500):
         known = learn(known, running_s=90.0 if number % 2 else 0.0, ended_s=130.0 + number / 10)

@@ -64,5 +64,6 @@ def test_every_error_of_aiohttp_is_judged():
 
 def test_a_call_that_is_printed_tells_no_secret():
     """Neither the key in its headers nor a signed URL may end in a log."""
-    call = Call(method="GET", url="https://x/?signed", connect_s=1, silent_s=1, headers={"X-API-Key": "k"}, content=b"c")
+    headers = {"X-API-Key": "k"}
+    call = Call(method="GET", url="https://x/?signed", connect_s=1, silent_s=1, headers=headers, content=b"c")
     assert repr(call) == str(call) == "Call(method='GET')"
