@@ -10,11 +10,12 @@ from kbatch.cli.collecting import collect, load_manifest
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.loading import Loaded
 from kbatch.plan.actions import Action
-from kbatch.problems import Invalid, Problem, did_you_mean
+from kbatch.problems import Invalid, Problem, Refused, did_you_mean
 from kbatch.receipts import state as states
+from kbatch.receipts.attempts import records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.run.context import Options
-from kbatch.run.decisions import Decisions, owner_of
+from kbatch.run.decisions import Decisions, not_submitted, owner_of
 
 _EXAMPLES = """\b
 Examples:
@@ -88,11 +89,23 @@ def _split(word: str, known: dict[str, str]) -> tuple[str, str]:
 
 
 def _job_id(name: str, known: dict[str, str], renders: Mapping[str, Receipt]) -> str:
-    """Return the job that a person names by its address or by its id; one that was never accepted has none."""
+    """Return the accepted job that a person names by its address or by its id; Refused where there is none, or two."""
     if owner_of(renders, name) is not None:
         return name
-    receipt = renders.get(_fingerprint(name, known, "--lost"))
-    return (receipt.job_id if receipt else None) or name
+    fingerprint = _fingerprint(name, known, "--lost")
+    jobs = [
+        record.job_id
+        for key, receipt in renders.items()
+        for record in records_of(receipt)
+        if record.state is ReceiptState.SUBMITTED and record.job_id
+        if key == fingerprint or name == (record.address or receipt.address)
+    ]
+    if not jobs:
+        shown = renders.get(fingerprint)
+        raise not_submitted(name, shown.state if shown else None)
+    if len(jobs) > 1:
+        raise Refused("several-jobs", f"`{name}` has {len(jobs)} accepted jobs", hint=f"name one: {', '.join(jobs)}")
+    return jobs[0]
 
 
 def _fingerprint(address: str, known: dict[str, str], flag: str) -> str:

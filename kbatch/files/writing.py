@@ -22,22 +22,20 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a seekable file that takes the place of `path` when the block ends well, else it goes."""
     temporary = _free_name(path)
-    with _opened_new(temporary) as file:
-        try:
+    try:
+        with _opened_new(temporary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            file.close()
-            temporary.replace(path)
-        except BaseException:
-            file.close()
-            temporary.unlink(missing_ok=True)
-            raise
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
 def write_lightly(path: Path, data: bytes) -> None:
-    """Replace what can be made again, without waiting for the disk: a power cut may leave it as it was, or empty."""
+    """Replace what can be made again, not waiting for the disk: a power cut may leave it as it was, empty, or zeros."""
     temporary = _free_name(path)
     try:
         with _opened_new(temporary) as file:

@@ -258,11 +258,11 @@ def attempt_from_kept(kept: Mapping[str, Any]) -> Receipt:
 
 
 def kept_words(credits: int | None) -> str:
-    """Return what a failed job cost in words: what stays charged, as far as that was told.
+    """Return what a failed job cost in words: what stays charged, None where that was not told.
 
     >>> kept_words(15)
     '15 credits stay charged'
     """
     if not credits:
-        return "not charged"
+        return "its charge was not told" if credits is None else "not charged"
     return f"{credits:,} {'credit stays' if credits == 1 else 'credits stay'} charged"

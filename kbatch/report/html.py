@@ -171,7 +171,7 @@ _MISSING = {
 
 def _missing(row: Row) -> str:
     if row.state is State.FAILED:
-        return f"failed, {kept_words(row.spent)}"
+        return f"failed, {kept_words(row.reported)}"
     return _MISSING.get(row.state, "its file is not here: `kbatch pull` fetches it")
 
 

@@ -63,7 +63,7 @@ def _case(row: Row) -> Tree.Element:
     _properties(case, _of_job(row))
     if row.state is State.DONE:
         return case
-    what = f"failed, {kept_words(row.spent)}" if row.state is State.FAILED else _WORDS[row.state]
+    what = f"failed, {kept_words(row.reported)}" if row.state is State.FAILED else _WORDS[row.state]
     said = _text(row.error or row.reason or what)
     kind = "failure" if row.state in _FAILURES else "error" if row.state in _ERRORS else "skipped"
     Tree.SubElement(case, kind, {"type": row.state.value, "message": said}).text = f"{what}: {said}"

@@ -54,7 +54,7 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Rende
 
     The deadline counts from here, for a resumed job from its first poll.
     """
-    pace = run.paces.of(errand, line.scale)
+    pace = run.paces.of(errand, line.scale, fresh=fresh)
     began, running_s = anyio.current_time(), 0.0
     with pace.following(fresh=fresh) as leads:
         if fresh:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from kbatch.problems import Refused
-from kbatch.providers.base import Answer, Failed, Listed, NotNow, Succeeded
+from kbatch.providers.base import Answer, Balance, Failed, Listed, NotNow, Reply, Succeeded
 from kbatch.receipts.attempts import records_of
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
-from kbatch.run.context import Run
+from kbatch.run.context import Line, Run
 from kbatch.run.happenings import Moment
 
 _GONE = (404, 410)
@@ -81,8 +81,7 @@ async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> N
 async def _give_up(run: Run, job_id: str, name: str) -> None:
     owner = owner_of(run.renders, job_id)
     if owner is None or owner[1].state is not ReceiptState.SUBMITTED:
-        state = owner[1].state.value if owner else "not bought"
-        raise Refused("not-submitted", f"`{name}` is {state}, so there is no job to give up")
+        raise not_submitted(name, owner[1].state if owner else None)
     fingerprint, receipt = owner
     said, credits = await _last_words(run, name, receipt)
     data = {"job_id": job_id, "message": f"given up as lost; the provider says: {said}", "credits": credits}
@@ -90,13 +89,28 @@ async def _give_up(run: Run, job_id: str, name: str) -> None:
     run.say(Moment.NOTE, name, f"given up: {kept_words(credits)}")
 
 
+def not_submitted(name: str, state: ReceiptState | None) -> Refused:
+    """Return why there is no job to give up; None is a job that was never sent."""
+    hint = "`kbatch reconcile` settles what is unknown" if state is ReceiptState.UNKNOWN else None
+    words = f"`{name}` is {state.value if state else 'not bought'}, so there is no job to give up"
+    return Refused("not-submitted", words, hint=hint)
+
+
 async def _last_words(run: Run, name: str, receipt: Receipt) -> tuple[str, int | None]:
-    """Return what the provider says of a job that is gone, and what stays charged; Refused while it may be there."""
+    """Return what the provider says of a job that is gone, and what stays charged; Refused while it may be there.
+
+    Another account's job is gone for a key too, and a 404 may pass: so the key must be the one that bought it, as far
+    as the provider tells, and the provider is asked twice.
+    """
     line = run.lines[receipt.provider]
     title, job_id = line.provider.title, receipt.job_id or ""
-    reply = await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
-    gone = isinstance(reply, Answer) and reply.status in _GONE
     charged = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
+    await _check_key(line, name, receipt)
+    reply = await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
+    if _is_gone(reply):
+        await run.wait(line, 0, None)
+        reply = await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
+    gone = _is_gone(reply)
     match line.provider.read_poll(reply):
         case NotNow(message=message) if not gone:
             words = f"{title} does not say that job {job_id} of `{name}` is gone: {message}"
@@ -109,6 +123,20 @@ async def _last_words(run: Run, name: str, receipt: Receipt) -> tuple[str, int |
             return "expired", charged
         case _:
             raise Refused("not-lost", f"{title} still has job {job_id} of `{name}`", hint="`kbatch pull` collects it")
+
+
+async def _check_key(line: Line, name: str, receipt: Receipt) -> None:
+    balance = await line.ask_balance()
+    if not isinstance(balance, Balance):
+        words = f"{line.provider.title} does not answer with this key, so nobody knows of `{name}`: {balance.message}"
+        raise Refused("not-lost", words, hint="nothing was changed; `kbatch doctor` looks at the key")
+    if None not in (receipt.account, line.account) and receipt.account != line.account:
+        words = f"`{name}` was bought with another account's key, which this one cannot see"
+        raise Refused("another-account", words, hint="nothing was changed; use the key that bought it")
+
+
+def _is_gone(reply: Reply) -> bool:
+    return isinstance(reply, Answer) and reply.status in _GONE
 
 
 def owner_of(renders: Mapping[str, Receipt], job_id: str) -> tuple[str, Receipt] | None:

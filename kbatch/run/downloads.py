@@ -10,10 +10,11 @@ _PATIENCE_S = 2.0
 
 
 class Downloads:
-    """At most 16 clips are fetched at once."""
+    """At most 16 clips are fetched at once, and 16 more that others wait for."""
 
     def __init__(self) -> None:
         self._places = anyio.Semaphore(_MOST, fast_acquire=True)
+        self._awaited = anyio.Semaphore(_MOST, fast_acquire=True)
         self._sending = 0
         self._quiet = anyio.Event()
 
@@ -33,7 +34,7 @@ class Downloads:
     @asynccontextmanager
     async def place(self, *, awaited: bool) -> AsyncIterator[None]:
         """Hold a place; purchases that are being sent go first, for 2 s at most, unless others await the clip."""
-        async with self._places:
+        async with self._awaited if awaited else self._places:
             if self._sending and not awaited:
                 with anyio.move_on_after(_PATIENCE_S):
                     while self._sending:

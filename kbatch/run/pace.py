@@ -73,8 +73,10 @@ class Paces:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str, float | None], Pace] = {}
 
-    def of(self, errand: Errand, scale: float) -> Pace:
-        """Return the pace of renders like this one."""
+    def of(self, errand: Errand, scale: float, *, fresh: bool) -> Pace:
+        """Return the pace of renders like this one; what was begun earlier goes by itself, and teaches nobody."""
+        if not fresh:
+            return Pace(float(errand.typical_s[0]), scale)
         kind = (errand.provider, errand.model, errand.variant, errand.clip.duration_s if errand.clip else None)
         if kind not in self._known:
             self._known[kind] = Pace(float(errand.typical_s[0]), scale)

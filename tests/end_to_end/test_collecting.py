@@ -229,6 +229,49 @@ def test_a_job_that_the_provider_has_lost_can_be_given_up(both: Rig) -> None:
     assert [line["credits"] for line in both.charges()] == [25, 25]
 
 
+@pytest.mark.parametrize(
+    ("path", "was", "now", "why"),
+    [
+        pytest.param("/v2/me", b'"id":"', b'"id":"other-', "bought with another account's key", id="another-account"),
+        pytest.param("/v2/me", b"{", b"<", "does not answer with this key", id="no-such-api"),
+    ],
+)
+def test_a_job_of_another_account_is_not_given_up(rig: Rig, path: str, was: bytes, now: bytes, why: str) -> None:
+    """For a key that did not buy it a job is gone too, and so it is for an address that is no API."""
+    rig.open("hang")
+    rig.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    rig.write(ONE)
+    assert rig.run().code == 1
+    rig.world.jobs.clear()
+    app = rig.stage.app
+
+    async def another(scope, receive, send):
+        async def told(message):
+            if message["type"] == "http.response.start":
+                kept = [(name, value) for name, value in message["headers"] if name.lower() != b"content-length"]
+                message = {**message, "headers": kept}
+            await send({**message, "body": message["body"].replace(was, now)} if "body" in message else message)
+
+        await app(scope, receive, told if scope.get("path", "").endswith(path) else send)
+
+    rig.stage.app = another
+    said = rig.kbatch("reconcile", "--lost", "one")
+    assert said.code == 3, said.err
+    assert why in said.err
+    assert rig.states() == {"one": "submitted"}
+
+
+def test_an_unknown_send_is_not_given_up(rig: Rig) -> None:
+    """Nobody knows whether it was bought: that is what is said, and how to find out."""
+    rig.open({"fault": "lost-answer", "times": 1})
+    rig.write(OTHER, provider="aimlapi")
+    assert rig.run().code == 4
+    said = rig.kbatch("reconcile", "--lost", "one")
+    assert said.code == 3
+    assert "`one` is unknown" in said.err
+    assert "`kbatch reconcile` settles what is unknown" in said.err
+
+
 def test_a_lost_job_that_no_job_refers_to_can_be_given_up(rig: Rig) -> None:
     """It goes by its job id, by which `pull` names it; nothing is asked for again afterwards."""
     rig.open("hang")

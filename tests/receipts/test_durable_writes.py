@@ -1,11 +1,14 @@
 """What is called written is on the disk: the order of writing, syncing and renaming, as the system is asked for it."""
 
 import os
+from errno import ENOSPC
+from io import BufferedRandom, FileIO
 from pathlib import Path
 
 import pytest
 
 from kbatch import files
+from kbatch.files import writing
 
 
 @pytest.fixture
@@ -35,6 +38,22 @@ def test_a_replaced_file(tmp_path: Path, asked: list[str]) -> None:
     """All bytes are synced before the rename, and the folder after it: a crash leaves the old file or the new one."""
     files.write_atomic(tmp_path / "a.lock.json", b"four")
     assert asked == ["sync .tmp (4)", "rename .tmp a.lock.json", f"sync {tmp_path.name}/"]
+
+
+def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be written is removed, also where its last bytes are on their way when the file is closed."""
+    (tmp_path / "a.lock.json").write_bytes(b"before")
+
+    class Full(FileIO):
+        def write(self, _data: object) -> int:
+            raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(writing, "_opened_new", lambda path: BufferedRandom(Full(path, "x+b")))
+    for write in (files.write_atomic, files.write_lightly):
+        with pytest.raises(OSError, match="No space left"):
+            write(tmp_path / "a.lock.json", b"after")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.lock.json"]
+    assert (tmp_path / "a.lock.json").read_bytes() == b"before"
 
 
 def test_a_new_file(tmp_path: Path, asked: list[str]) -> None:

@@ -14,8 +14,8 @@ def in_virtual_time(work: Callable[[], Awaitable[float]]) -> float:
     return float(trio.run(work, clock=MockClock(autojump_threshold=0)))
 
 
-def waited(sending_s: float, *, awaited: bool = False, others: int = 0) -> float:
-    """Return how long a clip waits for its place while a purchase is sent, and `others` hold places already."""
+def waited(sending_s: float, *, awaited: bool = False, others: int = 0, theirs: bool = False) -> float:
+    """Return how long a clip waits for its place while a purchase is sent, and `others` hold or want places already."""
 
     async def work() -> float:
         downloads, begun = Downloads(), anyio.current_time()
@@ -25,13 +25,13 @@ def waited(sending_s: float, *, awaited: bool = False, others: int = 0) -> float
                 await anyio.sleep(sending_s)
 
         async def fetch() -> None:
-            async with downloads.place(awaited=True):
+            async with downloads.place(awaited=theirs):
                 await anyio.sleep(10.0)
 
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
             for _ in range(others):
                 tasks.start_soon(fetch)
-            tasks.start_soon(send)
             await anyio.sleep(0.001)
             async with downloads.place(awaited=awaited):
                 came = anyio.current_time() - begun
@@ -57,9 +57,11 @@ def test_a_clip_that_others_wait_for_waits_for_nobody() -> None:
 
 
 def test_sixteen_are_fetched_at_once() -> None:
-    """The seventeenth waits until one of them is through."""
-    assert waited(0.0, awaited=True, others=15) < 0.01
-    assert 10.0 <= waited(0.0, awaited=True, others=16) < 10.01
+    """The seventeenth waits until one of them is through; those that others wait for have places of their own."""
+    for awaited in (True, False):
+        assert waited(0.0, awaited=awaited, others=15, theirs=awaited) < 0.01
+        assert 10.0 <= waited(0.0, awaited=awaited, others=16, theirs=awaited) < 10.01
+    assert waited(60.0, awaited=True, others=64) < 0.01
 
 
 def test_purchases_one_after_the_other_hold_clips_back_only_while_they_are_sent() -> None:

@@ -1,11 +1,14 @@
 """The first of a kind finds out how long it takes, in virtual time; the others wait for it, no longer than usual."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import anyio
 import pytest
 import trio
 from trio.testing import MockClock
 
-from kbatch.run.pace import Pace
+from kbatch.run.pace import Pace, Paces
 
 USUAL_S = 135.0
 
@@ -84,3 +87,18 @@ def test_who_begins_later_knows_at_once() -> None:
     asked = Kind().run(("first", 60.0, {}), ("other", 60.0, {"starts_s": 1.0}), ("later", 60.0, {"starts_s": 200.0}))
     assert asked["later"][-1] <= 60.0 * 1.1
     assert len(asked["later"]) <= 2
+
+
+def test_what_was_begun_earlier_tells_nobody_how_long_a_render_takes() -> None:
+    """A purchase of an earlier run has no usual time of its card's, and its render began before anyone looked."""
+    paces = Paces()
+    errand: Any = SimpleNamespace(provider="apiframe", model="kling-3.0", variant="pro", clip=None, typical_s=(60, 300))
+    earlier = paces.of(errand, 1.0, fresh=False)
+    earlier.ended(running_s=1.0, ended_s=2.0)
+    errand.typical_s = (20, 30)
+    fresh = paces.of(errand, 1.0, fresh=True)
+    assert fresh is paces.of(errand, 1.0, fresh=True)
+    assert fresh is not earlier
+    kind = Kind()
+    kind.pace = fresh
+    assert kind.run(("only", 25.0, {}))["only"][0] == 20.0
