@@ -1,6 +1,14 @@
-"""What every test shares: async tests run on asyncio and on trio."""
+"""What every test shares: async tests run on asyncio and on trio, on one process more than there are cores."""
+
+import os
 
 import pytest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are cores: tests that wait for a socket or a process leave theirs to others."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

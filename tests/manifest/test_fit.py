@@ -62,7 +62,7 @@ SCHEMA = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(SCHEMAS)), VALUES)
 def test_what_fits_a_schema_of_kbatch_passes_jsonschema(name: str, value: Any) -> None:
     """A value that is let through unseen by jsonschema is one that it accepts."""
@@ -70,7 +70,7 @@ def test_what_fits_a_schema_of_kbatch_passes_jsonschema(name: str, value: Any) -
         assert judge_of(SCHEMAS[name]).is_valid(value)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(SCHEMA, LEAVES, VALUES)
 @example({"not": {"type": "string", "multipleOf": 2}}, {}, 1)
 @example({"anyOf": [{"not": {"multipleOf": 2}}]}, {}, 4)

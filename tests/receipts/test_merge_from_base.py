@@ -12,7 +12,7 @@ def entry(fingerprint: str) -> Entry:
     return Entry(fingerprint=fingerprint, path="a.mp4")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lockfiles, lockfiles, lockfiles)
 def test_receipts_are_those_of_the_union(base: Lockfile, one: Lockfile, other: Lockfile) -> None:
     """The base takes no receipt away, and which side is ours makes no difference, in the bytes neither."""
@@ -21,7 +21,7 @@ def test_receipts_are_those_of_the_union(base: Lockfile, one: Lockfile, other: L
     assert serialize(merged) == serialize(merge_from(base, other, one))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lockfiles, lockfiles)
 def test_who_changed_nothing_brings_nothing(base: Lockfile, one: Lockfile) -> None:
     """Where only one side changed, its jobs and profiles are the result; an empty base gives the plain union."""
@@ -32,7 +32,7 @@ def test_who_changed_nothing_brings_nothing(base: Lockfile, one: Lockfile) -> No
     assert merge_from(empty, base, one).profiles == merge(base, one).profiles
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lockfiles, lockfiles, lockfiles)
 def test_every_entry_is_one_of_a_side(base: Lockfile, one: Lockfile, other: Lockfile) -> None:
     """No entry is made up, none comes from the base alone, and what both sides agree on stands."""

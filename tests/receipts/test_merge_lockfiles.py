@@ -23,7 +23,7 @@ def ended(receipt: Receipt) -> set[tuple[int, str | None]]:
     return {(record.attempt, record.job_id) for record in records_of(receipt) if record.stage not in PAID | OPEN}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lockfiles, lockfiles)
 def test_merge_is_commutative(one: Lockfile, other: Lockfile) -> None:
     """Which side is ours makes no difference, in the value and in the bytes."""
@@ -31,7 +31,7 @@ def test_merge_is_commutative(one: Lockfile, other: Lockfile) -> None:
     assert serialize(merge(one, other)) == serialize(merge(other, one))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lockfiles, lockfiles, lockfiles)
 def test_merge_is_associative(one: Lockfile, two: Lockfile, three: Lockfile) -> None:
     """Three branches give one lockfile, whichever two are merged first, also by way of files."""
@@ -41,7 +41,7 @@ def test_merge_is_associative(one: Lockfile, two: Lockfile, three: Lockfile) -> 
     assert serialize(by_file) == serialize(last)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lockfiles, lockfiles)
 def test_merge_is_idempotent(one: Lockfile, other: Lockfile) -> None:
     """Merging what is merged already changes nothing."""
@@ -51,7 +51,7 @@ def test_merge_is_idempotent(one: Lockfile, other: Lockfile) -> None:
     assert merge(both, both) == both
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(receipts, receipts)
 def test_merge_drops_no_paid_render(one: Receipt, other: Receipt) -> None:
     """A purchase of either side is there afterwards, unless the other side knows that it failed."""
@@ -69,7 +69,7 @@ def checkouts(draw: st.DrawFn) -> tuple[list, list, list]:
     return trunk, ours, theirs
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(checkouts())
 def test_two_checkouts_lose_nothing_when_merged(told: tuple[list, list, list]) -> None:
     """Each side's purchases are in the merge of both lockfiles, and either side's journal adds nothing to it."""
@@ -85,7 +85,7 @@ def test_two_checkouts_lose_nothing_when_merged(told: tuple[list, list, list]) -
         assert serialize(again) == serialize(merged)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives(steps=16), st.integers(0, 16), st.integers(0, 16))
 def test_lockfiles_of_one_history_merge_to_the_later_one(told: list, one: int, other: int) -> None:
     """A lockfile of an older moment adds nothing to a newer one of the same events: nothing comes back to life."""
@@ -95,7 +95,7 @@ def test_lockfiles_of_one_history_merge_to_the_later_one(told: list, one: int, o
     assert serialize(merge(before, after)) == serialize(after)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lives(steps=16))
 def test_folding_all_is_merging_the_folds_of_each_fingerprint(told: list) -> None:
     """Events of different fingerprints may be folded apart: merging gives what folding them together gives."""
