@@ -12,7 +12,7 @@ ORDER = (
     "problems", "garbage", "files", "git", "git_tree", "conflicts", "merge_driver", "simulator", "manifest", "catalog",
     "receipts", "plan", "providers", "media", "loading", "run", "prepare", "simulated", "events_file", "saved_plans",
     "lockfiles",
-    "earlier", "report", "github", "preview", "live", "console", "api", "cli",
+    "earlier", "report", "github", "preview", "live", "console", "progress", "api", "cli",
 )  # fmt: skip
 """Each needs only those before it; `simulator` needs nothing but `problems` and `files`."""
 

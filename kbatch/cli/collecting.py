@@ -20,6 +20,7 @@ from kbatch.plan.plan import Plan, build_plan
 from kbatch.plan.selection import Selection
 from kbatch.plan.summary import summarize
 from kbatch.prepare import Planned, load_state, lock_path, lockfile_path, make_plan
+from kbatch.progress import Progress
 from kbatch.receipts import state
 from kbatch.run.context import Options as RunOptions
 from kbatch.run.decisions import Decisions
@@ -65,7 +66,7 @@ def collect(
             interactive=console.is_terminal(),
         )
         confirmed = confirm(planned.plan, Terms(ceilings=NOTHING, trust_prices=True), None)
-        progress = console.Progress(planned.plan, planned.summary)
+        progress = Progress(planned.plan, planned.summary)
         outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
     return report(outcome, loaded, flags["form"])
 

@@ -16,6 +16,7 @@ from kbatch.plan.selection import Selection, choose
 from kbatch.prepare import load_state, lockfile_path
 from kbatch.preview.cuts import Cut, cut_list
 from kbatch.problems import Invalid, Problem, Refused
+from kbatch.progress import Steps
 from kbatch.receipts.receipt import Receipt
 from kbatch.report.words import count
 
@@ -111,7 +112,7 @@ def _make(
     jobs = {job.address: job for job in loaded.jobs}
     pictures = Pictures(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
     for kind, target in targets.items():
-        with at_work(), console.Steps(len(cuts), target.name) as steps:
+        with at_work(), Steps(len(cuts), target.name) as steps:
             if kind == "film":
                 made = make_film(target, cuts, pictures, lambda cut: steps.done(cut.address), silent=silent)
             else:

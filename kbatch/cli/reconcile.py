@@ -110,6 +110,6 @@ def _job_id(name: str, known: dict[str, str], renders: Mapping[str, Receipt]) ->
 
 def _fingerprint(address: str, known: dict[str, str], flag: str) -> str:
     if address not in known:
-        hint = did_you_mean(address, known)
+        hint = did_you_mean(address, known) or "`kbatch status` shows the addresses"
         raise Invalid([Problem(code="no-such-job", message=f"`{flag} {address}` names no job", hint=hint)])
     return known[address]

@@ -11,6 +11,7 @@ from kbatch.garbage import at_work
 from kbatch.plan.consent import ConfirmedPlan
 from kbatch.prepare import Planned
 from kbatch.problems import KbatchError
+from kbatch.progress import Progress
 from kbatch.receipts.events import Event
 from kbatch.run.context import Options as RunOptions
 from kbatch.run.execute import Scene, execute
@@ -44,12 +45,10 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
         replacing=planned.replacing,
         follow=follow,
     )
-    return collect_outcome(
-        lambda tell: execute(confirmed, scene, tell), console.Progress(planned.plan, planned.summary)
-    )
+    return collect_outcome(lambda tell: execute(confirmed, scene, tell), Progress(planned.plan, planned.summary))
 
 
-def collect_outcome(work: Callable[[Callable[[Happening], None]], Any], progress: console.Progress) -> Outcome:
+def collect_outcome(work: Callable[[Callable[[Happening], None]], Any], progress: Progress) -> Outcome:
     """Run the event loop with live progress, and return what the run came to."""
 
     async def working() -> Outcome:

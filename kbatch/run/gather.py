@@ -1,7 +1,7 @@
 """Gathers what is paid: follows jobs to their end and brings their clips to their places; nothing here submits."""
 
 from kbatch.providers.base import Failed, Succeeded
-from kbatch.receipts.receipt import ReceiptState
+from kbatch.receipts.receipt import ReceiptState, kept_words
 from kbatch.run.collect import Rendered, StillOwed, collect, poll
 from kbatch.run.context import Line, Run
 from kbatch.run.deliver import Delivered, deliver, finish_interrupted
@@ -26,7 +26,7 @@ async def conclude(run: Run, line: Line, errand: Errand, ended: Rendered | Faile
     """End a job by how its render ended; one that succeeded is written down and has its clip fetched first."""
     match ended:
         case Failed(message=message, credits=credits):
-            kept = f"{credits:,} credits stay charged" if credits else "refunded"
+            kept = "refunded" if credits == 0 else kept_words(credits)
             run.end(errand.address, End.FAILED, message)
             run.say(Moment.FAILED, errand.address, f"{message} ({kept})", provider=errand.provider)
         case StillOwed(reason=reason):

@@ -107,7 +107,7 @@ def first_poll_after(known: Learned, jitter: float) -> float:
 def ahead_poll_after(elapsed_s: float, usual_s: float) -> float:
     """Return the wait to the next poll of a render that others wait for: from a third of the usual time on, an eighth.
 
-    An eighth of what has passed since acceptance, that is, so its length is known to an eighth by a dozen polls.
+    An eighth of what has passed since acceptance, that is, so its length is soon known to an eighth.
     """
     return max(POLL_FLOOR_S, elapsed_s / 8 if elapsed_s else usual_s / 3)
 

@@ -45,6 +45,6 @@ def test_a_run_does_not_end_because_nobody_can_be_told(rig: Rig) -> None:
         def broken(_self: object, _happening: object) -> None:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-        patch.setattr("kbatch.console.Progress.tell", broken)
+        patch.setattr("kbatch.progress.Progress.tell", broken)
         assert rig.run().code == 0
     assert set(rig.states().values()) == {"done"}
