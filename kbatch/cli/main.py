@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from kbatch.cli.streams import end, let_go, open_closed, unheard
+from kbatch.cli.streams import end, let_go, open_closed, speak_utf8, unheard
 from kbatch.garbage import at_rest
 from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, Unwritable, did_you_mean
 
@@ -91,6 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     Without arguments those of the process are meant, and it ends with them.
     """
     open_closed()
+    speak_utf8()
     kept: list[object] = []
     with at_rest():  # whatever works for long lets the collector work too
         code = int(_run(arguments, kept))

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -28,6 +29,20 @@ def open_closed() -> None:
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def speak_utf8() -> None:
+    """Write UTF-8 wherever no terminal shows the text, whatever the locale or `PYTHONIOENCODING` says.
+
+    JSON, HTML and JUnit say that they are UTF-8; in a pipe on Windows Python's own choice has no arrow. A terminal
+    keeps its encoding. What cannot be encoded, such as half a surrogate pair or a byte of a file's name, is written as
+    its escape, which JSON reads back.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            with unheard():
+                encoding = stream.encoding if stream.isatty() else "utf-8"
+                stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 @contextmanager
