@@ -25,7 +25,7 @@ from kbatch.plan.consent import Given, Terms, confirm
 from kbatch.plan.plan import Plan
 from kbatch.plan.selection import Selection
 from kbatch.plan.summary import Summary
-from kbatch.prepare import load_state, lock_path, lockfile_path, make_plan
+from kbatch.prepare import as_bought, load_state, lock_path, lockfile_path, make_plan
 from kbatch.problems import Invalid, Refused
 from kbatch.run.context import Options as RunOptions
 from kbatch.run.execute import Scene, execute
@@ -86,7 +86,8 @@ def plan(  # noqa: PLR0913 - keyword-only, as a caller writes them
         replace=tuple(replace),
         cascade=cascade,
     )
-    planned = make_plan(campaign.loaded, load_state(campaign.loaded, campaign.lockfile), selection)
+    found = load_state(campaign.loaded, campaign.lockfile)
+    planned = make_plan(as_bought(campaign.loaded, found), found, selection)
     return Proposal(campaign=campaign, plan=planned.plan, summary=planned.summary, selection=selection)
 
 
@@ -107,6 +108,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     loaded = campaign.loaded
     with Lock(lock_path(campaign.lockfile)):  # in this thread: the lock belongs to the thread that took it
         found = await anyio.to_thread.run_sync(load_state, loaded, campaign.lockfile)
+        loaded = as_bought(loaded, found)
         planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection)
         if consent != planned.plan.digest:
             message = f"the plan now has the digest {planned.plan.digest}, not the agreed {consent}"

@@ -13,6 +13,7 @@ from kbatch.git_tree import Revision, open_revision
 from kbatch.loading import MOST_BYTES, Options, Understood, understand
 from kbatch.plan.actions import Entry, Past, Wishes, decide
 from kbatch.plan.compare import Comparison, compare, make_comparison
+from kbatch.plan.line_ends import as_bought
 from kbatch.plan.plan import Plan
 from kbatch.plan.saved import read_document
 from kbatch.plan.selection import Selection, select
@@ -107,13 +108,14 @@ def _lockfile(revision: Revision, path: Path, word: str) -> Lockfile | None:
 
 def _plan(read: Understood, lockfile: Lockfile, asked: Asked) -> tuple[Entry, ...]:
     renders, profile = lockfile.renders, asked.options.profile
+    known = as_bought(read.jobs, renders)
     index = lockfile.of(profile)
     failed = frozenset(
         job.address
-        for job in read.jobs
+        for job in known
         if job.fingerprint in renders and renders[job.fingerprint].state is ReceiptState.FAILED
     )
-    jobs, _ = select(read.jobs, asked.selection, failed)
+    jobs, _ = select(known, asked.selection, failed)
     outputs = [receipt.output for receipt in renders.values() if receipt.output is not None]
     past = Past(
         renders=renders,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from kbatch import git
-from kbatch.files import MEBIBYTE, check_reference, is_hidden, read_bytes
+from kbatch.files import MEBIBYTE, check_reference, digest_of_input, is_hidden, read_bytes
 from kbatch.problems import Unreadable
 
 _FOLDER, _LINK, _SUBMODULE = "40000", "120000", "160000"
@@ -126,7 +126,7 @@ class GitTree:
         if any(is_hidden(part) for part in parts[within:]):
             message = f"`{reference}` leads to a component that begins with a dot"
             raise Unreadable("path-hidden", message, hint=_OUTSIDE)
-        self.seen[PurePosixPath(reference).as_posix()] = hashlib.sha256(data).hexdigest()
+        self.seen[PurePosixPath(reference).as_posix()] = digest_of_input(data)
         return data
 
     def read_own(self, name: str, *, limit: int) -> bytes:

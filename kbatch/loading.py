@@ -5,7 +5,6 @@ This is the pipeline's first half as a list of steps. It reads files and writes 
 
 from collections.abc import Callable
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from msgspec import Struct
 
 from kbatch.catalog.cards import Catalog, read_cards
 from kbatch.catalog.pricing import OwnPrice, read_prices
-from kbatch.files import Folder, packaged_cards, read_bytes
+from kbatch.files import Folder, digest_of_input, packaged_cards, read_bytes
 from kbatch.garbage import at_rest
 from kbatch.manifest.document import Document, read_document
 from kbatch.manifest.findings import Findings, place_of
@@ -54,7 +53,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
 
     @property
     def inputs(self) -> dict[str, str]:
-        """The SHA-256 of the manifest and of every file that it read, by name relative to its folder."""
+        """The digests of the manifest and of every file that it read, by name relative to its folder."""
         return {self.path.name: self.digest, **dict(sorted(self.tree.seen.items()))}
 
     @property
@@ -89,7 +88,7 @@ def load(path: Path, options: Options | None = None) -> Loaded:
         settings=read.settings,
         jobs=read.jobs,
         catalog=load_catalog(),
-        digest=sha256(data).hexdigest(),
+        digest=digest_of_input(data),
         warnings=read.warnings,
     )
 

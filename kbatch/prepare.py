@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch import files
 from kbatch.garbage import at_rest
 from kbatch.loading import Loaded
 from kbatch.manifest.settings import concurrency_of
+from kbatch.plan import line_ends
 from kbatch.plan.actions import Past, Wishes, decide
 from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Basis, Plan, build_plan, first_purchases
@@ -45,6 +47,12 @@ def load_state(loaded: Loaded, lockfile: Path) -> state.Loaded:
             hint = f"was the manifest renamed? rename the lockfile too, or `--lockfile {others[0].name}`"
             raise Refused("other-lockfile", message, hint=hint)
     return found
+
+
+def as_bought(loaded: Loaded, found: state.Loaded) -> Loaded:
+    """Return the manifest with those of its jobs as they were bought that an earlier version named otherwise."""
+    jobs = line_ends.as_bought(loaded.jobs, found.lockfile.renders)
+    return loaded if jobs is loaded.jobs else replace(loaded, jobs=jobs)
 
 
 class Planned(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from kbatch.files import Lock
 from kbatch.loading import DEFAULT_MANIFEST, Options, load
 from kbatch.plan.acceptance import Acceptance, accept
 from kbatch.plan.selection import Selection
-from kbatch.prepare import load_state, lock_path, lockfile_path, make_plan
+from kbatch.prepare import as_bought, load_state, lock_path, lockfile_path, make_plan
 from kbatch.problems import StateUnreadable
 from kbatch.receipts import state as states
 from kbatch.receipts.events import Event, Fact
@@ -49,6 +49,7 @@ def command(words: tuple[str, ...], break_lock: bool, form: str, **flags: Any) -
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     with Lock(lock_path(path), break_foreign=break_lock):
         found = load_state(loaded, path)
+        loaded = as_bought(loaded, found)
         entries = make_plan(loaded, found, Selection()).plan.entries
         accepted = accept(addresses, entries, found.lockfile.renders)
         try:

@@ -10,7 +10,7 @@ from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.console import say, width_of
 from kbatch.loading import Options, load
 from kbatch.plan.selection import Selection
-from kbatch.prepare import load_state, lockfile_path, make_plan
+from kbatch.prepare import as_bought, load_state, lockfile_path, make_plan
 from kbatch.report import explain, explain_text
 from kbatch.report.origins import Texts
 from kbatch.report.words import harmless
@@ -38,6 +38,7 @@ def command(manifest: Path, address: str, form: str, **flags: Any) -> None:
     job = explain.find_job(loaded.jobs, address)
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     found = load_state(loaded, path)
+    loaded = as_bought(loaded, found)
     for note in found.notes:
         say(f"note: {note}")
     entries = {entry.address: entry for entry in make_plan(loaded, found, Selection()).plan.entries}

@@ -14,7 +14,7 @@ from kbatch.loading import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_stream
 from kbatch.plan.saved import Saved
-from kbatch.prepare import load_state, lockfile_path, make_plan
+from kbatch.prepare import as_bought, load_state, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, Refused
 from kbatch.report import plan_text
 from kbatch.report.words import harmless
@@ -64,6 +64,7 @@ def command(
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     wished = read_selection(flags)
     found = load_state(loaded, path)
+    loaded = as_bought(loaded, found)
     planned = make_plan(loaded, found, wished)
     keep(loaded, found, planned)
     comparison = None

@@ -13,7 +13,7 @@ from kbatch.garbage import at_work
 from kbatch.loading import Loaded, Options, load
 from kbatch.manifest.outputs import same_file
 from kbatch.plan.selection import Selection, choose
-from kbatch.prepare import load_state, lockfile_path
+from kbatch.prepare import as_bought, load_state, lockfile_path
 from kbatch.preview.cuts import Cut, cut_list
 from kbatch.problems import Invalid, Problem, Refused
 from kbatch.progress import Steps
@@ -49,6 +49,7 @@ def command(manifest: Path, out: Path | None, contact_sheet: Path | None, silent
     loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     found = load_state(loaded, path)
+    loaded = as_bought(loaded, found)
     cuts = _cuts(loaded, found.lockfile.renders, read_selection(flags))
     targets = _targets(loaded, out, contact_sheet, simulated=flags["simulate"])
     _check_targets(loaded, found.lockfile.renders, targets.values())

@@ -15,7 +15,7 @@ from kbatch.files import read_bytes, size_of
 from kbatch.loading import Loaded, Options, load
 from kbatch.media.posters import can_make_posters, make_poster
 from kbatch.plan.selection import Selection
-from kbatch.prepare import load_state, lockfile_path, make_plan
+from kbatch.prepare import as_bought, load_state, lockfile_path, make_plan
 from kbatch.report import csv_table, html, junit, run_markdown
 from kbatch.report.accounts import Report, make_report
 from kbatch.report.html import Clip
@@ -66,6 +66,7 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
 def read_report(loaded: Loaded, path: Path) -> Report:
     """Return the report of all jobs of a manifest as the state on disk has them."""
     found = load_state(loaded, path)
+    loaded = as_bought(loaded, found)
     plan = make_plan(loaded, found, Selection()).plan
     paths = paths_of(plan.entries, found.lockfile.renders)
     here = frozenset(path for path in paths if size_of(loaded.folder / path) is not None)

@@ -20,7 +20,7 @@ from kbatch.loading import Loaded, Options, load
 from kbatch.plan.ceilings import read_ceilings
 from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
 from kbatch.plan.saved import Saved, left_of
-from kbatch.prepare import Planned, load_state, lock_path, lockfile_path, make_plan
+from kbatch.prepare import Planned, as_bought, load_state, lock_path, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, Refused
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.report.words import amount, count
@@ -113,6 +113,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath
     concurrency = read_concurrency(flags["concurrency"]) or dict(loaded.settings.concurrency)
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         found = load_state(loaded, path)
+        loaded = as_bought(loaded, found)
         wished = selection_of(saved, loaded) if saved else read_selection(flags)
         planned = make_plan(loaded, found, wished, wished_concurrency=concurrency)
         keep(loaded, found, planned)

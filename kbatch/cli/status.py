@@ -11,7 +11,7 @@ from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.console import say
 from kbatch.files import size_of
 from kbatch.loading import Options, load
-from kbatch.prepare import load_state, lockfile_path
+from kbatch.prepare import as_bought, load_state, lockfile_path
 from kbatch.report import status
 from kbatch.report.words import harmless
 
@@ -33,6 +33,7 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
     loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     found = load_state(loaded, path)
+    loaded = as_bought(loaded, found)
     renders = found.lockfile.renders
     paths = {receipt.output.path for receipt in renders.values() if receipt.output is not None}
     here = frozenset(path for path in paths if size_of(loaded.folder / path) is not None)

@@ -13,7 +13,7 @@ from kbatch.console import say
 from kbatch.files import examine, files_below, names_in, read_if_there, sha256_of, size_of
 from kbatch.loading import Loaded, Options, load
 from kbatch.media.mp4 import probe
-from kbatch.prepare import load_state, lockfile_path
+from kbatch.prepare import as_bought, load_state, lockfile_path
 from kbatch.problems import ExitCode, StateUnreadable
 from kbatch.receipts.attempts import records_of
 from kbatch.receipts.audit import outside
@@ -44,6 +44,7 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     found = load_state(loaded, path)
+    loaded = as_bought(loaded, found)
     jobs = [(job.address, job.fingerprint) for job in loaded.jobs]
     expected = verify.expected_files(found.lockfile, jobs, loaded.catalog)
     verdicts = (*_judge_all(loaded.folder, expected), *_strays(loaded, expected, path))

@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 from kbatch.problems import StateUnreadable
 
 MEBIBYTE = 1024 * 1024
+_MARK = b"\xef\xbb\xbf"
 
 Found = TypeVar("Found")
 
@@ -84,6 +85,25 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in hex, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_input(data: bytes) -> str:
+    """Return the SHA-256 in hex of an input: of a text, without byte order mark and with line feeds as line ends.
+
+    So a clone in which git wrote CRLF (`core.autocrlf`) has the same inputs. What holds a NUL or is not UTF-8 is no
+    text.
+    """
+    if (b"\r" in data or data.startswith(_MARK)) and b"\0" not in data and _is_utf8(data):
+        data = data.removeprefix(_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return hashlib.sha256(data).hexdigest()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def examine(path: Path, read: Callable[[BinaryIO], Found]) -> Found:

@@ -1,12 +1,11 @@
 """The tree that a manifest may read: nothing outside it, symlinks resolved first, no dot components."""
 
 import errno
-import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from kbatch.files.reading import MEBIBYTE, read_bytes
+from kbatch.files.reading import MEBIBYTE, digest_of_input, read_bytes
 from kbatch.problems import Unreadable
 
 _IN_TREE = "paths are relative to the manifest and stay within its git root, or its folder"
@@ -16,7 +15,7 @@ _IN_TREE = "paths are relative to the manifest and stay within its git root, or 
 class Folder:
     """The files that a manifest may name: relative to its folder, within the nearest git root, no dot components.
 
-    `seen` records each file read, by its path relative to the manifest's folder, with its SHA-256.
+    `seen` records each file read, by its path relative to the manifest's folder, with its digest.
     """
 
     base: Path
@@ -40,7 +39,7 @@ class Folder:
         except OSError as error:
             code = "file-too-large" if error.errno == errno.EFBIG else "file-unreadable"
             raise Unreadable(code, f"`{reference}` cannot be read: {error.strerror}") from error
-        self.seen[PurePosixPath(reference).as_posix()] = hashlib.sha256(data).hexdigest()
+        self.seen[PurePosixPath(reference).as_posix()] = digest_of_input(data)
         return data
 
     def _locate(self, reference: str) -> Path:

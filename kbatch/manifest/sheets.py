@@ -201,7 +201,7 @@ def _texts_of(maker: Maker, shot: Shot) -> tuple[dict[str, Placed], Source | Non
 
 
 def _read_prompt(maker: Maker, part: Placed) -> Source | None:
-    """Read a prompt file; its line ends are made those of every machine."""
+    """Read a prompt file."""
     findings = maker.findings
     file = findings.document.beside(part.value)
     try:
@@ -212,7 +212,7 @@ def _read_prompt(maker: Maker, part: Placed) -> Source | None:
     if isinstance(text, Problem):
         findings.say(text.code, part.origin.path, text.message, hint=text.hint, mark=text.mark)
         return None
-    return Source(file, text.replace("\r\n", "\n").replace("\r", "\n"))
+    return Source(file, text)
 
 
 def _warn_unused_axes(findings: Findings, sheets: list[Sheet], common: Matrix, where: Path) -> None:

@@ -65,7 +65,10 @@ class Source(Struct, frozen=True):
 
 
 def read_text(data: bytes, file: str) -> str | Problem:
-    """Return the text of UTF-8 bytes without their byte order mark, or the place of the first byte that is none."""
+    """Return the text of UTF-8 bytes, or the place of the first byte that is none.
+
+    It has no byte order mark, and its line ends are line feeds, whichever machine or git wrote the file.
+    """
     start = Mark(file=file, line=1, column=1)
     encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), None)
     if encoding is not None:
@@ -73,12 +76,17 @@ def read_text(data: bytes, file: str) -> str | Problem:
         return Problem(code="encoding", message=message, mark=start, hint="save it as UTF-8")
     body = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        return body.decode("utf-8")
+        return with_line_feeds(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         before = _BREAK.split(body[: error.start].decode("utf-8"))
         mark = Source(file, body.decode("utf-8", "replace")).at(len(before) - 1, len(before[-1]))
         message = f"byte 0x{body[error.start]:02x} is not UTF-8"
         return Problem(code="encoding", message=message, mark=mark, hint="save the file as UTF-8")
+
+
+def with_line_feeds(text: str) -> str:
+    """Return a text whose every line end is a line feed."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _is_open(text: str, before: bool) -> bool:

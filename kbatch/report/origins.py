@@ -14,6 +14,7 @@ from kbatch.manifest.drafts import Draft, Frame, Origin, Path
 from kbatch.manifest.labels import label_of
 from kbatch.manifest.layers import layer_data, layer_matrix, layer_vars
 from kbatch.manifest.matrix import equal
+from kbatch.manifest.source import read_text
 from kbatch.manifest.template import find_templates
 from kbatch.plan.jobs import Job
 from kbatch.problems import Mark
@@ -92,7 +93,7 @@ def _value(job: Job, field: str, value: Any, texts: Texts) -> Value:
     origin = job.draft.origins[field]
     written = _written(texts.document.value, origin.path) if origin.path else "{{ slug }}.mp4"
     file = str(written) if origin.path and origin.path[-1] == "prompt_file" else None
-    text = texts.read(file).decode("utf-8-sig") if file else written
+    text = _text(texts.read(file), file) if file else written
     if field == "when" and isinstance(text, str) and not any(find_templates(text)):
         text = f"{{{{ {text} }}}}"
     sources = [source for _, source in find_templates(text)]
@@ -106,6 +107,11 @@ def _value(job: Job, field: str, value: Any, texts: Texts) -> Value:
         template=sources[0] if len(sources) == 1 else " … ".join(sources) or None,
         uses=tuple(_uses(job, sources, texts)),
     )
+
+
+def _text(data: bytes, file: str) -> str:
+    text = read_text(data, file)
+    return text if isinstance(text, str) else ""
 
 
 def _written(value: Any, path: Path) -> Any:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from kbatch.manifest.source import read_text
+
 _PARSER = Environment(autoescape=True)  # it only parses; what is rendered goes through the sandbox
 _DEEPEST = 5
 
@@ -26,7 +28,12 @@ def _names(source: str, read: Callable[[str], bytes], depth: int) -> Iterator[st
     yield from _walk(tree, bound)
     for include in tree.find_all(nodes.Include) if depth else ():
         if isinstance(include.template, nodes.Const):
-            yield from _names(read(include.template.value).decode("utf-8-sig"), read, depth - 1)
+            yield from _names(_text(read(include.template.value)), read, depth - 1)
+
+
+def _text(data: bytes) -> str:
+    text = read_text(data, "")
+    return text if isinstance(text, str) else ""
 
 
 def _walk(node: nodes.Node, bound: set[str]) -> Iterator[str]:
