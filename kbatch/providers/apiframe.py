@@ -4,7 +4,6 @@ Source: the vendor's model pages, OpenAPI and SDK. A purchase carries an `Idempo
 credits are taken at submission and returned in full when a job fails.
 """
 
-import hashlib
 import math
 import re
 from decimal import Decimal
@@ -17,6 +16,7 @@ from kbatch.providers.base import (
     Answer,
     Balance,
     Failed,
+    File,
     Listed,
     NotAccepted,
     NotNow,
@@ -97,16 +97,10 @@ class Apiframe:
         return job if job is not None else not_now(reply, _refusal(reply), "no job in it")
 
     def upload(self, name: str, media_type: str, data: bytes) -> Request:
-        """Return the multipart upload of one picture; the same picture gives the same bytes."""
-        boundary = "kbatch-" + hashlib.sha256(data).hexdigest()
-        file = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-100:] or "picture"
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{file}"\r\n'
-            f"Content-Type: {media_type}\r\n\r\n"
-        )
-        content = head.encode("ascii") + data + f"\r\n--{boundary}--\r\n".encode("ascii")
-        headers = {**_JSON, "Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return Request(method="POST", path="/v2/uploads", headers=headers, content=content)
+        """Return the upload of one picture in the form field `file`, under a portable name."""
+        portable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-100:] or "picture"
+        file = File(field="file", name=portable, media_type=media_type, data=data)
+        return Request(method="POST", path="/v2/uploads", headers=_JSON, file=file)
 
     def read_upload(self, reply: Reply) -> Uploaded | NotAccepted:
         """Read 201 `{"url", "expiresAt", …}`."""

@@ -12,13 +12,26 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 
+class File(Struct, frozen=True, kw_only=True):
+    """A file that travels as the one part of a `multipart/form-data` body, in the form field `field`."""
+
+    field: str
+    name: str
+    media_type: str
+    data: bytes
+
+
 class Request(Struct, frozen=True, kw_only=True):
-    """One API call without base URL and key: `path` is encoded and begins with `/`; `content` is sent byte for byte."""
+    """One API call without base URL and key: `path` is encoded and begins with `/`; `content` is sent byte for byte.
+
+    A `file` is sent in its place; the transport makes the multipart body and its Content-Type.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
+    file: File | None = None
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Connections that are kept for reuse: few of them, and the one used last is used first.
 
-Rules it keeps: only a connection whose exchange ended in order is reused; after an error or a cancellation it is
-closed, since what is still on its way could be taken for the answer to the next request. It knows nothing of HTTP.
+Rules it keeps: only a connection whose exchange ended in order is reused, and only while nothing has come on it since;
+else it is closed, since what came, or is still on its way, could be taken for the answer to the next request. It knows
+nothing of HTTP.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,13 +18,19 @@ KEPT = 32
 
 
 class Pool(Generic[Connection]):
-    """Makes connections when none is free; `close` is called for each one that is not reused."""
+    """Makes connections when none is free; `close` is called for each one that is not reused, `quiet` before reuse."""
 
     def __init__(
-        self, make: Callable[[], Connection], close: Callable[[Connection], Awaitable[None]], *, kept: int = KEPT
+        self,
+        make: Callable[[], Connection],
+        close: Callable[[Connection], Awaitable[None]],
+        quiet: Callable[[Connection], Awaitable[bool]] | None = None,
+        *,
+        kept: int = KEPT,
     ) -> None:
         self._make = make
         self._close = close
+        self._quiet = quiet
         self._kept = kept
         self._free: list[Connection] = []
         self._closed = False
@@ -31,7 +38,7 @@ class Pool(Generic[Connection]):
     @asynccontextmanager
     async def lease(self, *, fresh: bool = False) -> AsyncIterator[Connection]:
         """Lend one connection, a new one if `fresh`; it comes back only when the block ends in order."""
-        connection = self._free.pop() if self._free and not fresh else self._make()
+        connection = (None if fresh else await self._reusable()) or self._make()
         try:
             yield connection
         except BaseException:
@@ -40,6 +47,19 @@ class Pool(Generic[Connection]):
         self._free.append(connection)
         if self._closed or len(self._free) > self._kept:
             await self._end(self._free.pop(0))
+
+    async def _reusable(self) -> Connection | None:
+        while self._free:
+            connection = self._free.pop()
+            quiet = False
+            try:
+                quiet = self._quiet is None or await self._quiet(connection)
+            finally:
+                if not quiet:
+                    await self._end(connection)
+            if quiet:
+                return connection
+        return None
 
     async def aclose(self) -> None:
         """Close all that are free; one that is still lent is closed when it comes back."""

@@ -112,11 +112,16 @@ class Client:
         if self._api is None:
             self._api = self._wire(self.base_url)
         limit = self._limits.max_body
+        headers, content = {**_headers(), **request.headers}, request.content or b""
+        if request.file is not None:
+            from kbatch.run.wire_httpx import as_multipart  # noqa: PLC0415 - not where nothing is uploaded
+
+            headers["Content-Type"], content = as_multipart(request.file)
         call = Call(
             method=request.method,
             url=self.base_url + request.path,
-            headers={**_headers(), **request.headers, self._name: self._value},
-            content=request.content or b"",
+            headers={**headers, self._name: self._value},
+            content=content,
             # Connecting has less time than the call: running out of it is the one timeout that is known to be harmless.
             connect_s=min(self._limits.connect_s, timeout_s / 3),
             silent_s=timeout_s,
@@ -127,9 +132,9 @@ class Client:
                 body += piece
                 if len(body) > limit:
                     raise Cut(f"the answer is longer than {limit} bytes", maybe_sent=True)
-        headers = {name: self._masked(value) for name, value in incoming.headers.items()}
-        whole = _decoded(body, headers.get("content-encoding", ""), limit)
-        return Answer(status=incoming.status, headers=headers, body=self._masked_bytes(whole))
+        answered = {name: self._masked(value) for name, value in incoming.headers.items()}
+        whole = _decoded(body, answered.get("content-encoding", ""), limit)
+        return Answer(status=incoming.status, headers=answered, body=self._masked_bytes(whole))
 
     @asynccontextmanager
     async def stream(

@@ -6,9 +6,12 @@ tell whether anything was sent (a server that hangs up is a "connection error" l
 
 import asyncio
 import ipaddress
+import selectors
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -66,7 +69,7 @@ class AiohttpWire:
         except OSError as error:
             raise Cut(_words(error), maybe_sent=False) from error
         pinned = _Pinned(self._addresses) if _are_addresses(self._addresses) else None
-        connector = aiohttp.TCPConnector(
+        connector = _Quiet(
             limit=0 if fresh else _KEPT,
             ssl=trusted,
             resolver=pinned,
@@ -91,6 +94,38 @@ class AiohttpWire:
         for session in (self._kept, self._fresh):
             if session is not None:
                 await session.close()
+
+
+class _Quiet(aiohttp.TCPConnector):
+    """Gives out no connection again on which something came since its last answer: it would be taken for the next."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._seen: WeakSet[Any] = WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109 - its parent's
+    ) -> aiohttp.connector.Connection:
+        """Return a new connection, or one that is still silent."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol not in self._seen:
+                self._seen.add(protocol)
+                return connection
+            if protocol is not None and not protocol.should_close and not _readable(connection.transport):
+                return connection
+            connection.close()
+
+
+def _readable(transport: asyncio.Transport | None) -> bool:
+    """Whether bytes, or the other side's end, wait in a connection's socket for the event loop to fetch them."""
+    held = transport.get_extra_info("socket") if transport is not None else None
+    if held is None or held.fileno() < 0:
+        return True
+    with selectors.DefaultSelector() as selector:
+        selector.register(held.fileno(), selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 class _Incoming:

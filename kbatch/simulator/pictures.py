@@ -1,8 +1,11 @@
 """What the bytes of an uploaded file are, told by their first bytes, and how a multipart body is taken apart."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.message import Message
+from typing import Any
+
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046, section 5.1.1
 
 _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
@@ -42,29 +45,68 @@ def kind_of(data: bytes) -> str | None:
 
 
 def parts_of(content_type: str, body: bytes) -> tuple[Part, ...]:
-    """Return the parts of a `multipart/form-data` body (RFC 7578); ValueError when it is not one."""
-    header = Message()
-    header["content-type"] = content_type
-    boundary = header.get_param("boundary")
-    if header.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
+    """Return the parts of a `multipart/form-data` body (RFC 7578); ValueError for what a strict server refuses."""
+    from python_multipart.exceptions import FormParserError  # noqa: PLC0415 - only uploads need it
+    from python_multipart.multipart import MultipartParser, parse_options_header  # noqa: PLC0415
+
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not boundary:
         raise ValueError("Expected multipart/form-data with a boundary")
-    pieces = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1", "replace"))
-    if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
+    if not _BOUNDARY.fullmatch(boundary):
+        raise ValueError("The boundary must have 1 to 70 of the characters that RFC 2046 allows")
+    reading = _Reading()
+    try:
+        parser = MultipartParser(boundary, reading.callbacks())
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
+        raise ValueError(f"Invalid multipart data: {error}") from error
+    if not reading.ended:
         raise ValueError("The multipart body does not end with its boundary")
-    return tuple(_part(piece) for piece in pieces[1:-1])
+    return tuple(_part(head, bytes(data), parse_options_header) for head, data in reading.parts)
 
 
-def _part(piece: bytes) -> Part:
-    head, gap, data = piece.partition(b"\r\n\r\n")
-    if not gap:
-        raise ValueError("A part of the multipart body has no head")
-    for line in head.split(b"\r\n"):
-        name, _, value = line.decode("utf-8", "replace").partition(":")
-        if name.strip().lower() == "content-disposition":
-            return Part(name=_word(value, "name") or "", filename=_word(value, "filename"), data=data)
-    raise ValueError("A part of the multipart body has no Content-Disposition")
+class _Reading:
+    """What the parser has told so far: each part's headers and data, and whether the last boundary came."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[dict[bytes, bytes], bytearray]] = []
+        self.ended = False
+        self._name = self._value = b""
+
+    def callbacks(self) -> Any:
+        """Return the parser's callbacks by their names there."""
+        names = ("part_begin", "part_data", "header_field", "header_value", "header_end", "end")
+        return {f"on_{name}": getattr(self, f"_{name}") for name in names}
+
+    def _part_begin(self) -> None:
+        self.parts.append(({}, bytearray()))
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1][1].extend(data[start:end])
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        self.parts[-1][0][self._name.lower()] = self._value
+        self._name = self._value = b""
+
+    def _end(self) -> None:
+        self.ended = True
 
 
-def _word(value: str, name: str) -> str | None:
-    found = re.search(rf';\s*{name}="((?:[^"\\]|\\.)*)"', value) or re.search(rf";\s*{name}=([^;\s]+)", value)
-    return found.group(1) if found else None
+def _part(head: Mapping[bytes, bytes], data: bytes, options_of: Callable[..., Any]) -> Part:
+    disposition, options = options_of(head.get(b"content-disposition"))
+    if disposition != b"form-data" or b"name" not in options:
+        raise ValueError("A part of the multipart body has no Content-Disposition with a name")
+    filename = options.get(b"filename")
+    return Part(
+        name=options[b"name"].decode("utf-8", "replace"),
+        filename=None if filename is None else filename.decode("utf-8", "replace"),
+        data=data,
+    )

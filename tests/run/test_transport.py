@@ -6,9 +6,10 @@ import anyio
 import pytest
 
 from kbatch.problems import Refused
-from kbatch.providers.base import Answer, NoAnswer, Request
+from kbatch.providers.base import Answer, File, NoAnswer, Request
 from kbatch.run.certificates import certificates
 from kbatch.run.transport import Client, Cut, Engine, Limits, user_agent
+from kbatch.simulator.pictures import parts_of
 
 pytestmark = pytest.mark.anyio
 
@@ -135,6 +136,62 @@ async def test_certificates_that_cannot_be_read_sent_nothing(monkeypatch):
     certificates.cache_clear()
     assert isinstance(found, NoAnswer)
     assert not found.maybe_sent
+
+
+@pytest.mark.parametrize("when", ["with-it", "right-after-it", "later", "in-pieces"])
+@pytest.mark.parametrize("body", [b"first", b""], ids=["body", "no-body"])
+async def test_an_answer_too_many_is_never_the_next_ones(serve, reply, engine, body, when):
+    """A server that answers one request twice is left: the next one gets its own answer, on another connection."""
+    spoiled = []
+
+    async def answer(stream, request, seen):
+        path = request.split(b" ")[1]
+        whole, extra = reply(200, body or path), reply(200, b"the answer to nothing")
+        if spoiled:
+            await stream.send(reply(200, path))
+            return True
+        spoiled.append(path)
+        if when == "with-it":
+            await stream.send(whole + extra)
+            return True
+        await stream.send(whole)
+        if when == "later":
+            await anyio.sleep(0.02)
+        if when == "in-pieces":
+            await stream.send(extra[:1])
+        else:
+            await stream.send(extra)
+        return True
+
+    async with serve(answer) as server, client_of(server.url) as client:
+        first = await client.send(Request(method="GET", path="/first"), timeout_s=5)
+        await anyio.sleep(0.05)
+        second = await client.send(Request(method="GET", path="/second"), timeout_s=5)
+        third = await client.send(Request(method="GET", path="/third"), timeout_s=5)
+    assert (first.body, second.body, third.body) == (body or b"/first", b"/second", b"/third")
+    # aiohttp's parser forgets half a status line when the next request begins; the other half would be no answer.
+    assert server.connections == (1 if engine is Engine.AIOHTTP and when == "in-pieces" else 2)
+
+
+async def test_a_file_goes_out_as_a_form(serve, reply):
+    """Each engine sends what httpx encodes: a boundary of at most 70 characters, the picture byte for byte."""
+    data = bytes(range(256)) + b"\r\n--"
+    file = File(field="file", name="a.png", media_type="image/png", data=data)
+
+    async def answer(stream, request, seen):
+        await stream.send(reply(201, b"{}"))
+        return True
+
+    async with serve(answer) as server, client_of(server.url) as client:
+        sent = Request(method="POST", path="/v2/uploads", headers={"Accept": "application/json"}, file=file)
+        assert isinstance(await client.send(sent, timeout_s=5), Answer)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    types = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-type:")]
+    [kind] = types
+    boundary = kind.partition(b"boundary=")[2]
+    assert 1 <= len(boundary) <= 70
+    [part] = parts_of(kind.partition(b": ")[2].decode(), body)
+    assert (part.name, part.filename, part.data) == ("file", "a.png", data)
 
 
 async def test_a_slow_answer_may_have_been_heard(serve):

@@ -118,11 +118,14 @@ def bill_of(world: World, *, now: float = START) -> Any:
     return document(call(world, "GET", "/__bill", now=now))
 
 
-def multipart(data: bytes, *, name: str = "file", filename: str = "a.png") -> tuple[dict[str, str], bytes]:
+def multipart(
+    data: bytes, *, name: str = "file", filename: str = "a.png", boundary: str = "edge", closed: bool = True
+) -> tuple[dict[str, str], bytes]:
     """Return headers and body of an upload."""
-    head = f'--edge\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n\r\n'.encode()
-    headers = {**APIFRAME_KEY, "content-type": "multipart/form-data; boundary=edge"}
-    return headers, head + data + b"\r\n--edge--\r\n"
+    edge = boundary.strip('"')
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n\r\n'.encode()
+    headers = {**APIFRAME_KEY, "content-type": f"multipart/form-data; boundary={boundary}"}
+    return headers, head + data + (f"\r\n--{edge}--\r\n".encode() if closed else b"")
 
 
 def upload(world: World, data: bytes = PNG, *, now: float = START, filename: str = "a.png") -> Reply:

@@ -291,13 +291,19 @@ def test_an_upload_becomes_a_url(data: bytes, media_type: str, kind: str) -> Non
         ({**APIFRAME_KEY}, b"", 400),
         ({**APIFRAME_KEY, "content-type": "multipart/form-data; boundary=edge"}, b"nothing", 400),
         ({**APIFRAME_KEY, "content-type": "multipart/form-data; boundary=edge"}, b"--edge\r\nx\r\n--edge--", 400),
+        (*multipart(PNG, boundary="e" * 71), 400),
+        (*multipart(PNG, boundary="\"ed{ge\""), 400),
+        (*multipart(PNG, closed=False), 400),
         (*multipart(PNG, name="picture"), 400),
         (*multipart(b"plain text"), 400),
         (*multipart(b"<svg/>"), 400),
         (*multipart(b""), 400),
         (*multipart(PNG + bytes(25 * 1024 * 1024)), 413),
     ],
-    ids=["json", "no-type", "no-edge", "no-head", "other-field", "text", "svg", "empty", "too-large"],
+    ids=[
+        "json", "no-type", "no-edge", "no-head", "71-characters", "brace", "not-closed", "other-field", "text", "svg",
+        "empty", "too-large",
+    ],
 )
 def test_what_is_no_picture_is_refused(headers: dict[str, str], body: bytes, status: int) -> None:
     """Only a multipart field `file` with a known kind of file of at most 25 MB is taken."""
