@@ -105,12 +105,13 @@ def _urls(value: Any, *, depth: int) -> Iterator[str]:
 
 
 def date_of(headers: Mapping[str, str], name: str = "date") -> datetime | None:
-    """Return an HTTP date of the answer in UTC, by default its own `Date`."""
+    """Return an HTTP date of the answer in UTC, by default its own `Date`; None outside the years 1970 to 8999."""
     try:
         date = parsedate_to_datetime(headers[name])
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
+    return date if 1970 <= date.year < 9000 else None  # beyond it no journal keeps a time, and reckoning overflows
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

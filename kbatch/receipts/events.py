@@ -54,8 +54,8 @@ MEDIA = shape.record(
 """What a clip's file tells of it; null where it does not."""
 
 _send = {"sent_at": shape.moment}
-_job = {"job_id": shape.some_text}
-_clip = {**_job, "path": shape.some_text, "sha256": shape.digest, "bytes": shape.whole(), "media": MEDIA}
+_job = {"job_id": shape.usable_text}
+_clip = {**_job, "path": shape.usable_text, "sha256": shape.digest, "bytes": shape.whole(), "media": MEDIA}
 
 DATA: Mapping[Kind, shape.Check] = MappingProxyType(
     {
@@ -72,7 +72,7 @@ DATA: Mapping[Kind, shape.Check] = MappingProxyType(
                 "inputs": shape.object_of(shape.object_of(shape.anything)),
                 "body": shape.nullable(shape.text),
             },
-            {"provider_time": shape.nullable(shape.text), "account": shape.nullable(shape.text)},
+            {"provider_time": shape.nullable(shape.moment), "account": shape.nullable(shape.text)},
         ),
         Kind.LOST: shape.record({**_send, "message": shape.text}),
         Kind.REFUSED: shape.record(
@@ -92,7 +92,7 @@ DATA: Mapping[Kind, shape.Check] = MappingProxyType(
         Kind.DOWNLOADED: shape.record(_clip),
         Kind.DELIVERED: shape.record(_clip),
         Kind.DELIVERED_WRONG: shape.record({**_clip, "reasons": shape.list_of(shape.text)}),
-        Kind.MOVED: shape.record({**_job, "path": shape.some_text}),
+        Kind.MOVED: shape.record({**_job, "path": shape.usable_text}),
         Kind.ACCEPTED_AS_IS: shape.record(_job),
         Kind.BEGAN: shape.record(
             {
@@ -119,7 +119,7 @@ _HEAD = {
     "at": shape.moment,
     "run": shape.some_text,
     "sequence": shape.whole(1),
-    "fingerprint": shape.nullable(shape.some_text),
+    "fingerprint": shape.nullable(shape.usable_text),
     "attempt": shape.nullable(shape.whole(1)),
 }
 _EVENT = shape.record({**_HEAD, "data": shape.object_of(shape.anything)})

@@ -48,6 +48,10 @@ def parse_json(text: str) -> Any:
         return _DECODER.decode(text)
     except RecursionError:
         raise Misfit("is nested too deeply") from None
+    except (json.JSONDecodeError, Misfit):
+        raise
+    except ValueError:  # Python reads no whole number of more than 4,300 digits
+        raise Misfit("holds a number that is too long") from None
 
 
 def write_json(value: Any) -> bytes:

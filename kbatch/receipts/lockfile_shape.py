@@ -10,7 +10,7 @@ from kbatch.receipts.receipt import ReceiptState
 _credits = shape.nullable(shape.whole())
 _output = shape.record(
     {
-        "path": shape.some_text,
+        "path": shape.usable_text,
         "sha256": shape.digest,
         "bytes": shape.whole(),
         "media": MEDIA,
@@ -23,7 +23,7 @@ _attempt: Mapping[str, shape.Check] = {
     "variant": shape.nullable(shape.text),
     "state": shape.one_of(tuple(ReceiptState)),
     "origin": shape.text,
-    "job_id": shape.nullable(shape.some_text),
+    "job_id": shape.nullable(shape.usable_text),
     "attempt": shape.whole(1),
     "request": shape.object_of(shape.anything),
     "inputs": shape.object_of(shape.object_of(shape.anything)),
@@ -62,7 +62,7 @@ _others = shape.list_of(_with_job(shape.record(_attempt, _seldom)))
 _receipt = _with_job(
     shape.record(_attempt, {**_seldom, "also": _others, "failed": _others, "last_attempt": shape.whole(1)})
 )
-_index = shape.object_of(shape.record({"fingerprint": shape.some_text, "path": shape.some_text}))
+_index = shape.object_of(shape.record({"fingerprint": shape.usable_text, "path": shape.usable_text}))
 LOCKFILE = shape.record(
     {
         "lockfile_version": shape.whole(1),

@@ -23,6 +23,7 @@ Path = tuple[str | int, ...]
 Judge = Callable[[Any], None]
 
 _LARGEST = math.nextafter(math.inf, 0)
+_MOST = 2**63 - 1
 
 
 class Misfit(ValueError):
@@ -91,12 +92,14 @@ def number(value: Any) -> None:
 
 
 def whole(least: int = 0) -> Check:
-    """Accept an integer of at least `least`."""
+    """Accept an integer of at least `least` that 63 bits hold: longer ones end in errors of whatever reckons on."""
 
-    @_as(Annotated[int, Meta(ge=least)])
+    @_as(Annotated[int, Meta(ge=least, le=_MOST)])
     def check(value: Any) -> None:
         if type(value) is not int or value < least:
             raise Misfit(f"must be a whole number, at least {least}")
+        if value > _MOST:
+            raise Misfit(f"must be a whole number, at most {_MOST}")
 
     return check
 
@@ -137,7 +140,20 @@ def matching(pattern: str, what: str) -> Check:
     return check
 
 
-moment = matching(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z", "a time in UTC that ends in Z")
+_YEAR = r"(?:19[7-9][0-9]|[2-8][0-9]{3})"
+_LEAP = r"(?=[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[2468][048]|[357][26])00)"
+_DAY = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
+MOMENT = rf"(?:{_YEAR}-{_DAY}|{_LEAP}{_YEAR}-02-29)T{_TIME}Z"
+"""A time that the calendar has, from 1970 to 8999, so that one can go on from it for as long as anyone waits."""
+
+moment = matching(MOMENT, "a time in UTC that the calendar has and that ends in Z")
+usable_text = matching(r"[^\x00\ud800-\udfff]+", "a text without NUL and half surrogate pairs, and not empty")
+"""A path or an id: what a disk can have, and a URL."""
+
 digest = matching(r"[0-9a-f]{64}", "a SHA-256 in 64 hex digits")
 
 

@@ -155,12 +155,14 @@ async def record_answer(run: Run, line: Line, fingerprint: str, outcome: SubmitO
 
 
 async def record_accepted(run: Run, line: Line, fingerprint: str, job_id: str, *, by: str) -> None:
-    """Record a job id; when the disk refuses it, it is said, so that `reconcile --adopt` can bring it back."""
+    """Record a job id; whatever prevents that, it is said, so that `reconcile --adopt` can bring it back."""
     address = run.renders[fingerprint].address
     try:
         await _record(run, fingerprint, Kind.ACCEPTED, {"job_id": job_id, "account": line.account, "by": by})
-    except OSError:
-        run.trouble(f"{address} was accepted as job {job_id}, and the journal cannot be written: keep this line")
+    except Exception as error:
+        why = "the journal cannot be written" if isinstance(error, OSError) else f"that cannot be recorded ({error})"
+        run.say(Moment.NOTE, address, f"accepted as job {job_id}, and {why}: keep this line")
+        run.trouble(f"{address} was accepted as job {job_id}, and {why}: keep this line")
         raise
 
 

@@ -41,6 +41,8 @@ def test_the_providers_own_date_is_utc():
     assert date_of({"date": "Wed, 21 Oct 2026 07:28:00 -0000"}) == datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
     assert date_of({"date": "Wed, 99 Oct 2026 07:28:00 GMT"}) is None
     assert date_of({}) is None
+    assert date_of({"date": "Fri, 31 Dec 9999 23:59:59 GMT"}) is None
+    assert date_of({"date": "Mon, 01 Jan 1900 00:00:00 GMT"}) is None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ OFFERED: Mapping[str, tuple[Any, ...]] = {
     "account": (None, "", "team"),
     "variant": (None, "", "5s"),
     "body": (None, "", "body"),
-    "provider_time": (None, "", "then"),
+    "provider_time": (None, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
     "path": ("renders/a.mp4", "renders/b.mp4"),
     "sha256": (SHA, "cd" * 32),
     "media": (MEDIA, {**MEDIA, "fps": 24.0, "duration": None}),
@@ -112,7 +112,7 @@ def test_every_two_events_of_a_job_fold_as_they_join() -> None:
 def test_every_send_becomes_its_job_as_it_joins() -> None:
     """Sends that say something of everything, or nothing, and an acceptance of this send or of another."""
     for empty, sent_at, account in product((None, "", "x"), TIMES, OFFERED["account"]):
-        given = dict.fromkeys(("variant", "body", "provider_time", "account"), empty)
+        given = dict.fromkeys(("variant", "body", "account"), empty) | {"provider_time": TIMES[0] if empty else None}
         fact = Fact(kind=Kind.INTENDED, fingerprint="fp", attempt=1, data={**data_of(Kind.INTENDED), **given})
         sent = stamp(fact, at=TIMES[0], run="r", sequence=1)
         answer = Teller().tell(Kind.ACCEPTED, sent_at=sent_at, account=account)
