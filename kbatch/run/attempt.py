@@ -17,6 +17,7 @@ from msgspec import Struct
 from kbatch.files import PartFile, examine
 from kbatch.providers.answers import retry_after
 from kbatch.providers.messages import harmless
+from kbatch.run.happenings import nobody
 from kbatch.run.hosts import HostRefused, HostRules, Resolve, checked_addresses, resolve
 from kbatch.run.transport import Client, Cut, Incoming
 
@@ -43,7 +44,10 @@ class Why(StrEnum):
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """The bounds of one fetch: `attempts` in a row that bring nothing; `scale` shortens kbatch's own waits."""
+    """The bounds of one fetch: `attempts` in a row that bring nothing; `scale` shortens kbatch's own waits.
+
+    `say` is told of the waits that a host asks for.
+    """
 
     allow_hosts: frozenset[str] = frozenset()
     max_bytes: int = 2 * 1024 * 1024 * 1024
@@ -52,6 +56,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     scale: float = 1.0
     resolve: Resolve = resolve
     jitter: Callable[[], float] = random.random
+    say: Callable[[str], None] = nobody
 
 
 class NotFetched(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ else is done with the answer. A first send may be repeated only after an answer 
 comes back is unknown, and only a provider with an idempotency key is asked again, with the same key and the same bytes.
 """
 
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -21,6 +22,8 @@ from kbatch.receipts.receipt import Receipt
 from kbatch.run.context import FATAL, Line, Run
 from kbatch.run.happenings import Moment
 from kbatch.run.inputs import NotPublished, Published, publish_inputs
+from kbatch.run.pacing import retry_wait
+from kbatch.run.waits import until
 
 _TRIES = {Reason.RATE: 30, Reason.UNAVAILABLE: 6, Reason.NO_CONNECTION: 5}
 _STOPPED = "the run is stopping"
@@ -62,13 +65,13 @@ async def buy(run: Run, line: Line, entry: Entry) -> Purchase:
     tries: dict[Reason, int] = {}
     while True:
         await run.stopping.pause(line.turn())
-        if not run.may_submit() or line.stopped:
-            return NotBought(reason=line.why or _STOPPED, skipped=True)
+        if not run.may_submit() or line.stopped or line.closed:
+            return NotBought(reason=line.why or line.closed or _STOPPED, skipped=True)
         try:
             if published is None or published.stale(line):
                 published = await publish_inputs(run, line, entry.job)
         except NotPublished as error:
-            skipped = run.stopping.soft and not line.stopped
+            skipped = (run.stopping.soft or bool(line.closed)) and not line.stopped
             return NotBought(reason=error.message, skipped=skipped, blocked=error.frame)
         with run.downloads.purchase():
             outcome = await _send_first(run, line, entry, published)
@@ -81,7 +84,8 @@ async def buy(run: Run, line: Line, entry: Entry) -> Purchase:
                 return MaybeBought(reason=outcome.message, exists=outcome.exists, retry_after_s=outcome.retry_after_s)
             case NotAccepted():
                 if not await _after_refusal(run, line, outcome, tries):
-                    return NotBought(reason=outcome.message)
+                    skipped = bool(line.closed) and not line.stopped
+                    return NotBought(reason=line.closed if skipped else outcome.message, skipped=skipped)
 
 
 async def _send_first(run: Run, line: Line, entry: Entry, published: Published) -> SubmitOutcome | None:
@@ -183,6 +187,12 @@ async def _after_refusal(run: Run, line: Line, outcome: NotAccepted, tries: dict
         return False
     if outcome.reason is Reason.RATE:
         line.slots.pushed_back(anyio.current_time())
-    run.say(Moment.WAITING, None, outcome.message, provider=line.provider.name)
-    await run.wait_to_submit(line, attempt, outcome.retry_after_s)
+    wait_s = retry_wait(attempt, run.jitter(), retry_after_s=outcome.retry_after_s, scale=line.scale)
+    line.refused(wait_s, outcome.message)
+    if line.closed:
+        return False
+    if outcome.retry_after_s is None:  # else the line has said how long it holds all back
+        again = f"{outcome.message}; sent again {until(wait_s, datetime.now().astimezone())}"
+        run.say(Moment.WAITING, None, again, provider=line.provider.name)
+    await run.stopping.pause(wait_s)
     return True

@@ -12,6 +12,8 @@ from kbatch.receipts.receipt import ReceiptState
 from kbatch.run.context import Line, Run
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
+from kbatch.run.pacing import LONGEST_WAIT_S
+from kbatch.run.waits import asked_for
 
 _ASKED = 4
 
@@ -45,7 +47,8 @@ async def ask_charge(run: Run, line: Line, errand: Errand) -> bool:
         if outcome.stop is not None:
             line.stop(outcome.stop, outcome.message)
             return False
-        await run.wait(line, attempt, outcome.retry_after_s)
+        if not await run.wait(line, attempt, outcome.retry_after_s):
+            return False
     return False
 
 
@@ -61,9 +64,11 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Rende
             await pace.first_poll(run.jitter(), leads=leads)
         while True:
             asked = (anyio.current_time() - began) / line.scale
+            if line.held_s > 0 and asked + line.held_s > run.options.render_deadline_s:
+                return StillOwed(reason=_held(line))
             outcome = await poll(run, line, errand)
             elapsed = (anyio.current_time() - began) / line.scale
-            wait = pace.next_poll_after(elapsed, run.jitter(), leads=leads) * line.scale
+            wait, asked_s = pace.next_poll_after(elapsed, run.jitter(), leads=leads), 0.0
             match outcome:
                 case Succeeded():
                     if fresh:
@@ -76,20 +81,29 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Rende
                     line.stop(stop, outcome.message)
                     return StillOwed(reason=outcome.message)
                 case NotNow():
-                    wait = max(wait, outcome.retry_after_s or 0.0)
+                    asked_s = outcome.retry_after_s or 0.0
                 case Running():
                     running_s = asked
                     if outcome.credits is not None:
                         await note_charge(run, line, errand, outcome.credits)
                     run.say(Moment.RENDERING, errand.address, progress=outcome.progress)
-            if elapsed + wait / line.scale > run.options.render_deadline_s:
-                return StillOwed(reason=_late(outcome, elapsed))
-            await anyio.sleep(wait)
+            if asked_s > LONGEST_WAIT_S or elapsed + max(wait, asked_s) > run.options.render_deadline_s:
+                return StillOwed(reason=_late(line, outcome, elapsed))
+            await anyio.sleep(max(wait * line.scale, asked_s))
 
 
-def _late(outcome: Running | NotNow, elapsed_s: float) -> str:
+def _held(line: Line) -> str:
+    until = line.closed if line.shut else asked_for(line.provider.title, line.held_s)
+    return f"the provider tells nothing of it at present ({until}); `kbatch pull` collects it later"
+
+
+def _late(line: Line, outcome: Running | NotNow, elapsed_s: float) -> str:
     if isinstance(outcome, NotNow):
-        return f"the provider tells nothing of it at present ({outcome.message}); `kbatch pull` collects it later"
+        asked_s = outcome.retry_after_s
+        until = f"; {asked_for(line.provider.title, asked_s)}" if asked_s else ""
+        return (
+            f"the provider tells nothing of it at present ({outcome.message}{until}); `kbatch pull` collects it later"
+        )
     after = f" after {elapsed_s / 60:.0f} min" if elapsed_s >= 60 else ""
     return f"still rendering{after}; `kbatch pull` collects it later"
 

@@ -25,7 +25,7 @@ from kbatch.run.holds import Holds
 from kbatch.run.line import FATAL, Line
 from kbatch.run.outcome import End
 from kbatch.run.pace import Paces
-from kbatch.run.pacing import retry_wait
+from kbatch.run.pacing import LONGEST_WAIT_S, retry_wait
 from kbatch.run.reserve import Reserve
 from kbatch.run.stops import Stopping
 
@@ -164,10 +164,19 @@ class Run:
             return End.DONE if receipt.state is ReceiptState.DONE else End.DELIVERED_WRONG
         return End.SKIPPED if entry.buys else End.REUSED
 
-    async def wait(self, line: Line, attempt: int, retry_after_s: float | None) -> None:
-        """Wait before asking again: the provider's own wish in full, kbatch's back-off scaled."""
-        await anyio.sleep(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=line.scale))
+    async def wait(self, line: Line, attempt: int, retry_after_s: float | None) -> bool:
+        """Wait before asking again: the provider's own wish in full, kbatch's back-off scaled.
 
-    async def wait_to_submit(self, line: Line, attempt: int, retry_after_s: float | None) -> None:
-        """Wait before sending again; a stop ends the wait, since nothing is sent after it."""
+        False at once where the provider wishes for more than kbatch waits.
+        """
+        if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
+            return False
+        await anyio.sleep(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=line.scale))
+        return True
+
+    async def wait_to_submit(self, line: Line, attempt: int, retry_after_s: float | None) -> bool:
+        """Wait before sending again, as in `wait`; a stop ends the wait, since nothing is sent after it."""
+        if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
+            return False
         await self.stopping.pause(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=line.scale))
+        return True

@@ -59,7 +59,12 @@ async def _fetch(run: Run, line: Line, errand: Errand, url: str, target: Path) -
     part = PartFile(target, _tag(run, errand))
     try:
         run.say(Moment.DOWNLOADING, errand.address)
-        return await fetch(line.client, url, part, Terms(allow_hosts=run.options.allow_hosts, scale=line.scale))
+        terms = Terms(
+            allow_hosts=run.options.allow_hosts,
+            scale=line.scale,
+            say=lambda said: run.say(Moment.WAITING, errand.address, said),
+        )
+        return await fetch(line.client, url, part, terms)
     finally:
         if part.size:
             part.close()

@@ -14,8 +14,9 @@ from msgspec import Struct
 from kbatch.files import PartFile, examine, sha256_of
 from kbatch.media.mp4 import Media, NotWhole, probe
 from kbatch.run.attempt import Again, Attempt, Complete, NotFetched, Terms, Why
-from kbatch.run.pacing import retry_wait
+from kbatch.run.pacing import LONGEST_WAIT_S, retry_wait
 from kbatch.run.transport import Client
+from kbatch.run.waits import asked_for
 
 __all__ = ["Fetched", "NotFetched", "Terms", "Why", "fetch"]
 
@@ -57,6 +58,11 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetc
                 if fruitless >= (_STALE_ATTEMPTS if outcome.why is Why.STALE else terms.attempts):
                     return NotFetched(message=outcome.message, why=outcome.why)
                 asked_s = outcome.retry_after_s
+                if asked_s is not None:
+                    said = f"{outcome.message}; {asked_for('it', asked_s)}"
+                    if asked_s > LONGEST_WAIT_S:
+                        return NotFetched(message=said, why=outcome.why)
+                    terms.say(said)
                 await anyio.sleep(retry_wait(fruitless - 1, terms.jitter(), retry_after_s=asked_s, scale=terms.scale))
             case _:
                 assert_never(outcome)

@@ -113,6 +113,8 @@ async def _prepared(parts: _Parts) -> Outcome:
         if outcome is not None:
             return outcome
     async with open_lines(names, scene.wiring) as lines:
+        for line in lines.values():
+            line.say = partial(_tell_wait, parts.tell, line.provider.name)
         with parts.stopping.block():
             for line in lines.values() if scene.options.buy else ():
                 await check_account(line, plan)
@@ -121,6 +123,10 @@ async def _prepared(parts: _Parts) -> Outcome:
             return Outcome(ends=ends, interrupted=True, lockfile=str(scene.lockfile_path), counts=count_ends(ends))
         parts = replace(parts, needed=needed, stands=stands)
         return await _journaled(parts, lines, errands)
+
+
+def _tell_wait(tell: Tell, provider: str, text: str) -> None:
+    tell(Happening(moment=Moment.WAITING, text=text, provider=provider))
 
 
 async def _journaled(parts: _Parts, lines: Mapping[str, Line], errands: Sequence[Errand]) -> Outcome:

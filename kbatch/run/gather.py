@@ -55,8 +55,10 @@ async def download(run: Run, line: Line, errand: Errand) -> None:
                 _owe(run, errand, f"rendered earlier, and now the provider says: {message}")
                 return
             case _:
-                await run.wait(line, attempt, getattr(outcome, "retry_after_s", None))
-    _owe(run, errand, "rendered, and the provider does not give its URL at present; `kbatch pull` tries again")
+                if not await run.wait(line, attempt, getattr(outcome, "retry_after_s", None)):
+                    break
+    why = f" ({line.closed})" if line.shut else ""
+    _owe(run, errand, f"rendered, and the provider does not give its URL at present{why}; `kbatch pull` tries again")
 
 
 async def reuse(run: Run, line: Line | None, errand: Errand) -> None:

@@ -151,8 +151,8 @@ def _earlier(run: Run, line: Line, digest: str) -> Picture | None:
 async def _upload(run: Run, line: Line, content: bytes, name: str, media_type: str) -> Uploaded:
     attempt = 0
     while True:
-        if run.stopping.soft or line.stopped:
-            raise NotPublished(line.why or "the run is stopping")
+        if run.stopping.soft or line.stopped or line.closed:
+            raise NotPublished(line.why or line.closed or "the run is stopping")
         request = line.provider.upload(name, media_type, content)
         outcome = line.provider.read_upload(await line.ask(request, timeout_s=run.options.submit_timeout_s))
         if isinstance(outcome, Uploaded):
@@ -160,8 +160,11 @@ async def _upload(run: Run, line: Line, content: bytes, name: str, media_type: s
         attempt += 1
         if outcome.reason in FATAL:
             line.stop(outcome.reason, outcome.message)
-        elif attempt < _TRIES and outcome.reason in (Reason.RATE, Reason.UNAVAILABLE, Reason.NO_CONNECTION):
-            await run.wait_to_submit(line, attempt - 1, outcome.retry_after_s)
+        elif (
+            attempt < _TRIES
+            and outcome.reason in (Reason.RATE, Reason.UNAVAILABLE, Reason.NO_CONNECTION)
+            and await run.wait_to_submit(line, attempt - 1, outcome.retry_after_s)
+        ):
             continue
         raise NotPublished(f"the picture could not be uploaded: {outcome.message}")
 

@@ -1,16 +1,21 @@
 """One provider during a run: its translator, its client, its places, its clock, and whether it stopped the run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 import anyio
+from msgspec.structs import replace
 
 from kbatch.providers.answers import date_of, retry_after
 from kbatch.providers.base import Answer, Balance, Listed, NotAccepted, Provider, Reason, Reply, Request
-from kbatch.run.pacing import Gcra, hold, reserve
+from kbatch.providers.messages import message_of
+from kbatch.run.happenings import nobody
+from kbatch.run.pacing import LONGEST_REFUSAL_S, LONGEST_WAIT_S, Gcra, hold, reserve
 from kbatch.run.slots import Slots
 from kbatch.run.transport import Client
+from kbatch.run.waits import asked_for
 
 FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
 """Answers after which nothing more is submitted to that provider in this run."""
@@ -21,7 +26,10 @@ class Line:
     """A provider as one run sees it; `scale` multiplies kbatch's own waits (rehearsals only).
 
     `rate` spaces all calls, `polls` those that ask: what is left between the two is for purchases, however many ask.
-    `looking` lets one look-up at a time claim jobs of the provider's list, `listed` are the jobs that it has read.
+    `closed` says why nothing is submitted here for a while, `shut` is the answer that asked for more patience than
+    kbatch has, which stands for all others until it may be asked again, `held_until_s` how long nobody asks. `say` is
+    told of waits. `looking` lets one look-up at a time claim jobs of the provider's list, `listed` are the jobs that it
+    has read.
     """
 
     provider: Provider
@@ -37,6 +45,11 @@ class Line:
     looking: anyio.Lock = field(default_factory=anyio.Lock)
     listed: dict[str, Listed] = field(default_factory=dict)
     heard: tuple[datetime, float] | None = None
+    closed: str = ""
+    shut: Answer | None = None
+    held_until_s: float = 0.0
+    refusing_since_s: float | None = None
+    say: Callable[[str], None] = nobody
 
     def turn(self) -> float:
         """Take the next turn that the provider's rate allows; return the seconds until it comes."""
@@ -46,19 +59,51 @@ class Line:
     async def ask(self, request: Request, *, timeout_s: float) -> Reply:
         """Send one call and note the provider's clock; what pays has had its turn before it was written down.
 
-        After a 429 that says how long to wait nobody asks before that.
+        After a 429 that says how long to wait nobody asks before that. One that says more than kbatch waits is the
+        answer to whatever is asked until then.
         """
         if request.method == "GET":
-            await self._may_ask()
+            if self.shut is None:
+                await self._may_ask()
+            if self.shut is not None:
+                if self.held_s > 0:
+                    return self.shut
+                self.shut = None
         reply = await self.client.send(request, timeout_s=timeout_s)
         if isinstance(reply, Answer):
-            asked_s = retry_after(reply.headers) if reply.status == 429 else None
-            if asked_s is not None:
-                self.rate = hold(self.rate, anyio.current_time() + asked_s)
+            self._heed(reply)
             date = date_of(reply.headers)
             if date is not None:
                 self.heard = date, anyio.current_time()
         return reply
+
+    def _heed(self, answer: Answer) -> None:
+        """Hold all calls back as an answer asks for, or end asking where that is too long."""
+        asked_s = retry_after(answer.headers) if answer.status in (429, 503) else None
+        if asked_s is None or (answer.status == 503 and asked_s <= LONGEST_WAIT_S):
+            return
+        news = asked_s > self.held_s + 1.0
+        self.held_until_s = max(self.held_until_s, anyio.current_time() + asked_s)
+        words = asked_for(self.provider.title, asked_s)
+        if asked_s > LONGEST_WAIT_S:
+            self.shut, self.closed = answer, words
+        else:
+            self.rate = hold(self.rate, anyio.current_time() + asked_s)
+        if news:
+            self.say(f"{words} ({message_of(answer)})")
+
+    @property
+    def held_s(self) -> float:
+        """How many seconds nobody may ask, as the provider wishes; 0 when it has no such wish."""
+        return max(0.0, self.held_until_s - anyio.current_time())
+
+    def refused(self, wait_s: float, message: str) -> None:
+        """Note that a purchase was refused for now; after half an hour of nothing else no more is submitted."""
+        now_s = anyio.current_time()
+        self.refusing_since_s = now_s if self.refusing_since_s is None else self.refusing_since_s
+        if now_s + wait_s - self.refusing_since_s > LONGEST_REFUSAL_S:
+            said = f"{self.provider.title} has refused all purchases for {LONGEST_REFUSAL_S / 60:.0f} min"
+            self.closed = self.closed or f"{said}: {message}"
 
     async def _may_ask(self) -> None:
         self.polls, wait_s = reserve(self.polls, anyio.current_time())
@@ -73,6 +118,8 @@ class Line:
         answer = self.provider.read_balance(await self.ask(self.provider.balance(), timeout_s=timeout_s))
         if isinstance(answer, Balance):
             self.account = answer.account
+        elif self.shut is not None:
+            return replace(answer, message=f"{answer.message}; {self.closed}")
         return answer
 
     def their_time(self) -> datetime | None:

@@ -44,7 +44,8 @@ async def _page(run: Run, line: Line, cursor: str | None) -> Page | NotNow:
         page = line.provider.read_jobs(reply)
         if isinstance(page, Page) or page.stop:
             break
-        await run.wait(line, attempt, page.retry_after_s)
+        if not await run.wait(line, attempt, page.retry_after_s):
+            break
     return page
 
 
@@ -56,7 +57,8 @@ async def _job(run: Run, line: Line, job_id: str) -> Listed | NotNow:
         job = line.provider.read_job(await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s))
         if isinstance(job, Listed) or job.stop:
             break
-        await run.wait(line, attempt, job.retry_after_s)
+        if not await run.wait(line, attempt, job.retry_after_s):
+            break
     if isinstance(job, Listed):
         line.listed[job_id] = job
     return job

@@ -1,7 +1,7 @@
 """When to do the next thing, as arithmetic: time and random numbers come in, seconds to wait go out.
 
 Rules it keeps: no clock, no sleep, no randomness of its own (`jitter` is a number from 0 to 1); a provider's
-`Retry-After` is nobody's to shorten, so nothing here ever scales it.
+`Retry-After` is nobody's to shorten, so nothing here ever scales it: it is waited out, or given up if too long.
 """
 
 import math
@@ -14,6 +14,16 @@ from kbatch.problems import Problem
 POLL_FLOOR_S = 5.0
 POLL_CEILING_S = 30.0
 POLLS_SHARE = 0.75
+LONGEST_WAIT_S = 600.0
+"""The longest wait that a server may ask for: limits are of a minute (Apiframe: about 500 calls), with room for ten.
+
+A pause of hours is no limit any more, but an outage or a mistake: what is paid stays owed, and a later command goes on.
+"""
+LONGEST_REFUSAL_S = 1800.0
+"""How long a provider may refuse all purchases, one wait after the other: 30 tries with kbatch's own back-off.
+
+An upload lives for an hour at least, so pictures that were brought before the first refusal still stand after it.
+"""
 _BURST = 20
 _REMEMBERED = 16
 _A_LITTLE, _A_GOOD_DEAL = 0.98, 0.8

@@ -16,7 +16,7 @@ async def ask_balance(line: Line, *, tries: int = _TRIES) -> Balance | NotAccept
     """Ask what the account holds, a few times where the trouble may pass."""
     answer = await line.ask_balance()
     for attempt in range(tries - 1):
-        if isinstance(answer, Balance) or answer.reason not in _PASSING:
+        if isinstance(answer, Balance) or answer.reason not in _PASSING or line.shut:
             break
         await anyio.sleep(retry_wait(attempt, 0.5, retry_after_s=answer.retry_after_s, scale=line.scale))
         answer = await line.ask_balance()

@@ -52,6 +52,7 @@ async def _purchase(run: Run, line: Line, entry: Entry, gate: Gate) -> Purchase:
 async def _accepted(run: Run, line: Line, errand: Errand, purchase: Bought, *, ahead: bool) -> bool:
     """Tell of an acceptance; True when its charge is known, or is not told before the end: others may follow."""
     line.slots.went_well()
+    line.refusing_since_s = None
     receipt = run.receipt(errand)
     credits = receipt.credits.planned
     run.say(Moment.ACCEPTED, errand.address, f"job {receipt.job_id}", credits=credits, provider=errand.provider)

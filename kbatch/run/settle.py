@@ -45,9 +45,10 @@ async def settle(
 
 async def _send_until_answered(run: Run, line: Line, fingerprint: str, retry_after_s: float | None) -> Accepted | None:
     for attempt in range(_RESENDS):
-        await run.wait_to_submit(line, attempt, retry_after_s)
+        if not await run.wait_to_submit(line, attempt, retry_after_s):
+            return None
         receipt = run.renders[fingerprint]
-        if run.stopping.soft or line.stopped or not await _safe(run, line, receipt):
+        if run.stopping.soft or line.stopped or line.closed or not await _safe(run, line, receipt):
             return None
         await run.stopping.pause(line.turn())
         outcome = await send_again(run, line, fingerprint, receipt)

@@ -104,7 +104,10 @@ class _Quiet(aiohttp.TCPConnector):
         self._seen: WeakSet[Any] = WeakSet()
 
     async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109 - its parent's
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - its parent's
     ) -> aiohttp.connector.Connection:
         """Return a new connection, or one that is still silent."""
         while True:
