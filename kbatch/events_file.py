@@ -34,4 +34,4 @@ class EventsFile:
             data = without_queries(event.data)
             if "body" in data:
                 data["body"] = None
-            self._file.write(replace(event, data=data).to_line().decode().rstrip())
+            self._file.write(replace(event, data=data, seal=None).to_line().decode().rstrip())

@@ -72,6 +72,26 @@ def commit_of(folder: Path, revision: str) -> str:
     return found[-1]
 
 
+def tracks(path: Path) -> bool:
+    """Whether git tracks a file or a link that leads to it, in whatever case its name stands there; yes where unclear.
+
+    A folder that is in no repository tracks nothing, and no git is needed to know it.
+    """
+    return any(_tracks(place) for place in {path.parent.resolve() / path.name, path.resolve()})
+
+
+def _tracks(place: Path) -> bool:
+    top = next((above for above in place.parents if os.path.lexists(above / ".git")), None)
+    if top is None:
+        return False
+    name = place.relative_to(top).as_posix()
+    try:
+        said = ask(top, "ls-files", "-z", "--", f":(icase,literal){name}")
+    except Invalid:
+        return True
+    return said.code != 0 or bool(said.out)
+
+
 class Objects:
     """A repository's objects, read one after another by name; close it when done.
 

@@ -1,6 +1,7 @@
 """What every test shares: async tests run on asyncio and on trio, on one process more than there are cores."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +15,15 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the golden files be written anew; read their difference before it is kept."""
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing with them")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let kbatch make its key for state in a folder of the tests, in processes of their own too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+        patch.delenv("KBATCH_STATE_KEY", raising=False)
+        yield
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -9,9 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "kbatch"
 ORDER = (
-    "problems", "garbage", "files", "git", "git_tree", "conflicts", "merge_driver", "simulator", "manifest", "catalog",
-    "receipts", "plan", "providers", "media", "loading", "run", "prepare", "simulated", "events_file", "saved_plans",
-    "lockfiles",
+    "problems", "garbage", "files", "state_key", "git", "git_tree", "conflicts", "merge_driver", "simulator",
+    "manifest", "catalog", "receipts", "plan", "providers", "media", "loading", "run", "prepare", "simulated",
+    "events_file", "saved_plans", "lockfiles",
     "earlier", "report", "github", "preview", "live", "console", "progress", "api", "cli",
 )  # fmt: skip
 """Each needs only those before it; `simulator` needs nothing but `problems` and `files`."""

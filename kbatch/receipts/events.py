@@ -23,6 +23,7 @@ the usual way in a tenth of the time (`shape`'s forms). The data of each kind, a
     accepted-as-is   job_id: `kbatch accept` ended the reminder
     began            manifest, plan (digest or null), maximum (credits by provider), replacing (fingerprints)
     uploaded         provider, digest (of the picture), url, expires_at
+                     optional origin: as in `intended`
     ended            exit_code, finished (false after an interruption)
 
 An answer names its send (`sent_at`: the time of its `intended`, also after a resend), and an event after acceptance its
@@ -108,7 +109,8 @@ DATA: Mapping[Kind, shape.Check] = MappingProxyType(
                 "digest": shape.some_text,
                 "url": shape.some_text,
                 "expires_at": shape.nullable(shape.text),
-            }
+            },
+            {"origin": shape.text},
         ),
         Kind.ENDED: shape.record({"exit_code": shape.whole(), "finished": shape.boolean}),
     }
@@ -122,7 +124,8 @@ _HEAD = {
     "fingerprint": shape.nullable(shape.usable_text),
     "attempt": shape.nullable(shape.whole(1)),
 }
-_EVENT = shape.record({**_HEAD, "data": shape.object_of(shape.anything)})
+_SEAL = {"seal": shape.some_text}
+_EVENT = shape.record({**_HEAD, "data": shape.object_of(shape.anything)}, _SEAL)
 _WRITER = msgspec.json.Encoder(order="sorted")
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 _UNWRITABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
@@ -137,7 +140,7 @@ def _data_reader(kind: Kind) -> _Reader:
 
 @cache
 def _line_reader(kind: Kind) -> _Reader:
-    return msgspec.json.Decoder(shape.record({**_HEAD, "data": DATA[kind]}).form)
+    return msgspec.json.Decoder(shape.record({**_HEAD, "data": DATA[kind]}, _SEAL).form)
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,8 +156,11 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "data", _own_copy(self.kind, self.data))
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact with its stamp: `at` in UTC, later than all before it in the journal; `sequence` from 1 in a run."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact with its stamp: `at` in UTC, later than all before it in the journal; `sequence` from 1 in a run.
+
+    `seal` is what a line of a journal bears (`seals`); that it is there proves nothing yet.
+    """
 
     kind: Kind
     at: str
@@ -163,6 +169,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None
     attempt: int | None
     data: Mapping[str, Any]
+    seal: str | None = None
 
     def to_line(self) -> bytes:
         """Return the event as one line of JSON, its newline included."""
@@ -172,7 +179,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
                 return line + b"\n"
         except _UNWRITABLE:  # half a surrogate pair, as a cut text may hold
             pass
-        return _ASCII.encode(msgspec.structs.asdict(self)).encode("ascii") + b"\n"
+        fields = msgspec.structs.asdict(self)
+        if self.seal is None:
+            del fields["seal"]
+        return _ASCII.encode(fields).encode("ascii") + b"\n"
 
     @staticmethod
     def from_line(line: bytes) -> "Event":

@@ -2,12 +2,14 @@
 
 A history file is `.kbatch/history/<stem>.<run id>.jsonl`. The index `<stem>.covered.json` beside it spares reading them
 all at every start: while the lockfile is the very one that was written last, what it covered need not be read again.
-Without the index, or with one that cannot be read, everything is read.
+Without the index, or with one that cannot be read or that this user has not sealed, everything is read: what an
+unsealed one says can only refuse (a plan that it calls used, receipts that it misses).
 """
 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from msgspec import Struct
 from kbatch import files
 from kbatch.receipts import shape
 from kbatch.receipts.jsontext import parse_json
+from kbatch.receipts.seals import Seals
+from kbatch.state_key import find_key, make_key
 
 RUN_ID = re.compile(r"[A-Za-z0-9_-]+")
 """A run id holds no dot, so that the history of `a` and of `a.sim` cannot be confused."""
@@ -28,10 +32,11 @@ class Covered(Struct, frozen=True, kw_only=True):
     renders: int = 0
     history: frozenset[str] = frozenset()
     used_plans: frozenset[str] = frozenset()
+    own: bool = False
 
     def describes(self, data: bytes | None) -> bool:
-        """Whether a lockfile has the very bytes that kbatch last wrote here."""
-        return data is not None and hashlib.sha256(data).hexdigest() == self.lockfile
+        """Whether a lockfile has the very bytes that kbatch last wrote here, by this user's own word."""
+        return self.own and data is not None and hashlib.sha256(data).hexdigest() == self.lockfile
 
 
 _INDEX = shape.record(
@@ -40,7 +45,8 @@ _INDEX = shape.record(
         "renders": shape.whole(),
         "history": shape.list_of(shape.text),
         "used_plans": shape.list_of(shape.text),
-    }
+    },
+    {"seal": shape.text},
 )
 
 
@@ -87,7 +93,18 @@ def read_covered(lockfile_path: Path) -> Covered:
         renders=fields["renders"],
         history=frozenset(fields["history"]),
         used_plans=frozenset(fields["used_plans"]),
+        own=_is_own(fields, stem_of(lockfile_path)),
     )
+
+
+def _is_own(fields: Mapping[str, Any], stem: str) -> bool:
+    key = find_key() if "seal" in fields else None
+    said = {name: value for name, value in fields.items() if name != "seal"}
+    return key is not None and Seals(key=key, stem=stem).proves("index", _words(said), fields["seal"])
+
+
+def _words(index: Mapping[str, Any]) -> bytes:
+    return json.dumps(index, sort_keys=True).encode("ascii")
 
 
 def unread_files(lockfile_path: Path, covered: Covered, *, own: bool) -> list[Path]:
@@ -97,11 +114,12 @@ def unread_files(lockfile_path: Path, covered: Covered, *, own: bool) -> list[Pa
 
 def write_covered(lockfile_path: Path, data: bytes, *, renders: int, used_plans: frozenset[str]) -> None:
     """Record that the lockfile with these bytes holds all history there is, and all plans that are used up."""
-    index = {
+    index: dict[str, Any] = {
         "lockfile": hashlib.sha256(data).hexdigest(),
         "renders": renders,
         "history": sorted(path.name for path in history_files(lockfile_path)),
         "used_plans": sorted(used_plans),
     }
+    index["seal"] = Seals(key=make_key().secret, stem=stem_of(lockfile_path)).of("index", _words(index))
     hide(state_folder(lockfile_path))
     files.write_atomic(index_path(lockfile_path), json.dumps(index, indent=2).encode("ascii") + b"\n")

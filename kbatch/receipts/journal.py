@@ -2,7 +2,7 @@
 
 Rules it keeps: `record` returns after the fsync, never before; what was recorded is never taken back; many events that
 wait at once share one fsync. Times in a journal only go up, even if the clock does not: the fold compares them. Whoever
-opens a journal holds the run's lock.
+opens a journal holds the run's lock. Every line is sealed with the user's key (`seals`).
 
 It belongs to its lockfile: `.kbatch/<stem>.journal.jsonl` beside it, where the stem is the lockfile's name without
 `.lock.json`; put away it is `.kbatch/history/<stem>.<run id>.jsonl`.
@@ -10,7 +10,7 @@ It belongs to its lockfile: `.kbatch/<stem>.journal.jsonl` beside it, where the 
 
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,16 +19,21 @@ from typing import Protocol, Self
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import force_setattr
 
 from kbatch import files
 from kbatch.problems import StateUnreadable
 from kbatch.receipts.attempts import moment
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.history import RUN_ID, hide, state_folder, stem_of
+from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.runs import carried
+from kbatch.receipts.seals import Seals, with_seal
 from kbatch.receipts.shape import Misfit
+from kbatch.state_key import make_key
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENDING = ".journal.jsonl"
 _TICK, _TICKS_IN_SECOND = timedelta(milliseconds=1), 1000
 _DAMAGED = (
     "the journal records what was paid: look at the line, mend or remove it by hand, then `kbatch reconcile`; "
@@ -65,7 +70,7 @@ class Sink(Protocol):
 
 def journal_path(lockfile_path: Path) -> Path:
     """Return where the journal of a lockfile lies."""
-    return state_folder(lockfile_path) / f"{stem_of(lockfile_path)}.journal.jsonl"
+    return state_folder(lockfile_path) / f"{stem_of(lockfile_path)}{_ENDING}"
 
 
 def read_journal(path: Path) -> tuple[Event, ...]:
@@ -87,8 +92,11 @@ class _Group:
 class Journal:
     """A journal that is open for writing, by one run; `Journal.open` makes it."""
 
-    def __init__(self, sink: Sink, run_id: str, clock: Clock, known: Sequence[Event], after: str) -> None:
+    def __init__(  # noqa: PLR0913 - made by `open` only
+        self, sink: Sink, run_id: str, clock: Clock, known: Sequence[Event], after: str, *, seals: Seals
+    ) -> None:
         self._sink = sink
+        self._seals = seals
         self._run_id = run_id
         self._clock = clock
         latest = max((after, *(event.at for event in known)), key=moment)
@@ -118,7 +126,9 @@ class Journal:
         if not RUN_ID.fullmatch(run_id):
             raise ValueError(f"run id `{run_id}`: letters, digits, `-` and `_` only")
         events = await anyio.to_thread.run_sync(_mend, path)
-        journal = cls(await anyio.to_thread.run_sync(sink, path), run_id, clock, events, after)
+        key = await anyio.to_thread.run_sync(make_key)
+        seals = Seals(key=key.secret, stem=path.name.removesuffix(_ENDING))
+        journal = cls(await anyio.to_thread.run_sync(sink, path), run_id, clock, events, after, seals=seals)
         try:
             yield journal
         finally:
@@ -138,7 +148,7 @@ class Journal:
         if not facts:
             return ()
         events = tuple([self._stamped(fact) for fact in facts])
-        lines = [event.to_line() for event in events]
+        lines = [self._sealed(event) for event in events]
         group = self._next
         if group is None:
             self._next = group = _Group(lines)
@@ -150,6 +160,13 @@ class Journal:
         if self._failure is not None and not group.written:
             raise _failed(self._failure) from self._failure
         return events
+
+    def _sealed(self, event: Event) -> bytes:
+        """Seal an event that was made just now, and return its line."""
+        line = event.to_line()
+        seal = self._seals.of_line(line)
+        force_setattr(event, "seal", seal)
+        return with_seal(line, seal)
 
     def _stamped(self, fact: Fact) -> Event:
         self._last = max(_ticks(self._clock()), self._last + 1)
@@ -214,7 +231,7 @@ def rotate(path: Path, *, run_id: str) -> Path | None:
     kept = carried(reading)
     if not reading.size:
         return None
-    history = _free_name(path.parent / "history", f"{path.name.removesuffix('.journal.jsonl')}.{run_id}")
+    history = _free_name(path.parent / "history", f"{path.name.removesuffix(_ENDING)}.{run_id}")
     hide(path.parent)
     files.write_atomic(history, memoryview(reading.data)[: reading.size])
     files.write_atomic(path, b"".join(event.to_line() for event in kept))
@@ -240,10 +257,16 @@ def _mend(path: Path) -> tuple[Event, ...]:
 
 
 class Reading:
-    """A journal's events, one after the other; `size` is how many of its bytes hold those that were read."""
+    """A journal's events, one after the other; `size` is how many of its bytes hold those that were read.
 
-    def __init__(self, path: Path) -> None:
+    `sealed` are those among the events of these `kinds` that bear this user's seal.
+    """
+
+    def __init__(self, path: Path, *, seals: Seals | None = None, kinds: Collection[Kind] = ()) -> None:
         self.path = path
+        self.sealed: list[Event] = []
+        self._seals = seals
+        self._kinds = kinds
         self.data = files.read_if_there(path) or b""
         self.size = 0
 
@@ -252,13 +275,16 @@ class Reading:
         number = 0
         while (end := self.data.find(b"\n", self.size)) >= 0:
             number += 1
+            line = self.data[self.size : end]
             try:
-                event = Event.from_line(self.data[self.size : end])
+                event = Event.from_line(line)
             except (json.JSONDecodeError, UnicodeDecodeError) as error:
                 if end + 1 == len(self.data):
                     return
                 raise StateUnreadable(f"{self.path}:{number}: is no event: {error}", hint=_DAMAGED) from None
             except Misfit as misfit:
                 raise StateUnreadable(f"{self.path}:{number}: is no event: {misfit}", hint=_DAMAGED) from None
+            if event.seal and event.kind in self._kinds and self._seals and self._seals.holds(line):
+                self.sealed.append(event)
             self.size = end + 1
             yield event

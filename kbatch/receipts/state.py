@@ -31,13 +31,18 @@ from kbatch.receipts.lifecycle import PAID, Kind
 from kbatch.receipts.lockfile import Lockfile, parse, parse_own, serialize
 from kbatch.receipts.receipt import Receipt, as_kept, give_address
 from kbatch.receipts.runs import used_plans
+from kbatch.receipts.seals import Seals
+from kbatch.state_key import find_key
+
+_TRUSTED = frozenset((Kind.INTENDED, Kind.UPLOADED, Kind.BEGAN))
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
     """The state as it is: receipts know their addresses; `notes` are for the user, one sentence each.
 
-    `events` are the journal's, for what a run left unfinished (`runs.unfinished`) and what it uploaded; `used_plans`
-    are digests that authorise nothing any more; `newest` is the latest time in the state, for `Journal.open(after=…)`.
+    `events` are the journal's, whoever wrote them; `own` are those sends, uploads and beginnings among them that this
+    user wrote here, which alone may be a reason to spend or to choose a picture. `used_plans` are digests that
+    authorise nothing any more; `newest` is the latest time in the state, for `Journal.open(after=…)`.
     """
 
     lockfile: Lockfile
@@ -45,6 +50,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     used_plans: frozenset[str]
     newest: str
+    own: tuple[Event, ...] = ()
 
 
 def load(lockfile_path: Path, *, manifest_name: str) -> Loaded:
@@ -58,7 +64,8 @@ def load(lockfile_path: Path, *, manifest_name: str) -> Loaded:
     restored = fold(history, kept.renders)
     if data is None and len(restored) < covered.renders:
         raise _gone(lockfile_path, covered.renders, len(restored))
-    events = read_journal(journal_path(lockfile_path))
+    reading = _reading(lockfile_path)
+    events = tuple(reading)
     _check_manifest(events, lockfile_path, manifest_name)
     renders = _with_addresses(fold(events, restored), kept)
     return Loaded(
@@ -67,7 +74,24 @@ def load(lockfile_path: Path, *, manifest_name: str) -> Loaded:
         events=events,
         used_plans=covered.used_plans | used_plans((*history, *events)),
         newest=_newest(renders.values(), events),
+        own=_untracked(reading),
     )
+
+
+def _reading(lockfile_path: Path) -> Reading:
+    path, key = journal_path(lockfile_path), None
+    if files.size_of(path):
+        key = find_key()
+    return Reading(path, seals=Seals(key=key, stem=stem_of(lockfile_path)) if key else None, kinds=_TRUSTED)
+
+
+def _untracked(reading: Reading) -> tuple[Event, ...]:
+    """Return the sealed events of a journal; none where git tracks it, since a checkout may then bring an old one."""
+    if not reading.sealed:
+        return ()
+    from kbatch.git import tracks  # noqa: PLC0415 - only where there is something that trust matters for
+
+    return () if tracks(reading.path) else tuple(reading.sealed)
 
 
 def _read(data: bytes | None, lockfile_path: Path, manifest_name: str, *, own: bool) -> Lockfile:
