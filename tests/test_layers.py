@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "kbatch"
 ORDER = (
-    "problems", "garbage", "files", "state_key", "git", "git_tree", "conflicts", "merge_driver", "simulator",
+    "problems", "garbage", "git", "files", "state_key", "git_tree", "conflicts", "merge_driver", "simulator",
     "manifest", "catalog", "receipts", "plan", "providers", "media", "loading", "run", "prepare", "simulated",
     "events_file", "saved_plans", "lockfiles",
     "earlier", "report", "github", "preview", "live", "console", "progress", "api", "cli",

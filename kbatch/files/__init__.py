@@ -1,11 +1,12 @@
 """The only folder that touches the disk: bounded reads, durable writes, the lock, and the tree a manifest may read.
 
 Rules it keeps: what is called written is on the disk (file and folder are synced); a file is replaced whole or not at
-all; a manifest reads nothing outside its tree, symlinks resolved first. What it cannot promise: a disk that lies about
-fsync. It knows no format.
+all; a manifest reads nothing outside its tree, symlinks resolved first; nothing is written through a symlink that git
+tracks. What it cannot promise: a disk that lies about fsync. It knows no format.
 """
 
 from kbatch.files.growing import Appender, LineFile, PartFile, cut_back, part_of
+from kbatch.files.links import Followed, LinkRefused, Way, is_link, repository_of, resolve
 from kbatch.files.lock import Holder, Lock
 from kbatch.files.reading import (
     MEBIBYTE,
@@ -24,6 +25,7 @@ from kbatch.files.reading import (
     sha256_of,
     size_of,
 )
+from kbatch.files.targets import descriptor_of, is_replaced, put, putting
 from kbatch.files.tree import Folder, check_reference, is_hidden
 from kbatch.files.writing import (
     link_or_copy,
@@ -31,7 +33,6 @@ from kbatch.files.writing import (
     move,
     remove,
     replacing,
-    sync_folder,
     write_atomic,
     write_lightly,
     write_new,
@@ -41,18 +42,24 @@ __all__ = [
     "MEBIBYTE",
     "Appender",
     "Folder",
+    "Followed",
     "Holder",
     "LineFile",
+    "LinkRefused",
     "Lock",
     "Look",
     "PartFile",
     "There",
+    "Way",
     "check_reference",
     "cut_back",
+    "descriptor_of",
     "digest_of_input",
     "examine",
     "files_below",
     "is_hidden",
+    "is_link",
+    "is_replaced",
     "link_or_copy",
     "merge_copies",
     "move",
@@ -62,13 +69,16 @@ __all__ = [
     "packaged_cards",
     "packaged_page",
     "part_of",
+    "put",
+    "putting",
     "read_bytes",
     "read_if_there",
     "remove",
     "replacing",
+    "repository_of",
+    "resolve",
     "sha256_of",
     "size_of",
-    "sync_folder",
     "write_atomic",
     "write_lightly",
     "write_new",

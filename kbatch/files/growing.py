@@ -4,8 +4,16 @@ import os
 from io import FileIO
 from pathlib import Path
 
+from kbatch.files.folders import OpenFolder
 from kbatch.files.reading import size_of
-from kbatch.files.writing import sync_folder
+from kbatch.files.targets import opened_for_lines
+from kbatch.files.writing import own, remove
+
+
+def _grown(folder: OpenFolder, name: str, *, new: bool = True) -> FileIO:
+    """Open a file to append to it; unbuffered, so that after a full disk no rest lingers for a later close to write."""
+    own(folder, name)
+    return FileIO(folder.grow(name, new=new), "ab")
 
 
 class Appender:
@@ -13,9 +21,9 @@ class Appender:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
-        sync_folder(path.parent)
+        with OpenFolder(path.parent, make=True) as folder:
+            self._file = _grown(folder, path.name)
+            folder.sync()
 
     def append(self, data: bytes) -> None:
         """Write all of `data` and fsync; OSError (a full disk) leaves at most a torn last line."""
@@ -31,7 +39,7 @@ class Appender:
 
 def cut_back(path: Path, size: int) -> None:
     """Truncate a file to `size` bytes durably: a torn last line is removed this way."""
-    with path.open("r+b") as file:
+    with OpenFolder(path.parent) as folder, _grown(folder, path.name, new=False) as file:
         file.truncate(size)
         os.fsync(file.fileno())
 
@@ -66,13 +74,9 @@ class PartFile:
             view = view[count:]
 
     def _opened(self) -> FileIO:
-        # Unbuffered: after a full disk no rest may linger that a later close would try to write again.
-        try:
-            file = self.path.open("ab", buffering=0)
-        except FileNotFoundError:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = self.path.open("ab", buffering=0)
-        self._size = file.tell()
+        with OpenFolder(self.path.parent, make=True) as folder:
+            file = _grown(folder, self.path.name)
+        self._size = file.seek(0, os.SEEK_END)
         return file
 
     def restart(self) -> None:
@@ -97,20 +101,23 @@ class PartFile:
     def discard(self) -> None:
         """Close and remove the `.part`."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
 
 class LineFile:
-    """A file that others follow while it grows: each line is flushed as it is written, not synced."""
+    """A file that others follow while it grows: each line reaches it as it is written, and is not synced.
+
+    `path` may be anything that a user can write to, as `targets` has it; OSError when it cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="utf-8")
+        self._file = FileIO(opened_for_lines(path), "wb")
 
     def write(self, line: str) -> None:
         """Append a line."""
-        self._file.write(line + "\n")
-        self._file.flush()
+        view = memoryview(f"{line}\n".encode())
+        while view:
+            view = view[self._file.write(view) or 0 :]
 
     def close(self) -> None:
         """Close the file."""

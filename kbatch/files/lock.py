@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kbatch.files.writing import write_atomic
+from kbatch.files.folders import OpenFolder
+from kbatch.files.writing import own, remove, write_atomic
 from kbatch.problems import Refused
 
 
@@ -29,10 +30,6 @@ class Lock:
         self.path = path
         self._card = path.with_name(path.name + ".holder.json")
         self._break_foreign = break_foreign
-        import filelock  # noqa: PLC0415 - only what runs takes a lock
-
-        self._lock = filelock.FileLock(path, timeout=0)
-        self._taken = filelock.Timeout
 
     def holder(self) -> Holder | None:
         """Return who last took the lock and did not give it back, None when unknown."""
@@ -43,11 +40,13 @@ class Lock:
             return None
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        import filelock  # noqa: PLC0415 - only what runs takes a lock
+
         here = socket.gethostname()
+        self._lock = filelock.FileLock(_checked(self.path), timeout=0)
         try:
             self._lock.acquire()
-        except self._taken as error:
+        except filelock.Timeout as error:
             raise self._refusal(self.holder(), "is running on this state") from error
         holder = self.holder()
         if holder is not None and holder.host != here and not self._break_foreign:
@@ -58,9 +57,21 @@ class Lock:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._card.unlink(missing_ok=True)
+        remove(self._card)
         self._lock.release()
 
     def _refusal(self, holder: Holder | None, what: str, *, hint: str | None = None) -> Refused:
         who = f"pid {holder.pid} on {holder.host} since {holder.since}" if holder else "its holder left no name"
         return Refused("locked", f"another kbatch {what}: {who} ({self.path})", hint=hint)
+
+
+def _checked(path: Path) -> Path:
+    """Return where a lock really lies, its folder made; LinkRefused where its file would be another's.
+
+    Some versions of filelock empty the file that they lock.
+    """
+    with OpenFolder(path.parent, make=True) as folder:
+        if folder.status(path.name) is not None:
+            os.close(folder.grow(path.name, new=False))
+            own(folder, path.name)
+        return folder.path / path.name

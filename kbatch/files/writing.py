@@ -1,4 +1,7 @@
-"""Durable writes: a file is replaced whole or not at all, and what is called written is on the disk."""
+"""Durable writes: a file is replaced whole or not at all, and what is called written is on the disk.
+
+Nothing is written through a symbolic link that `links` refuses, and none is ever replaced by a file.
+"""
 
 import errno
 import os
@@ -9,7 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
-from kbatch.files.reading import MEBIBYTE, read_bytes
+from kbatch.files.folders import OpenFolder
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:
@@ -21,100 +24,113 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a seekable file that takes the place of `path` when the block ends well, else it goes."""
-    temporary = _free_name(path)
-    try:
-        with _opened_new(temporary) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with OpenFolder(path.parent, make=True) as folder:
+        temporary = _free_name(path)
+        try:
+            with _opened_new(folder, temporary) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            folder.replace(temporary, path.name)
+        except BaseException:
+            folder.remove(temporary)
+            raise
+        folder.sync()
 
 
 def write_lightly(path: Path, data: bytes) -> None:
     """Replace what can be made again, not waiting for the disk: a power cut may leave it as it was, empty, or zeros."""
-    temporary = _free_name(path)
-    try:
-        with _opened_new(temporary) as file:
-            file.write(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with OpenFolder(path.parent, make=True) as folder:
+        temporary = _free_name(path)
+        try:
+            with _opened_new(folder, temporary) as file:
+                file.write(data)
+            folder.replace(temporary, path.name)
+        except BaseException:
+            folder.remove(temporary)
+            raise
 
 
-def _free_name(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{token_hex(4)}.tmp")
+def _free_name(path: Path) -> str:
+    return f".{path.name}.{token_hex(4)}.tmp"
 
 
-def _opened_new(path: Path) -> BinaryIO:
-    """Return a new file, and its folder if that is missing too."""
-    try:
-        return path.open("x+b")
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("x+b")
+def _opened_new(folder: OpenFolder, name: str) -> BinaryIO:
+    return os.fdopen(folder.create(name), "w+b")
 
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that must not exist yet; FileExistsError when it does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable; Windows has no such call and needs none."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with OpenFolder(path.parent, make=True) as folder:
+        with _opened_new(folder, path.name) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        folder.sync()
 
 
 def move(source: Path, target: Path) -> None:
     """Move a file durably, across file systems too; an existing target is an error, since it may have been paid."""
-    if target.exists():
-        raise FileExistsError(errno.EEXIST, "already exists", str(target))
-    try:
-        source.rename(target)
-    except OSError:  # its folder is missing, or it is on another disk
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(source, target)
-    sync_folder(target.parent)
-    if source.parent != target.parent and source.parent.exists():
-        sync_folder(source.parent)
+    with OpenFolder(source.parent) as here, OpenFolder(target.parent, make=True) as there:
+        try:
+            here.move(source.name, there, target.name)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy(here, source.name, there, target)
+            here.remove(source.name)
+        there.sync()
+        if source.parent != target.parent:
+            here.sync()
 
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Give one file a second name: a hard link, or a copy where the file system has none."""
-    if target.exists():
-        raise FileExistsError(errno.EEXIST, "already exists", str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with OpenFolder(source.parent) as here, OpenFolder(target.parent, make=True) as there:
+        if there.status(target.name) is not None:
+            raise FileExistsError(errno.EEXIST, "already exists", str(target))
+        try:
+            here.link(source.name, there, target.name)
+        except OSError:
+            _copy(here, source.name, there, target)
+        there.sync()
+
+
+def _copy(here: OpenFolder, name: str, there: OpenFolder, target: Path) -> None:
+    """Copy a file into another folder, whole or not at all."""
+    temporary = _free_name(target)
     try:
-        os.link(source, target)
-    except OSError:
-        write_atomic(target, read_bytes(source, limit=8 * 1024 * MEBIBYTE))
-    sync_folder(target.parent)
+        with os.fdopen(here.read(name), "rb") as old, _opened_new(there, temporary) as new:
+            shutil.copyfileobj(old, new, 1024 * 1024)
+            new.flush()
+            os.fsync(new.fileno())
+        there.replace(temporary, target.name)
+    except BaseException:
+        there.remove(temporary)
+        raise
+
+
+def own(folder: OpenFolder, name: str) -> None:
+    """Make a file that has further names (hard links) one of its own, so that what is added to it goes nowhere else."""
+    status = folder.status(name)
+    if status is not None and status.st_nlink > 1:
+        _copy(folder, name, folder, folder.path / name)
 
 
 def remove(path: Path) -> None:
     """Remove a file of kbatch's own making, such as a `.part`; no error when it is gone."""
-    path.unlink(missing_ok=True)
+    try:
+        with OpenFolder(path.parent) as folder:
+            folder.remove(path.name)
+    except FileNotFoundError:
+        return
 
 
 def merge_copies(source: Path, target: Path) -> None:
     """Leave one of two files with the same bytes, under the target's name; they may be one file, told apart by case."""
-    if source.samefile(target) and source.stat().st_nlink == 1:
-        source.rename(target)
-    else:
-        source.unlink()
-    sync_folder(target.parent)
+    with OpenFolder(source.parent) as here, OpenFolder(target.parent) as there:
+        if source.samefile(target) and source.stat().st_nlink == 1:
+            here.rename(source.name, there, target.name)
+        else:
+            here.remove(source.name)
+        there.sync()

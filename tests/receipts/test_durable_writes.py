@@ -15,19 +15,19 @@ from kbatch.files import writing
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what is asked of the system from now on: `sync NAME (BYTES)` for files, `sync NAME/`, `rename NAME`."""
     log: list[str] = []
-    sync, rename = os.fsync, Path.replace
+    sync, rename = os.fsync, os.replace
 
     def synced(handle: int) -> None:
         path = Path(f"/proc/self/fd/{handle}").readlink()
         log.append(f"sync {path.name}/" if path.is_dir() else f"sync {path.suffix} ({os.fstat(handle).st_size})")
         sync(handle)
 
-    def renamed(path: Path, target: Path) -> Path:
-        log.append(f"rename {path.suffix} {target.name}")
-        return rename(path, target)
+    def renamed(name: str, target: str, **folders: int) -> None:
+        log.append(f"rename {Path(name).suffix} {target}")
+        rename(name, target, **folders)
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "replace", renamed)
+    monkeypatch.setattr(os, "replace", renamed)
     return log
 
 
@@ -48,7 +48,7 @@ def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytes
         def write(self, _data: object) -> int:
             raise OSError(ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writing, "_opened_new", lambda path: BufferedRandom(Full(path, "x+b")))
+    monkeypatch.setattr(writing, "_opened_new", lambda folder, name: BufferedRandom(Full(folder.create(name), "w+b")))
     for write in (files.write_atomic, files.write_lightly):
         with pytest.raises(OSError, match="No space left"):
             write(tmp_path / "a.lock.json", b"after")
@@ -88,4 +88,4 @@ def test_a_download(tmp_path: Path, asked: list[str]) -> None:
     assert asked == ["sync .part (8)"]
     part.close()
     files.move(part.path, tmp_path / "renders" / "clip.mp4")
-    assert asked[1:] == ["sync renders/", f"sync {tmp_path.name}/"]
+    assert asked[1:] == ["rename .part clip.mp4", "sync renders/", f"sync {tmp_path.name}/"]
