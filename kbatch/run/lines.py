@@ -11,6 +11,7 @@ from kbatch.problems import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.registry import PROVIDERS
 from kbatch.run.line import Line
+from kbatch.run.masking import discreet
 from kbatch.run.origins import base_url_of, is_loopback, origin_of
 from kbatch.run.pacing import POLLS_SHARE, poll_scale, rate_of
 from kbatch.run.slots import Slots
@@ -61,7 +62,7 @@ def _line(provider: Provider, wiring: Wiring) -> Line:
         engine=engine_of(wiring.environment),
     )
     return Line(
-        provider=provider,
+        provider=discreet(provider, client.mask),
         client=client,
         slots=Slots(places),
         origin=origin_of(provider, wiring.environment, simulated=wiring.app is not None),

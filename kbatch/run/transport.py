@@ -25,12 +25,12 @@ from msgspec import Struct
 from kbatch.problems import Refused
 from kbatch.providers.base import Answer, NoAnswer, Reply, Request
 from kbatch.run.hosts import proxy_for
+from kbatch.run.masking import SHORTEST, Mask
 from kbatch.run.origins import is_loopback
 from kbatch.run.wire import Call, Cut, Incoming, Wire
 
 __all__ = ["Client", "Cut", "Engine", "Incoming", "Limits", "user_agent"]
 
-_SHORTEST_KEY = 16
 _MOST_HOSTS = 16
 
 
@@ -73,8 +73,13 @@ class Client:
         self.simulated = app is not None
         self.loopback = self.simulated or is_loopback(urlsplit(base_url).hostname or "")
         self._name, self._value = authorization
+        key = self._value.rpartition(" ")[2]
         if not re.fullmatch(r"[ -~]+", self._value):
             raise Refused("key-malformed", "the API key holds characters that no key has, such as line breaks")
+        if len(key) < SHORTEST and not self.loopback:
+            message = f"the API key has {len(key)} characters, and no key of a provider has fewer than {SHORTEST}"
+            raise Refused("key-malformed", message, hint="was it cut off when it was copied?")
+        self.mask = Mask("" if self.simulated else key)
         self._app = app
         self._engine = engine or Engine.best()
         self._proxies: dict[str, str | None] = {}
@@ -105,7 +110,7 @@ class Client:
                     begun = True
                     return await self._exchange(request, timeout_s)
             except Cut as cut:
-                return NoAnswer(message=self._masked(str(cut)), maybe_sent=begun and cut.maybe_sent)
+                return NoAnswer(message=self.mask.words(str(cut)), maybe_sent=begun and cut.maybe_sent)
         return NoAnswer(message=f"no answer within {timeout_s:g} s", maybe_sent=begun)
 
     async def _exchange(self, request: Request, timeout_s: float) -> Answer:
@@ -132,9 +137,9 @@ class Client:
                 body += piece
                 if len(body) > limit:
                     raise Cut(f"the answer is longer than {limit} bytes", maybe_sent=True)
-        answered = {name: self._masked(value) for name, value in incoming.headers.items()}
+        answered = {name: self.mask.header(value) for name, value in incoming.headers.items()}
         whole = _decoded(body, answered.get("content-encoding", ""), limit)
-        return Answer(status=incoming.status, headers=answered, body=self._masked_bytes(whole))
+        return Answer(status=incoming.status, headers=answered, body=self.mask.body(whole))
 
     @asynccontextmanager
     async def stream(
@@ -184,18 +189,6 @@ class Client:
         if host not in self._proxies:
             self._proxies[host] = proxy_for(url)
         return self._proxies[host]
-
-    def _masked(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text
-
-    def _masked_bytes(self, body: bytes) -> bytes:
-        return body.replace(self._secret.encode(), b"***") if self._secret else body
-
-    @property
-    def _secret(self) -> str:
-        """The key, empty when it is shorter than any real one: to strike that out would garble answers."""
-        key = self._value.rpartition(" ")[2]
-        return key if len(key) >= _SHORTEST_KEY else ""
 
 
 @functools.cache
