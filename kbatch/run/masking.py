@@ -4,9 +4,9 @@ A provider that repeats a key writes it as its JSON, its URLs or its pages spell
 one until it is read. So a body is searched before it is read, for every letter in every usual spelling, and the words
 that its reader makes of it once more.
 
-A key of fewer than `SHORTEST` characters is no key of a real provider, and is refused there before anything is sent. On
-loopback it may be: there it is struck out of words only where it stands alone, since ids and prompts that hold its
-letters must stay what they are.
+A key of fewer than `SHORTEST` characters is refused on the network before anything is sent. One of fewer than eight,
+which a rehearsal on loopback may have, is struck out of words only, where it stands alone: ids and prompts that hold
+its letters must stay what they are.
 """
 
 import base64
@@ -18,8 +18,10 @@ from msgspec.structs import replace
 
 from kbatch.providers.base import Provider
 
-SHORTEST = 8
-"""Characters of the shortest key that is sent to a provider on the network; real ones have 32 and more."""
+SHORTEST = 4
+"""Characters of the shortest key that is sent over the network; providers' own have 32 and more."""
+
+_SHORTEST_ANYWHERE = 8
 
 _STRUCK = "***"
 _SHORTEST_OF_BASE64 = 10
@@ -32,7 +34,7 @@ class Mask:
 
     def __init__(self, key: str) -> None:
         whole = "".join(map(_spellings, key))
-        self._anywhere = len(key) >= SHORTEST
+        self._anywhere = len(key) >= _SHORTEST_ANYWHERE
         codes = _in_base64(key.encode("ascii", "replace"))
         alone = rf"(?<![0-9A-Za-z]){whole}(?![0-9A-Za-z])"
         pattern = "|".join((whole, *map(re.escape, codes))) if self._anywhere else alone

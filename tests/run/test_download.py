@@ -64,7 +64,7 @@ def whole_or_rest(request, reply, data=CLIP, **headers):
 
 async def get(server, part, **terms):
     """Fetch from a server whose API is on loopback too."""
-    async with Client(server.url, ("X-API-Key", "k")) as client:
+    async with Client(server.url, ("X-API-Key", "a-key")) as client:
         return await fetch(client, f"{server.url}/clip.mp4", part, Terms(**{**QUICK, **terms}))
 
 
@@ -376,7 +376,7 @@ async def test_loopback_is_refused_for_a_real_api_unless_allowed(serve, reply, p
         await stream.send(reply(200, CLIP))
         return True
 
-    async with serve(answer) as server, Client("https://api.example.com", ("X-API-Key", "k")) as client:
+    async with serve(answer) as server, Client("https://api.example.com", ("X-API-Key", "a-key")) as client:
         refused = await fetch(client, f"{server.url}/c", part, Terms(**QUICK))
         assert refused == NotFetched(message="127.0.0.1 is offered over plain http", why=Why.REFUSED)
         assert server.connections == 0
@@ -396,7 +396,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(serve, reply,
         await stream.send(reply(200, CLIP))
         return True
 
-    async with serve(answer) as server, Client("https://api.example.com", ("X-API-Key", "k")) as client:
+    async with serve(answer) as server, Client("https://api.example.com", ("X-API-Key", "a-key")) as client:
         terms = Terms(**QUICK, allow_hosts=frozenset({"cdn.example.invalid"}), resolve=rebinding)
         assert await fetch(client, f"http://cdn.example.invalid:{server.port}/c", part, terms) == WHOLE
     assert asked == ["cdn.example.invalid"]
@@ -408,7 +408,7 @@ async def test_a_host_that_is_not_found_may_be_later(part):
     async def nowhere(host, port):
         raise OSError(errno.EAGAIN, "temporary failure in name resolution")
 
-    async with Client("https://api.example.com", ("X-API-Key", "k")) as client:
+    async with Client("https://api.example.com", ("X-API-Key", "a-key")) as client:
         found = await fetch(client, "https://cdn.example.net/c", part, Terms(**QUICK, attempts=2, resolve=nowhere))
     assert found.why is Why.LATER
     assert "temporary failure" in found.message

@@ -48,7 +48,7 @@ async def test_each_engine_serves_what_it_can(anyio_backend_name, monkeypatch):
         raise AssertionError
 
     def wire(url, app=None):
-        return type(Client(url, ("X", "k"), app=app, engine=Engine.AIOHTTP)._wire(url)).__name__
+        return type(Client(url, ("X", "a-key"), app=app, engine=Engine.AIOHTTP)._wire(url)).__name__
 
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "direct.example")
