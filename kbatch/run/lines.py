@@ -15,6 +15,7 @@ from kbatch.run.masking import discreet
 from kbatch.run.origins import base_url_of, is_loopback, origin_of
 from kbatch.run.pacing import POLLS_SHARE, poll_scale, rate_of
 from kbatch.run.slots import Slots
+from kbatch.run.surroundings import check_surroundings
 from kbatch.run.transport import Client, Engine, Limits
 
 SIMULATED_SCALE = 0.005
@@ -48,6 +49,8 @@ def _line(provider: Provider, wiring: Wiring) -> Line:
     if not key:
         message = f"{provider.key_variable} is not set, and this needs {provider.title}"
         raise Refused("key-missing", message, hint="keys come from the environment only; --simulate needs none")
+    if wiring.app is None:
+        check_surroundings(url)
     loopback = wiring.app is not None or is_loopback(urlsplit(url).hostname or "")
     scale = poll_scale(wiring.environment.get("KBATCH_POLL_SCALE"), loopback=loopback)
     if isinstance(scale, Problem):

@@ -27,6 +27,7 @@ from kbatch.providers.base import Answer, NoAnswer, Reply, Request
 from kbatch.run.hosts import proxy_for
 from kbatch.run.masking import SHORTEST, Mask
 from kbatch.run.origins import is_loopback
+from kbatch.run.surroundings import proxy_fault
 from kbatch.run.wire import Call, Cut, Incoming, Wire
 
 __all__ = ["Client", "Cut", "Engine", "Incoming", "Limits", "user_agent"]
@@ -169,8 +170,9 @@ class Client:
         """Return connections to a URL's host by the engine that can serve it; each is imported when it is needed."""
         keepalive_s = self._limits.keepalive_s
         proxy = None if self._app is not None else self._proxy(url)
-        if proxy is not None and not proxy.lower().startswith(("http://", "https://")):
-            raise Cut("the environment names a proxy that is neither http nor https", maybe_sent=False)
+        fault = proxy_fault(url) if proxy is not None else None
+        if fault is not None:
+            raise Cut(fault, maybe_sent=False)
         if self._engine is Engine.AIOHTTP and self._app is None and proxy is None and _on_asyncio():
             from kbatch.run.wire_aiohttp import AiohttpWire  # noqa: PLC0415 - an extra
 

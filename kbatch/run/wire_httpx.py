@@ -123,13 +123,11 @@ class HttpxWire:
             trusted = certificates() if self._secure else no_certificates()
         except OSError as error:
             raise Cut(_words(error), maybe_sent=False) from error
-        transport = httpx.AsyncHTTPTransport(
-            verify=trusted,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=self._keepalive_s),
-            proxy=self._proxy,
-            retries=0,
-        )
-        return _Connection(transport)
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=self._keepalive_s)
+        try:
+            return _Connection(httpx.AsyncHTTPTransport(verify=trusted, limits=limits, proxy=self._proxy, retries=0))
+        except (httpx.InvalidURL, ValueError) as error:  # what it says may hold the proxy's password
+            raise Cut("the environment's proxy is none that can be used", maybe_sent=False) from error
 
     async def aclose(self) -> None:
         """Close what is kept."""
