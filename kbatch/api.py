@@ -25,13 +25,14 @@ from kbatch.plan.consent import Given, Terms, confirm
 from kbatch.plan.plan import Plan
 from kbatch.plan.selection import Selection
 from kbatch.plan.summary import Summary
-from kbatch.prepare import as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.prepare import Place, as_bought, load_state, lock_path, lockfile_path, make_plan
 from kbatch.problems import Invalid, Refused
 from kbatch.run.context import Options as RunOptions
 from kbatch.run.execute import Scene, execute
 from kbatch.run.happenings import Tell, nobody
 from kbatch.run.lines import Wiring
 from kbatch.run.outcome import Outcome
+from kbatch.saved_plans import Standing, check_covered, held_claim, under_claim
 from kbatch.simulated import simulator_app
 
 
@@ -42,6 +43,10 @@ class Campaign:
     loaded: Loaded
     lockfile: Path
     simulated: bool
+
+
+def _place(campaign: Campaign, environment: Mapping[str, str] | None = None) -> Place:
+    return Place(lockfile=campaign.lockfile, simulated=campaign.simulated, environment=environment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,7 @@ def plan(  # noqa: PLR0913 - keyword-only, as a caller writes them
         cascade=cascade,
     )
     found = load_state(campaign.loaded, campaign.lockfile)
-    planned = make_plan(as_bought(campaign.loaded, found), found, selection)
+    planned = make_plan(as_bought(campaign.loaded, found), found, selection, _place(campaign))
     return Proposal(campaign=campaign, plan=planned.plan, summary=planned.summary, selection=selection)
 
 
@@ -97,11 +102,13 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     consent: str,
     max_credits: Sequence[str] = (),
     allow_unpriced: int = 0,
+    trust_prices: bool = False,
     environment: Mapping[str, str] | None = None,
     tell: Tell | None = None,
 ) -> Outcome:
     """Carry out a proposal; `consent` is the digest of its plan, and Refused is raised when that is not the plan now.
 
+    What was agreed to and interrupted goes on with the same digest, within what is left of its maximum.
     `max_credits` are ceilings such as `apiframe=500`; keys are read from `environment`, the process's own by default.
     """
     campaign = proposal.campaign
@@ -109,14 +116,29 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     with Lock(lock_path(campaign.lockfile)):  # in this thread: the lock belongs to the thread that took it
         found = await anyio.to_thread.run_sync(load_state, loaded, campaign.lockfile)
         loaded = as_bought(loaded, found)
-        planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection)
-        if consent != planned.plan.digest:
+        place = _place(campaign, environment)
+        planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection, place)
+        claim = held_claim(consent, planned.plan, found)
+        if claim is not None:
+            planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection, place, claim)
+            check_covered(consent, claim, planned.plan)
+        elif consent != planned.plan.digest:
             message = f"the plan now has the digest {planned.plan.digest}, not the agreed {consent}"
             raise Refused("digest-differs", message, hint="plan again and look at what changed")
         ceilings, problems = read_ceilings(planned.plan, max_credits)
         if problems:
             raise Invalid(problems)
-        terms = Terms(ceilings=ceilings, allow_unpriced=allow_unpriced, simulated=campaign.simulated)
+        terms = under_claim(
+            Terms(
+                ceilings=ceilings,
+                allow_unpriced=allow_unpriced,
+                trust_prices=trust_prices,
+                simulated=campaign.simulated,
+            ),
+            consent,
+            claim,
+            Standing(plan=planned.plan, renders=found.lockfile.renders),
+        )
         app = simulator_app(found.lockfile, loaded, faults=None) if campaign.simulated else None
         scene = Scene(
             folder=loaded.folder,

@@ -1,6 +1,7 @@
 """Brings a loaded manifest and its state together: which lockfile, what is on record, the plan for the wished jobs."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,16 +13,20 @@ from kbatch.loading import Loaded
 from kbatch.manifest.settings import concurrency_of
 from kbatch.plan import line_ends
 from kbatch.plan.actions import Past, Wishes, decide
+from kbatch.plan.coverage import confine, is_made
 from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Basis, Plan, build_plan, first_purchases
 from kbatch.plan.selection import Selection, addresses, select, with_downstream
 from kbatch.plan.summary import Summary, summarize
 from kbatch.problems import Invalid, Refused
+from kbatch.providers.registry import PROVIDERS
 from kbatch.receipts import state
 from kbatch.receipts.attempts import moment
+from kbatch.receipts.claims import Claim
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Entry, Lockfile
 from kbatch.receipts.receipt import ReceiptState
+from kbatch.run.origins import origin_of
 
 
 def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
@@ -55,6 +60,16 @@ def as_bought(loaded: Loaded, found: state.Loaded) -> Loaded:
     return loaded if jobs is loaded.jobs else replace(loaded, jobs=jobs)
 
 
+class Place(Struct, frozen=True, kw_only=True):
+    """Where and how a plan would be carried out: on which lockfile, pretended or at the addresses of an environment
+    (None: the process's own), how many jobs at once (None: as the manifest says)."""
+
+    lockfile: Path
+    simulated: bool = False
+    environment: Mapping[str, str] | None = None
+    concurrency: Mapping[str | None, int] | None = None
+
+
 class Planned(Struct, frozen=True, kw_only=True):
     """A plan with its summary, and how many jobs each provider may run at once.
 
@@ -74,10 +89,14 @@ def make_plan(
     loaded: Loaded,
     found: state.Loaded,
     selection: Selection,
-    *,
-    wished_concurrency: Mapping[str | None, int] | None = None,
+    place: "Place | None" = None,
+    claim: Claim | None = None,
 ) -> Planned:
-    """Return the plan of the selected jobs; Invalid when a GLOB selects nothing."""
+    """Return the plan of the selected jobs; Invalid when a GLOB selects nothing.
+
+    Without a `place` it is for reading only: its digest is not the one that a run would have. Under a `claim` it has no
+    purchase that the claim has made already.
+    """
     lockfile = found.lockfile
     profile = loaded.settings.profile
     index = lockfile.of(profile)
@@ -88,24 +107,30 @@ def make_plan(
         raise Invalid((*problems, *more))
     wanted, cascade = _replacing(wanted, loaded.jobs, cascade=selection.cascade)
     replaced = wanted & _replaced_already(loaded, found)
+    made = _made(jobs, claim, found) if claim else frozenset()
     look = files.Look(loaded.folder)
     past = Past(
         renders=lockfile.renders,
         addresses=_Addresses(index),
         sizes=_Sizes(look),
     )
-    entries = decide(jobs, past, Wishes(replace=wanted - replaced, cascade=cascade, retry_failed=selection.failed))
+    wishes = Wishes(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
+    entries = decide(jobs, past, wishes)
+    if claim is not None:
+        entries = confine(entries, claim)
     if selection.first is not None:
-        entries = first_purchases(entries, selection.first)
+        entries = first_purchases(entries, selection.first - _counted(claim, found))
     basis = Basis(
         manifest=loaded.path.name,
         settings=loaded.settings,
         known=frozenset(job.fingerprint for job in loaded.jobs) | _referred(lockfile, profile),
         inputs=loaded.inputs,
-        notes=(*found.notes, *(_replaced_note(address) for address in sorted(replaced))),
+        notes=(*found.notes, *(_replaced_note(address) for address in sorted(replaced - made))),
+        lockfile=_relative(place.lockfile, loaded.folder) if place else "",
+        origins=_origins(jobs, place) if place else {},
     )
     plan = build_plan(basis, entries, lockfile.renders)
-    wished = wished_concurrency or loaded.settings.concurrency
+    wished = (place and place.concurrency) or loaded.settings.concurrency
     concurrency = {name: concurrency_of(name, wished) for name in plan.providers}
     return Planned(
         plan=plan,
@@ -114,6 +139,34 @@ def make_plan(
         look=look,
         replacing=frozenset(job.fingerprint for job in jobs if job.address in wanted),
     )
+
+
+def _made(jobs: Iterable[Job], claim: Claim, found: state.Loaded) -> frozenset[str]:
+    """Return the addresses whose purchases under a claim were made already."""
+    renders = found.lockfile.renders
+    return frozenset(job.address for job in jobs if is_made(claim, job.fingerprint, renders))
+
+
+def _counted(claim: Claim | None, found: state.Loaded) -> int:
+    """Return how many of the first purchases a claim has made."""
+    if claim is None:
+        return 0
+    return sum(is_made(claim, fingerprint, found.lockfile.renders) for fingerprint in claim.fingerprints)
+
+
+def _relative(lockfile: Path, folder: Path) -> str:
+    """Return a lockfile's path as every clone would write it, however it was typed here."""
+    there = lockfile.parent.resolve() / lockfile.name
+    try:
+        return Path(os.path.relpath(there, folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return there.as_posix()
+
+
+def _origins(jobs: Iterable[Job], place: Place) -> dict[str, str]:
+    names = dict.fromkeys(job.provider for job in jobs)
+    environment = os.environ if place.environment is None else place.environment
+    return {name: origin_of(PROVIDERS[name], environment, simulated=place.simulated) for name in names}
 
 
 def _replacing(named: frozenset[str], jobs: Sequence[Job], *, cascade: bool) -> tuple[frozenset[str], frozenset[str]]:

@@ -2,15 +2,25 @@
 
 import json
 import os
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.files import read_if_there, write_atomic
 from kbatch.loading import Loaded
+from kbatch.plan.consent import Terms, needed_flags
+from kbatch.plan.coverage import claim_of, left_of, not_covered
 from kbatch.plan.plan import Plan
 from kbatch.plan.saved import Move, Saved, is_saved_plan, moves, read_saved, to_save
 from kbatch.plan.selection import Selection
 from kbatch.problems import Refused
 from kbatch.receipts import state
+from kbatch.receipts.claims import Claim
+from kbatch.receipts.receipt import Receipt
 
 
 def read_plan_file(path: Path) -> Saved | None:
@@ -24,8 +34,30 @@ def read_plan_file(path: Path) -> Saved | None:
 def write_plan_file(path: Path, plan: Plan, *, manifest: Path, simulated: bool, selection: Selection) -> None:
     """Write a saved plan; it names its manifest relative to its own folder."""
     source = PurePosixPath(Path(os.path.relpath(manifest.resolve(), path.resolve().parent)).as_posix())
-    document = to_save(plan, source=str(source), simulated=simulated, selection=selection)
+    made_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    document = to_save(plan, source=str(source), simulated=simulated, selection=selection, made_at=made_at)
     write_atomic(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def command_for(path: Path, plan: Plan) -> str:
+    """Return the command that carries out a plan that was saved at a path."""
+    return shlex.join(("kbatch", "run", str(path), *needed_flags(plan)))
+
+
+def lockfile_of(saved: Saved, manifest: Path, chosen: Path | None) -> Path:
+    """Return the lockfile that a saved plan was made on; Refused when another one is chosen."""
+    if not saved.sealed:
+        message = "the plan was saved by an earlier kbatch, and does not say on which lockfile and for whom it was made"
+        raise Refused("plan-stale", message, hint="`kbatch plan --out FILE` saves it anew")
+    found = Path(os.path.normpath(manifest.parent / saved.lockfile))
+    if chosen is not None and _place(chosen) != _place(found):
+        message = f"the plan was made on the lockfile {saved.lockfile}, not on {chosen}"
+        raise Refused("plan-stale", message, hint="leave out --lockfile: the plan knows its own")
+    return found
+
+
+def _place(path: Path) -> Path:
+    return path.parent.resolve() / path.name
 
 
 def manifest_of(saved: Saved, path: Path) -> Path:
@@ -45,15 +77,59 @@ def selection_of(saved: Saved, loaded: Loaded) -> Selection:
     return Selection(only=only, failed=wished.failed, replace=wished.replace, cascade=wished.cascade)
 
 
-def check_saved(saved: Saved, now: Plan, found: state.Loaded) -> None:
-    """Raise Refused when the plan was used, or when anything it was bound to has moved."""
-    if saved.digest in found.used_plans:
+def check_unused(digest: str, found: state.Loaded) -> None:
+    """Raise Refused when what was approved by this digest was carried out already."""
+    if digest in found.used_plans:
         raise Refused("plan-used", "this plan was carried out already", hint="`kbatch plan --out FILE` makes a new one")
+
+
+def check_saved(saved: Saved, now: Plan) -> None:
+    """Raise Refused when anything that the plan was bound to has moved."""
     moved = moves(saved, now)
     if moved:
         first = "; ".join(_words(move) for move in moved[:5])
         more = f" and {len(moved) - 5} more" if len(moved) > 5 else ""
         raise Refused("plan-stale", f"the plan is stale: {first}{more}{_cost(now)}", hint="review and save it anew")
+
+
+def held_claim(digest: str, now: Plan, found: state.Loaded) -> Claim | None:
+    """Return the claim of an approval by digest that a run has begun to carry out, None where none has.
+
+    Refused when it was carried out to its end; a plan that buys nothing needs no approval.
+    """
+    if now.purchases or digest != now.digest:
+        check_unused(digest, found)
+    return found.lockfile.claims.get(digest)
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """A plan as it is now, and the receipts that it was made on."""
+
+    plan: Plan
+    renders: Mapping[str, Receipt]
+
+
+def under_claim(terms: Terms, digest: str, claim: Claim | None, now: Standing) -> Terms:
+    """Return the terms with what is left of an approval as a ceiling, and the claim that the run makes of it."""
+    covers = claim or claim_of(now.plan)
+    left = left_of(covers, now.renders)
+    ceilings = terms.ceilings
+    lower = {name: min(amount, ceilings.run.get(name, amount)) for name, amount in left.items()}
+    bought = claim is not None or bool(now.plan.purchases)
+    return replace(
+        terms,
+        ceilings=replace(ceilings, run={**ceilings.run, **lower}),
+        claim=digest if bought else None,
+        covers=covers if bought else None,
+    )
+
+
+def check_covered(digest: str, claim: Claim, now: Plan) -> None:
+    """Raise Refused when a plan would buy what an approval by digest does not cover."""
+    entry = not_covered(now.entries, claim)
+    if entry is not None:
+        message = f"the approved {digest[:15]}… does not cover `{entry.address}`: {entry.reason}"
+        raise Refused("digest-differs", message, hint=f"review the plan and approve its digest, {now.digest}")
 
 
 def _words(move: Move) -> str:

@@ -94,7 +94,10 @@ class Said:
 
 @dataclass
 class Rig:
-    """A manifest in a folder of its own, a world that it is rendered by, and the means to run commands on it."""
+    """A manifest in a folder of its own, a world that it is rendered by, and the means to run commands on it.
+
+    While it is `trusting`, runs accept the prices that their own manifests state.
+    """
 
     folder: Path
     stage: Stage
@@ -102,6 +105,7 @@ class Rig:
     capsys: Capture
     world: World = field(init=False)
     name: str = "campaign.yaml"
+    trusting: bool = True
     root: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,8 +151,9 @@ class Rig:
     def kbatch(self, command: str, *args: str, manifest: str | None = None) -> Said:
         """Run a command on the manifest in this process."""
         self.capsys.readouterr()
+        trust = ["--trust-prices"] if self.trusting and command == "run" and "--trust-prices" not in args else []
         with pytest.raises(SystemExit) as end:
-            main([command, str(self.folder / (manifest or self.name)), *args])
+            main([command, str(self.folder / (manifest or self.name)), *args, *trust])
         printed = self.capsys.readouterr()
         return Said(int(end.value.code or 0), printed.out, printed.err)
 

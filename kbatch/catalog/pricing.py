@@ -49,7 +49,7 @@ class Quote(Struct, frozen=True, kw_only=True):
     """A job's price: `credits` is None when unknown, `source` is `card`, `manifest` or `unknown`.
 
     `lowers` says that a price of the manifest lies below the card's, which a caller must refuse unless it was trusted;
-    `per_second` that every second of the clip is paid.
+    `listed` is the card's own price, None where it has none; `per_second` says that every second is paid.
     """
 
     credits: int | None
@@ -58,7 +58,13 @@ class Quote(Struct, frozen=True, kw_only=True):
     working: str
     source: str
     lowers: bool = False
+    listed: int | None = None
     per_second: bool = False
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether the manifest states a price where the card has none."""
+        return self.source == "manifest" and self.listed is None
 
 
 class DearerDefault(Struct, frozen=True, kw_only=True):
@@ -88,6 +94,7 @@ def quote(card: Card, request: Mapping[str, Any], own_prices: Mapping[str, OwnPr
         working=rate.working(duration_s, unit) + (" (price from the manifest)" if own else ""),
         source="manifest" if own else "card",
         lowers=lowers,
+        listed=None if listed is None else listed.total(duration_s),
         per_second=rate.per_second,
     )
 

@@ -19,7 +19,7 @@ from kbatch.plan.consent import Terms, confirm
 from kbatch.plan.plan import Plan, build_plan
 from kbatch.plan.selection import Selection
 from kbatch.plan.summary import summarize
-from kbatch.prepare import Planned, as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.prepare import Place, Planned, as_bought, load_state, lock_path, lockfile_path, make_plan
 from kbatch.progress import Progress
 from kbatch.receipts import state
 from kbatch.run.context import Options as RunOptions
@@ -53,7 +53,11 @@ def collect(
         found = load_state(loaded, path)
         loaded = as_bought(loaded, found)
         decisions = decide(loaded, found) if decide else Decisions()
-        planned = _only(make_plan(loaded, found, _selection(flags)), actions, found)
+        planned = _only(
+            make_plan(loaded, found, _selection(flags), Place(lockfile=path, simulated=flags["simulate"])),
+            actions,
+            found,
+        )
         app = simulator_app(found.lockfile, loaded, faults=None) if flags["simulate"] else None
         scene = Scene(
             folder=loaded.folder,

@@ -14,11 +14,11 @@ from kbatch.loading import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_stream
 from kbatch.plan.saved import Saved
-from kbatch.prepare import as_bought, load_state, lockfile_path, make_plan
+from kbatch.prepare import Place, as_bought, load_state, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, Refused
 from kbatch.report import plan_text
 from kbatch.report.words import harmless
-from kbatch.saved_plans import read_plan_file, write_plan_file
+from kbatch.saved_plans import command_for, read_plan_file, write_plan_file
 
 _REVIEWED = ("markdown", "github", "html")
 _EXAMPLES = """\b
@@ -65,7 +65,7 @@ def command(
     wished = read_selection(flags)
     found = load_state(loaded, path)
     loaded = as_bought(loaded, found)
-    planned = make_plan(loaded, found, wished)
+    planned = make_plan(loaded, found, wished, Place(lockfile=path, simulated=flags["simulate"]))
     keep(loaded, found, planned)
     comparison = None
     if flags["compare_to"]:
@@ -97,7 +97,7 @@ def command(
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:
         write_plan_file(out, planned.plan, manifest=manifest, simulated=flags["simulate"], selection=wished)
-        console.say(f"saved as {out}; `kbatch run {out}` carries out exactly this plan, once")
+        console.say(f"saved as {out}; `{command_for(out, planned.plan)}` carries out exactly this plan, once")
     return ExitCode.NOT_AS_ASKED if check and planned.plan.purchases else ExitCode.OK
 
 

@@ -8,29 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec.structs import replace
 
 from kbatch import console, github
+from kbatch.cli.consenting import Asked, consent_to, plan_for
 from kbatch.cli.lasting import keep
-from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, read_selection, selection, state
+from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, selection, state
 from kbatch.cli.streams import put, unheard
 from kbatch.events_file import EventsFile
 from kbatch.files import Lock, Look
 from kbatch.loading import Loaded, Options, load
-from kbatch.plan.ceilings import read_ceilings
-from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
-from kbatch.plan.saved import Saved, left_of
-from kbatch.prepare import Planned, as_bought, load_state, lock_path, lockfile_path, make_plan
-from kbatch.problems import ExitCode, Invalid, Refused
+from kbatch.plan.consent import ConfirmedPlan
+from kbatch.plan.saved import Saved
+from kbatch.prepare import Place, as_bought, load_state, lock_path, lockfile_path
+from kbatch.problems import ExitCode
 from kbatch.receipts.lockfile import Lockfile
-from kbatch.report.words import amount, count
+from kbatch.report.words import count
 from kbatch.run.ground import Ground
 from kbatch.run.idle import idle
 from kbatch.run.origins import check_origins
 from kbatch.run.outcome import End, Outcome, as_json
 from kbatch.run.standing import standing
 from kbatch.run.strange import check_places
-from kbatch.saved_plans import check_saved, manifest_of, read_plan_file, selection_of
+from kbatch.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.simulated import simulator_app
 
 if TYPE_CHECKING:
@@ -107,6 +106,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath
     if saved is not None:
         flags = _as_saved(saved, flags)
         manifest = manifest_of(saved, manifest)
+        flags["lockfile"] = lockfile_of(saved, manifest, flags["lockfile"])
     loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
     console.show_problems(loaded.warnings)
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
@@ -114,14 +114,12 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         found = load_state(loaded, path)
         loaded = as_bought(loaded, found)
-        wished = selection_of(saved, loaded) if saved else read_selection(flags)
-        planned = make_plan(loaded, found, wished, wished_concurrency=concurrency)
+        place = Place(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
+        planned, approved = plan_for(Asked(saved=saved, flags=flags), loaded, found, place)
         keep(loaded, found, planned)
-        if saved is not None:
-            check_saved(saved, planned.plan, found)
         if aftermath:
             aftermath.planned(loaded, planned.plan, path, found.lockfile)
-        confirmed = _consent(planned, flags, saved)
+        confirmed = consent_to(planned, flags, approved)
         app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
         ground = Ground(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
         with EventsFile(flags["events"]) as events:
@@ -172,52 +170,6 @@ def _as_saved(saved: Saved, flags: dict[str, Any]) -> dict[str, Any]:
         if flags[name] not in (None, False, ()):
             raise click.UsageError(f"a saved plan says itself what is run: leave out --{name.rstrip('s')}")
     return {**flags, "profile": saved.profile, "simulate": saved.simulated}
-
-
-def _consent(planned: Planned, flags: Mapping[str, Any], saved: Saved | None) -> ConfirmedPlan:
-    """Show the plan, then get someone's agreement to it, or raise Refused."""
-    plan = planned.plan
-    ceilings, problems = read_ceilings(plan, flags["max_credits"])
-    if problems:
-        raise Invalid(problems)
-    if saved is not None:
-        left = left_of(saved, plan)
-        lower = {name: min(amount, ceilings.run.get(name, amount)) for name, amount in left.items()}
-        ceilings = replace(ceilings, run={**ceilings.run, **lower})
-    digest = saved.digest if saved else plan.digest
-    terms = Terms(
-        ceilings=ceilings,
-        allow_unpriced=flags["allow_unpriced"],
-        trust_prices=flags["trust_prices"],
-        locked=flags["locked"],
-        claim=saved.digest if saved else None,
-        simulated=flags["simulate"],
-    )
-    console.show_plan(plan, planned.summary, stderr=True)
-    check_terms(plan, terms)
-    given: Given | None = None
-    if flags["approve"]:
-        if flags["approve"] != digest:
-            message = f"the plan now has the digest {digest}, not the approved {flags['approve']}"
-            raise Refused("digest-differs", message, hint="review the plan above and approve its digest")
-        given = Given.DIGEST
-    elif flags["yes"]:
-        given = Given.YES
-        if not console.is_terminal() and needs_ceiling(plan, terms):
-            hint = "--max-credits N, or `budget: {max_credits: …}` in the manifest"
-            raise Refused("no-ceiling", "--yes without a terminal needs a ceiling for a real run", hint=hint)
-    elif plan.purchases and console.is_terminal():
-        given = Given.PROMPT if console.ask(_question(planned)) else None
-    return confirm(plan, terms, given)
-
-
-def _question(planned: Planned) -> str:
-    parts = []
-    for provider, total in planned.plan.totals.items():
-        if total.known or total.unpriced:
-            unpriced = f" and {count(total.unpriced, 'job')} without a price" if total.unpriced else ""
-            parts.append(f"{amount(total.known, total.unit)} of {provider}{unpriced}")
-    return f"Spend up to {', '.join(parts)} on {count(len(planned.plan.purchases), 'render')}?"
 
 
 def report(outcome: Outcome, loaded: Loaded, form: str) -> int:

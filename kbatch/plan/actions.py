@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from kbatch.plan.changes import changed_fields
 from kbatch.plan.jobs import Job
+from kbatch.plan.known import Known, known_charges
 from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
 from kbatch.receipts.unknown import way_out
 
@@ -37,7 +38,8 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
 
     `shares` is the address of an earlier job with the same request, which is bought for both; `replaces` says that a
     paid render is bought again on purpose; `reminder` that nothing is wrong with money but someone should look;
-    `receipt` is what is on record of the request.
+    `receipt` is what is on record of the request; `invented` that only the manifest states a price for it: its card has
+    none and no receipt tells a charge.
     """
 
     job: Job
@@ -49,6 +51,7 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     replaces: bool = False
     reminder: bool = False
     receipt: Receipt | None = None
+    invented: bool = False
 
     @property
     def address(self) -> str:
@@ -105,8 +108,8 @@ def decide(jobs: Sequence[Job], past: Past, wishes: Wishes) -> tuple[Entry, ...]
 class _Deciding(Struct, kw_only=True):
     """What is known while a plan's jobs are decided.
 
-    `first` has the entry of each request, `made` the entries by address as far as a chain may ask for them, `surprises`
-    what was charged above its card's price, None until a purchase asks.
+    `first` has the entry of each request, `made` the entries by address as far as a chain may ask for them, `known`
+    what receipts were charged, None until a purchase asks.
     """
 
     past: Past
@@ -114,6 +117,7 @@ class _Deciding(Struct, kw_only=True):
     first: dict[str, Entry] = field(default_factory=dict)
     made: dict[str, Entry] = field(default_factory=dict)
     surprises: frozenset[tuple[str, str, str | None]] | None = None
+    known: Known | None = None
 
     def entry_of(self, job: Job) -> Entry:
         """Return the entry of a job whose upstream was decided before."""
@@ -123,6 +127,8 @@ class _Deciding(Struct, kw_only=True):
         entry = _decide(job, self.past, self.wishes, self.made)
         if entry.buys and job.quote.source == "card" and self._surprised(job):
             entry = replace(entry, credits=None, reason=f"{entry.reason}; {_SURPRISED}")
+        elif entry.buys and job.quote.source == "manifest":
+            entry = self._stated(entry)
         self.first[job.fingerprint] = entry
         return entry
 
@@ -130,6 +136,22 @@ class _Deciding(Struct, kw_only=True):
         if self.surprises is None:
             self.surprises = surprising(self.past.renders)
         return (job.provider, job.model, job.quote.variant) in self.surprises
+
+    def _stated(self, entry: Entry) -> Entry:
+        """Let a price that the manifest states never be below the largest charge that is known.
+
+        Where the card has a lower price than was charged, or none, that charge is the figure to go by.
+        """
+        if self.known is None:
+            self.known = known_charges(self.past.renders)
+        job, quote = entry.job, entry.job.quote
+        worst = self.known.of(job.provider, job.model, quote.variant)
+        if worst is None:
+            return replace(entry, invented=quote.unlisted)
+        if quote.credits is None or worst <= max(quote.credits, quote.listed or 0):
+            return entry
+        reason = f"{entry.reason}; `prices` states {quote.credits:,}, and {worst:,} was charged before"
+        return replace(entry, credits=worst, reason=reason)
 
 
 def _decide_chained(jobs: Sequence[Job], deciding: _Deciding) -> tuple[Entry, ...]:

@@ -3,13 +3,16 @@
 Every rule that can refuse before spending stands in `confirm`, in the order in which a person would ask.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 from msgspec import Struct
 
+from kbatch.plan.actions import Entry
 from kbatch.plan.ceilings import Ceilings, find_over
 from kbatch.plan.plan import Plan
 from kbatch.problems import Refused
+from kbatch.receipts.claims import Claim
 
 
 class Given(StrEnum):
@@ -23,7 +26,7 @@ class Given(StrEnum):
 class Terms(Struct, frozen=True, kw_only=True):
     """What is agreed to beside the plan: ceilings, unpriced jobs at most, lowered prices, and whether credits are real.
 
-    `claim` is the digest of the saved plan that is carried out, which the journal notes.
+    `claim` is the digest of the approval that is carried out, which the journal notes, and `covers` what it covers.
     """
 
     ceilings: Ceilings
@@ -31,6 +34,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     trust_prices: bool = False
     locked: bool = False
     claim: str | None = None
+    covers: Claim | None = None
     simulated: bool = False
 
 
@@ -44,11 +48,14 @@ class ConfirmedPlan(Struct, frozen=True, kw_only=True):
 
 def check_terms(plan: Plan, terms: Terms) -> None:
     """Raise Refused when the plan breaks a rule that no consent lifts."""
-    lowered = [entry for entry in plan.entries if entry.job.quote.lowers]
-    if lowered and not terms.trust_prices:
-        first = lowered[0].job
-        message = f"`prices` lowers the price of {first.card.key} below its card ({first.quote.working})"
-        raise Refused("price-lowered", message, hint="`--trust-prices` accepts it: a manifest may be a stranger's")
+    doubted = next(doubtful(plan), None)
+    if doubted is not None and not terms.trust_prices:
+        job = doubted.job
+        what = "lowers the price" if job.quote.lowers else "invents a price"
+        than = "below its card" if job.quote.lowers else "that no card and no receipt tells"
+        message = f"`prices` {what} of {job.card.key} {than} ({job.quote.working})"
+        code = "price-lowered" if job.quote.lowers else "price-invented"
+        raise Refused(code, message, hint="`--trust-prices` accepts it: a manifest may be a stranger's")
     if terms.locked and plan.purchases:
         bought = len(plan.purchases)
         raise Refused(
@@ -77,6 +84,20 @@ def confirm(plan: Plan, terms: Terms, given: Given | None) -> ConfirmedPlan:
         hint = "`--yes` agrees to the plan above, `--approve " + plan.digest[:15] + "…` to exactly this one"
         raise Refused("not-confirmed", "nobody agreed to the plan, so nothing was sent", hint=hint)
     return ConfirmedPlan(plan=plan, terms=terms, given=given)
+
+
+def doubtful(plan: Plan) -> Iterator[Entry]:
+    """Yield the entries whose price only the manifest states, below the card's or where nothing else tells one."""
+    for entry in plan.entries:
+        if entry.job.quote.lowers or (entry.buys and entry.invented):
+            yield entry
+
+
+def needed_flags(plan: Plan) -> tuple[str, ...]:
+    """Return the flags without which a run refuses this plan whoever agrees to it."""
+    unpriced = sum(entry.credits is None for entry in plan.purchases)
+    flags = ("--allow-unpriced", str(unpriced)) if unpriced else ()
+    return (*flags, "--trust-prices") if next(doubtful(plan), None) is not None else flags
 
 
 def needs_ceiling(plan: Plan, terms: Terms) -> bool:

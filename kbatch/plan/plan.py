@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
 
-from kbatch.catalog.identity import canonical, encoded
 from kbatch.manifest.settings import Settings
 from kbatch.plan.actions import Action, Entry
-from kbatch.receipts.attempts import records_of
+from kbatch.plan.agreement import SHOWN, digest_of_plan, state_of
+from kbatch.plan.charges import spent_before
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 PLAN_VERSION = 1
@@ -32,7 +31,8 @@ class Basis(Struct, frozen=True, kw_only=True):
     """What a plan rests on: the manifest by name with its settings and notes, and the files it was made of.
 
     `known` are the fingerprints that any job of the manifest refers to, `inputs` the SHA-256 of the manifest and of
-    each file that it read, by name.
+    each file that it read, by name. `lockfile` is its path relative to the manifest's folder, `origins` say by provider
+    whom a purchase would pay: `https://host`, `loopback` or `simulator`.
     """
 
     manifest: str
@@ -40,11 +40,14 @@ class Basis(Struct, frozen=True, kw_only=True):
     known: frozenset[str]
     inputs: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    lockfile: str = ""
+    origins: Mapping[str, str] = {}
 
 
 class Plan(Struct, frozen=True, kw_only=True):
     """A priced plan; `spent` is what the lockfile's receipts were charged, `orphans` are receipts without a job.
 
+    `untold` counts by provider the charges in `spent` that nobody knows and that count nothing there.
     `purchases` are the entries that cost something, `providers` those of all jobs. `digest` is the hash of all that an
     approval is about, `receipts` how it names what is on record of each entry.
     """
@@ -56,6 +59,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     totals: Mapping[str, Total]
     counts: Mapping[str, int]
     spent: Mapping[str, int]
+    untold: Mapping[str, int]
     orphans: tuple[str, ...]
     receipts: tuple[Any, ...]
     digest: str
@@ -75,7 +79,8 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
     """Return the plan of these entries."""
     totals = _totals(entries)
     counts = Counter(entry.action for entry in entries)
-    receipts = tuple([_state_of(entry.receipt) for entry in entries])
+    receipts = tuple([state_of(entry.receipt) for entry in entries])
+    spent = spent_before(entries, renders)
     return Plan(
         basis=basis,
         entries=tuple(entries),
@@ -83,11 +88,43 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
         providers=tuple(totals),
         totals=totals,
         counts={action.value: counts[action] for action in Action},
-        spent=_spent(entries, renders),
+        spent=spent.credits,
+        untold=spent.untold,
         orphans=tuple(sorted(key for key in renders.keys() - basis.known if _paid(renders[key]))),
         receipts=receipts,
-        digest=_digest(encoded(_agreed(basis, entries, totals, receipts))),
+        digest=digest_of_plan(_head(basis, totals, receipts), entries),
     )
+
+
+def _head(basis: Basis, totals: Mapping[str, Total], receipts: Sequence[Any]) -> dict[str, Any]:
+    """Return what is agreed to beside the jobs: what the plan rests on, whom it pays, and how much at most."""
+    return {
+        "plan_version": PLAN_VERSION,
+        "manifest": basis.manifest,
+        "inputs": dict(basis.inputs),
+        "profile": basis.settings.profile,
+        "prices": basis.settings.prices,
+        "lockfile": basis.lockfile,
+        "origins": {name: basis.origins.get(name) for name in totals},
+        "receipts": receipts,
+        "totals": {name: [total.unit, total.expected, total.maximum, total.unpriced] for name, total in totals.items()},
+    }
+
+
+def head_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same from what a saved plan says; KeyError or TypeError when it does not."""
+    bound = document["bound"]
+    names = ("inputs", "prices", "lockfile", "origins", "receipts")
+    return {
+        "plan_version": document["plan_version"],
+        "manifest": document["manifest"],
+        "profile": document["profile"],
+        **{name: bound[name] for name in names},
+        "totals": {
+            name: [total["unit"], total["expected"], total["maximum"], total["unpriced"]]
+            for name, total in document["totals"].items()
+        },
+    }
 
 
 def first_purchases(entries: Sequence[Entry], count: int) -> tuple[Entry, ...]:
@@ -104,36 +141,6 @@ def first_purchases(entries: Sequence[Entry], count: int) -> tuple[Entry, ...]:
         bought += entry.buys
         kept.append(entry)
     return tuple(kept)
-
-
-def charged(renders: Mapping[str, Receipt]) -> dict[str, int]:
-    """Return what receipts were charged, per provider: what the provider reported, else what was planned."""
-    spent: Counter[str] = Counter()
-    for receipt in renders.values():
-        for one in records_of(receipt):
-            spent[one.provider] += _charge(one)
-    return dict(spent)
-
-
-def _spent(entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> dict[str, int]:
-    """Return what a budget bears already: all charges, and what unknown outcomes hold that are not in this plan."""
-    planned = {entry.job.fingerprint for entry in entries if entry.action is Action.UNKNOWN}
-    spent: dict[str, int] = {}
-    for fingerprint, receipt in renders.items():
-        for number, one in enumerate(records_of(receipt)):
-            held = one.state is ReceiptState.UNKNOWN and (number or fingerprint not in planned)
-            spent[one.provider] = spent.get(one.provider, 0) + ((one.credits.planned or 0) if held else _charge(one))
-    return spent
-
-
-def _charge(receipt: Receipt) -> int:
-    """Return what one attempt costs as far as is known: after a failure only what the provider says it kept."""
-    if receipt.state is ReceiptState.UNKNOWN:
-        return 0
-    told = receipt.credits.reported
-    if receipt.state is ReceiptState.FAILED:
-        return told or 0
-    return (receipt.credits.planned or 0) if told is None else told
 
 
 def _paid(receipt: Receipt) -> bool:
@@ -157,45 +164,6 @@ def _totals(entries: Sequence[Entry]) -> dict[str, Total]:
             held=held,
         )
     return totals
-
-
-def digest_of(agreed: Mapping[str, Any]) -> str:
-    """Return the digest of what an approval is about, as it was read back."""
-    return _digest(canonical(agreed))
-
-
-def _digest(agreed: bytes) -> str:
-    return "sha256:" + sha256(agreed).hexdigest()
-
-
-def _agreed(
-    basis: Basis, entries: Sequence[Entry], totals: Mapping[str, Total], receipts: Sequence[Any]
-) -> dict[str, Any]:
-    """Return what an approval is about: manifest and inputs, jobs, prices, outputs, their receipts, and the maximum."""
-    return {
-        "plan_version": PLAN_VERSION,
-        "manifest": basis.manifest,
-        "inputs": dict(basis.inputs),
-        "profile": basis.settings.profile,
-        "prices": basis.settings.prices,
-        "jobs": [
-            [
-                entry.address,
-                entry.job.fingerprint,
-                entry.action,
-                entry.credits,
-                entry.held,
-                entry.job.draft.output,
-            ]
-            for entry in entries
-        ],
-        "receipts": receipts,
-        "totals": {name: [total.expected, total.maximum, total.unpriced] for name, total in totals.items()},
-    }
-
-
-def _state_of(receipt: Receipt | None) -> Any:
-    return None if receipt is None else (receipt.state, receipt.attempt, receipt.job_id)
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -239,4 +207,6 @@ def _rows(plan: Plan) -> Iterator[dict[str, Any]]:
             "reason": entry.reason,
             "output": job.draft.output,
             "dropped": list(job.dropped),
+            "price": job.quote.source,
+            **({"prompt": job.draft.prompt} if entry.action in SHOWN else {}),
         }

@@ -5,47 +5,62 @@ jobs that have meanwhile been bought may leave it.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from kbatch.plan.actions import Action
-from kbatch.plan.plan import PLAN_VERSION, Plan, as_json, digest_of
+from kbatch.plan.actions import Action, Entry
+from kbatch.plan.agreement import attempt_of, digest_of_document, seal_of
+from kbatch.plan.plan import PLAN_VERSION, Plan, as_json, head_of_document
 from kbatch.plan.selection import Selection
 from kbatch.problems import StateUnreadable
+from kbatch.receipts.claims import Claim, Purchase
+from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import without_queries
 
-_BOUGHT = frozenset((Action.REUSE, Action.POLL, Action.DOWNLOAD, Action.UNKNOWN))
+_BOUGHT = frozenset((Action.REUSE, Action.POLL, Action.DOWNLOAD, Action.UNKNOWN, Action.BLOCKED))
+_MAY_MOVE = frozenset(("render", "poll", "download", "unknown", "blocked"))
 
 
 class Saved(Struct, frozen=True, kw_only=True):
-    """A plan that was read back: `source` is the manifest's path relative to the plan's folder, `document` the rest."""
+    """A plan that was read back: `source` is the manifest's path relative to the plan's folder, `document` the rest.
+
+    `lockfile` is relative to the manifest's folder. `sealed` is False of one that an earlier kbatch saved: it does not
+    say what it is bound to, so it can be read and compared with, and not run.
+    """
 
     digest: str
     source: str
     profile: str | None
     simulated: bool
     selection: Selection
+    lockfile: str
     inputs: Mapping[str, str]
-    maximum: Mapping[str, int | None]
+    claim: Claim
+    sealed: bool
     document: Mapping[str, Any]
 
 
-def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection) -> dict[str, Any]:
-    """Return what `plan --out` writes: the plan's JSON and what it is bound to."""
+def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, made_at: str = "") -> dict[str, Any]:
+    """Return what `plan --out` writes: the plan's JSON, what it is bound to, and a seal over all of it."""
     bound = {
         "source": source,
+        "lockfile": plan.basis.lockfile,
+        "origins": {name: plan.basis.origins.get(name) for name in plan.providers},
         "simulated": simulated,
         "selection": asdict(selection),
         "inputs": dict(plan.basis.inputs),
         "prices": plan.settings.prices,
         "held": [entry.held for entry in plan.entries],
+        "attempts": [attempt_of(entry) for entry in plan.entries],
         "receipts": plan.receipts,
         "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
-    return {**as_json(plan), "bound": bound}
+    document = {**as_json(plan), "made_at": made_at, "bound": bound}
+    return {**document, "seal": seal_of(document)}
 
 
 def is_saved_plan(data: bytes) -> bool:
@@ -72,44 +87,47 @@ def read_saved(data: bytes, name: str) -> Saved:
     if not isinstance(bound, dict):
         hint = "`kbatch plan --out FILE` writes one that can be run"
         raise StateUnreadable(f"{name}: is a plan's listing, not a saved plan", hint=hint)
+    sealed = "seal" in document
     try:
-        if digest_of(_agreed(document)) != document["digest"]:
-            message = f"{name}: was changed after it was saved: what it says has another digest than the one in it"
-            raise StateUnreadable(message, hint="`kbatch plan --out FILE` saves it anew")
+        if sealed:
+            _check_seal(document, name)
         return Saved(
             digest=document["digest"],
             source=bound["source"],
             profile=document["profile"],
             simulated=bound["simulated"],
             selection=_selection(bound["selection"]),
+            lockfile=bound["lockfile"] if sealed else "",
             inputs=bound["inputs"],
-            maximum={provider: total["maximum"] for provider, total in document["totals"].items()},
+            claim=_claim(document) if sealed else Claim(fingerprints={}),
+            sealed=sealed,
             document=document,
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise StateUnreadable(f"{name}: is not as a saved plan should be: {error!r}") from error
 
 
-def _agreed(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the digest was made of, from what the file says; KeyError, TypeError or ValueError when it cannot."""
-    bound = document["bound"]
-    jobs = zip(document["jobs"], bound["held"], strict=True)
-    return {
-        "plan_version": document["plan_version"],
-        "manifest": document["manifest"],
-        "inputs": bound["inputs"],
-        "profile": document["profile"],
-        "prices": bound["prices"],
-        "jobs": [
-            [job["address"], job["fingerprint"], job["action"], job["credits"], held, job["output"]]
-            for job, held in jobs
-        ],
-        "receipts": bound["receipts"],
-        "totals": {
-            provider: [total["expected"], total["maximum"], total["unpriced"]]
-            for provider, total in document["totals"].items()
+def _check_seal(document: Mapping[str, Any], name: str) -> None:
+    """Raise StateUnreadable unless the file is as it was saved, and its digest is of what it says."""
+    same = seal_of(document) == document["seal"]
+    counts = Counter(job["action"] for job in document["jobs"])
+    counted = {name: number for name, number in document["counts"].items() if number} == dict(counts)
+    if not (same and counted and digest_of_document(document, head_of_document(document)) == document["digest"]):
+        message = f"{name}: was changed after it was saved: what it says has another digest than the one in it"
+        raise StateUnreadable(message, hint="`kbatch plan --out FILE` saves it anew")
+
+
+def _claim(document: Mapping[str, Any]) -> Claim:
+    """Return the purchases that a saved plan authorises."""
+    jobs = zip(document["jobs"], document["bound"]["attempts"], strict=True)
+    return Claim(
+        fingerprints={
+            job["fingerprint"]: Purchase(attempt=attempt, quote=job["credits"])
+            for job, attempt in jobs
+            if job["action"] == Action.RENDER
         },
-    }
+        maximum={provider: total["maximum"] for provider, total in document["totals"].items()},
+    )
 
 
 def _selection(kept: Mapping[str, Any]) -> Selection:
@@ -141,6 +159,8 @@ def _moves(saved: Saved, now: Plan) -> Iterator[Move]:
         if saved.inputs.get(name) != now.basis.inputs.get(name):
             what = "is new" if name not in saved.inputs else "is gone" if name not in now.basis.inputs else "changed"
             yield Move(words=f"{name} {what}")
+    yield from _bound_moves(saved, now)
+    requests = saved.document["bound"]["requests"]
     then = {job["address"]: job for job in saved.document["jobs"]}
     present = {entry.address: entry for entry in now.entries}
     for address in sorted({*then, *present}):
@@ -149,35 +169,39 @@ def _moves(saved: Saved, now: Plan) -> Iterator[Move]:
         elif address not in then:
             yield Move(words=f"{address} is new", credits=present[address].credits)
         else:
-            yield from _job_moves(then[address], present[address])
+            yield from _job_moves(then[address], present[address], saved.claim)
+            if requests.get(then[address]["fingerprint"]) != without_queries(present[address].job.request):
+                yield Move(words=f"the request of {address} is not the one that the plan shows")
 
 
-def _job_moves(before: Mapping[str, Any], entry: Any) -> Iterator[Move]:
+def _bound_moves(saved: Saved, now: Plan) -> Iterator[Move]:
+    if saved.lockfile != now.basis.lockfile:
+        yield Move(words=f"it was made on the lockfile {saved.lockfile}, not on {now.basis.lockfile}")
+    for provider, origin in saved.document["bound"]["origins"].items():
+        here = now.basis.origins.get(provider)
+        if provider in now.providers and here != origin:
+            yield Move(words=f"it would pay {provider} at {here} instead of {origin}")
+
+
+def _job_moves(before: Mapping[str, Any], entry: Entry, claim: Claim) -> Iterator[Move]:
     address, after = entry.address, entry.credits
     if before["fingerprint"] != entry.job.fingerprint:
         yield Move(words=f"{address}: {entry.reason}", credits=_difference(before["credits"], after))
     elif before["action"] != entry.action.value:
-        if not (before["action"] in ("render", "poll", "download", "unknown") and entry.action in _BOUGHT):
+        if not (before["action"] in _MAY_MOVE and entry.action in _BOUGHT):
             words = f"{address} was to {before['action']}, now {entry.action.value}: {entry.reason}"
             yield Move(words=words, credits=_difference(before["credits"], after))
     elif before["credits"] != after:
-        yield Move(
-            words=f"{address} costs {after} instead of {before['credits']}",
-            credits=_difference(before["credits"], after),
-        )
-    if before.get("output") != entry.job.draft.output:
-        yield Move(words=f"{address} goes to {entry.job.draft.output} instead of {before.get('output')}")
+        words = f"{address} costs {after} instead of {before['credits']}"
+        yield Move(words=words, credits=_difference(before["credits"], after))
+    purchase = claim.fingerprints.get(entry.job.fingerprint)
+    if purchase is not None and before["action"] == Action.RENDER:
+        attempt = next_attempt(entry.receipt)
+        if attempt < purchase.attempt or (entry.buys and attempt != purchase.attempt):
+            yield Move(words=f"{address}: its receipts are others than those that the plan was made on")
+    if before["output"] != entry.job.draft.output:
+        yield Move(words=f"{address} goes to {entry.job.draft.output} instead of {before['output']}")
 
 
 def _difference(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
-
-
-def left_of(saved: Saved, now: Plan) -> dict[str, int]:
-    """Return per provider what is left of the plan's maximum after what its jobs were charged or hold since."""
-    bought = {job["address"] for job in saved.document["jobs"] if job["action"] == "render"}
-    left = {provider: maximum for provider, maximum in saved.maximum.items() if maximum is not None}
-    for entry in now.entries:
-        if entry.address in bought and entry.action in _BOUGHT and entry.shares is None and entry.job.provider in left:
-            left[entry.job.provider] -= entry.job.quote.credits or 0
-    return left

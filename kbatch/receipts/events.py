@@ -22,6 +22,8 @@ the usual way in a tenth of the time (`shape`'s forms). The data of each kind, a
     moved            job_id, path: the clip lies there now
     accepted-as-is   job_id: `kbatch accept` ended the reminder
     began            manifest, plan (digest or null), maximum (credits by provider), replacing (fingerprints)
+                     optional claim: what the approval of that digest covers (`claims`): fingerprints with attempt and
+                     quote, the most it may cost and who pays, by provider
     uploaded         provider, digest (of the picture), url, expires_at
                      optional origin: as in `intended`
     ended            exit_code, finished (false after an interruption)
@@ -53,6 +55,13 @@ MEDIA = shape.record(
     }
 )
 """What a clip's file tells of it; null where it does not."""
+
+CLAIM = {
+    "fingerprints": shape.object_of(shape.record({"attempt": shape.whole(1), "quote": _credits})),
+    "maximum": shape.object_of(_credits),
+    "accounts": shape.object_of(shape.text),
+}
+"""What an approval covers."""
 
 _send = {"sent_at": shape.moment}
 _job = {"job_id": shape.usable_text}
@@ -101,7 +110,8 @@ DATA: Mapping[Kind, shape.Check] = MappingProxyType(
                 "plan": shape.nullable(shape.text),
                 "maximum": shape.object_of(_credits),
                 "replacing": shape.list_of(shape.some_text),
-            }
+            },
+            {"claim": shape.record(CLAIM)},
         ),
         Kind.UPLOADED: shape.record(
             {

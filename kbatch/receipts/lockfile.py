@@ -14,6 +14,8 @@ from msgspec import Struct
 from kbatch.problems import StateUnreadable
 from kbatch.receipts import shape
 from kbatch.receipts.attempts import gather, records_of
+from kbatch.receipts.claims import Claim, claim_from
+from kbatch.receipts.claims import as_kept as claim_as_kept
 from kbatch.receipts.jsontext import Repeated, line_of, line_of_repeated, parse_json, write_json
 from kbatch.receipts.receipt import Receipt, as_kept, attempt_from_kept
 
@@ -32,12 +34,16 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Lockfile(Struct, frozen=True, kw_only=True):
-    """Receipts by fingerprint, and by address what each job refers to; each profile has an index of its own."""
+    """Receipts by fingerprint, and by address what each job refers to; each profile has an index of its own.
+
+    `claims` are the approvals that runs have carried out or begun to, by digest.
+    """
 
     manifest: str
     jobs: Mapping[str, Entry] = {}
     renders: Mapping[str, Receipt] = {}
     profiles: Mapping[str, Mapping[str, Entry]] = {}
+    claims: Mapping[str, Claim] = {}
 
     def of(self, profile: str | None) -> Mapping[str, Entry]:
         """Return what the jobs of a profile refer to, None being the manifest itself."""
@@ -76,7 +82,7 @@ def parse_own(data: bytes) -> Lockfile | None:
         if receipt.also or receipt.failed:
             renders[fingerprint] = gather(records_of(receipt), last_attempt=receipt.last_attempt)
     profiles = {name: profile.jobs for name, profile in kept.profiles.items()}
-    return Lockfile(manifest=kept.manifest, jobs=kept.jobs, renders=renders, profiles=profiles)
+    return Lockfile(manifest=kept.manifest, jobs=kept.jobs, renders=renders, profiles=profiles, claims=kept.claims)
 
 
 class _Profile(Struct, frozen=True, kw_only=True):
@@ -93,6 +99,7 @@ class _Kept(Struct, frozen=True, kw_only=True):
     jobs: dict[str, Entry]
     renders: dict[str, Receipt]
     profiles: dict[str, _Profile] = {}
+    claims: dict[str, Claim] = {}
 
 
 _OWN = msgspec.json.Decoder(_Kept)
@@ -108,6 +115,8 @@ def serialize(lockfile: Lockfile) -> bytes:
     }
     if lockfile.profiles:
         fields["profiles"] = {name: {"jobs": _as_index(jobs)} for name, jobs in lockfile.profiles.items()}
+    if lockfile.claims:
+        fields["claims"] = {key: claim_as_kept(claim, lockfile.renders) for key, claim in lockfile.claims.items()}
     return write_json(fields)
 
 
@@ -144,6 +153,7 @@ def _read(value: Any, text: str, name: str) -> Lockfile:
         jobs=_read_index(value["jobs"]),
         renders={fingerprint: _read_receipt(kept) for fingerprint, kept in value["renders"].items()},
         profiles={profile: _read_index(kept["jobs"]) for profile, kept in value.get("profiles", {}).items()},
+        claims={digest: claim_from(kept) for digest, kept in value.get("claims", {}).items()},
     )
 
 

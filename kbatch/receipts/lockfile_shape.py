@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kbatch.receipts import shape
-from kbatch.receipts.events import MEDIA
+from kbatch.receipts.claims import BEGUN, FINISHED
+from kbatch.receipts.events import CLAIM, MEDIA
 from kbatch.receipts.receipt import ReceiptState
 
 _credits = shape.nullable(shape.whole())
@@ -70,6 +71,11 @@ LOCKFILE = shape.record(
         "jobs": _index,
         "renders": shape.object_of(_receipt),
     },
-    {"profiles": shape.object_of(shape.record({"jobs": _index}))},
+    {
+        "profiles": shape.object_of(shape.record({"jobs": _index})),
+        "claims": shape.object_of(
+            shape.record({**CLAIM, "spent": shape.object_of(_credits), "state": shape.one_of((BEGUN, FINISHED))})
+        ),
+    },
 )
 """Raises Misfit with the path to what does not fit."""

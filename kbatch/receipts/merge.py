@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from kbatch.receipts.attempts import join
+from kbatch.receipts.claims import merge_claims
 from kbatch.receipts.lockfile import Entry, Lockfile
 
 
@@ -28,6 +29,7 @@ def merge(one: Lockfile, other: Lockfile) -> Lockfile:
         jobs=_merge_index(one.jobs, other.jobs),
         renders=renders,
         profiles=profiles,
+        claims=merge_claims(one.claims, other.claims),
     )
 
 

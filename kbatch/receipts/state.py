@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from kbatch import files
 from kbatch.problems import StateUnreadable
 from kbatch.receipts.attempts import moment, records_of
+from kbatch.receipts.claims import Claims, fold_claims
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import fold
 from kbatch.receipts.history import (
@@ -68,11 +69,12 @@ def load(lockfile_path: Path, *, manifest_name: str) -> Loaded:
     events = tuple(reading)
     _check_manifest(events, lockfile_path, manifest_name)
     renders = _with_addresses(fold(events, restored), kept)
+    claims = fold_claims((*history, *events), kept.claims)
     return Loaded(
-        lockfile=replace(kept, manifest=manifest_name, renders=renders),
+        lockfile=replace(kept, manifest=manifest_name, renders=renders, claims=claims),
         notes=(*_renamed(lockfile_path, kept, manifest_name), *_restored(lockfile_path, kept, restored, history)),
         events=events,
-        used_plans=covered.used_plans | used_plans((*history, *events)),
+        used_plans=covered.used_plans | used_plans((*history, *events)) | _finished(claims),
         newest=_newest(renders.values(), events),
         own=_untracked(reading),
     )
@@ -117,12 +119,17 @@ def settle(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfile:
     path = journal_path(lockfile_path)
     of_runs: list[Event] = []
     settled = replace(lockfile, renders=fold(_noting_runs(Reading(path), of_runs), lockfile.renders))
+    settled = replace(settled, claims=fold_claims(of_runs, lockfile.claims))
     data = serialize(settled)
     used = _used_until_now(lockfile_path) | used_plans(of_runs)
     files.write_atomic(lockfile_path, data)
     rotate(path, run_id=run_id)
     write_covered(lockfile_path, data, renders=len(settled.renders), used_plans=used)
     return settled
+
+
+def _finished(claims: Claims) -> frozenset[str]:
+    return frozenset(digest for digest, claim in claims.items() if claim.finished)
 
 
 def _noting_runs(events: Iterable[Event], of_runs: list[Event]) -> Iterator[Event]:

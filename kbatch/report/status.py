@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from kbatch.plan.plan import charged
+from kbatch.plan.charges import charged
 from kbatch.receipts.attempts import records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
 from kbatch.receipts.unknown import way_out

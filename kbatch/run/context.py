@@ -59,6 +59,7 @@ class Run:
     `follow` is told every event that is durable. `wanted` are (fingerprint, path) of all that jobs refer to, `needed`
     the addresses whose clips purchases need here, `stands` those whose clips are at their places for sure. `settled`
     are told the ends of jobs that others wait for, `described` are the clips whose sidecars are yet to be written.
+    `of_run` is what the journal tells of this run itself.
     """
 
     confirmed: ConfirmedPlan
@@ -81,6 +82,7 @@ class Run:
     settled: dict[str, anyio.Event] = field(default_factory=dict)
     paces: Paces = field(default_factory=Paces)
     uploaded: list[Event] = field(default_factory=list)
+    of_run: list[Event] = field(default_factory=list)
     uploads: dict[tuple[str, str], Picture] = field(default_factory=dict)
     uploading: dict[tuple[str, str], anyio.Lock] = field(default_factory=dict)
     holds: Holds = field(default_factory=Holds)
@@ -115,6 +117,8 @@ class Run:
     def _know(self, event: Event) -> None:
         if event.kind is Kind.UPLOADED:
             self.uploaded.append(event)
+        elif event.fingerprint is None:
+            self.of_run.append(event)
         receipt = apply(self.renders, event)
         if receipt is not None and event.fingerprint is not None:
             self.renders[event.fingerprint] = receipt

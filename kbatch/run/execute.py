@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
+from typing import Any
 
 import anyio
 from msgspec import Struct
@@ -16,8 +17,9 @@ from msgspec.structs import replace
 from kbatch.garbage import at_rest
 from kbatch.plan.actions import Action
 from kbatch.plan.consent import ConfirmedPlan
-from kbatch.problems import KbatchError, Unwritable
+from kbatch.problems import KbatchError, Refused, Unwritable
 from kbatch.receipts import state
+from kbatch.receipts.claims import Claim, as_told, fold_claims
 from kbatch.receipts.events import Fact
 from kbatch.receipts.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
@@ -118,6 +120,7 @@ async def _prepared(parts: _Parts) -> Outcome:
         with parts.stopping.block():
             for line in lines.values() if scene.options.buy else ():
                 await check_account(line, plan)
+            _check_payers(parts.confirmed, scene, lines)
         if parts.stopping.soft:
             ends = dict.fromkeys((entry.address for entry in plan.entries), End.SKIPPED)
             return Outcome(ends=ends, interrupted=True, lockfile=str(scene.lockfile_path), counts=count_ends(ends))
@@ -135,7 +138,7 @@ async def _journaled(parts: _Parts, lines: Mapping[str, Line], errands: Sequence
     path = journal_path(scene.lockfile_path)
     async with Journal.open(path, run_id=run_id, after=scene.loaded.newest) as journal:
         run = _make_run(parts, lines, journal)
-        await run.record(_began(parts.confirmed, scene))
+        await run.record(_began(parts.confirmed, scene, lines))
         with run.stopping.block():
             await apply_decisions(run, scene.decisions)
             await _work(run, scene, [one for one in errands if one.job_id not in scene.decisions.lost])
@@ -177,7 +180,8 @@ async def _save(run: Run, scene: Scene, outcome: Outcome, run_id: str) -> Outcom
 
 
 def _lockfile(run: Run, scene: Scene) -> Lockfile:
-    return lockfile_of(run.renders, scene.loaded.lockfile, scene.jobs, run.confirmed.plan.settings.profile)
+    made = lockfile_of(run.renders, scene.loaded.lockfile, scene.jobs, run.confirmed.plan.settings.profile)
+    return replace(made, claims=fold_claims(run.of_run, made.claims))
 
 
 def _reserve(confirmed: ConfirmedPlan) -> Reserve:
@@ -213,17 +217,38 @@ def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal) -> Run
     )
 
 
-def _began(confirmed: ConfirmedPlan, scene: Scene) -> Fact:
+def _check_payers(confirmed: ConfirmedPlan, scene: Scene, lines: Mapping[str, Line]) -> None:
+    """Refuse an approval that another account has begun to pay for: its credits are not this one's to spend."""
+    claim = scene.loaded.lockfile.claims.get(confirmed.terms.claim or "")
+    for name, account in claim.accounts.items() if claim and confirmed.plan.purchases else ():
+        line = lines.get(name)
+        if line is not None and line.account is not None and line.account != account:
+            message = f"the plan was begun with another account of {line.provider.title} than the key's"
+            hint = "run it with that account's key, or plan anew for this one"
+            raise Refused("plan-account", message, hint=hint)
+
+
+def _claim(confirmed: ConfirmedPlan, lines: Mapping[str, Line]) -> Claim | None:
+    covers = confirmed.terms.covers
+    if covers is None:
+        return None
+    return replace(covers, accounts={name: line.account for name, line in lines.items() if line.account is not None})
+
+
+def _began(confirmed: ConfirmedPlan, scene: Scene, lines: Mapping[str, Line]) -> Fact:
     plan = confirmed.plan
     replacing = scene.replacing
     if replacing is None:
         replacing = frozenset(entry.job.fingerprint for entry in plan.entries if entry.replaces)
-    data = {
+    data: dict[str, Any] = {
         "manifest": plan.manifest,
         "plan": confirmed.terms.claim,
         "maximum": {name: total.maximum for name, total in plan.totals.items()},
         "replacing": sorted(replacing),
     }
+    claim = _claim(confirmed, lines)
+    if claim is not None:
+        data["claim"] = as_told(claim)
     return Fact(kind=Kind.BEGAN, data=data)
 
 

@@ -142,6 +142,7 @@ def test_locked_buys_nothing(rig: Rig) -> None:
 
 def test_unknown_and_lowered_prices_need_a_word(rig: Rig) -> None:
     """A job without a price needs `--allow-unpriced`, a price below its card `--trust-prices`; else exit 3."""
+    rig.trusting = False
     rig.write("shots:\n  - {id: one, provider: aimlapi, model: kling-video/v2.1/pro/image-to-video, prompt: p,"
               " params: {image_url: \"https://example.com/a.png\"}}\n")  # fmt: skip
     assert "unpriced" in rig.run().err

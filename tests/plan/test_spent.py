@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from kbatch.plan.plan import charged
+from kbatch.plan.charges import charged
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState
 from kbatch.report.status import read_status
 from tests.plan.conftest import Campaign, plan_of, receipt_of

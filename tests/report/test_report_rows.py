@@ -9,7 +9,7 @@ from report_plans import CITIES, loaded, lockfile_of, plan_of, receipt_of
 from report_samples import row
 
 from kbatch.loading import Loaded
-from kbatch.plan.plan import charged
+from kbatch.plan.charges import charged
 from kbatch.receipts.lockfile import Entry
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState
 from kbatch.report.accounts import Report, dollars, make_report, not_run, of_run
