@@ -1,6 +1,7 @@
 """The boxes of an MP4 file (ISO/IEC 14496-12): where each begins and ends, and whole numbers read with bounds.
 
-A box that claims more than its surroundings hold is `Damaged`, never cut to fit. It knows nothing of tracks.
+A box that claims more than its surroundings hold is `Damaged`, never cut to fit. Bytes behind the last box of a file
+that has its description and its media are padding, which players pass over too. It knows nothing of tracks.
 """
 
 import struct
@@ -10,10 +11,16 @@ from typing import BinaryIO
 from msgspec import Struct
 
 _MOST_BOXES = 100_000
+_NEEDED = {"moov", "mdat"}
+_KNOWN = b"moov moof mdat mfra sidx emsg free skip wide udta meta uuid pdin ftyp styp".split()
 
 
 class Damaged(ValueError):
     """The bytes are not what a whole file has; the message says what and where. It never leaves this package."""
+
+
+class Short(Damaged):
+    """Bytes are missing at the end, as far as can be seen."""
 
 
 class Box(Struct, frozen=True, kw_only=True):
@@ -25,23 +32,39 @@ class Box(Struct, frozen=True, kw_only=True):
 
 
 def boxes_of_file(reader: BinaryIO, size: int) -> tuple[Box, ...]:
-    """Return the outermost boxes, which fill a whole file to its last byte."""
+    """Return the outermost boxes, which fill a whole file to its last byte but for padding; Short when some lack."""
     boxes: list[Box] = []
     place = 0
     while place < size:
         reader.seek(place)
-        boxes.append(_box(reader.read(16), place, size))
+        head = reader.read(16)
+        try:
+            boxes.append(_box(head, place, size))
+        except Damaged:
+            if _is_padding(head, {box.kind for box in boxes}):
+                break
+            raise
         place = boxes[-1].end
         if len(boxes) > _MOST_BOXES:
             raise Damaged("more boxes than any clip has")
     return tuple(boxes)
 
 
+def _is_padding(head: bytes, kinds: set[str]) -> bool:
+    """Whether what follows is no part of a clip: not the beginning of a box as clips have them."""
+    if not kinds >= _NEEDED:
+        return False
+    return "moof" not in kinds if len(head) < 8 else head[4:8] not in _KNOWN
+
+
 def boxes_in(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
     """Yield the boxes that stand side by side in `data[start:end]`; a rest too short for one is padding."""
     end = len(data) if end is None else end
     while end - start >= 8:
-        box = _box(data[start : start + 16], start, end)
+        try:
+            box = _box(data[start : start + 16], start, end)
+        except Short as short:
+            raise Damaged(str(short)) from short
         yield box
         start = box.end
 
@@ -73,7 +96,7 @@ def numbers(data: bytes, place: int, count: int, end: int) -> tuple[int, ...]:
 
 def _box(head: bytes, place: int, limit: int) -> Box:
     if limit - place < 8 or len(head) < 8:
-        raise Damaged(f"{limit - place} stray bytes at byte {place}")
+        raise Short(f"{limit - place} stray bytes at byte {place}")
     size, kind = struct.unpack_from(">I4s", head)
     # QuickTime's own kinds may begin with the copyright sign.
     if not all(32 <= letter < 127 or letter == 0xA9 for letter in kind):
@@ -82,11 +105,11 @@ def _box(head: bytes, place: int, limit: int) -> Box:
     header = 8
     if size == 1:
         if len(head) < 16:
-            raise Damaged(f"the box `{name}` at byte {place} ends within its header")
+            raise Short(f"the box `{name}` at byte {place} ends within its header")
         header, size = 16, int.from_bytes(head[8:16], "big")
     end = limit if size == 0 else place + size
     if size and size < header:
         raise Damaged(f"the box `{name}` at byte {place} claims {size} bytes, less than its header")
     if end > limit:
-        raise Damaged(f"the box `{name}` at byte {place} ends {end - limit} bytes beyond what is there")
+        raise Short(f"the box `{name}` at byte {place} ends {end - limit} bytes beyond what is there")
     return Box(kind=name, start=place + header, end=end)

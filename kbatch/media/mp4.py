@@ -1,8 +1,9 @@
 """Whether a clip is whole, and what it is: length, picture size, frame rate, audio.
 
-The walk over the boxes notices one missing byte, which decoders do not: each box must end where the next begins and the
-last one at the last byte, and no sample may lie beyond the file. No byte of the media itself is decoded, so a picture
-that is wrong inside a whole file is not noticed here; a fragmented file cut between two fragments is whole, but short.
+The walk over the boxes notices one missing byte, which decoders do not: each box must end where the next begins, the
+last one within the file, and no sample may lie beyond the file. Padding behind the last box is no fault. No byte of the
+media itself is decoded, so a picture that is wrong inside a whole file is not noticed here; a fragmented file cut
+between two fragments is whole, but short.
 """
 
 import io
@@ -11,7 +12,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from kbatch.media.boxes import Box, Damaged, boxes_in, boxes_of_file, find
+from kbatch.media.boxes import Box, Damaged, Short, boxes_in, boxes_of_file, find
 from kbatch.media.tracks import Track, add_fragments, default_ticks, read_length, read_track
 
 _MOST_METADATA = 16 * 1024 * 1024
@@ -19,6 +20,16 @@ _LONGEST_S = 24 * 3600
 _LARGEST_SIDE = 16_384
 _SHAPE = 0.1
 _TOLERANCE_S = 0.5
+_OTHERS = (
+    ("WebM", b"\x1aE\xdf\xa3", 0),
+    ("AVI", b"AVI ", 8),
+    ("Ogg", b"OggS", 0),
+    ("FLV", b"FLV\x01", 0),
+    ("an MPEG stream", b"\0\0\x01\xba", 0),
+    ("a GIF", b"GIF8", 0),
+    ("WebP", b"WEBP", 8),
+)
+"""Other containers by the bytes that they begin with, and at which byte those stand."""
 _FIRST_KINDS = {"ftyp", "styp", "moov", "mdat", "wide", "free", "skip"}
 
 
@@ -33,9 +44,15 @@ class Media(Struct, frozen=True, kw_only=True):
 
 
 class NotWhole(Struct, frozen=True, kw_only=True):
-    """Why the bytes are no whole clip."""
+    """Why the bytes are no whole clip: its end is missing (`cut`), or there is nothing of a clip at all (`blank`)."""
 
     message: str
+    cut: bool = False
+    blank: bool = False
+
+
+class _Blank(Damaged):
+    """Nothing, or a text such as an error page."""
 
 
 def probe(source: bytes | BinaryIO) -> Media | NotWhole:
@@ -44,7 +61,7 @@ def probe(source: bytes | BinaryIO) -> Media | NotWhole:
     try:
         return _probe(reader)
     except Damaged as damage:
-        return NotWhole(message=str(damage))
+        return NotWhole(message=str(damage), cut=isinstance(damage, Short), blank=isinstance(damage, _Blank))
 
 
 def wrong(media: Media, *, seconds: float | None, audio: bool, ratio: str | None = None) -> tuple[str, ...]:
@@ -70,20 +87,20 @@ def _probe(reader: BinaryIO) -> Media:
     boxes = _outer_boxes(reader, size)
     movie = _read_only(reader, [box for box in boxes if box.kind == "moov"][:1])
     if not movie:
-        raise Damaged("no `moov` box: the clip's description is missing")
+        raise Short("no `moov` box: the clip's description is missing")
     data = movie[0]
     tracks = [read_track(data, box) for box in boxes_in(data) if box.kind == "trak"]
     reach = max((track.reach for track in tracks), default=0)
     media_end = max((box.end for box in boxes if box.kind == "mdat"), default=0)
     if reach > media_end:
-        raise Damaged(f"the last sample ends {reach - media_end} bytes beyond the media")
+        raise Short(f"the last sample ends {reach - media_end} bytes beyond the media")
     video = next((track for track in tracks if track.kind == "vide"), None)
     if video is None:
         raise Damaged("no video track")
     fragments = _read_only(reader, [box for box in boxes if box.kind == "moof"])
     if fragments:
         if next(box.kind for box in reversed(boxes) if box.kind in ("moof", "mdat")) == "moof":
-            raise Damaged("the last fragment is without its media")
+            raise Short("the last fragment is without its media")
         whole = Box(kind="moov", start=0, end=len(data))
         video = add_fragments(video, default_ticks(data, whole, video), fragments)
     return _media(video, _seconds(data, video), any(track.kind == "soun" for track in tracks))
@@ -91,16 +108,23 @@ def _probe(reader: BinaryIO) -> Media:
 
 def _outer_boxes(reader: BinaryIO, size: int) -> tuple[Box, ...]:
     if size == 0:
-        raise Damaged("the file is empty")
+        raise _Blank("the file is empty")
     reader.seek(0)
     begins = reader.read(40).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if begins[:1] in (b"<", b"{"):
+    if begins[:1] in (b"<", b"{") or _is_ascii_text(begins):
         shown = "".join(letter if letter.isprintable() else " " for letter in begins.decode("ascii", "replace"))
-        raise Damaged(f"this is text, not a video: `{shown}`")
+        raise _Blank(f"this is text, not a video: `{shown}`")
+    other = next((name for name, mark, at in _OTHERS if begins[at : at + len(mark)] == mark), None)
+    if other is not None:
+        raise Damaged(f"this is {other}, not MP4: kbatch cannot tell its length and sound")
     boxes = boxes_of_file(reader, size)
     if boxes[0].kind not in _FIRST_KINDS:
         raise Damaged(f"this is no MP4: it begins with a box `{boxes[0].kind}`")
     return boxes
+
+
+def _is_ascii_text(begins: bytes) -> bool:
+    return all(32 <= letter < 127 or letter in b"\t\r\n" for letter in begins)
 
 
 def _read_only(reader: BinaryIO, boxes: Sequence[Box]) -> list[bytes]:

@@ -20,6 +20,8 @@ _LONGEST_ID = 512
 _LONGEST_URL = 8192
 _LONGEST_WAIT_S = 86_400.0
 _LARGEST = 10**15
+_SENT = "!#$%&'()*+,/:;=?@[]~-._"
+"""What a URL's path, query and fragment may hold as it is (RFC 3986, and the brackets that many hosts take)."""
 
 
 def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any] | None:
@@ -93,10 +95,24 @@ def first_url(value: Any) -> str | None:
     return next(_urls(value, depth=0), None)
 
 
+def as_sent(url: str) -> str:
+    """Return a URL with percent-encoding for what no request can carry, such as a blank or `é`; all else as it stands.
+
+    A signature covers every letter of a URL, so what is encoded already, or need not be, is never touched.
+
+    >>> as_sent("https://a.example/b c.mp4?s=%2F+é")
+    'https://a.example/b%20c.mp4?s=%2F+%C3%A9'
+    """
+    head, mark, rest = url.strip().partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{head}{mark}{host}{slash}{quote(path, safe=_SENT, errors='replace')}"
+
+
 def _urls(value: Any, *, depth: int) -> Iterator[str]:
     if isinstance(value, str):
+        value = value.strip()
         if len(value) <= _LONGEST_URL and value.isprintable() and re.match(r"https?://[^ /]", value, re.IGNORECASE):
-            yield value
+            yield as_sent(value)
     elif depth < 4:
         if isinstance(value, dict):
             value = [value.get(name) for name in ("videoUrl", "url", "videos")]

@@ -192,6 +192,8 @@ def _altered(one: Expected, seen: Seen) -> str:
 def _judge_clip(one: Expected, seen: Seen) -> Verdict:
     """Judge a file that is the clip of the receipt to the last byte."""
     if isinstance(seen.media, mp4.NotWhole):
+        if one.receipt.state is ReceiptState.DELIVERED_WRONG:
+            return _delivered_wrong(one, "")
         return _verdict(one, Finding.NOT_WHOLE, f"as it was delivered, and no whole clip: {seen.media.message}")
     if seen.media is None:
         return _verdict(one, Finding.RIGHT, "", wrong=False)
@@ -204,13 +206,19 @@ def _judge_clip(one: Expected, seen: Seen) -> Verdict:
         mp4.wrong(seen.media, seconds=one.bought.duration_s, audio=one.bought.audio, ratio=one.bought.ratio)
     )
     if one.receipt.state is ReceiptState.DELIVERED_WRONG and not one.receipt.accepted_as_is:
-        said = reasons or str((one.receipt.error or {}).get("message", ""))
-        words = f"as it was delivered: {said}; `--replace` buys it again, `kbatch accept` keeps it"
-        return _verdict(one, Finding.DELIVERED_WRONG, words, wrong=False)
+        return _delivered_wrong(one, reasons)
     if reasons and not one.receipt.accepted_as_is:
         return _verdict(one, Finding.NOT_AS_BOUGHT, reasons)
     words = "accepted as it is" if one.receipt.accepted_as_is else ""
     return _verdict(one, Finding.RIGHT, words, wrong=False)
+
+
+def _delivered_wrong(one: Expected, reasons: str) -> Verdict:
+    if one.receipt.accepted_as_is:
+        return _verdict(one, Finding.RIGHT, "accepted as it is", wrong=False)
+    said = reasons or str((one.receipt.error or {}).get("message", ""))
+    words = f"as it was delivered: {said}; `--replace` buys it again, `kbatch accept` keeps it"
+    return _verdict(one, Finding.DELIVERED_WRONG, words, wrong=False)
 
 
 def _media_differences(recorded: Media, found: mp4.Media) -> Iterator[str]:

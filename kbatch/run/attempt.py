@@ -15,8 +15,9 @@ from anyio.to_thread import run_sync
 from msgspec import Struct
 
 from kbatch.files import PartFile, examine
-from kbatch.providers.answers import retry_after
+from kbatch.providers.answers import as_sent, retry_after
 from kbatch.providers.messages import harmless
+from kbatch.run.body import Body, is_video
 from kbatch.run.happenings import nobody
 from kbatch.run.hosts import HostRefused, HostRules, Resolve, checked_addresses, resolve
 from kbatch.run.transport import Client, Cut, Incoming
@@ -60,10 +61,11 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 
 class NotFetched(Struct, frozen=True, kw_only=True):
-    """The clip stays owed; what arrived so far stays in the `.part`."""
+    """The clip stays owed; what arrived so far stays in the `.part`; `host` is one that the user may allow."""
 
     message: str
     why: Why
+    host: str = ""
 
 
 class Again(Struct, frozen=True, kw_only=True):
@@ -94,7 +96,7 @@ class Attempt:
         """Make one attempt, through at most five redirects."""
         overlap = await run_sync(_tail, self._part) if self._part.size else b""
         headers = self._range(overlap)
-        url = self._url
+        url = as_sent(self._url)
         for _ in range(_MOST_REDIRECTS + 1):
             addresses = await self._addresses(url)
             if not isinstance(addresses, tuple):
@@ -124,7 +126,7 @@ class Attempt:
         except OSError as error:
             return Again(message=f"the clip's host cannot be found: {error.strerror or error}")
         if isinstance(addresses, HostRefused):
-            return NotFetched(message=addresses.message, why=Why.REFUSED)
+            return NotFetched(message=addresses.message, why=Why.REFUSED, host=addresses.host)
         return addresses
 
     async def _receive(self, answer: Incoming, overlap: bytes) -> Complete | Again | NotFetched:
@@ -133,7 +135,14 @@ class Attempt:
             if answer.status == 416:
                 await run_sync(self._part.restart)
             return refused
-        start, total = _placed(answer)
+        body = Body(answer, await answer.read())
+        start, total = _placed(answer, asked=bool(overlap))
+        if start == 0 and _is_page(answer, body.begins):
+            kind = harmless(answer.headers.get("content-type", ""))
+            return Again(message=f"the host answered with {kind} in place of a clip", why=Why.STALE)
+        if body.encoded and start:
+            await run_sync(self._part.restart)
+            return Again(message="the host compresses the clip, and serves no part of it that can be read")
         if answer.status == 200 and self._part.size:
             await run_sync(self._part.restart)
             overlap = b""
@@ -144,17 +153,24 @@ class Attempt:
             return NotFetched(message=f"the clip has {total} bytes, more than any clip may", why=Why.TOO_LARGE)
         etag = answer.headers.get("etag", "")
         self._etag = etag if re.fullmatch(r'"[!-~]*"', etag) else None
-        rest = await self._pour(answer, overlap)
-        return await self._counted(total, rest) if isinstance(rest, bytes) else rest
+        try:
+            rest = await self._pour(body, overlap)
+        except Cut:
+            if body.encoded:  # what was decoded cannot be gone on with
+                await run_sync(self._part.restart)
+            raise
+        if not isinstance(rest, bytes):
+            return rest
+        return Complete(rest=rest) if body.encoded else await self._counted(total, rest)
 
-    async def _pour(self, answer: Incoming, overlap: bytes) -> Again | NotFetched | bytes:
+    async def _pour(self, body: Body, overlap: bytes) -> Again | NotFetched | bytes:
         """Write the body behind what is there, but for its last piece, which is returned.
 
         The body's first bytes must be those that the `.part` ends with.
         """
         held = bytearray()
         try:
-            while piece := await answer.read():
+            while piece := await body.read():
                 held += piece
                 if overlap and len(held) >= len(overlap):
                     if not held.startswith(overlap):
@@ -203,7 +219,7 @@ def _tail(part: PartFile) -> bytes:
 
 def _redirected(url: str, answer: Incoming) -> str:
     try:
-        return urljoin(url, answer.headers.get("location", ""))
+        return as_sent(urljoin(url, answer.headers.get("location", "")))
     except ValueError:
         return ""
 
@@ -212,10 +228,6 @@ def _refused(answer: Incoming) -> Again | NotFetched | None:
     """Return what an answer without the clip means, None when it brings one."""
     status = answer.status
     if status in (200, 206):
-        kind = answer.headers.get("content-type", "").lower()
-        if "html" in kind or "json" in kind or answer.headers.get("content-encoding", "identity") != "identity":
-            shown = harmless(kind) or "an encoded body"
-            return Again(message=f"the host answered with {shown} in place of a clip", why=Why.STALE)
         return None
     if status in _BUSY or status >= 500:
         return Again(message=f"the clip's host answered HTTP {status}", retry_after_s=retry_after(answer.headers))
@@ -224,9 +236,18 @@ def _refused(answer: Incoming) -> Again | NotFetched | None:
     return NotFetched(message=f"the clip's host answered HTTP {status}", why=Why.STALE)
 
 
-def _placed(answer: Incoming) -> tuple[int, int | None]:
-    """Return at which byte the body begins and how many the whole clip has, None when not told."""
-    if answer.status == 206:
+def _is_page(answer: Incoming, begins: bytes) -> bool:
+    """Whether an answer is a page by its header and does not begin as a clip, which some hosts call a text too."""
+    kind = answer.headers.get("content-type", "").lower()
+    return ("html" in kind or "json" in kind) and not is_video(begins)
+
+
+def _placed(answer: Incoming, *, asked: bool) -> tuple[int, int | None]:
+    """Return at which byte the body begins and how many the whole clip has, None when not told.
+
+    A 206 that says neither, where no part was `asked` for, is the whole.
+    """
+    if answer.status == 206 and (asked or "content-range" in answer.headers):
         found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", answer.headers.get("content-range", ""))
         if found is None:
             return -1, None

@@ -12,7 +12,7 @@ import anyio
 
 from kbatch import files
 from kbatch.files import PartFile
-from kbatch.media.mp4 import Media, probe, wrong
+from kbatch.media.mp4 import Media, NotWhole, probe, wrong
 from kbatch.providers.base import Failed, NotNow, Running, Succeeded
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
@@ -27,7 +27,10 @@ from kbatch.run.places import is_clip, make_room
 from kbatch.run.sidecars import want_sidecar
 
 _FRESH_URLS = 3
-_GONE = "the provider no longer keeps the clip: it is lost, and `--replace` buys it again"
+_NO_MORE = "the provider no longer keeps the clip"
+_GONE = f"{_NO_MORE}: it is lost, and `--replace` buys it again"
+
+_NO_WAY = "`kbatch pull` asks for another one; the provider's support can send the clip of the job id in the lockfile"
 
 Delivered = tuple[str, ...]
 """How a clip differs from what was bought, in words; empty when it does not."""
@@ -35,13 +38,14 @@ Delivered = tuple[str, ...]
 
 async def deliver(run: Run, line: Line, errand: Errand, found: Succeeded) -> Delivered | StillOwed:
     """Fetch the clip that a poll has named to its place."""
-    target = run.folder / errand.output
     attempt = 0
     while found.url:
         async with run.downloads.place(awaited=errand.address in run.settled):
-            fetched = await _fetch(run, line, errand, found.url, target)
+            fetched = await _fetch(run, line, errand, found.url)
+            if isinstance(fetched, Fetched) and fetched.media is None:
+                fetched = await _fetch_again(run, line, errand, fetched)
         if isinstance(fetched, Fetched):
-            return await _deliver(run, errand, files.part_of(target, _tag(run, errand)), fetched)
+            return await _deliver(run, errand, _part_of(run, errand), fetched)
         attempt += 1
         if fetched.why is Why.STALE and attempt < _FRESH_URLS:
             fresh = await _fresh_url(run, line, errand, attempt)
@@ -52,11 +56,46 @@ async def deliver(run: Run, line: Line, errand: Errand, found: Succeeded) -> Del
         if fetched.why is Why.DISK:
             run.trouble(fetched.message)
         return StillOwed(reason=_why(fetched, found))
-    return StillOwed(reason=_GONE)
+    return await _deliver_torso(run, errand) or StillOwed(reason=_GONE)
 
 
-async def _fetch(run: Run, line: Line, errand: Errand, url: str, target: Path) -> Fetched | NotFetched:
-    part = PartFile(target, _tag(run, errand))
+async def _fetch_again(run: Run, line: Line, errand: Errand, unread: Fetched) -> Fetched:
+    """Return a second look at what is no clip, by a fresh URL; it counts only where that brings one."""
+    place = _part_of(run, errand)
+    first = place.with_name(f"{place.name}.first")
+    await anyio.to_thread.run_sync(files.remove, first)
+    await anyio.to_thread.run_sync(files.move, place, first)
+    fresh = await _fresh_url(run, line, errand, 1)
+    second = await _fetch(run, line, errand, fresh.url) if isinstance(fresh, Succeeded) and fresh.url else None
+    if isinstance(second, Fetched) and second.media is not None:
+        await anyio.to_thread.run_sync(files.remove, first)
+        return second
+    await anyio.to_thread.run_sync(files.remove, place)
+    await anyio.to_thread.run_sync(files.move, first, place)
+    return unread
+
+
+async def _deliver_torso(run: Run, errand: Errand) -> Delivered | StillOwed | None:
+    """Keep what lies here of a clip that its provider has no longer; None when that is nothing."""
+    place = _part_of(run, errand)
+    if not files.size_of(place) or run.receipt(errand).state is not ReceiptState.RENDERED:
+        return None
+    media = await anyio.to_thread.run_sync(files.examine, place, probe)
+    if isinstance(media, NotWhole) and media.blank:
+        return None
+    digest = await anyio.to_thread.run_sync(files.sha256_of, place)
+    fault = f"{media.message}; {_NO_MORE}" if isinstance(media, NotWhole) else ""
+    size = files.size_of(place) or 0
+    whole = media if isinstance(media, Media) else None
+    return await _deliver(run, errand, place, Fetched(sha256=digest, bytes=size, media=whole, fault=fault))
+
+
+def _part_of(run: Run, errand: Errand) -> Path:
+    return files.part_of(run.folder / errand.output, _tag(run, errand))
+
+
+async def _fetch(run: Run, line: Line, errand: Errand, url: str) -> Fetched | NotFetched:
+    part = PartFile(run.folder / errand.output, _tag(run, errand))
     try:
         run.say(Moment.DOWNLOADING, errand.address)
         terms = Terms(
@@ -95,15 +134,15 @@ async def _fresh_url(run: Run, line: Line, errand: Errand, attempt: int) -> Succ
 def _why(fetched: NotFetched, found: Succeeded) -> str:
     if found.expired:
         return _GONE
-    hint = (
-        "; `kbatch pull --allow-host HOST` fetches it" if fetched.why is Why.REFUSED else "; `kbatch pull` tries again"
-    )
-    return f"paid and not fetched: {fetched.message}{hint}"
+    hint = "`kbatch pull` tries again"
+    if fetched.why is Why.REFUSED:
+        hint = f"`kbatch pull --allow-host {fetched.host}` fetches it" if fetched.host else _NO_WAY
+    return f"paid and not fetched: {fetched.message}; {hint}"
 
 
 async def _deliver(run: Run, errand: Errand, place: Path, fetched: Fetched) -> Delivered | StillOwed:
     receipt = run.receipt(errand)
-    reasons = _differences(errand, fetched.media)
+    reasons = _differences(errand, fetched)
     if reasons and receipt.state is ReceiptState.DONE:
         await anyio.to_thread.run_sync(files.remove, place)
         return StillOwed(reason=f"the provider serves another clip than it did before: {'; '.join(reasons)}")
@@ -140,13 +179,17 @@ async def finish_interrupted(run: Run, errand: Errand) -> Delivered | None:
     for place in (recorded, files.part_of(recorded, _tag(run, errand))):
         if await is_clip(place, output.sha256):
             media = await anyio.to_thread.run_sync(files.examine, place, probe)
-            if isinstance(media, Media):
-                fetched = Fetched(sha256=output.sha256, bytes=output.bytes, media=media)
-                return await _put(run, errand, place, _data(errand, receipt, fetched), _differences(errand, media))
+            fault = media.message if isinstance(media, NotWhole) else ""
+            whole = media if isinstance(media, Media) else None
+            fetched = Fetched(sha256=output.sha256, bytes=output.bytes, media=whole, fault=fault)
+            return await _put(run, errand, place, _data(errand, receipt, fetched), _differences(errand, fetched))
     return None
 
 
-def _differences(errand: Errand, media: Media) -> Delivered:
+def _differences(errand: Errand, fetched: Fetched) -> Delivered:
+    media = fetched.media
+    if media is None:
+        return (f"what the provider serves is no whole clip: {fetched.fault}",)
     if errand.clip is None:
         return ()
     return wrong(media, seconds=errand.clip.duration_s, audio=errand.clip.audio, ratio=errand.clip.ratio)
@@ -164,11 +207,5 @@ def _data(errand: Errand, receipt: Receipt, fetched: Fetched) -> dict[str, Any]:
         "path": errand.output,
         "sha256": fetched.sha256,
         "bytes": fetched.bytes,
-        "media": {
-            "duration": media.duration,
-            "width": media.width,
-            "height": media.height,
-            "fps": media.fps,
-            "audio": media.audio,
-        },
+        "media": {name: getattr(media, name, None) for name in ("duration", "width", "height", "fps", "audio")},
     }

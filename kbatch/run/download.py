@@ -1,7 +1,8 @@
 """Fetching a clip that is paid for: into its `.part`, resumed, verified; publishing it is the caller's.
 
 Rules it keeps: a clip counts as fetched only when its announced length is there, the probe finds it whole and it is on
-the disk; nothing raises but cancellation: a clip that is not fetched is a value that says why, and it stays owed.
+the disk; nothing raises but cancellation: a clip that is not fetched is a value that says why, and it stays owed. What
+lacks its end stays in the `.part`: it may be all that there ever is.
 """
 
 from hashlib import sha256
@@ -24,11 +25,15 @@ _STALE_ATTEMPTS = 2
 
 
 class Fetched(Struct, frozen=True, kw_only=True):
-    """The whole clip is in the `.part` and on the disk."""
+    """What the host serves is in the `.part` and on the disk, to its end.
+
+    `media` is None of what is no clip that can be read: `fault` says why, and whether to live with it is the caller's.
+    """
 
     sha256: str
     bytes: int
-    media: Media
+    media: Media | None
+    fault: str = ""
 
 
 async def fetch(client: Client, url: str, part: PartFile, terms: Terms | None = None) -> Fetched | NotFetched:
@@ -77,9 +82,12 @@ def _verify(part: PartFile, rest: bytes) -> Fetched | Again:
     part.write(rest)
     part.sync()
     media = examine(part.path, probe) if whole is None else probe(whole)
-    if isinstance(media, NotWhole):
-        part.restart()
+    if isinstance(media, NotWhole) and (media.cut or media.blank):
+        if media.blank:
+            part.restart()
         return Again(message=f"what was fetched is no whole clip: {media.message}", why=Why.STALE)
     digest = sha256_of(part.path) if whole is None else sha256(whole).hexdigest()
     part.close()
+    if isinstance(media, NotWhole):
+        return Fetched(sha256=digest, bytes=part.size, media=None, fault=media.message)
     return Fetched(sha256=digest, bytes=part.size, media=media)

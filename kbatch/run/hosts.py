@@ -33,9 +33,10 @@ class HostRules(Struct, frozen=True, kw_only=True):
 
 
 class HostRefused(Struct, frozen=True, kw_only=True):
-    """Why a URL is not fetched; the clip stays owed."""
+    """Why a URL is not fetched; the clip stays owed. `host` is what the user may allow, empty where that is no help."""
 
     message: str
+    host: str = ""
 
 
 @lru_cache
@@ -71,7 +72,7 @@ async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None)
     allowed = host in {name.strip("[]").lower() for name in rules.allow_hosts}
     local = rules.loopback and is_loopback(host)
     if parts.scheme == "http" and not (allowed or local):
-        return HostRefused(message=f"{host} is offered over plain http")
+        return HostRefused(message=f"{host} is offered over plain http", host=host)
     if resolve is None or _is_address(host):
         addresses: tuple[str, ...] = (host,) if _is_address(host) else ()
     else:
@@ -80,7 +81,7 @@ async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None)
             raise OSError(f"{host} has no address")
     for address in () if allowed else addresses:
         if not (is_public(address) or (local and is_loopback(address))):
-            return HostRefused(message=f"{host} is at {address}, which is no public address")
+            return HostRefused(message=f"{host} is at {address}, which is no public address", host=host)
     return addresses if resolve is not None else ()
 
 

@@ -173,11 +173,13 @@ def test_missing_bytes_are_noticed(data):
         pytest.param(b"", "the file is empty", id="empty"),
         pytest.param(b"\n <!DOCTYPE html><html>", "this is text, not a video: `<!DOCTYPE html><html>`", id="html"),
         pytest.param(b'{"error": "\x1b[2J"}', 'this is text, not a video: `{"error": " [2J"}`', id="json"),
-        pytest.param(b"GIF89a" + bytes(90), "no box at byte 0", id="gif"),
+        pytest.param(b"GIF89a" + bytes(90), "this is a GIF, not MP4", id="gif"),
+        pytest.param(b"\x1aE\xdf\xa3" + bytes(90), "this is WebM, not MP4", id="webm"),
+        pytest.param(b"\x89PNG" + bytes(90), "no box at byte 0", id="png"),
+        pytest.param(b"Access denied", "this is text, not a video: `Access denied`", id="plain-text"),
         pytest.param(box(b"JUNK", bytes(30)), "this is no MP4: it begins with a box `JUNK`", id="other-boxes"),
         pytest.param(FTYP, "no `moov` box: the clip's description is missing", id="no-moov"),
         pytest.param(FTYP + box(b"mdat", MEDIA), "no `moov` box: the clip's description is missing", id="no-moov-mdat"),
-        pytest.param(WHOLE + b"\0", "1 stray bytes", id="one-byte-too-many"),
         pytest.param(clip(video=b""), "no video track", id="only-sound"),
         pytest.param(clip(sound=box(b"trak")), "a track without tkhd, mdhd or hdlr", id="empty-track"),
         pytest.param(clip(mdat=b""), "bytes beyond the media", id="samples-without-media"),
@@ -210,6 +212,35 @@ def test_what_is_no_whole_clip_is_named(data, words):
     found = probe(data)
     assert isinstance(found, NotWhole)
     assert words in found.message
+
+
+@pytest.mark.parametrize(
+    "after",
+    [b"\0", bytes(8), bytes(4096), b"\n<!-- cached -->\n", b"\0\0\0\0junk", b"\xff" * 40],
+    ids=["a-zero", "zeros", "a-page-of-zeros", "a-comment", "no-box-of-a-clip", "ones"],
+)
+@pytest.mark.parametrize("clip", [WHOLE, description_first(box(b"mdat", MEDIA))], ids=["moov-last", "mdat-last"])
+def test_padding_behind_a_clip_is_no_fault(clip, after):
+    """Description and media are whole: what some hosts append is passed over, as players do."""
+    assert probe(clip + after) == probe(clip)
+    assert isinstance(probe(clip), Media)
+
+
+@pytest.mark.parametrize(
+    ("data", "cut", "blank"),
+    [
+        (WHOLE[:-1], True, False),
+        (FTYP, True, False),
+        (b"\x1aE\xdf\xa3" + bytes(90), False, False),
+        (b"<html>", False, True),
+        (b"", False, True),
+    ],
+    ids=["cut", "only-the-beginning", "webm", "a-page", "nothing"],
+)
+def test_what_is_no_clip_says_whether_it_is_worth_keeping(data, cut, blank):
+    """A cut one may come whole later, another container never will, and a page is nothing that was bought."""
+    found = probe(data)
+    assert (found.cut, found.blank) == (cut, blank)
 
 
 def test_no_prefix_of_a_clip_is_whole():
