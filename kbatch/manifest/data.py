@@ -6,7 +6,9 @@ CSV fields are texts. Other formats keep their own types. A row is a mapping, or
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kbatch.manifest.document import read_document
@@ -14,6 +16,12 @@ from kbatch.manifest.source import Source, read_text
 from kbatch.problems import Problem, Unreadable
 
 Rows = list[Any]
+
+
+class NoNumber(ValueError):
+    """A number that JSON may write and no provider can be sent."""
+
+
 _ROW_LIMIT = 1_000_000
 _NOT_ROWS = "the file must hold a list of rows"
 
@@ -88,11 +96,16 @@ def _parse(source: Source, text: str, first_line: int) -> Any:
         return row
 
     def finite(word: str) -> float:
-        raise ValueError(f"`{word}` is not a number that can be sent")
+        number = float(word)
+        if not math.isfinite(number):
+            raise NoNumber(f"`{word}` cannot be read: neither infinity nor NaN can be sent to a provider")
+        return number
 
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=finite)
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=finite, parse_float=finite)
         json.dumps(value, ensure_ascii=False).encode()
+    except NoNumber as error:
+        return replace(_bad(source, first_line, str(error)), code="bad-number")
     except json.JSONDecodeError as error:
         return _bad(source, first_line + error.lineno - 1, f"this is not JSON: {error.msg}", error.colno - 1)
     except UnicodeEncodeError:

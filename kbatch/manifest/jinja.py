@@ -16,7 +16,7 @@ from kbatch.manifest.faults import Fault
 from kbatch.manifest.missing import MissingName, as_text
 from kbatch.manifest.sandbox import Sandbox
 from kbatch.manifest.source import read_text
-from kbatch.manifest.texts import NotText, kind_of, word_not_text
+from kbatch.manifest.texts import NotFinite, NotText, check_number, kind_of, word_not_finite, word_not_text
 from kbatch.manifest.wording import NotLoaded, plain, word_error, word_missing, word_syntax
 from kbatch.problems import Problem, Unreadable
 
@@ -35,6 +35,8 @@ class Jinja:
         try:
             self._sandbox.budget.start()
             tree = self._sandbox.parse(source)
+            for number in tree.find_all(nodes.Const):
+                check_number(number.value)  # Python writes infinity as a name, which is none
             names = self._free_names(tree)
             whole = WHOLE.match(source)
             if whole and _is_one_expression(tree):
@@ -46,6 +48,8 @@ class Jinja:
             return word_syntax(error, self._sandbox.filters, self._sandbox.tests)
         except TooMuch as error:
             return Fault("template-too-much", str(error))
+        except NotFinite as error:
+            return word_not_finite(error)
         except NotText as error:
             return word_not_text(error)
         except (TemplateError, RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
@@ -74,6 +78,8 @@ class Jinja:
                 return spent[0]
             except MissingName as error:
                 return word_missing(error, names)
+            except NotFinite as error:
+                return word_not_finite(error)
             except NotText as error:
                 alike = (name for name in sorted(names) if name in scope and kind_of(scope[name]) == error.kind)
                 return replace(word_not_text(error), word=next(alike, None))

@@ -1,5 +1,6 @@
 """How values stand in a text, and what is said of those that cannot."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,13 +24,27 @@ class NotText(Exception):
         self.fields = fields
 
 
+class NotFinite(Exception):
+    """A number that no provider can be sent: infinite, or none at all."""
+
+    def __init__(self) -> None:
+        super().__init__("neither infinity nor NaN can be sent to a provider")
+
+
+def check_number(value: Any) -> None:
+    """Raise NotFinite for infinity and NaN."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NotFinite
+
+
 def as_text(value: Any) -> str:
-    """Return how a value stands in a text; NotText for mappings, lists, frames and empty values."""
+    """Return how a value stands in a text; NotText for mappings, lists, frames and empty values, NotFinite for some."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
+        check_number(value)
         return str(value)
     raise NotText(kind_of(value), tuple(map(str, value)) if isinstance(value, Mapping) else ())
 
@@ -61,9 +76,16 @@ def text_of(value: Any) -> str | Fault:
             text.encode()
     except NotText as error:
         return word_not_text(error)
+    except NotFinite as error:
+        return word_not_finite(error)
     except UnicodeEncodeError:
         return Fault("not-unicode", "the text has half a character (a lone surrogate), which cannot be sent")
     return text
+
+
+def word_not_finite(error: NotFinite) -> Fault:
+    """Word a number that a template writes or makes and that cannot be sent."""
+    return Fault("bad-number", f"a number in the template cannot be read: {error}")
 
 
 def word_not_text(error: NotText) -> Fault:

@@ -50,8 +50,8 @@ BAD: dict[str, tuple[str, str | bytes, str, int, int, str]] = {
         "this cannot be read as data: `a` stands twice in one object",
     ),
     "json-not-a-number": (
-        "a.json", "[NaN]", "data-format", 1, 1,
-        "this cannot be read as data: `NaN` is not a number that can be sent",
+        "a.json", "[NaN]", "bad-number", 1, 1,
+        "`NaN` cannot be read: neither infinity nor NaN can be sent to a provider",
     ),
     "json-half-a-surrogate-pair": (
         "a.json", '["\\ud83d"]', "data-format", 1, 1,
