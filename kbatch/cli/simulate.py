@@ -12,7 +12,7 @@ from kbatch.files import read_bytes
 from kbatch.garbage import at_work
 from kbatch.problems import Invalid, Problem, Refused
 from kbatch.simulator.faults import CATALOGUE, read_rules
-from kbatch.simulator.state import STARTING_CREDITS
+from kbatch.simulator.state import STARTING_CREDITS, KeyScope
 
 EXAMPLES = """\b
 Examples:
@@ -54,11 +54,16 @@ def fault_list() -> str:
 @click.option("--no-clips", is_flag=True, help="Tiny files that only declare the right duration and audio.")
 @click.option("--credits", "credit_words", multiple=True, metavar="[PROVIDER=]N",
               help="Credits that an account starts with, in its provider's unit.")  # fmt: skip
+@click.option("--key-scope", type=click.Choice([scope.value for scope in KeyScope]), default="user", show_default=True,
+              help="Whose idempotency keys are one: all keys of a team, of a user, or one key alone.")  # fmt: skip
 def command(**options: Any) -> None:
     """Serve both providers, pretended, on 127.0.0.1, until Ctrl-C or SIGTERM.
 
     Nothing here costs anything. Any key that is not empty works, except `invalid` and those that begin with `bad`. The
     first line on stdout is {"url": …}; GET /__bill shows who was charged, GET /__openapi.json describes the rest.
+
+    Apiframe's jobs belong to a user: a key TEAM/USER or TEAM/USER/NAME says whose it is, so `red/ann` and `red/ben` are
+    colleagues, `red/ann/ci` is another key of the first. Any other key is a user of its own in one team for all.
     """
     try:
         from kbatch.simulator.listen import serve  # noqa: PLC0415 - a server is not needed for --help
@@ -71,6 +76,7 @@ def command(**options: Any) -> None:
         credits={**STARTING_CREDITS, **_credits(options["credit_words"])},
         faults=_rules(options["faults_file"]),
         clips=not options["no_clips"],
+        key_scope=KeyScope(options["key_scope"]),
         bill=options["bill_file"],
         clock=time.time,
     )

@@ -32,6 +32,7 @@ from kbatch.providers.base import (
 )
 from kbatch.providers.messages import describe, harmless, is_moderation
 from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
+from kbatch.receipts.account import Account, key_shown
 
 _JSON = {"Accept": "application/json"}
 _LARGEST = 10**15
@@ -115,15 +116,14 @@ class Apiframe:
         return Request(method="GET", path="/v2/me", headers=_JSON)
 
     def read_balance(self, reply: Reply) -> Balance | NotAccepted:
-        """Read `team.credits`; the account is the team's id: receipts go into git, a mail address must not."""
-        team = inner(succeeded(reply, exact=True), "team")
+        """Read `team.credits`, and whose key it is by ids: receipts go into git, a mail address must not."""
+        told = succeeded(reply, exact=True)
+        team = inner(told, "team")
         credits = inner(team, "credits")
         if isinstance(credits, bool) or not isinstance(credits, int | Decimal) or not -_LARGEST <= credits <= _LARGEST:
             return not_accepted(reply, _refusal(reply), "no credits in it")
         most = whole(inner(team, "maxConcurrentJobs"))
-        return Balance(
-            credits=math.floor(credits), account=identifier(inner(team, "id")), max_concurrent=most if most else None
-        )
+        return Balance(credits=math.floor(credits), account=_account(told), max_concurrent=most if most else None)
 
     def jobs(self, cursor: str | None) -> Request:
         """Return one page of a hundred jobs."""
@@ -157,6 +157,15 @@ def _completed(told: dict[str, Any], reply: Reply, credits: int | None) -> PollO
     if url is None and not expired:
         return not_now(reply, None, "completed, but no clip is named")
     return Succeeded(url=url or "", credits=credits, expired=expired)
+
+
+def _account(told: dict[str, Any] | None) -> Account | None:
+    team, user = identifier(inner(told, "team", "id")), identifier(inner(told, "user", "id"))
+    prefix = inner(told, "apiKey", "prefix")
+    # A name for the key, and nothing that is not one: the field could hold anything.
+    named = isinstance(prefix, str) and re.fullmatch(r"[!-~]{1,64}", prefix) is not None
+    key = key_shown(prefix) if named else None
+    return Account(team=team, user=user, key=key) if team or user else None
 
 
 def _listed(told: Any) -> Listed | None:

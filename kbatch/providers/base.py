@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from kbatch.receipts.account import Account
+
 
 class File(Struct, frozen=True, kw_only=True):
     """A file that travels as the one part of a `multipart/form-data` body, in the form field `field`."""
@@ -141,7 +143,7 @@ class Balance(Struct, frozen=True, kw_only=True):
     """What the account holds in the provider's credits, and what else it tells; amounts are rounded down."""
 
     credits: int
-    account: str | None = None
+    account: Account | None = None
     max_concurrent: int | None = None
 
 

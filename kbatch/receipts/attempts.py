@@ -18,6 +18,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kbatch.receipts.account import join_accounts
 from kbatch.receipts.lifecycle import OPEN, PAID
 from kbatch.receipts.receipt import KEPT_AS, Credits, Output, Receipt, ReceiptState
 
@@ -126,7 +127,7 @@ def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
         credits=_join_credits(one, other, planned=sent.credits.planned, failed=KEPT_AS[top] is ReceiptState.FAILED),
         finished_at=min(ends, key=moment, default=None),
         output=join_outputs(one.output, other.output),
-        account=greater(one.account, other.account),
+        account=join_accounts(one.account, other.account),
         accepted_as_is=one.accepted_as_is or other.accepted_as_is,
     )
 

@@ -9,7 +9,7 @@ the usual way in a tenth of the time (`shape`'s forms). The data of each kind, a
                      known price), request (the identity body), inputs (by parameter), body (the bytes sent, as text;
                      null where the provider never resends)
                      optional provider_time: when, by the provider's own clock, which decides how long its key holds;
-                     account: whose, where the provider told it
+                     account: whose, where the provider told it (team, user, key: how the key begins)
     lost             sent_at, message: why the outcome is unknown
     refused          sent_at, reason, message, by (submit | reconcile): not accepted, nothing charged
     accepted         sent_at, job_id, account, by (submit | resend | reconcile | list)
@@ -63,6 +63,11 @@ CLAIM = {
 }
 """What an approval covers."""
 
+ACCOUNT = shape.text_or(
+    shape.record({name: shape.nullable(shape.text) for name in ("team", "user", "key")})
+)
+"""Whose key it was (`account`); a text names the team only, as earlier versions wrote it."""
+
 _send = {"sent_at": shape.moment}
 _job = {"job_id": shape.usable_text}
 _clip = {**_job, "path": shape.usable_text, "sha256": shape.digest, "bytes": shape.whole(), "media": MEDIA}
@@ -82,7 +87,7 @@ DATA: Mapping[Kind, shape.Check] = MappingProxyType(
                 "inputs": shape.object_of(shape.object_of(shape.anything)),
                 "body": shape.nullable(shape.text),
             },
-            {"provider_time": shape.nullable(shape.moment), "account": shape.nullable(shape.text)},
+            {"provider_time": shape.nullable(shape.moment), "account": ACCOUNT},
         ),
         Kind.LOST: shape.record({**_send, "message": shape.text}),
         Kind.REFUSED: shape.record(
@@ -92,7 +97,7 @@ DATA: Mapping[Kind, shape.Check] = MappingProxyType(
             {
                 **_send,
                 **_job,
-                "account": shape.nullable(shape.text),
+                "account": ACCOUNT,
                 "by": shape.one_of(("submit", "resend", "reconcile", "list")),
             }
         ),

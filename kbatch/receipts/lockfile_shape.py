@@ -5,7 +5,7 @@ from typing import Any
 
 from kbatch.receipts import shape
 from kbatch.receipts.claims import BEGUN, FINISHED
-from kbatch.receipts.events import CLAIM, MEDIA
+from kbatch.receipts.events import ACCOUNT, CLAIM, MEDIA
 from kbatch.receipts.receipt import ReceiptState
 
 _credits = shape.nullable(shape.whole())
@@ -42,7 +42,7 @@ _attempt: Mapping[str, shape.Check] = {
         )
     ),
 }
-_seldom: Mapping[str, shape.Check] = {"account": shape.nullable(shape.text), "accepted_as_is": shape.boolean}
+_seldom: Mapping[str, shape.Check] = {"account": ACCOUNT, "accepted_as_is": shape.boolean}
 
 
 def _with_job(inner: shape.Check) -> shape.Check:

@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from kbatch.receipts.account import Kept
 from kbatch.receipts.lifecycle import State
 
 _URL = re.compile(r"(https?://)(?:[^\s/?#@]*@)?([^\s?#]*)[?#]?\S*", re.IGNORECASE)
@@ -105,7 +106,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     finished_at: str | None = None
     output: Output | None = None
     error: Mapping[str, Any] | None = None
-    account: str | None = None
+    account: Kept = None
     accepted_as_is: bool = False
     also: tuple["Receipt", ...] = ()
     failed: tuple["Receipt", ...] = ()

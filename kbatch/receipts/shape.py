@@ -116,6 +116,18 @@ def nullable(inner: Check) -> Check:
     return check
 
 
+def text_or(inner: Check) -> Check:
+    """Accept null, a string, and the objects that `inner` accepts."""
+    judge = inner.judge
+
+    @_as(inner.form and inner.form | str | None)
+    def check(value: Any) -> None:
+        if value is not None and type(value) is not str:
+            judge(value)
+
+    return check
+
+
 def one_of(words: Collection[str]) -> Check:
     """Accept one of these strings."""
     known = frozenset(map(str, words))

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from kbatch.providers.answers import date_of, retry_after
 from kbatch.providers.base import Answer, Balance, Listed, NotAccepted, Provider, Reason, Reply, Request
 from kbatch.providers.messages import message_of
+from kbatch.receipts.account import Account, Kept
 from kbatch.run.happenings import nobody
 from kbatch.run.pacing import LONGEST_REFUSAL_S, LONGEST_WAIT_S, Gcra, hold, reserve
 from kbatch.run.slots import Slots
@@ -39,7 +40,7 @@ class Line:
     scale: float = 1.0
     rate: Gcra = field(default_factory=partial(Gcra, interval_s=0.0))
     polls: Gcra = field(default_factory=partial(Gcra, interval_s=0.0))
-    account: str | None = None
+    account: Kept = None
     stopped: Reason | None = None
     why: str = ""
     looking: anyio.Lock = field(default_factory=anyio.Lock)
@@ -117,10 +118,17 @@ class Line:
         """Ask once what the account holds, and note whose it is."""
         answer = self.provider.read_balance(await self.ask(self.provider.balance(), timeout_s=timeout_s))
         if isinstance(answer, Balance):
-            self.account = answer.account
+            self.account = self._kept(answer.account)
         elif self.shut is not None:
             return replace(answer, message=f"{answer.message}; {self.closed}")
         return answer
+
+    def _kept(self, account: Account | None) -> Kept:
+        """Return an account as receipts keep it; of the key at most half, whatever the provider takes for a prefix."""
+        if account is None:
+            return None
+        key = account.key and self.client.without_key(account.key)
+        return replace(account, key=key or None).kept()
 
     def their_time(self) -> datetime | None:
         """Return the provider's time of day, None before it told one.

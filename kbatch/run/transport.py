@@ -192,6 +192,9 @@ class Client:
             self._proxies[host] = proxy_for(url)
         return self._proxies[host]
 
+    def without_key(self, text: str) -> str:
+        """Return at most as much of a text as is half of the key: that names it, and cannot be used in its place."""
+        return text[: len(self._value.rpartition(" ")[2]) // 2]
 
 @functools.cache
 def user_agent() -> str:

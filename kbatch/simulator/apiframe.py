@@ -3,17 +3,20 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kbatch.simulator.exchange import APIFRAME, Call, Reply, read_json, reply_json
 from kbatch.simulator.fields import Complaint, choice, link, many, record, text
 from kbatch.simulator.offers import OFFERS, Offer, cheapest_and_dearest, offers_of, quote, timeline_of
 from kbatch.simulator.orders import Beat, Clip
+from kbatch.simulator.people import Person, person_of
 from kbatch.simulator.purchase import Purchase, accept, picture_of
 from kbatch.simulator.state import (
     DAY_S,
     ENDED_WITHOUT_A_CLIP,
     Job,
+    KeyScope,
     KeyUse,
     Phase,
     World,
@@ -64,18 +67,20 @@ def submit(world: World, call: Call, now: float) -> Reply:
     key = call.headers.get("idempotency-key")
     if key is not None and not re.fullmatch(rf"[!-~]{{1,{KEY_LIMIT}}}", key):
         return error(400, f"Idempotency-Key must have 1 to {KEY_LIMIT} printable characters")
-    if key is not None and key in world.keys and now < world.keys[key].at + DAY_S:
-        return _replay(world, world.keys[key], body, now)
-    return _buy(world, body, key, now)
+    person = asking(call)
+    scope = None if key is None else _scoped(world, person, key)
+    if scope is not None and scope in world.keys and now < world.keys[scope].at + DAY_S:
+        return _replay(world, world.keys[scope], body, now)
+    return _buy(world, replace(purchase_of(world, body, key, now), owner=person.user), scope, now)
 
 
 def poll(world: World, call: Call, now: float) -> Reply:
-    """Show one job: 400 for what is no id, 404 for an unknown one."""
+    """Show one job: 400 for what is no id, 404 for an unknown one, and for one of another user."""
     job_id = call.path.rpartition("/")[2]
     if not _UUID.fullmatch(job_id):
         return error(400, "Invalid job ID")
     job = world.jobs.get(job_id.lower())
-    if job is None or job.provider != APIFRAME:
+    if job is None or job.provider != APIFRAME or job.owner not in ("", asking(call).user):
         return error(404, "Job not found")
     return reply_json(200, {**_shown(world, job, call.base, now), "input": job.input})
 
@@ -86,7 +91,11 @@ def job_at(world: World, call: Call) -> Job | None:
 
 
 def list_jobs(world: World, call: Call, now: float) -> Reply:
-    """Show a page of jobs, newest first, without their input; `cursor` is the number below which to go on."""
+    """Show a page of a user's jobs, newest first, without their input; `cursor` is the number below which to go on.
+
+    An admin may ask for the team's.
+    """
+    person, scope = asking(call), call.query.get("scope", "user")
     wanted, model = call.query.get("status"), call.query.get("model")
     limit, cursor = call.query.get("limit", "20"), call.query.get("cursor")
     order = world.order[APIFRAME]
@@ -97,13 +106,18 @@ def list_jobs(world: World, call: Call, now: float) -> Reply:
         complaints.append(("limit", "Number must be from 1 to 100"))
     if cursor is not None and not re.fullmatch(r"c[0-9]{1,12}", cursor, re.ASCII):
         complaints.append(("cursor", "Invalid cursor"))
+    if scope not in ("user", "team"):
+        complaints.append(("scope", "Expected one of user, team"))
     if complaints:
         return invalid(complaints)
+    if scope == "team" and not person.admin:
+        return error(403, "Only an admin of the team may list its jobs")
     below = len(order) if cursor is None else min(len(order), int(cursor[1:]))
     found: list[Job] = []
     for number in range(below - 1, -1, -1):
         job = world.jobs[order[number]]
-        if model in (None, job.model) and wanted in (None, _WORDS[phase(world, job, now)[0]]):
+        mine = scope == "team" or job.owner in ("", person.user)
+        if mine and model in (None, job.model) and wanted in (None, _WORDS[phase(world, job, now)[0]]):
             found.append(job)
         if len(found) > int(limit):
             break
@@ -114,16 +128,20 @@ def list_jobs(world: World, call: Call, now: float) -> Reply:
 
 
 def show_account(world: World, call: Call, now: float) -> Reply:
-    """Show the account: the balance is `team.credits`; nothing of the key is shown."""
+    """Show the account: the balance is `team.credits`; of the key only its name and how it begins are shown."""
+    person = asking(call)
     team = {
-        "id": "team_simulated",
-        "name": "Simulated team",
+        "id": person.team,
+        "name": person.team_name,
         "credits": available(world, APIFRAME),
         "plan": "simulated",
+        "customerId": f"cus_{person.team[:8]}",
         "maxConcurrentJobs": world.terms.concurrency or MAX_CONCURRENT_SHOWN,
     }
-    user = {"id": "user_simulated", "email": "nobody@simulated.invalid", "name": "Simulated user"}
-    return reply_json(200, {"user": user, "team": team, "apiKey": {"id": "key_simulated", "name": "simulated"}})
+    role = "ADMIN" if person.admin else "MEMBER"
+    user = {"id": person.user, "email": "nobody@simulated.invalid", "name": person.name, "role": role}
+    shown = {"id": person.key_id, "name": "simulated", "prefix": person.prefix}
+    return reply_json(200, {"user": user, "team": team, "apiKey": shown})
 
 
 def list_models(world: World, call: Call, now: float) -> Reply:
@@ -165,16 +183,26 @@ def _replay(world: World, use: KeyUse, body: Mapping[str, Any], now: float) -> R
     return reply_json(202, {"jobId": job.id, "status": _WORDS[phase(world, job, now)[0]]})
 
 
-def _buy(world: World, body: Mapping[str, Any], key: str | None, now: float) -> Reply:
-    purchase = purchase_of(world, body, key, now)
+def asking(call: Call) -> Person:
+    """Return who asks."""
+    return person_of(call.headers.get("x-api-key", "").strip())
+
+
+def _scoped(world: World, person: Person, key: str) -> str:
+    """Return an idempotency key together with whose it is."""
+    owners = {KeyScope.TEAM: person.team, KeyScope.USER: person.user, KeyScope.KEY: person.key_id}
+    return f"{owners[world.terms.key_scope]} {key}"
+
+
+def _buy(world: World, purchase: Purchase, scope: str | None, now: float) -> Reply:
     if world.terms.concurrency is not None and world.running[APIFRAME] >= world.terms.concurrency:
         return too_many(world, "Too many concurrent jobs")
     left, wanted = available(world, APIFRAME), purchase.quote.credits
     if left < wanted:
         return error(402, "Insufficient credits", creditsRequired=wanted, creditsAvailable=left)
     job = accept(world, purchase, now)
-    if key is not None:
-        world.keys[key] = KeyUse(job_id=job.id, digest=_digest(body), at=now)
+    if scope is not None:
+        world.keys[scope] = KeyUse(job_id=job.id, digest=_digest(purchase.sent), at=now)
     return reply_json(202, {"jobId": job.id, "status": "QUEUED"})
 
 
@@ -202,6 +230,7 @@ def purchase_of(world: World, body: Mapping[str, Any], key: str | None, now: flo
         model=offer.model,
         prompt=body["prompt"],
         input={name: value for name, value in body.items() if not name.startswith("webhook")},
+        sent=body,
         quote=price,
         clip=clip,
         key=key,

@@ -76,17 +76,19 @@ def _apiframe_paths() -> Document:
         _query("model", {"type": "string"}),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 100}),
         _query("cursor", {"type": "string", "pattern": "^c[0-9]{1,12}$"}),
+        _query("scope", {"enum": ["user", "team"]}),
     ]
     bad = shapes.APIFRAME_INVALID
     accepted = {202: shapes.ACCEPTED, 400: bad, 402: shapes.APIFRAME_BROKE, 409: shapes.APIFRAME_ERROR}
     found = {200: shapes.FULL_JOB, 400: bad, 404: shapes.APIFRAME_ERROR}
+    listed = {200: shapes.JOBS, 400: bad, 403: shapes.APIFRAME_ERROR}
     stored = {201: shapes.UPLOADED, 400: bad, 413: shapes.APIFRAME_ERROR}
     return {
         "/v2/videos/generate": {
             "post": _operation("generateVideo", APIFRAME, accepted, [key], _json_body(bodies)),
         },
         "/v2/jobs/{id}": {"get": _operation("getJob", APIFRAME, found, [_path("id", shapes.UUID)])},
-        "/v2/jobs": {"get": _operation("listJobs", APIFRAME, {200: shapes.JOBS, 400: bad}, query)},
+        "/v2/jobs": {"get": _operation("listJobs", APIFRAME, listed, query)},
         "/v2/me": {"get": _operation("getAccount", APIFRAME, {200: shapes.ACCOUNT})},
         "/v2/models": {"get": _operation("listModels", None, {200: shapes.MODELS})},
         "/v2/uploads": {

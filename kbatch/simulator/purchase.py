@@ -9,7 +9,7 @@ import heapq
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,7 +26,10 @@ _NANOID = "useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """A request that passed every check; `lost_picture` names a picture of ours that is no longer there."""
+    """A request that passed every check; `lost_picture` names a picture of ours that is no longer there.
+
+    `sent` is the whole body, of which an API may show less as the job's `input`.
+    """
 
     provider: str
     model: str
@@ -35,6 +38,8 @@ class Purchase:
     quote: Quote
     clip: Clip
     key: str | None = None
+    owner: str = ""
+    sent: Mapping[str, Any] = field(default_factory=dict)
     lost_picture: str | None = None
 
 
@@ -81,6 +86,7 @@ def job_of(world: World, purchase: Purchase, fates: frozenset[str], now: float) 
         error=error,
         fates=fates,
         clip=_delivered(replace(purchase.clip, take=take), fates),
+        owner=purchase.owner,
     )
 
 

@@ -63,9 +63,11 @@ _JOB: dict[str, Shape] = {
 FULL_JOB = closed(**_JOB, input={"type": "object"})
 JOBS = closed(jobs=listed(closed(**_JOB)), nextCursor=or_null(TEXT), hasMore={"type": "boolean"})
 ACCOUNT = closed(
-    user=closed(id=TEXT, email=TEXT, name=TEXT),
-    team=closed(id=TEXT, name=TEXT, credits={"type": "integer"}, plan=TEXT, maxConcurrentJobs=WHOLE),
-    apiKey=closed(id=TEXT, name=TEXT),
+    user=closed(id=UUID, email=TEXT, name=TEXT, role={"enum": ["ADMIN", "MEMBER", "OWNER"]}),
+    team=closed(
+        id=UUID, name=TEXT, credits={"type": "integer"}, plan=TEXT, customerId=TEXT, maxConcurrentJobs=WHOLE
+    ),
+    apiKey=closed(id=UUID, name=TEXT, prefix=TEXT),
 )
 _PRICING: Shape = {"enum": ["fixed", "per_second"]}
 MODELS = closed(models=listed(closed(id=TEXT, type=TEXT, costMin=WHOLE, costMax=WHOLE, pricingMode=_PRICING)))

@@ -25,11 +25,20 @@ STARTING_CREDITS: Mapping[str, int] = {APIFRAME: 100_000, AIMLAPI: 2_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class KeyScope(StrEnum):
+    """Within what an idempotency key names one purchase: all keys of a team, of a user, or one key alone."""
+
+    TEAM = "team"
+    USER = "user"
+    KEY = "key"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How this world behaves: times in seconds, `credits` per provider in its own unit, None for no limit.
 
-    `retention_s` is how long a clip stays (24 h is the default in Apiframe's specification).
+    `retention_s` is how long a clip stays (24 h is the default in Apiframe's specification), `key_scope` within what an
+    idempotency key is one: no document tells.
     """
 
     seed: int = 0
@@ -41,6 +50,7 @@ class Terms:
     rate_per_minute: int | None = None
     retry_after_s: int = 1
     slow_s: float = 2.0
+    key_scope: KeyScope = KeyScope.USER
     faults: tuple[Rule, ...] = ()
 
 
@@ -59,7 +69,10 @@ ENDED_WITHOUT_A_CLIP = frozenset({Phase.FAILED, Phase.CANCELLED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One accepted purchase; `ends_at` is infinite for a job that hangs, `input` what the caller sent."""
+    """One accepted purchase; `ends_at` is infinite for a job that hangs, `input` what the caller sent.
+
+    `owner` is the user who alone sees it, empty where everyone does.
+    """
 
     id: str
     number: int
@@ -75,6 +88,7 @@ class Job:
     error: str | None
     fates: frozenset[str]
     clip: Clip
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from kbatch.run.context import Options
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig, doubles
+from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, KEYS, Rig, doubles
 
 AFTER_ACCEPTANCE = (
     "lost-answer", "hang-answer", "non-json-after-accept", "500-after-accept", "502-after-accept", "503-after-accept",
@@ -170,7 +170,8 @@ def test_without_the_provider_s_clock_nothing_is_sent_again(rig: Rig) -> None:
 def _buy_by_hand(rig: Rig, body: dict[str, Any]) -> str:
     """Buy something without kbatch, and return the job's id."""
     data = json.dumps(body).encode()
-    with urlopen(Request(f"{rig.stage.url}/v2/videos/generate", data=data, headers={"X-API-Key": "mine"})) as answer:
+    key = {"X-API-Key": KEYS["APIFRAME_API_KEY"]}
+    with urlopen(Request(f"{rig.stage.url}/v2/videos/generate", data=data, headers=key)) as answer:
         return str(json.load(answer)["jobId"])
 
 
@@ -234,7 +235,7 @@ def test_reconcile_refuses_a_job_of_another_model(rig: Rig) -> None:
     assert rig.run().code == 4
     rig.faults()
     body = b'{"model": "kling-2.1", "prompt": "by hand", "klingParams": {"duration": 5}}'
-    asked = Request(f"{rig.stage.url}/v2/videos/generate", data=body, headers={"X-API-Key": "mine"})
+    asked = Request(f"{rig.stage.url}/v2/videos/generate", data=body, headers={"X-API-Key": KEYS["APIFRAME_API_KEY"]})
     with urlopen(asked) as answer:
         job_id = json.load(answer)["jobId"]
     said = rig.kbatch("reconcile", "--adopt", f"one={job_id}")

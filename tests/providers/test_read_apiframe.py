@@ -23,6 +23,7 @@ from kbatch.providers.base import (
     Unknown,
     Uploaded,
 )
+from kbatch.receipts.account import Account
 
 JOB = "2b0c7f0e-8d7a-4b43-9a3e-0f6f7d1c2a11"
 CLIP = "https://cdn.example.net/v/clip.mp4?sig=1"
@@ -274,7 +275,7 @@ def test_an_upload_answers_with_its_url():
         pytest.param({"credits": -0.5}, Balance(credits=-1), id="negative-rounded-down"),
         pytest.param(
             {"credits": 1, "id": "t1", "maxConcurrentJobs": 10, "name": "x"},
-            Balance(credits=1, account="t1", max_concurrent=10),
+            Balance(credits=1, account=Account(team="t1"), max_concurrent=10),
             id="account-and-limit",
         ),
     ],

@@ -15,6 +15,7 @@ from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptStat
 
 MEDIA = {"duration": 5.0, "width": 1280, "height": 720, "fps": 24, "audio": False}
 SHA = "ab" * 32
+ACCOUNTS = (None, "team", {"team": "t", "user": "u", "key": None}, {"team": "t", "user": "u", "key": "afk_1"})
 
 
 def data_of(kind: Kind, **changes: Any) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def records(draw: st.DrawFn) -> Receipt:
         finished_at=draw(st.none() | _times),
         output=draw(_outputs) if placed else None,
         error=draw(_errors if state is ReceiptState.FAILED else st.none() | _errors),
-        account=draw(st.sampled_from([None, "team"])),
+        account=draw(st.sampled_from(ACCOUNTS)),
         accepted_as_is=draw(st.booleans()),
     )
 

@@ -21,7 +21,7 @@ OFFERED: Mapping[str, tuple[Any, ...]] = {
     "job_id": ("a", "a", "a", "b"),
     "sent_at": TIMES,
     "credits": (None, 0, 15, 30),
-    "account": (None, "", "team"),
+    "account": (None, "", "team", {"team": "t", "user": "u", "key": None}, {"team": "t", "user": "u", "key": "afk_1"}),
     "variant": (None, "", "5s"),
     "body": (None, "", "body"),
     "provider_time": (None, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
