@@ -49,6 +49,12 @@ def account_of(kept: Kept) -> Account:
     return Account(team=kept.get("team") or None, user=kept.get("user") or None, key=kept.get("key") or None)
 
 
+def payer_of(kept: Kept) -> str | None:
+    """Return who pays, the team or else the user: credits belong to a team, whichever of its keys spends them."""
+    account = account_of(kept)
+    return account.team or account.user
+
+
 def key_shown(prefix: str) -> str:
     """Return as much of a key's beginning as names it and can never serve as the key.
 

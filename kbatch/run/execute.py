@@ -19,6 +19,7 @@ from kbatch.plan.actions import Action
 from kbatch.plan.consent import ConfirmedPlan
 from kbatch.problems import KbatchError, Refused, Unwritable
 from kbatch.receipts import state
+from kbatch.receipts.account import payer_of
 from kbatch.receipts.claims import Claim, as_told, fold_claims
 from kbatch.receipts.events import Fact
 from kbatch.receipts.journal import Journal, journal_path
@@ -222,7 +223,7 @@ def _check_payers(confirmed: ConfirmedPlan, scene: Scene, lines: Mapping[str, Li
     claim = scene.loaded.lockfile.claims.get(confirmed.terms.claim or "")
     for name, account in claim.accounts.items() if claim and confirmed.plan.purchases else ():
         line = lines.get(name)
-        if line is not None and line.account is not None and line.account != account:
+        if line is not None and payer_of(line.account) not in (None, account):
             message = f"the plan was begun with another account of {line.provider.title} than the key's"
             hint = "run it with that account's key, or plan anew for this one"
             raise Refused("plan-account", message, hint=hint)
@@ -232,7 +233,8 @@ def _claim(confirmed: ConfirmedPlan, lines: Mapping[str, Line]) -> Claim | None:
     covers = confirmed.terms.covers
     if covers is None:
         return None
-    return replace(covers, accounts={name: line.account for name, line in lines.items() if line.account is not None})
+    payers = {name: payer_of(line.account) for name, line in lines.items()}
+    return replace(covers, accounts={name: payer for name, payer in payers.items() if payer is not None})
 
 
 def _began(confirmed: ConfirmedPlan, scene: Scene, lines: Mapping[str, Line]) -> Fact:
