@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from kbatch.plan.changes import changed_fields
 from kbatch.plan.jobs import Job
 from kbatch.plan.known import Known, known_charges
+from kbatch.receipts.attempts import larger
 from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
 from kbatch.receipts.unknown import way_out
 
@@ -129,6 +130,9 @@ class _Deciding(Struct, kw_only=True):
             entry = replace(entry, credits=None, reason=f"{entry.reason}; {_SURPRISED}")
         elif entry.buys and job.quote.source == "manifest":
             entry = self._stated(entry)
+        elif entry.action is Action.UNKNOWN and (entry.held is None or job.quote.source == "manifest"):
+            worst = self._known().worst(job.provider, job.model, job.quote.variant)
+            entry = replace(entry, held=larger(entry.held, worst))
         self.first[job.fingerprint] = entry
         return entry
 
@@ -137,15 +141,18 @@ class _Deciding(Struct, kw_only=True):
             self.surprises = surprising(self.past.renders)
         return (job.provider, job.model, job.quote.variant) in self.surprises
 
+    def _known(self) -> Known:
+        if self.known is None:
+            self.known = known_charges(self.past.renders)
+        return self.known
+
     def _stated(self, entry: Entry) -> Entry:
         """Let a price that the manifest states never be below the largest charge that is known.
 
         Where the card has a lower price than was charged, or none, that charge is the figure to go by.
         """
-        if self.known is None:
-            self.known = known_charges(self.past.renders)
         job, quote = entry.job, entry.job.quote
-        worst = self.known.of(job.provider, job.model, quote.variant)
+        worst = self._known().of(job.provider, job.model, quote.variant)
         if worst is None:
             return replace(entry, invented=quote.unlisted)
         if quote.credits is None or worst <= max(quote.credits, quote.listed or 0):

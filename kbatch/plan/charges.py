@@ -1,7 +1,7 @@
 """What receipts were charged, and the largest charge that is known of each model: what a ceiling has to count.
 
-A charge that no provider told counts as its quote; without a quote as the largest known of its model and variant, else
-of its model; it is unknown where there is none, and never 0.
+A charge that no provider told counts as its quote, or as the largest known of its model and variant where that is more;
+without a quote as the largest known of its model; it is unknown where there is none, and never 0.
 """
 
 from collections import Counter
@@ -44,6 +44,7 @@ def charge_of(receipt: Receipt) -> int | None:
 def spent_before(entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> Spent:
     """Return what a budget bears already: all charges, and what unknown outcomes hold that are not in this plan."""
     planned = {entry.job.fingerprint for entry in entries if entry.action is Action.UNKNOWN}
+    known = known_charges(renders)
     credits: dict[str, int] = {}
     untold: list[Receipt] = []
     for fingerprint, receipt in renders.items():
@@ -52,10 +53,12 @@ def spent_before(entries: Sequence[Entry], renders: Mapping[str, Receipt]) -> Sp
                 amount = 0 if not number and fingerprint in planned else one.credits.planned
             else:
                 amount = charge_of(one)
+                if amount is not None and one.credits.reported is None and one.state is not ReceiptState.FAILED:
+                    amount = max(amount, known.of(one.provider, one.model, one.variant) or 0)
             if amount is None:
                 untold.append(one)
             credits[one.provider] = credits.get(one.provider, 0) + (amount or 0)
-    return _with_untold(credits, untold, known_charges(renders), _stated(entries))
+    return _with_untold(credits, untold, known, _stated(entries))
 
 
 def _with_untold(credits: dict[str, int], untold: Iterable[Receipt], known: Known, stated: Known) -> Spent:

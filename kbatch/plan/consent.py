@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from kbatch.plan.actions import Entry
+from kbatch.plan.actions import Action, Entry
 from kbatch.plan.ceilings import Ceilings, find_over
 from kbatch.plan.plan import Plan
 from kbatch.problems import Refused
@@ -67,6 +67,7 @@ def check_terms(plan: Plan, terms: Terms) -> None:
     if unpriced > terms.allow_unpriced:
         hint = f"state a price under `prices`, or `--allow-unpriced {unpriced}` accepts them"
         raise Refused("unpriced", f"{unpriced} {'job has' if unpriced == 1 else 'jobs have'} no known price", hint=hint)
+    _check_provable(plan, terms.ceilings)
     over = find_over(plan, terms.ceilings)
     if over:
         more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
@@ -75,6 +76,24 @@ def check_terms(plan: Plan, terms: Terms) -> None:
             over[0].message + more,
             hint="raise the ceiling, or select fewer jobs with --only or --first",
         )
+
+
+def _check_provable(plan: Plan, ceilings: Ceilings) -> None:
+    """Raise Refused when charges that nobody knows would count against a ceiling: nothing could prove that it holds."""
+    for provider in dict.fromkeys(entry.job.provider for entry in plan.purchases):
+        untold = plan.untold.get(provider, 0) if provider in ceilings.budget else 0
+        holding = [entry for entry in plan.entries if entry.action is Action.UNKNOWN and entry.job.provider == provider]
+        held = sum(entry.held is None for entry in holding)
+        if untold:
+            message = (
+                f"{provider}: what {untold:,} earlier purchases were charged is not told, so the budget cannot be held"
+            )
+            raise Refused("untold-charges", message, hint="state a price under `prices`: they count at that price then")
+        if held and (provider in ceilings.budget or provider in ceilings.run):
+            message = (
+                f"{provider}: what {held:,} sends of unknown outcome may cost is not known, so no ceiling can be held"
+            )
+            raise Refused("untold-charges", message, hint="`kbatch reconcile` settles them")
 
 
 def confirm(plan: Plan, terms: Terms, given: Given | None) -> ConfirmedPlan:

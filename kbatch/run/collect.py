@@ -132,6 +132,7 @@ def _charged(run: Run, line: Line, errand: Errand, credits: int) -> tuple[Fact, 
         return ()
     before = quote if known is None else known
     run.reserve.charge(errand.provider, errand.purchase, credits, before=before)
+    run.unpriced.told((errand.provider, errand.model, errand.variant), errand.purchase, credits)
     if quote is not None and credits > quote:
         surprise = f"{line.provider.title} charged {credits:,} for {errand.model} {errand.variant}, quoted {quote:,}"
         run.gates.stop(errand.provider, errand.model, surprise)
@@ -159,3 +160,4 @@ async def _failed(run: Run, line: Line, errand: Errand, outcome: Failed) -> None
     before = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
     await run.record(_fact(run, errand, Kind.FAILED, {"message": outcome.message, "credits": outcome.credits}))
     run.reserve.charge(errand.provider, errand.purchase, outcome.credits or 0, before=before)
+    run.unpriced.not_bought(errand.provider, errand.purchase)

@@ -28,6 +28,7 @@ from kbatch.run.pace import Paces
 from kbatch.run.pacing import LONGEST_WAIT_S, retry_wait
 from kbatch.run.reserve import Reserve
 from kbatch.run.stops import Stopping
+from kbatch.run.unpriced import Unpriced
 
 __all__ = ["FATAL", "Line", "Options", "Picture", "Run"]
 
@@ -69,6 +70,7 @@ class Run:
     renders: dict[str, Receipt]
     lines: Mapping[str, Line]
     reserve: Reserve
+    unpriced: Unpriced
     options: Options
     tell: Tell
     stopping: Stopping

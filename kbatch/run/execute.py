@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from kbatch.garbage import at_rest
 from kbatch.plan.actions import Action
 from kbatch.plan.consent import ConfirmedPlan
+from kbatch.plan.known import known_charges
 from kbatch.problems import KbatchError, Refused, Unwritable
 from kbatch.receipts import state
 from kbatch.receipts.account import payer_of
@@ -43,6 +44,7 @@ from kbatch.run.scene import Scene, providers_needed
 from kbatch.run.standing import standing
 from kbatch.run.stops import Stopping, listen
 from kbatch.run.strange import check_places
+from kbatch.run.unpriced import Unpriced
 
 __all__ = ["Scene", "execute"]
 
@@ -207,6 +209,7 @@ def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal) -> Run
         renders=dict(lockfile.renders),
         lines=lines,
         reserve=parts.reserve,
+        unpriced=Unpriced(parts.reserve, known_charges(lockfile.renders).charges),
         options=scene.options,
         tell=parts.tell,
         stopping=parts.stopping,

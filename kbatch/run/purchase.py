@@ -18,11 +18,14 @@ async def render(run: Run, line: Line, entry: Entry, urgency: float) -> None:
     gate = run.gates.of(entry.job.provider, entry.job.model, entry.job.quote.variant)
     errand = errand_of(entry.job)
     async with line.slots.place(urgency):
-        async with gate.passing() as ahead:
-            purchase = await _purchase(run, line, entry, gate)
-            if isinstance(purchase, Bought) and await _accepted(run, line, errand, purchase, ahead=ahead):
-                gate.open()
-        ended = await collect(run, line, errand, fresh=True) if isinstance(purchase, Bought) else None
+        try:
+            async with gate.passing() as ahead:
+                purchase = await _purchase(run, line, entry, gate)
+                if isinstance(purchase, Bought) and await _accepted(run, line, errand, purchase, ahead=ahead):
+                    gate.open()
+            ended = await collect(run, line, errand, fresh=True) if isinstance(purchase, Bought) else None
+        finally:
+            run.unpriced.ended(errand.provider, errand.fingerprint)
     if ended is None:
         end_unbought(run, errand, purchase)
     else:
@@ -37,8 +40,9 @@ async def _purchase(run: Run, line: Line, entry: Entry, gate: Gate) -> Purchase:
         return NotBought(reason=f"{line.provider.title} stopped the run: {line.why}", skipped=True)
     if not run.may_submit():
         return NotBought(reason="the run is stopping", skipped=True)
-    if not run.reserve.take(provider, fingerprint, entry.credits):
-        return NotBought(reason="the ceiling is reached", skipped=True)
+    refused = await run.unpriced.take(entry)
+    if refused is not None:
+        return NotBought(reason=refused, skipped=True)
     run.say(Moment.SUBMITTING, entry.address, credits=entry.credits, provider=provider)
     purchase = await buy(run, line, entry)
     if isinstance(purchase, MaybeBought):
@@ -46,6 +50,7 @@ async def _purchase(run: Run, line: Line, entry: Entry, gate: Gate) -> Purchase:
         purchase = await settle(run, line, fingerprint, after=purchase)
     if isinstance(purchase, NotBought):
         run.reserve.give_back(provider, fingerprint)
+        run.unpriced.not_bought(provider, fingerprint)
     return purchase
 
 

@@ -27,24 +27,34 @@ class Reserve:
         """Credits that this run has reserved or was charged, and what unknown outcomes hold."""
         return self._total.get(provider, 0)
 
+    def bounds(self, provider: str) -> bool:
+        """Whether some ceiling holds for this provider."""
+        return any(provider in limits for limits in (self._ceilings.run, self._ceilings.budget, self._ceilings.job))
+
+    def has_room(self, provider: str) -> bool:
+        """Whether what is committed lies below every ceiling: one credit more would fit."""
+        return self._fits(provider, 1)
+
     def take(self, provider: str, purchase: str, credits: int | None) -> bool:
         """Reserve a job's quote; False, and nothing reserved, when a ceiling would be passed.
 
-        An unpriced job reserves nothing: it was agreed to by number, and its charge counts as soon as it is reported.
+        A job without any figure reserves nothing (`unpriced` says when that may be); its charge counts as soon as it is
+        reported.
         """
         amount = credits or 0
+        if not self._fits(provider, amount):
+            return False
+        self._set(provider, purchase, amount)
+        return True
+
+    def _fits(self, provider: str, amount: int) -> bool:
         limit, budget, job = (
             limits.get(provider) for limits in (self._ceilings.run, self._ceilings.budget, self._ceilings.job)
         )
         after = self.committed(provider) + amount
-        if limit is not None and after > limit:
-            return False
-        if budget is not None and after + self._spent.get(provider, 0) > budget:
-            return False
-        if job is not None and amount > job:
-            return False
-        self._set(provider, purchase, amount)
-        return True
+        within_run = limit is None or after <= limit
+        within_budget = budget is None or after + self._spent.get(provider, 0) <= budget
+        return within_run and within_budget and (job is None or amount <= job)
 
     def give_back(self, provider: str, purchase: str) -> None:
         """Release a reservation: the job was not accepted; one that is not there is no matter."""
