@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -12,7 +14,7 @@ from kbatch.garbage import at_rest
 from kbatch.loading import Loaded
 from kbatch.manifest.settings import concurrency_of
 from kbatch.plan import line_ends
-from kbatch.plan.actions import Past, Wishes, decide
+from kbatch.plan.actions import Action, Entry, Past, Wishes, decide
 from kbatch.plan.coverage import confine, is_made
 from kbatch.plan.jobs import Job
 from kbatch.plan.plan import Basis, Plan, build_plan, first_purchases
@@ -24,7 +26,8 @@ from kbatch.receipts import state
 from kbatch.receipts.attempts import moment
 from kbatch.receipts.claims import Claim
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile import Entry, Lockfile
+from kbatch.receipts.lockfile import Entry as Reference
+from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.receipt import ReceiptState
 from kbatch.run.origins import origin_of
 
@@ -116,6 +119,8 @@ def make_plan(
     )
     wishes = Wishes(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
     entries = decide(jobs, past, wishes)
+    if any(entry.action is Action.UNKNOWN for entry in entries):
+        entries = _with_resends(entries, found)
     if claim is not None:
         entries = confine(entries, claim)
     if selection.first is not None:
@@ -169,6 +174,24 @@ def _origins(jobs: Iterable[Job], place: Place) -> dict[str, str]:
     return {name: origin_of(PROVIDERS[name], environment, simulated=place.simulated) for name in names}
 
 
+def _with_resends(entries: Sequence[Entry], found: state.Loaded) -> tuple[Entry, ...]:
+    """Say of each unknown send whether it may be sent again from here, by the word of this user's own journal."""
+    from kbatch.run.again import objection, own_of  # noqa: PLC0415 - an event loop, only where a send is open
+
+    own, now = own_of(found.own), datetime.now(UTC)
+
+    def seen(entry: Entry) -> Entry:
+        receipt = entry.receipt
+        if entry.action is not Action.UNKNOWN or entry.shares is not None or receipt is None:
+            return entry
+        if not PROVIDERS[entry.job.provider].resends:
+            return entry
+        why = objection(entry.job, receipt, own, now)
+        return msgspec.structs.replace(entry, resend=why is None, objection=why or "")
+
+    return tuple([seen(entry) for entry in entries])
+
+
 def _replacing(named: frozenset[str], jobs: Sequence[Job], *, cascade: bool) -> tuple[frozenset[str], frozenset[str]]:
     """Return all addresses that are bought again, and those of them that no flag names but their upstream drags along.
 
@@ -199,9 +222,10 @@ def _replaced_already(loaded: Loaded, found: state.Loaded) -> frozenset[str]:
     """Return the addresses whose replacement a run that was cut off had begun and already bought.
 
     The journal still has what that run began: a run that comes to its end puts it away, its lockfile being written.
+    Only this user's own journal counts: what another one says was begun is no consent of this one.
     """
     done: set[str] = set()
-    for began in (event for event in found.events if event.kind is Kind.BEGAN):
+    for began in (event for event in found.own if event.kind is Kind.BEGAN):
         for fingerprint in began.data["replacing"]:
             receipt = found.lockfile.renders.get(fingerprint)
             if receipt is not None and moment(receipt.submitted_at) >= moment(began.at):
@@ -219,7 +243,7 @@ def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
 class _Addresses(Struct, frozen=True):
     """The fingerprints that addresses refer to in the lockfile."""
 
-    index: Mapping[str, Entry]
+    index: Mapping[str, Reference]
 
     def get(self, address: str, /) -> str | None:
         """Return the fingerprint of an address, None of one that is not there."""

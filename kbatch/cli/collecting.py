@@ -8,18 +8,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from kbatch import console
+from kbatch.cli.agreeing import agree
 from kbatch.cli.options import read_selection
 from kbatch.cli.run import report
 from kbatch.cli.working import collect_outcome
 from kbatch.files import Lock
 from kbatch.loading import Loaded, Options, load
 from kbatch.plan.actions import Action, Entry
-from kbatch.plan.ceilings import Ceilings
-from kbatch.plan.consent import Terms, confirm
+from kbatch.plan.ceilings import Ceilings, read_ceilings
+from kbatch.plan.consent import ConfirmedPlan, Terms, confirm
 from kbatch.plan.plan import Plan, build_plan
 from kbatch.plan.selection import Selection
 from kbatch.plan.summary import summarize
 from kbatch.prepare import Place, Planned, as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.problems import Invalid
 from kbatch.progress import Progress
 from kbatch.receipts import state
 from kbatch.run.context import Options as RunOptions
@@ -53,11 +55,8 @@ def collect(
         found = load_state(loaded, path)
         loaded = as_bought(loaded, found)
         decisions = decide(loaded, found) if decide else Decisions()
-        planned = _only(
-            make_plan(loaded, found, _selection(flags), Place(lockfile=path, simulated=flags["simulate"])),
-            actions,
-            found,
-        )
+        every = make_plan(loaded, found, _selection(flags), Place(lockfile=path, simulated=flags["simulate"]))
+        whole, planned = every.plan, _only(every, actions, found)
         app = simulator_app(found.lockfile, loaded, faults=None) if flags["simulate"] else None
         scene = Scene(
             folder=loaded.folder,
@@ -70,10 +69,39 @@ def collect(
             decisions=decisions,
             interactive=console.is_terminal(),
         )
-        confirmed = confirm(planned.plan, Terms(ceilings=NOTHING, trust_prices=True), None)
+        planned, confirmed = _agreed(planned, flags, whole.digest)
         progress = Progress(planned.plan, planned.summary)
         outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
     return report(outcome, loaded, flags["form"])
+
+
+def _agreed(planned: Planned, flags: Mapping[str, Any], whole: str) -> tuple[Planned, ConfirmedPlan]:
+    """Return the plan as it is carried out: without consent, nothing of it is sent again.
+
+    `whole` is the digest of the plan that this is a part of, which covers it.
+    """
+    plan, given = planned.plan, None
+    terms = Terms(ceilings=NOTHING, trust_prices=True, simulated=flags["simulate"])
+    if plan.resends:
+        ceilings, problems = read_ceilings(plan, flags["max_credits"])
+        if problems:
+            raise Invalid(problems)
+        terms = replace(terms, ceilings=ceilings)
+        console.show_plan(plan, planned.summary, stderr=True)
+        given = agree(plan, terms, flags, (plan.digest, whole))
+        if given is None:
+            looking = tuple(_only_looked_for(entry, plan.digest) for entry in plan.entries)
+            planned = replace(planned, plan=replace(plan, entries=looking, resends=()))
+            terms = replace(terms, ceilings=NOTHING)
+    return planned, confirm(planned.plan, terms, given)
+
+
+def _only_looked_for(entry: Entry, digest: str) -> Entry:
+    if not entry.resend:
+        return entry
+    cost = "what its price is nobody knows" if entry.held is None else f"it may cost {entry.held:,} credits"
+    why = f"nobody agreed to it, and {cost} (`--yes`, or `--approve {digest}`)"
+    return replace(entry, resend=False, objection=why)
 
 
 def _selection(flags: Mapping[str, Any]) -> Selection:

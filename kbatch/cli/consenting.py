@@ -6,17 +6,17 @@ from typing import Any
 from msgspec import Struct
 
 from kbatch import console
+from kbatch.cli.agreeing import agree
 from kbatch.cli.options import read_selection
 from kbatch.loading import Loaded
 from kbatch.plan.ceilings import read_ceilings
-from kbatch.plan.consent import ConfirmedPlan, Given, Terms, check_terms, confirm, needs_ceiling
+from kbatch.plan.consent import ConfirmedPlan, Terms, check_terms, confirm
 from kbatch.plan.saved import Saved
 from kbatch.prepare import Place, Planned, make_plan
-from kbatch.problems import Invalid, Refused
+from kbatch.problems import Invalid
 from kbatch.receipts import state
 from kbatch.receipts.claims import Claim
 from kbatch.receipts.receipt import Receipt
-from kbatch.report.words import amount, count
 from kbatch.saved_plans import (
     Standing,
     check_covered,
@@ -70,7 +70,7 @@ def consent_to(planned: Planned, flags: Mapping[str, Any], approved: Approved) -
     ceilings, problems = read_ceilings(plan, flags["max_credits"])
     if problems:
         raise Invalid(problems)
-    digest = approved.digest if approved.claim else plan.digest
+    digest = (approved.digest if approved.claim else None) or plan.digest
     terms = Terms(
         ceilings=ceilings,
         allow_unpriced=flags["allow_unpriced"],
@@ -83,26 +83,4 @@ def consent_to(planned: Planned, flags: Mapping[str, Any], approved: Approved) -
         terms = under_claim(terms, approved.digest, approved.claim, standing)
     console.show_plan(plan, planned.summary, stderr=True)
     check_terms(plan, terms)
-    given: Given | None = None
-    if flags["approve"]:
-        if flags["approve"] != digest:
-            message = f"the plan now has the digest {digest}, not the approved {flags['approve']}"
-            raise Refused("digest-differs", message, hint="review the plan above and approve its digest")
-        given = Given.DIGEST
-    elif flags["yes"]:
-        given = Given.YES
-        if not console.is_terminal() and needs_ceiling(plan, terms):
-            hint = "--max-credits N, or `budget: {max_credits: …}` in the manifest"
-            raise Refused("no-ceiling", "--yes without a terminal needs a ceiling for a real run", hint=hint)
-    elif plan.purchases and console.is_terminal():
-        given = Given.PROMPT if console.ask(_question(planned)) else None
-    return confirm(plan, terms, given)
-
-
-def _question(planned: Planned) -> str:
-    parts = []
-    for provider, total in planned.plan.totals.items():
-        if total.known or total.unpriced:
-            unpriced = f" and {count(total.unpriced, 'job')} without a price" if total.unpriced else ""
-            parts.append(f"{amount(total.known, total.unit)} of {provider}{unpriced}")
-    return f"Spend up to {', '.join(parts)} on {count(len(planned.plan.purchases), 'render')}?"
+    return confirm(plan, terms, agree(plan, terms, flags, (digest,)))

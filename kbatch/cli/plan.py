@@ -98,7 +98,7 @@ def command(
     if out is not None:
         write_plan_file(out, planned.plan, manifest=manifest, simulated=flags["simulate"], selection=wished)
         console.say(f"saved as {out}; `{command_for(out, planned.plan)}` carries out exactly this plan, once")
-    return ExitCode.NOT_AS_ASKED if check and planned.plan.purchases else ExitCode.OK
+    return ExitCode.NOT_AS_ASKED if check and planned.plan.spends else ExitCode.OK
 
 
 def _compared(comparison: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kbatch.cli.agreeing import check_consent, consent
 from kbatch.cli.collecting import collect, load_manifest
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.loading import Loaded
@@ -19,7 +20,8 @@ from kbatch.run.decisions import Decisions, not_submitted, owner_of
 
 _EXAMPLES = """\b
 Examples:
-  kbatch reconcile campaign.yaml
+  kbatch reconcile campaign.yaml                # looks, and says what a send again would cost
+  kbatch reconcile campaign.yaml --yes --max-credits apiframe=140
   kbatch reconcile campaign.yaml --adopt 'hero[city=oslo]=4f1c2f0e-…'
   kbatch reconcile campaign.yaml --refused 'hero[city=oslo]'
   kbatch reconcile campaign.yaml --lost 'hero[city=oslo]'
@@ -33,6 +35,7 @@ Examples:
 @click.option(
     "--lost", multiple=True, metavar="ADDRESS|JOB_ID", help="Give up a paid job that its provider no longer knows."
 )
+@consent
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
 @state
 @max_jobs
@@ -40,7 +43,10 @@ Examples:
 def command(
     manifest: Path, adopt: tuple[str, ...], refused: tuple[str, ...], lost: tuple[str, ...], **flags: Any
 ) -> int:
-    """Settle unknown sends of MANIFEST (kbatch.yaml): by idempotency key, by job list, else by --adopt or --refused.
+    """Settle unknown sends of MANIFEST (kbatch.yaml): by job list, by idempotency key, else by --adopt or --refused.
+
+    To send a job again under its key is a purchase, which --yes, --approve or the prompt agrees to; without that the
+    provider's jobs are only looked through, and what a send again would cost is said.
 
     Exits with 4 while something stays unknown. AI/ML API has neither key nor list: look at its dashboard.
 
@@ -60,6 +66,7 @@ def command(
         )
 
     unknown = frozenset((Action.UNKNOWN,))
+    check_consent(flags)
     return collect(load_manifest(manifest, flags), flags, unknown, Options(buy=False), decide)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kbatch import console, github
+from kbatch.cli.agreeing import check_consent, consent
 from kbatch.cli.consenting import Asked, consent_to, plan_for
 from kbatch.cli.lasting import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, selection, state
@@ -48,11 +49,7 @@ Examples:
 @click.command("run", epilog=_EXAMPLES)
 @manifest
 @selection
-@click.option("--yes", is_flag=True, help="Agree to the plan that is printed.")
-@click.option("--approve", metavar="DIGEST", help="Agree to exactly the plan with this digest.")
-@click.option(
-    "--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a maximum above; held during the run."
-)
+@consent
 @click.option(
     "--allow-unpriced",
     type=click.IntRange(min=0),
@@ -84,7 +81,8 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
 
     MANIFEST may be a saved plan: it is carried out as it was saved, once, and refused when anything has moved.
 
-    Without a terminal nothing is asked: --yes or --approve agrees, and a real run with --yes needs a ceiling.
+    Without a terminal nothing is asked: --yes or --approve agrees, and a real run with --yes needs a ceiling. To send
+    a job of unknown outcome again is a purchase too: the plan shows it, and --locked refuses it.
     """
     _check_flags(flags)
     with _aftermath(manifest, flags["junit"]) as aftermath:
@@ -148,7 +146,7 @@ def _simulator(lockfile: Lockfile, loaded: Loaded, flags: Mapping[str, Any]) -> 
 def _nothing_to_do(confirmed: ConfirmedPlan, ground: Ground, look: Look) -> Outcome | None:
     """Return the outcome of a run that finds everything as it should be, None where there may be work."""
     plan, found = confirmed.plan, ground.loaded
-    if plan.purchases:
+    if plan.spends:
         return None
     check_places(found, ground.lockfile_path)
     check_origins(found.lockfile.renders, plan.providers, os.environ)
@@ -160,8 +158,7 @@ def _check_flags(flags: Mapping[str, Any]) -> None:
         raise click.UsageError("--faults needs --simulate")
     if flags["seed"] is not None and not flags["faults"]:
         raise click.UsageError("--seed needs --faults")
-    if flags["yes"] and flags["approve"]:
-        raise click.UsageError("--yes and --approve exclude each other")
+    check_consent(flags)
 
 
 def _as_saved(saved: Saved, flags: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     `shares` is the address of an earlier job with the same request, which is bought for both; `replaces` says that a
     paid render is bought again on purpose; `reminder` that nothing is wrong with money but someone should look;
     `receipt` is what is on record of the request; `invented` that only the manifest states a price for it: its card has
-    none and no receipt tells a charge.
+    none and no receipt tells a charge. `resend` says that an unknown send may be sent again from here, which is a
+    purchase of what it holds; `objection` why it may not. Both are this machine's, so no digest has them.
     """
 
     job: Job
@@ -53,6 +54,16 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     reminder: bool = False
     receipt: Receipt | None = None
     invented: bool = False
+    resend: bool = False
+    objection: str = ""
+
+    @property
+    def words(self) -> str:
+        """The reason, and of an unknown send whether it may be sent again, with what that may cost."""
+        if self.resend:
+            cost = "for a price that is not known" if self.held is None else f"for up to {self.held:,} credits"
+            return f"{self.reason}; with consent it is sent again under its key, {cost}"
+        return f"{self.reason}; not sent again: {self.objection}" if self.objection else self.reason
 
     @property
     def address(self) -> str:

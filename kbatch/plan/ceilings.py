@@ -93,9 +93,9 @@ def find_over(plan: Plan, ceilings: Ceilings) -> tuple[Over, ...]:
                     f"{provider}: the plan's maximum is {wanted:,} {total.unit}{before}, the budget is {ceiling:,}"
                 )
                 over.append(Over(provider=provider, ceiling=ceiling, wanted=spent + wanted, message=message))
-    for entry in plan.purchases:
-        limit = ceilings.job.get(entry.job.provider)
-        if limit is not None and entry.credits is not None and entry.credits > limit:
-            message = f"`{entry.address}` costs {entry.credits:,}, `max_credits_per_job` allows {limit:,}"
-            over.append(Over(provider=entry.job.provider, ceiling=limit, wanted=entry.credits, message=message))
+    for entry in plan.spends:
+        limit, credits = ceilings.job.get(entry.job.provider), entry.held if entry.resend else entry.credits
+        if limit is not None and credits is not None and credits > limit:
+            message = f"`{entry.address}` costs {credits:,}, `max_credits_per_job` allows {limit:,}"
+            over.append(Over(provider=entry.job.provider, ceiling=limit, wanted=credits, message=message))
     return tuple(over)

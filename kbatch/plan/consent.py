@@ -56,14 +56,14 @@ def check_terms(plan: Plan, terms: Terms) -> None:
         message = f"`prices` {what} of {job.card.key} {than} ({job.quote.working})"
         code = "price-lowered" if job.quote.lowers else "price-invented"
         raise Refused(code, message, hint="`--trust-prices` accepts it: a manifest may be a stranger's")
-    if terms.locked and plan.purchases:
-        bought = len(plan.purchases)
+    if terms.locked and plan.spends:
+        bought = len(plan.spends)
         raise Refused(
             "locked-plan",
             f"--locked: {bought} {'job' if bought == 1 else 'jobs'} would be bought",
             hint="run without --locked buys them",
         )
-    unpriced = sum(entry.credits is None for entry in plan.purchases)
+    unpriced = sum((entry.held if entry.resend else entry.credits) is None for entry in plan.spends)
     if unpriced > terms.allow_unpriced:
         hint = f"state a price under `prices`, or `--allow-unpriced {unpriced}` accepts them"
         raise Refused("unpriced", f"{unpriced} {'job has' if unpriced == 1 else 'jobs have'} no known price", hint=hint)
@@ -97,9 +97,12 @@ def _check_provable(plan: Plan, ceilings: Ceilings) -> None:
 
 
 def confirm(plan: Plan, terms: Terms, given: Given | None) -> ConfirmedPlan:
-    """Return the confirmed plan, or raise Refused; without purchases no consent is needed."""
+    """Return the confirmed plan, or raise Refused; without purchases no consent is needed.
+
+    A send again is a purchase.
+    """
     check_terms(plan, terms)
-    if plan.purchases and given is None:
+    if plan.spends and given is None:
         hint = "`--yes` agrees to the plan above, `--approve " + plan.digest[:15] + "…` to exactly this one"
         raise Refused("not-confirmed", "nobody agreed to the plan, so nothing was sent", hint=hint)
     return ConfirmedPlan(plan=plan, terms=terms, given=given)
@@ -121,7 +124,7 @@ def needed_flags(plan: Plan) -> tuple[str, ...]:
 
 def needs_ceiling(plan: Plan, terms: Terms) -> bool:
     """Whether `--yes` without a terminal is refused: a real run that buys, and no ceiling bounds it."""
-    if terms.simulated or not plan.purchases:
+    if terms.simulated or not plan.spends:
         return False
     bounded = {*terms.ceilings.run, *terms.ceilings.budget}
-    return any(entry.job.provider not in bounded for entry in plan.purchases)
+    return any(entry.job.provider not in bounded for entry in plan.spends)

@@ -38,6 +38,7 @@ def is_made(claim: Claim, fingerprint: str, renders: Mapping[str, Receipt]) -> b
 def confine(entries: Sequence[Entry], claim: Claim) -> tuple[Entry, ...]:
     """Return the entries of a plan under a claim: what failed under it is blocked, and so is what needs its frame."""
     blocked: dict[str, Entry] = {}
+    entries = [_only_if_covered(entry, claim) if entry.resend else entry for entry in entries]
     for entry in entries:
         purchase = claim.fingerprints.get(entry.job.fingerprint)
         if entry.buys and purchase is not None and (attempt_of(entry) or 0) > purchase.attempt:
@@ -52,6 +53,14 @@ def confine(entries: Sequence[Entry], claim: Claim) -> tuple[Entry, ...]:
             blocked[entry.address] = replace(entry, action=Action.BLOCKED, credits=0, reason=reason)
         found = len(waiting)
     return tuple([blocked.get(entry.address, entry) for entry in entries])
+
+
+def _only_if_covered(entry: Entry, claim: Claim) -> Entry:
+    """Return an unknown send that may be sent again if it is this approval's own, else one that is looked for."""
+    purchase = claim.fingerprints.get(entry.job.fingerprint)
+    if purchase is not None and entry.receipt is not None and entry.receipt.attempt == purchase.attempt:
+        return entry
+    return replace(entry, resend=False, objection="the approval does not cover it; `kbatch reconcile` does, when asked")
 
 
 def _waits(entry: Entry, blocked: Mapping[str, Entry]) -> bool:

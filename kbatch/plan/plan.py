@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.manifest.settings import Settings
 from kbatch.plan.actions import Action, Entry
@@ -48,8 +49,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     """A priced plan; `spent` is what the lockfile's receipts were charged, `orphans` are receipts without a job.
 
     `untold` counts by provider the charges in `spent` that nobody knows and that count nothing there.
-    `purchases` are the entries that cost something, `providers` those of all jobs. `digest` is the hash of all that an
-    approval is about, `receipts` how it names what is on record of each entry.
+    `purchases` are the entries that cost something, `resends` the unknown sends that may be sent again, `providers`
+    those of all jobs. `digest` is the hash of all that an approval is about, `receipts` how it names what is on record
+    of each entry.
     """
 
     basis: Basis
@@ -63,6 +65,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     orphans: tuple[str, ...]
     receipts: tuple[Any, ...]
     digest: str
+    resends: tuple[Entry, ...] = ()
+
+    @property
+    def spends(self) -> tuple[Entry, ...]:
+        """Everything that takes consent: what is bought, and what may be sent again."""
+        return (*self.purchases, *self.resends)
 
     @property
     def manifest(self) -> str:
@@ -85,6 +93,7 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
         basis=basis,
         entries=tuple(entries),
         purchases=tuple(entry for entry in entries if entry.buys),
+        resends=tuple([entry for entry in entries if entry.resend]),
         providers=tuple(totals),
         totals=totals,
         counts={action.value: counts[action] for action in Action},
@@ -128,7 +137,10 @@ def head_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def first_purchases(entries: Sequence[Entry], count: int) -> tuple[Entry, ...]:
-    """Return the entries with only the first `count` purchases, and without what needs one that was left out."""
+    """Return the entries with only the first `count` purchases, and without what needs one that was left out.
+
+    An unknown send beyond them stays, and is only looked for.
+    """
     kept: list[Entry] = []
     left_out: set[str] = set()
     bought = 0
@@ -138,7 +150,9 @@ def first_purchases(entries: Sequence[Entry], count: int) -> tuple[Entry, ...]:
         if (entry.buys and bought >= count) or shared or waits:
             left_out.add(entry.address)
             continue
-        bought += entry.buys
+        if entry.resend and bought >= count:
+            entry = replace(entry, resend=False, objection=f"it is not among the first {count} purchases")  # noqa: PLW2901
+        bought += entry.buys or entry.resend
         kept.append(entry)
     return tuple(kept)
 
@@ -205,6 +219,7 @@ def _rows(plan: Plan) -> Iterator[dict[str, Any]]:
             "variant": job.quote.variant,
             "credits": entry.credits,
             "reason": entry.reason,
+            "resend": entry.held if entry.resend else None,
             "output": job.draft.output,
             "dropped": list(job.dropped),
             "price": job.quote.source,

@@ -140,7 +140,7 @@ def as_json(explained: Explanation) -> dict[str, Any]:
         "provider": job.provider,
         "model": job.model,
         "action": entry.action.value,
-        "reason": entry.reason,
+        "reason": entry.words,
         "credits": entry.credits,
         "held": entry.held,
         "shares": entry.shares,

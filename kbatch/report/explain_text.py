@@ -46,7 +46,7 @@ def _head(explained: Explanation, width: int) -> Iterator[str]:
     yield job.address
     price = amount(entry.credits, job.quote.unit)
     held = f", {amount(entry.held, job.quote.unit)} held" if entry.held != 0 else ""
-    yield from _item(f"{entry.action.value}, {price}{held}: {entry.reason}", width, 2)
+    yield from _item(f"{entry.action.value}, {price}{held}: {entry.words}", width, 2)
     audio = "with audio" if job.clip.audio else "without audio"
     time = f"usually rendered in {span(*job.typical_s)}"
     yield from _item(f"{job.provider} {job.model}, {job.clip.duration_s} s {audio}, {time}", width, 2)

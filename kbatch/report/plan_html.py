@@ -9,7 +9,7 @@ from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share
 from kbatch.report.accounts import dollars
 from kbatch.report.pages import Parts, attributes_of, chart, charts_by_key, filters_of, render_page
-from kbatch.report.review import Review, command_of, grouped, warnings_of, why
+from kbatch.report.review import Review, command_of, grouped, sent_again, warnings_of, why
 from kbatch.report.rows import read_rows
 from kbatch.report.shares import Slice
 from kbatch.report.sums import credits_by_provider
@@ -54,7 +54,7 @@ def as_html(review: Review, parts: Parts) -> str:
         "filters": filters_of(rows, states, "Action"),
         "shots": [_shot(name, list(each)) for name, each in groupby(jobs, key=lambda job: str(job["shot"]))],
         "digest": plan.digest,
-        "command": command_of(review) if plan.purchases else "",
+        "command": command_of(review) if plan.spends else "",
         "things": "jobs",
         "thing": "job",
         "foot": f"Made by kbatch from {review.name}. Credits are each provider's own.",
@@ -64,11 +64,12 @@ def as_html(review: Review, parts: Parts) -> str:
 
 def _headline(plan: Plan) -> str:
     if not plan.purchases:
-        return "Nothing is bought"
+        return sent_again(plan) or "Nothing is bought"
     prices = [f"{total.known:,} {total.unit}" for total in plan.totals.values() if total.known]
     unpriced = sum(total.unpriced for total in plan.totals.values())
     prices += [f"an unknown price ({count(unpriced, 'clip')})"] if unpriced else []
-    return f"Buys {count(len(plan.purchases), 'clip')} for {' and '.join(prices)}"
+    again = f". {sent_again(plan)}" if plan.resends else ""
+    return f"Buys {count(len(plan.purchases), 'clip')} for {' and '.join(prices)}{again}"
 
 
 def _account(plan: Plan, provider: str, total: Total) -> dict[str, Any]:

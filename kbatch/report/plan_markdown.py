@@ -12,7 +12,7 @@ from kbatch.plan.summary import Share, Summary
 from kbatch.report import compare_markdown
 from kbatch.report.accounts import dollars
 from kbatch.report.markdown import Block, Table, code, marker, prose, quote, render
-from kbatch.report.review import Review, command_of, grouped, warnings_of
+from kbatch.report.review import Review, command_of, grouped, sent_again, warnings_of
 from kbatch.report.words import amount, count, span
 
 _MOST_REASONS = 12
@@ -48,8 +48,9 @@ def _blocks(review: Review) -> Iterator[Block]:
 
 def _headline(plan: Plan) -> str:
     bought = plan.purchases
+    again = f"**{sent_again(plan)}.**" if plan.resends else ""
     if not bought:
-        return f"**Nothing is bought.**{_counts(plan)}"
+        return f"{again or '**Nothing is bought.**'}{_counts(plan)}"
     prices = []
     for provider, total in plan.totals.items():
         if total.known or total.unpriced:
@@ -58,7 +59,8 @@ def _headline(plan: Plan) -> str:
             prices.append(
                 f"{amount(total.known, total.unit)} of {code(provider)}{f' ({usd})' if usd else ''}{unpriced}"
             )
-    return f"**Buys {count(len(bought), 'clip')} for {' and '.join(prices)}.**{_counts(plan)}"
+    buys = f"**Buys {count(len(bought), 'clip')} for {' and '.join(prices)}.**"
+    return f"{buys}{again and ' '}{again}{_counts(plan)}"
 
 
 _COUNTED = {"reuse": "reused", "poll": "polled", "download": "fetched", "unknown": "unknown", "blocked": "blocked"}
@@ -209,7 +211,7 @@ def _others(plan: Plan) -> Block:
 
 def _approval(review: Review) -> str:
     plan = review.plan
-    if not plan.purchases:
+    if not plan.spends:
         return f"Digest {code(plan.digest)}"
     time = f"Expected time {span(*review.summary.seconds)}. "
     return f"{time}To agree to exactly this plan:\n\n```sh\n{command_of(review)}\n```"

@@ -51,7 +51,7 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
         return
     groups: dict[tuple[Action, str], list[Entry]] = {}
     for entry in entries:
-        reason = "the same request as another job, bought once" if entry.shares else entry.reason
+        reason = "the same request as another job, bought once" if entry.shares else entry.words
         groups.setdefault((entry.action, reason), []).append(entry)
     models = min(max(len(_model(entry)) for entry in _one_of_each(entries, _model_of)), 30)
     prices = max(len(_price(entry)) for entry in _one_of_each(entries, _price_of))

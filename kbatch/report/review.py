@@ -9,7 +9,7 @@ from kbatch.plan.actions import Entry
 from kbatch.plan.compare import Comparison
 from kbatch.plan.plan import Plan
 from kbatch.plan.summary import Summary
-from kbatch.report.words import count, one_line
+from kbatch.report.words import amount, count, one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +59,22 @@ def why(entry: Entry) -> str:
     return (
         "the same request as another job, bought once"
         if entry.shares
-        else entry.reason.replace(f"`{entry.address}`", "it")
+        else entry.words.replace(f"`{entry.address}`", "it")
     )
+
+
+def sent_again(plan: Plan) -> str:
+    """Return what may be sent again with the plan's consent, and for how much; empty where nothing is."""
+    held: dict[str, list[int | None]] = {}
+    for entry in plan.resends:
+        held.setdefault(entry.job.provider, []).append(entry.held)
+    costs = []
+    for provider, credits in held.items():
+        unpriced = " and a price that is not known" if None in credits else ""
+        costs.append(f"{amount(sum(filter(None, credits)), plan.totals[provider].unit)} of {provider}{unpriced}")
+    if not costs:
+        return ""
+    return f"Sends {count(len(plan.resends), 'unknown job')} again, for up to {' and '.join(costs)}"
 
 
 def grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

@@ -137,7 +137,7 @@ def _row(entry: Entry, receipt: Receipt | None, here: frozenset[str], shares: st
         state=State.BLOCKED if entry.action is Action.BLOCKED else State.NOT_BOUGHT,
         planned=job.quote.credits,
         output=job.draft.output,
-        reason=entry.reason,
+        reason=entry.words,
         shares=shares,
     )
     if receipt is not None:

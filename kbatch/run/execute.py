@@ -217,7 +217,9 @@ def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal) -> Run
         wanted=frozenset(places),
         needed=parts.needed,
         stands=parts.stands,
-        uploaded=[event for event in scene.loaded.events if event.kind is Kind.UPLOADED],
+        uploaded=[event for event in scene.loaded.own if event.kind is Kind.UPLOADED],
+        resends=_resends(parts.confirmed),
+        objections={entry.job.fingerprint: entry.objection for entry in plan.entries if entry.objection},
     )
 
 
@@ -238,6 +240,11 @@ def _claim(confirmed: ConfirmedPlan, lines: Mapping[str, Line]) -> Claim | None:
         return None
     payers = {name: payer_of(line.account) for name, line in lines.items()}
     return replace(covers, accounts={name: payer for name, payer in payers.items() if payer is not None})
+
+
+def _resends(confirmed: ConfirmedPlan) -> frozenset[str]:
+    """Return the unknown sends that the plan's consent lets be sent again."""
+    return frozenset(entry.job.fingerprint for entry in confirmed.plan.resends if confirmed.given is not None)
 
 
 def _began(confirmed: ConfirmedPlan, scene: Scene, lines: Mapping[str, Line]) -> Fact:

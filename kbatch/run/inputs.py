@@ -130,20 +130,27 @@ async def _bring(run: Run, line: Line, content: bytes, media_type: str) -> Pictu
         picture = Picture(url=uploaded.url, ends=_ends(uploaded.expires_at, _now(line)))
         # Recorded even where the provider did not tell it: later only this machine's clock would be left to count by.
         ends = f"{picture.ends.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        data = {"provider": line.provider.name, "digest": digest, "url": picture.url, "expires_at": ends}
+        data = {
+            "provider": line.provider.name,
+            "digest": digest,
+            "url": picture.url,
+            "expires_at": ends,
+            "origin": line.origin,
+        }
         await run.record(Fact(kind=Kind.UPLOADED, data=data))
         run.uploads[place] = picture
         return picture
 
 
 def _earlier(run: Run, line: Line, digest: str) -> Picture | None:
-    """Return the upload of an interrupted run that lives longest; a simulator in this process has forgotten all."""
+    """Return the upload of this user's interrupted run that lives longest; a simulator in this process forgets all."""
     if line.client.simulated:
         return None
     uploads = (
         Picture(url=str(event.data["url"]), ends=_ends(event.data["expires_at"], datetime.fromisoformat(event.at)))
         for event in run.uploaded
         if (event.data["provider"], event.data["digest"]) == (line.provider.name, digest)
+        and event.data.get("origin", line.origin) == line.origin
     )
     return max(uploads, key=lambda picture: picture.ends, default=None)
 

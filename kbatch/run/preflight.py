@@ -26,7 +26,7 @@ async def ask_balance(line: Line, *, tries: int = _TRIES) -> Balance | NotAccept
 async def check_account(line: Line, plan: Plan) -> None:
     """Hold the balance against the plan's maximum: Refused when it is too little, ProviderStopped when not told."""
     total = plan.totals.get(line.provider.name)
-    if total is None or not any(entry.job.provider == line.provider.name for entry in plan.purchases):
+    if total is None or not any(entry.job.provider == line.provider.name for entry in plan.spends):
         return
     answer = await ask_balance(line)
     if isinstance(answer, NotAccepted):

@@ -1,8 +1,8 @@
 """Finds out what became of a send without an answer: the same key again while that is safe, else the job list.
 
 What is safe, the provider's own clock decides, asked for anew each time: this machine's may have jumped since. A key
-belongs to an account, so another account is never sent the same again. A send that nobody wants any more is only looked
-for: to send it again might buy it.
+belongs to an account, so another account is never sent the same again. A send again is a purchase: that of an earlier
+run takes a consent of this one, that of this run has it already. What nobody wants any more is only looked for.
 """
 
 from datetime import datetime, timedelta
@@ -33,14 +33,17 @@ async def settle(
     found: Listed | None = None
     if after is not None and after.exists:
         found = await _look_up(run, line, fingerprint)
-    if found is None and wanted and line.provider.resends and run.renders[fingerprint].body:
+    agreed = after is not None or fingerprint in run.resends
+    if found is None and wanted and agreed and line.provider.resends and run.renders[fingerprint].body:
         answer = await _send_until_answered(run, line, fingerprint, after.retry_after_s if after else None)
         if answer is not None:
             return Bought(credits=answer.credits)
     found = found or await _look_up(run, line, fingerprint)
     if found is not None:
         return Bought(credits=found.credits)
-    return MaybeBought(reason=f"sent, and nobody knows whether it was accepted; {way_out(line.provider.name)}")
+    why = run.objections.get(fingerprint)
+    reason = f"sent, and nobody knows whether it was accepted; {way_out(line.provider.name)}"
+    return MaybeBought(reason=f"{reason}; not sent again: {why}" if why else reason)
 
 
 async def _send_until_answered(run: Run, line: Line, fingerprint: str, retry_after_s: float | None) -> Accepted | None:

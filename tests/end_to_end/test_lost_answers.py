@@ -242,7 +242,8 @@ def test_reconcile_refuses_a_job_of_another_model(rig: Rig) -> None:
     assert said.code == 3
     assert "is of kling-2.1" in said.err
     assert rig.states()["one"] == "unknown"
-    assert rig.kbatch("reconcile").code == 0
+    assert rig.kbatch("reconcile").code == 4, "nobody agreed to send it again"
+    assert rig.kbatch("reconcile", "--yes").code == 0
     assert rig.states()["one"] == "done"
     assert [line["credits"] for line in rig.charges() if line["idempotency_key"]] == [4, 4]
 
