@@ -32,6 +32,7 @@ from kbatch.run.execute import Scene, execute
 from kbatch.run.happenings import Tell, nobody
 from kbatch.run.lines import Wiring
 from kbatch.run.outcome import Outcome
+from kbatch.run.writable import check_writable
 from kbatch.saved_plans import Standing, check_covered, held_claim, under_claim
 from kbatch.simulated import simulator_app
 
@@ -154,4 +155,5 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
             options=RunOptions(),
             replacing=planned.replacing,
         )
+        await anyio.to_thread.run_sync(check_writable, planned.plan, scene)
         return await execute(confirm(planned.plan, terms, Given.DIGEST), scene, tell or nobody)

@@ -3,6 +3,7 @@
 This is the pipeline's first half as a list of steps. It reads files and writes nothing.
 """
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,8 @@ from msgspec import Struct
 
 from kbatch.catalog.cards import Catalog, read_cards
 from kbatch.catalog.pricing import OwnPrice, read_prices
-from kbatch.files import Folder, digest_of_input, packaged_cards, read_bytes
+from kbatch.files import Folder, LinkRefused, digest_of_input, is_link, packaged_cards, read_bytes
+from kbatch.files import resolve as resolve_links
 from kbatch.garbage import at_rest
 from kbatch.manifest.document import Document, read_document
 from kbatch.manifest.findings import Findings, place_of
@@ -78,6 +80,7 @@ def _validators() -> tuple[Any, Any]:
 @at_rest()
 def load(path: Path, options: Options | None = None) -> Loaded:
     """Return a loaded manifest; Invalid carries all problems, warnings among them, when one of them is an error."""
+    path = real_manifest(path)
     data = _read(path)
     tree = Folder.of(path)
     read = understand(data, str(path), tree, options or Options())
@@ -91,6 +94,29 @@ def load(path: Path, options: Options | None = None) -> Loaded:
         digest=digest_of_input(data),
         warnings=read.warnings,
     )
+
+
+def real_manifest(path: Path) -> Path:
+    """Return the manifest that a symbolic link names, so that one manifest has one lockfile; other paths as they are.
+
+    Invalid for a link that came with the repository and leads out of it, as for every file that a manifest names.
+    """
+    if not is_link(path):
+        return path
+    real = Path(os.path.realpath(path))
+    try:
+        resolve_links(path)
+    except LinkRefused as error:
+        if not real.is_relative_to(Folder.of(path).root):
+            message = f"`{path}` is a link that git tracks and that leads out of its tree"
+            raise Invalid([Problem(code="path-outside-tree", message=message)]) from error
+    return as_typed(real)
+
+
+def as_typed(path: Path) -> Path:
+    """Return a path in the form in which it was most likely typed: relative to the working folder where it is below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 class Understood(Struct, frozen=True, kw_only=True):

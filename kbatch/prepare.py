@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from kbatch import files
 from kbatch.garbage import at_rest
-from kbatch.loading import Loaded
+from kbatch.loading import Loaded, as_typed, real_manifest
 from kbatch.manifest.settings import concurrency_of
 from kbatch.plan import line_ends
 from kbatch.plan.actions import Action, Entry, Past, Wishes, decide
@@ -30,13 +30,19 @@ from kbatch.receipts.lockfile import Entry as Reference
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.receipt import ReceiptState
 from kbatch.run.origins import origin_of
+from kbatch.run.strange import check_places
 
 
 def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
-    """Return the lockfile of a manifest: `<stem>.lock.json` beside it, simulated ones apart, or the chosen one."""
-    if chosen is not None:
-        return chosen
-    return manifest.parent / f"{manifest.stem}{'.sim' if simulated else ''}.lock.json"
+    """Return the lockfile of a manifest: `<stem>.lock.json` beside it, simulated ones apart, or the chosen one.
+
+    Links are resolved first, the manifest's and the lockfile's: journal and lock are those of the file that is meant.
+    LinkRefused for a lockfile that is a link which nothing may be written through.
+    """
+    if chosen is None:
+        manifest = real_manifest(manifest)
+        chosen = manifest.parent / f"{manifest.stem}{'.sim' if simulated else ''}.lock.json"
+    return as_typed(files.resolve(chosen).real) if files.is_link(chosen) else chosen
 
 
 def lock_path(lockfile: Path) -> Path:
@@ -45,9 +51,15 @@ def lock_path(lockfile: Path) -> Path:
 
 
 @at_rest()
-def load_state(loaded: Loaded, lockfile: Path) -> state.Loaded:
-    """Return the state; Refused when another lockfile here seems to be this manifest's under an earlier name."""
+def load_state(loaded: Loaded, lockfile: Path, *, anywhere: bool = False) -> state.Loaded:
+    """Return the state; Refused when another lockfile here seems to be this manifest's under an earlier name.
+
+    StateUnreadable when it names clips outside the manifest's folder, unless they may be `anywhere`: then whoever asks
+    looks at each path itself.
+    """
     found = state.load(lockfile, manifest_name=loaded.path.name)
+    if not anywhere:
+        check_places(found, lockfile)
     if not found.lockfile.renders and files.size_of(lockfile) is None:
         others = state.other_lockfiles_holding(lockfile, {job.fingerprint for job in loaded.jobs})
         if others:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kbatch import console
 from kbatch.cli.agreeing import agree
 from kbatch.cli.options import read_selection
-from kbatch.cli.run import report
+from kbatch.cli.run import report, say_links
 from kbatch.cli.working import collect_outcome
 from kbatch.files import Lock
 from kbatch.loading import Loaded, Options, load
@@ -28,6 +28,7 @@ from kbatch.run.context import Options as RunOptions
 from kbatch.run.decisions import Decisions
 from kbatch.run.execute import Scene, execute
 from kbatch.run.lines import Wiring
+from kbatch.run.writable import check_writable
 from kbatch.simulated import simulator_app
 
 Decide = Callable[[Loaded, state.Loaded], Decisions]
@@ -69,6 +70,7 @@ def collect(
             decisions=decisions,
             interactive=console.is_terminal(),
         )
+        say_links(check_writable(planned.plan, scene, fetch=options.fetch_missing))
         planned, confirmed = _agreed(planned, flags, whole.digest)
         progress = Progress(planned.plan, planned.summary)
         outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)

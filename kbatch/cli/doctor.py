@@ -14,7 +14,9 @@ import click
 
 from kbatch import __version__
 from kbatch.cli.options import format_choice
-from kbatch.files import Lock
+from kbatch.files import LinkRefused, Lock, names_in
+from kbatch.loading import load
+from kbatch.prepare import lockfile_path
 from kbatch.problems import ExitCode, Invalid, KbatchError
 from kbatch.providers.base import Balance
 from kbatch.providers.registry import PROVIDERS
@@ -23,12 +25,15 @@ from kbatch.run.lines import Wiring, engine_of, open_lines
 from kbatch.run.origins import origin_of
 from kbatch.run.preflight import ask_balance
 from kbatch.run.transport import Engine
+from kbatch.run.writable import clip_troubles
 
 _EXAMPLES = """\b
 Examples:
   kbatch doctor
-  kbatch doctor --format json
+  kbatch doctor campaign.yaml --format json
 """
+_MANIFESTS = 20
+"""Manifests of a folder that are looked at; a folder of hundreds is looked at by naming some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +46,14 @@ class Finding:
 
 
 @click.command("doctor", epilog=_EXAMPLES)
+@click.argument("manifests", nargs=-1, metavar="[MANIFEST]...", type=click.Path(path_type=Path))
 @format_choice("text", "json")
-def command(form: str) -> int:
-    """Check keys, providers, balances and this machine; exits with 1 when something is wrong. Costs nothing."""
-    findings = [*_machine(), *anyio.run(_providers)]
+def command(manifests: tuple[Path, ...], form: str) -> int:
+    """Check keys, providers, balances and this machine; exits with 1 when something is wrong. Costs nothing.
+
+    The folders of MANIFEST's clips are tried too, by default of the manifests in this folder.
+    """
+    findings = [*_machine(), *_folders(manifests), *anyio.run(_providers)]
     if form == "json":
         click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2, ensure_ascii=False))
     else:
@@ -71,6 +80,24 @@ def _machine() -> Iterator[Finding]:
     sim = av and find_spec("starlette") is not None and find_spec("uvicorn") is not None
     words = "installed" if sim else "not installed: --simulate needs the extra `sim`"
     yield Finding(name="simulator", good=sim or None, words=words)
+
+
+def _folders(manifests: tuple[Path, ...]) -> Iterator[Finding]:
+    """Try the folders where clips are to go; a manifest that is not right is for `kbatch check`."""
+    found = manifests or tuple(path for ending in ("*.yaml", "*.yml") for path in names_in(Path(), ending))
+    for path in found[:_MANIFESTS]:
+        try:
+            loaded = load(path)
+            state = lockfile_path(path, simulated=False, chosen=None).parent / ".kbatch"
+            places = [*(job.draft.output for job in loaded.jobs), f"{loaded.settings.output_root}/.kept/x"]
+            troubles = [*clip_troubles(loaded.folder, places, probe=True)]
+            troubles += clip_troubles(state, ["x", "history/x"], probe=True)
+        except (KbatchError, LinkRefused) as error:
+            if manifests:
+                yield Finding(name=path.name, good=False, words=str(error))
+            continue
+        words = "; ".join(troubles) or f"clips and state can be written: {loaded.folder / loaded.settings.output_dir}"
+        yield Finding(name=path.name, good=not troubles, words=words)
 
 
 def _engine() -> Finding:

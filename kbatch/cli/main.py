@@ -12,7 +12,7 @@ import click
 
 from kbatch.cli.streams import end, let_go, open_closed, speak_utf8, unheard
 from kbatch.garbage import at_rest
-from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, Unwritable, did_you_mean
+from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, Refused, Unwritable, did_you_mean
 
 COMMANDS = {
     "init": "Write a small manifest that checks, plans and simulates",
@@ -120,8 +120,9 @@ def _run(arguments: list[str] | None, kept: list[object]) -> int:
         _show_error(error)
         return int(error.exit_code)
     except OSError as error:
-        _show_error(Unwritable.of(error))
-        return int(Unwritable.exit_code)
+        said = _of_disk(error)
+        _show_error(said)
+        return int(said.exit_code)
     except Exception as error:  # the top: anything that arrives here is a bug, said with all that helps to find it
         return _show_bug(error)
     return int(result) if isinstance(result, int) else int(ExitCode.OK)
@@ -146,6 +147,14 @@ def _show_error(error: KbatchError) -> None:
         if error.hint:
             click.echo(f"   hint: {harmless(error.hint)}", err=True)
         _annotate((Problem(code=code or label, message=error.message, hint=error.hint),))
+
+
+def _of_disk(error: OSError) -> KbatchError:
+    from kbatch.files import LinkRefused  # noqa: PLC0415 - only when something is wrong
+
+    if isinstance(error, LinkRefused):
+        return Refused("link-refused", f"`{error.filename}` {error.strerror}")
+    return Unwritable.of(error)
 
 
 def _annotate(problems: Iterable[Problem]) -> None:

@@ -18,6 +18,7 @@ from kbatch.prepare import Place, as_bought, load_state, lockfile_path, make_pla
 from kbatch.problems import ExitCode, Invalid, Refused
 from kbatch.report import plan_text
 from kbatch.report.words import harmless
+from kbatch.run.writable import clip_troubles
 from kbatch.saved_plans import command_for, read_plan_file, write_plan_file
 
 _REVIEWED = ("markdown", "github", "html")
@@ -67,6 +68,9 @@ def command(
     loaded = as_bought(loaded, found)
     planned = make_plan(loaded, found, wished, Place(lockfile=path, simulated=flags["simulate"]))
     keep(loaded, found, planned)
+    places = [entry.job.draft.output for entry in planned.plan.purchases]
+    for trouble in clip_troubles(loaded.folder, places, probe=False):
+        console.say(f"warning: a run would be refused: {trouble}")
     comparison = None
     if flags["compare_to"]:
         from kbatch.earlier import Asked, compare_to  # noqa: PLC0415 - only where two plans are compared

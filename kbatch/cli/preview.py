@@ -8,7 +8,7 @@ import click
 
 from kbatch import console
 from kbatch.cli.options import choice, manifest, max_jobs, read_selection, state
-from kbatch.files import size_of
+from kbatch.files import is_link, size_of
 from kbatch.garbage import at_work
 from kbatch.loading import Loaded, Options, load
 from kbatch.manifest.outputs import same_file
@@ -19,6 +19,7 @@ from kbatch.problems import Invalid, Problem, Refused
 from kbatch.progress import Steps
 from kbatch.receipts.receipt import Receipt
 from kbatch.report.words import count
+from kbatch.run.strange import check_links
 
 _EXAMPLES = """\b
 Examples:
@@ -68,7 +69,8 @@ def _cuts(loaded: Loaded, renders: Mapping[str, Receipt], selection: Selection) 
 
 def _sizes(loaded: Loaded, renders: Mapping[str, Receipt]) -> dict[str, int]:
     paths = {receipt.output.path for receipt in renders.values() if receipt.output is not None}
-    sizes = {path: size_of(loaded.folder / path) for path in paths}
+    check_links(loaded.folder, paths)
+    sizes = {path: size_of(loaded.folder / path) for path in paths if not is_link(loaded.folder / path)}
     return {path: size for path, size in sizes.items() if size is not None}
 
 

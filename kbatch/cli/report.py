@@ -11,7 +11,7 @@ import click
 from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.cli.outputs import STDOUT, page_parts, url_from, write_output
-from kbatch.files import read_bytes, size_of
+from kbatch.files import is_link, read_bytes, size_of
 from kbatch.loading import Loaded, Options, load
 from kbatch.media.posters import can_make_posters, make_poster
 from kbatch.plan.selection import Selection
@@ -21,6 +21,7 @@ from kbatch.report.accounts import Report, make_report
 from kbatch.report.html import Clip
 from kbatch.report.markdown import COMMENT_LIMIT
 from kbatch.report.rows import as_json, paths_of
+from kbatch.run.strange import check_links
 
 _POSTERS = 16 * 1024 * 1024
 """Bytes of posters that a page holds; what comes after them gets a drawing, so that a page of 5,000 clips opens."""
@@ -87,11 +88,12 @@ def _render(name: str, target: str, report: Report, folder: Path) -> str:
 
 
 def _clips(report: Report, target: str, folder: Path) -> Mapping[str, Clip]:
+    check_links(folder, (row.output for row in report.rows if row.here))
     room = _POSTERS if can_make_posters() else 0
     clips: dict[str, Clip] = {}
     for row in report.rows:
         if row.here and row.output not in clips:
-            poster = _poster(folder / row.output) if room > 0 else None
+            poster = _poster(folder / row.output) if room > 0 and not is_link(folder / row.output) else None
             room -= len(poster or b"")
             clips[row.output] = Clip(href=url_from(target, folder / row.output), poster=poster)
     return clips

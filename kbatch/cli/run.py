@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from kbatch.run.idle import idle
 from kbatch.run.origins import check_origins
 from kbatch.run.outcome import End, Outcome, as_json
 from kbatch.run.standing import standing
-from kbatch.run.strange import check_places
+from kbatch.run.writable import check_writable
 from kbatch.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.simulated import simulator_app
 
@@ -115,11 +115,12 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath
         place = Place(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
         planned, approved = plan_for(Asked(saved=saved, flags=flags), loaded, found, place)
         keep(loaded, found, planned)
+        ground = Ground(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
+        say_links(check_writable(planned.plan, ground))
         if aftermath:
             aftermath.planned(loaded, planned.plan, path, found.lockfile)
         confirmed = consent_to(planned, flags, approved)
         app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
-        ground = Ground(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
         with EventsFile(flags["events"]) as events:
             outcome = None if app else _nothing_to_do(confirmed, ground, planned.look)
             if outcome is None:
@@ -139,6 +140,12 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath
     return report(outcome, loaded, form)
 
 
+def say_links(notes: Iterable[str]) -> None:
+    """Say where links lead what is written."""
+    for note in notes:
+        console.say(f"note: {note}")
+
+
 def _simulator(lockfile: Lockfile, loaded: Loaded, flags: Mapping[str, Any]) -> Any:
     return simulator_app(lockfile, loaded, faults=flags["faults"], seed=flags["seed"] or 0)
 
@@ -148,7 +155,6 @@ def _nothing_to_do(confirmed: ConfirmedPlan, ground: Ground, look: Look) -> Outc
     plan, found = confirmed.plan, ground.loaded
     if plan.spends:
         return None
-    check_places(found, ground.lockfile_path)
     check_origins(found.lockfile.renders, plan.providers, os.environ)
     return idle(confirmed, ground, standing(plan, ground, look))
 

@@ -43,7 +43,7 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     """
     loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
-    found = load_state(loaded, path)
+    found = load_state(loaded, path, anywhere=True)
     loaded = as_bought(loaded, found)
     jobs = [(job.address, job.fingerprint) for job in loaded.jobs]
     expected = verify.expected_files(found.lockfile, jobs, loaded.catalog)

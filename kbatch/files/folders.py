@@ -41,7 +41,10 @@ class OpenFolder:
                     raise
             else:
                 return
-        self.path = resolve(folder).real  # no such calls, or a folder on the way may be passed and not read
+        way = resolve(folder)
+        for one in way.links:
+            one.target.stat()
+        self.path = way.real  # no such calls, or a folder on the way may be passed and not read
         if make:
             self.path.mkdir(parents=True, exist_ok=True)
 
@@ -166,6 +169,7 @@ def _descend(folder: Path, *, make: bool) -> tuple[Path, int]:
             leads = _target_in(descriptor, part)
             if leads is not None:
                 judge(here / part)
+                _check_target(descriptor, part, here)
                 links += 1
                 if links > MOST_LINKS:
                     raise LinkRefused(folder, "too many symbolic links")
@@ -189,6 +193,14 @@ def _target_in(descriptor: int, name: str) -> Path | None:
         return Path(os.readlink(name, dir_fd=descriptor))
     except (OSError, ValueError):
         return None
+
+
+def _check_target(descriptor: int, name: str, here: Path) -> None:
+    """Raise FileNotFoundError for a link to nothing: what it names may be a disk that is not there now."""
+    try:
+        os.stat(name, dir_fd=descriptor)
+    except OSError as error:
+        raise named(error, here / name) from error
 
 
 def _step(descriptor: int, name: str, here: Path, *, last: bool, make: bool) -> int:

@@ -69,6 +69,14 @@ def write_new(path: Path, data: bytes) -> None:
         folder.sync()
 
 
+def try_writing(folder: Path) -> None:
+    """Make a file in a folder that is there and remove it; OSError says why nothing can be written there."""
+    name = f".kbatch.{token_hex(4)}.tmp"
+    with OpenFolder(folder) as opened:
+        os.close(opened.create(name))
+        opened.remove(name)
+
+
 def move(source: Path, target: Path) -> None:
     """Move a file durably, across file systems too; an existing target is an error, since it may have been paid."""
     with OpenFolder(source.parent) as here, OpenFolder(target.parent, make=True) as there:

@@ -154,18 +154,29 @@ def other_lockfiles_holding(lockfile_path: Path, fingerprints: Collection[str]) 
     ones. StateUnreadable when one cannot be read: it may hold them.
     """
     wanted = frozenset(fingerprints)
-    lockfiles = (path for path in files.names_in(lockfile_path.parent, "*.lock.json") if path != lockfile_path)
+    lockfiles = other_lockfiles(lockfile_path)
     journals = files.names_in(state_folder(lockfile_path), "*.journal.jsonl")
     others = (path for path in journals if path != journal_path(lockfile_path))
     simulated = _simulated(stem_of(lockfile_path))
     return (
-        *(path for path in lockfiles if _simulated(stem_of(path)) == simulated and _lockfile_knows(path, wanted)),
+        *(path for path in lockfiles if _lockfile_knows(path, wanted)),
         *(
             path
             for path in others
             if _simulated(path.name.removesuffix(".journal.jsonl")) == simulated
             and any(event.fingerprint in wanted for event in read_journal(path))
         ),
+    )
+
+
+def other_lockfiles(lockfile_path: Path) -> tuple[Path, ...]:
+    """Return the files beside a lockfile that are named as such, simulated ones of real ones and links to it aside."""
+    simulated = _simulated(stem_of(lockfile_path))
+    return tuple(
+        path
+        for path in files.names_in(lockfile_path.parent, "*.lock.json")
+        if path != lockfile_path and _simulated(stem_of(path)) == simulated
+        if not (files.is_link(path) and path.resolve() == lockfile_path.resolve())
     )
 
 

@@ -43,7 +43,6 @@ from kbatch.run.runner import work
 from kbatch.run.scene import Scene, providers_needed
 from kbatch.run.standing import standing
 from kbatch.run.stops import Stopping, listen
-from kbatch.run.strange import check_places
 from kbatch.run.unpriced import Unpriced
 
 __all__ = ["Scene", "execute"]
@@ -53,7 +52,6 @@ _CHECKPOINT_S = 60.0
 
 async def execute(confirmed: ConfirmedPlan, scene: Scene, tell: Tell) -> Outcome:
     """Run the plan and return what it came to; Refused and ProviderStopped come before anything is sent."""
-    check_places(scene.loaded, scene.lockfile_path)
     tell, stopping = safely(tell), Stopping()
     reserve = _reserve(confirmed)
 

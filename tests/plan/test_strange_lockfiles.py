@@ -15,12 +15,14 @@ MANIFEST = "kbatch: 1\nname: t\nprovider: apiframe\nshots: [{id: s, model: kling
 
 @pytest.mark.parametrize("path", ["../../.ssh/id", "/etc/passwd", "C:\\x.mp4", "renders/../../x.mp4"])
 def test_a_clip_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None:
-    """A path that leads out stops every command that would move a clip, with the path named."""
+    """A path that leads out stops every command that would read or move a clip, with the path named."""
     manifest = tmp_path / "m.yaml"
     manifest.write_text(MANIFEST, encoding="utf-8")
     jobs = {"s": {"fingerprint": "0" * 64, "path": path}}
     lockfile = {"jobs": jobs, "lockfile_version": 1, "manifest": "m.yaml", "renders": {}}
     (tmp_path / "m.lock.json").write_text(json.dumps(lockfile), encoding="utf-8")
-    found = load_state(load(manifest), tmp_path / "m.lock.json")
+    with pytest.raises(StateUnreadable, match="outside the manifest's folder"):
+        load_state(load(manifest), tmp_path / "m.lock.json")
+    found = load_state(load(manifest), tmp_path / "m.lock.json", anywhere=True)
     with pytest.raises(StateUnreadable, match="outside the manifest's folder"):
         check_places(found, tmp_path / "m.lock.json")
