@@ -3,6 +3,9 @@
 Nothing in the surroundings may lead elsewhere or run something: the variables that choose another repository are left
 out, nothing is fetched for a partial clone, no file system monitor is started, no filter and no replacement of objects
 applies. The user's own configuration is read as ever, since it decides which repositories are trusted.
+
+A repository is what has a `.git`. Files of a tree that are named like a bare repository's (`HEAD`, `objects`, `refs`)
+are files: git alone would take the folder that holds them for the repository, with the configuration in it.
 """
 
 import os
@@ -158,8 +161,45 @@ class Objects:
         return int(head[2])
 
 
+_SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "safe.bareRepository=explicit")
+
+
 def _command(folder: Path, words: tuple[str, ...]) -> list[str]:
-    return ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *words]
+    return [*_git(), *_place(folder), *words]
+
+
+def _git() -> list[str]:
+    return [_program(), *(word for setting in _SETTINGS for word in ("-c", setting))]
+
+
+def _program() -> str:
+    """Return git as `PATH` has it: Windows would look into the present folder first, which may be a stranger's."""
+    name = "git.exe" if os.name == "nt" else "git"
+    folders = map(Path, os.environ.get("PATH", os.defpath).split(os.pathsep))
+    found = (folder / name for folder in folders if folder.is_absolute())
+    return next((str(path) for path in found if path.is_file() and os.access(path, os.X_OK)), name)
+
+
+def _place(folder: Path) -> list[str]:
+    """Return the options that lead to the repository whose `.git` is nearest, past all that looks like a bare one.
+
+    Where nothing looks like one git finds it by itself. Else it is asked from where the `.git` is, which is when it
+    checks whose the repository is, and then told.
+    """
+    here = folder.resolve()
+    passed: list[Path] = []
+    for place in (here, *here.parents):
+        if os.path.lexists(place / ".git"):
+            if not any(os.path.lexists(other / "HEAD") for other in passed):
+                break
+            command = [*_git(), "-C", str(place), "rev-parse", "--absolute-git-dir"]
+            said = subprocess.run(command, env=_environment(), capture_output=True, check=False)  # noqa: S603 - as above
+            if said.returncode == 0:
+                found = os.fsdecode(said.stdout.removesuffix(b"\n"))
+                return ["-C", str(folder), f"--git-dir={found}", f"--work-tree={place}"]
+            return ["-C", str(place)]
+        passed.append(place)
+    return ["-C", str(folder)]
 
 
 def _environment() -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kbatch import git
 from kbatch.files import Folder
 from kbatch.git_tree import GitTree, open_revision
 from kbatch.problems import Invalid, Unreadable
@@ -228,3 +229,43 @@ def test_names_that_are_no_text(repository: Repository) -> None:
     repository.commit()
     with open_revision(repository.folder, "HEAD") as revision:
         assert revision.tree(repository.folder / "m").read("data/rows.csv") == b"a,b\n1,2\n"
+
+
+@pytest.mark.parametrize("alias", [False, True], ids=["whole", "common-folder-elsewhere"])
+def test_files_named_like_a_bare_repository_are_files(tmp_path: Path, repository: Repository, alias: bool) -> None:
+    """`HEAD`, `config`, `objects` and `refs` in the manifest's folder lead to no other history, and run nothing."""
+    folder = repository.folder / "m"
+    forged = Repository(tmp_path / "forged")
+    forged.write("m/c.yaml", "forged")
+    forged.write("c.yaml", "forged")
+    forged.commit()
+    forged.git("config", "core.worktree", str(folder))
+    forged.git("config", "core.fsmonitor", f"touch {tmp_path / 'ran'}; false")
+    if alias:
+        (forged.folder / ".git").rename(folder / "elsewhere")
+        (folder / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
+        (folder / "commondir").write_text("elsewhere\n", encoding="utf-8")
+    else:
+        for part in (forged.folder / ".git").iterdir():
+            part.rename(folder / part.name)
+    deeper = folder / "data"
+    for place in (folder, deeper):
+        with open_revision(place, "main") as revision:
+            assert revision.root == repository.folder
+            assert revision.commit == repository.git("rev-parse", "main").stdout.strip()
+    with open_revision(folder, "main") as revision:
+        assert revision.tree(folder).read_own("c.yaml", limit=100) == b"manifest"
+    assert git.ask(folder, "ls-files", "-z", "--", "c.yaml").out == b"c.yaml\0"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_bare_repository_alone_is_none(tmp_path: Path) -> None:
+    """A folder without `.git` above it is in no repository, whatever its files are called."""
+    forged = Repository(tmp_path / "forged")
+    forged.write("c.yaml", "forged")
+    forged.commit()
+    forged.git("config", "core.worktree", str(tmp_path / "bare"))
+    (forged.folder / ".git").rename(tmp_path / "bare")
+    with pytest.raises(Invalid) as refused, open_revision(tmp_path / "bare", "main"):
+        pass
+    assert refused.value.problems[0].code == "no-repository"
