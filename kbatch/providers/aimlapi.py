@@ -10,9 +10,8 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from kbatch.problems import Bug
-from kbatch.providers.answers import encoded, first_url, identifier, inner, read_object, succeeded, whole
+from kbatch.providers.answers import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
 from kbatch.providers.base import (
-    Accepted,
     Answer,
     Balance,
     Failed,
@@ -65,11 +64,15 @@ class Aimlapi:
         return Request(method="POST", path=_PATH, headers=headers, content=body)
 
     def read_submit(self, reply: Reply, *, first: bool) -> SubmitOutcome:
-        """Read `{"id", "status", "meta"}` with 200 or 201; `meta` may be missing."""
+        """Read `{"id", "status", "meta"}` with 200 or 201; `meta` may be missing.
+
+        Where the body of a 2xx cannot be read at all, the header `x-inference-id` has the id.
+        """
         told = succeeded(reply) or {}
-        job_id = identifier(told.get("id"))
-        accepted = Accepted(job_id=job_id, credits=_credits(told)) if job_id else None
-        return sort_submit(reply, first=first, accepted=accepted, refused=_refusal(reply))
+        ids = job_ids(reply, "id", "generation_id")
+        if not ids and isinstance(reply, Answer) and 200 <= reply.status < 300 and read_object(reply.body) is None:
+            ids = tuple(filter(None, [identifier(reply.headers.get("x-inference-id"))]))
+        return sort_submit(reply, first=first, ids=ids, credits=_credits(told), refused=_refusal(reply))
 
     def poll(self, job_id: str) -> Request:
         """Return `GET …?generation_id=`; ids hold `:` and `/` too."""

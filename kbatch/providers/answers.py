@@ -4,60 +4,65 @@ Rules it keeps: nothing that a server sends makes a function here raise; a value
 never a guess. It has no clock: a date is only ever measured against the answer's own `Date`.
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from kbatch.providers.base import NoAnswer, Reply
+from kbatch.providers.bodies import Twice, read_object, read_objects
+
+__all__ = [
+    "date_of", "encoded", "first_url", "identifier", "inner", "job_ids", "read_object", "retry_after", "same_id",
+    "succeeded", "whole",
+]  # fmt: skip
 
 _LONGEST_ID = 512
 _LONGEST_URL = 8192
 _LONGEST_WAIT_S = 86_400.0
 _LARGEST = 10**15
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SENT = "!#$%&'()*+,/:;=?@[]~-._"
 """What a URL's path, query and fragment may hold as it is (RFC 3986, and the brackets that many hosts take)."""
-
-
-def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any] | None:
-    """Return the JSON object of a body, None for anything else; `exact` reads decimals as `Decimal`."""
-    try:
-        value = json.loads(
-            body.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_decimal if exact else _finite
-        )
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _no_number(word: str) -> float:
-    raise ValueError(word)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except ArithmeticError as error:
-        raise ValueError(text) from error
 
 
 def succeeded(reply: Reply, *, exact: bool = False) -> dict[str, Any] | None:
     """Return the JSON object of a 2xx answer, None for every other reply; `exact` as in `read_object`."""
     if isinstance(reply, NoAnswer) or not 200 <= reply.status < 300:
         return None
-    return read_object(reply.body, exact=exact)
+    told = read_object(reply.body, exact=exact)
+    return _unwrapped(told) if told is not None else None
+
+
+def _unwrapped(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands in an envelope `{"data": {…}}`, which some gateways put around an answer."""
+    data = told.get("data")
+    if isinstance(data, dict) and "id" in data and "id" not in told and "jobId" not in told:
+        return data
+    return told
+
+
+def job_ids(reply: Reply, *names: str) -> tuple[str, ...]:
+    """Return the different ids that a 2xx answer has under these names, in it or in its envelope `data`."""
+    if isinstance(reply, NoAnswer) or not 200 <= reply.status < 300:
+        return ()
+    told = [level for one in read_objects(reply.body) for level in (one, one.get("data")) if isinstance(level, dict)]
+    values = [level[name] for level in told for name in names if name in level]
+    flat = [one for value in values for one in (value if isinstance(value, Twice) else [value])]
+    return tuple(dict.fromkeys(job_id for job_id in map(identifier, flat) if job_id is not None))
+
+
+def same_id(asked: str, told: object) -> bool:
+    """Whether an answer's id is the one that was asked for: as it is, URL-encoded, or a UUID in other letters."""
+    found = identifier(told)
+    if found is None:
+        return False
+    if asked == found or unquote(found) == asked or unquote(asked) == found:
+        return True
+    return _UUID.fullmatch(asked) is not None and asked.lower() == found.lower()
 
 
 def inner(value: Any, *names: str) -> Any:
@@ -77,10 +82,16 @@ def whole(value: Any) -> int | None:
 
 
 def identifier(value: Any) -> str | None:
-    """Return a job id of any form, a JSON integer as its digits; None for what could not be sent back."""
+    """Return a job id of any form, a JSON integer as its digits; None for what could not be sent back.
+
+    A blank or a line end around it is no part of it.
+    """
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**64:
         return str(value)
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_ID or not value.isprintable():
+    if not isinstance(value, str) or len(value) > 2 * _LONGEST_ID:
+        return None
+    value = value.strip()
+    if not 0 < len(value) <= _LONGEST_ID or not value.isprintable():
         return None
     return value if value.strip(" .") else None
 

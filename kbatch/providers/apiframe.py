@@ -10,9 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from kbatch.problems import Bug
-from kbatch.providers.answers import encoded, first_url, identifier, inner, read_object, succeeded, whole
+from kbatch.providers.answers import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
 from kbatch.providers.base import (
-    Accepted,
     Answer,
     Balance,
     Failed,
@@ -67,9 +66,9 @@ class Apiframe:
     def read_submit(self, reply: Reply, *, first: bool) -> SubmitOutcome:
         """Read 202 `{"jobId", "status"}`; `id` and a replay's status 200 are tolerated."""
         told = succeeded(reply) or {}
-        job_id = identifier(told.get("jobId")) or identifier(told.get("id"))
-        accepted = Accepted(job_id=job_id, credits=whole(told.get("creditCost"))) if job_id else None
-        return sort_submit(reply, first=first, accepted=accepted, refused=_refusal(reply))
+        credits = whole(told.get("creditCost"))
+        ids = job_ids(reply, "jobId", "id")
+        return sort_submit(reply, first=first, ids=ids, credits=credits, refused=_refusal(reply))
 
     def poll(self, job_id: str) -> Request:
         """Return `GET /v2/jobs/{id}`."""

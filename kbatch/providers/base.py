@@ -122,11 +122,16 @@ class Failed(Struct, frozen=True, kw_only=True):
 
 
 class NotNow(Struct, frozen=True, kw_only=True):
-    """The poll told nothing about the job: ask again; `stop` when the key was refused and asking again is no use."""
+    """The poll told nothing about the job: ask again; `stop` when the key was refused and asking again is no use.
+
+    `gone` when the provider says that it has no such job, `strange` when the answer is about another one.
+    """
 
     message: str
     retry_after_s: float | None = None
     stop: Reason | None = None
+    gone: bool = False
+    strange: bool = False
 
 
 PollOutcome = Running | Succeeded | Failed | NotNow

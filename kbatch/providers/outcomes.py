@@ -1,11 +1,13 @@
 """From a reply to an outcome: which answers mean that nothing was bought stands here, once, for both APIs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kbatch.providers.answers import retry_after
 from kbatch.providers.base import Accepted, Answer, NoAnswer, NotAccepted, NotNow, Reason, Reply, SubmitOutcome, Unknown
-from kbatch.providers.messages import message_of
+from kbatch.providers.messages import harmless, message_of
 
+_GONE = (404, 410)
+_KEPT = 300
 REFUSALS: Mapping[int, Reason] = {
     400: Reason.INVALID,
     401: Reason.KEY,
@@ -17,11 +19,15 @@ REFUSALS: Mapping[int, Reason] = {
 """The statuses that say of a first send that nothing was accepted."""
 
 
-def sort_submit(reply: Reply, *, first: bool, accepted: Accepted | None, refused: Reason | None) -> SubmitOutcome:
+def sort_submit(
+    reply: Reply, *, first: bool, ids: Sequence[str], credits: int | None, refused: Reason | None
+) -> SubmitOutcome:
     """Sort the reply to a paying call: the one place that decides whether money may have been spent.
 
-    `accepted` is what a 2xx says, `refused` the reason that the status gives; only a first send can be refused.
+    `ids` are the job ids in a 2xx, of which there must be one; `refused` is the reason that the status gives; only a
+    first send can be refused. What else a 2xx says is kept in the message: it may be all that leads to the job.
     """
+    accepted = Accepted(job_id=ids[0], credits=credits) if len(ids) == 1 else None
     message = message_of(reply, "no job id in it")
     if isinstance(reply, NoAnswer):
         if first and not reply.maybe_sent:
@@ -30,6 +36,10 @@ def sort_submit(reply: Reply, *, first: bool, accepted: Accepted | None, refused
     if accepted is not None:
         return accepted
     wait = retry_after(reply.headers)
+    if ids:
+        message = harmless(f"HTTP {reply.status}: it names {len(ids)} job ids: {', '.join(ids)}")
+    elif 200 <= reply.status < 300:
+        message = harmless(f"{message}; it says: {reply.body[:_KEPT].decode('utf-8', 'replace')}")
     if first and refused is not None:
         return NotAccepted(reason=refused, message=message, retry_after_s=wait)
     return Unknown(message=message, exists=reply.status == 409, retry_after_s=wait)
@@ -47,4 +57,5 @@ def not_now(reply: Reply, refused: Reason | None, lack: str = "") -> NotNow:
     """Return the failure of a poll; only a refused key makes asking again useless."""
     stop = refused if refused in (Reason.KEY, Reason.FORBIDDEN) else None
     wait = retry_after(reply.headers) if isinstance(reply, Answer) else None
-    return NotNow(message=message_of(reply, lack), retry_after_s=wait, stop=stop)
+    gone = isinstance(reply, Answer) and reply.status in _GONE
+    return NotNow(message=message_of(reply, lack), retry_after_s=wait, stop=stop, gone=gone)

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kbatch.providers.answers import date_of, first_url, identifier, read_object, retry_after, whole
+from kbatch.providers.answers import date_of, first_url, identifier, retry_after, same_id, whole
+from kbatch.providers.bodies import Twice, read_object, read_objects
 from kbatch.providers.messages import describe, harmless
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
@@ -76,16 +77,75 @@ def test_what_is_no_url_is_not_taken_for_one(value):
         b'"x"',
         b"NaN",
         b"\xff",
-        b'{"a": NaN}',
-        b'{"a": 1e999}',
+        b'[{"a": 1}]',
+        b'{"a": 1}{"a": 2}',
+        b'{"a": 1, "b',
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b"1" * 9999,
     ],
 )
 def test_what_is_no_json_object_is_none(body):
-    """Other JSON, numbers beyond JSON, deep nesting and bytes are all the same None."""
+    """Other JSON, two objects, half of one, deep nesting and bytes are all the same None."""
     assert read_object(body) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        pytest.param(b'{"a": NaN, "b": -Infinity, "c": 1}', {"a": None, "b": None, "c": 1}, id="no-numbers"),
+        pytest.param(b'{"a": 1e999, "c": 1}', {"a": None, "c": 1}, id="beyond-a-float"),
+        pytest.param(b'{"a": %s, "c": 1}' % (b"9" * 5000), {"a": None, "c": 1}, id="five-thousand-digits"),
+        pytest.param(b'\xef\xbb\xbf{"c": 1}', {"c": 1}, id="byte-order-mark"),
+        pytest.param(b'\x00\r\n{"c": 1}\x00', {"c": 1}, id="stray-bytes-around"),
+        pytest.param(b'{"c": 1} // served by edge-7', {"c": 1}, id="trailing-comment"),
+        pytest.param(b'{"c": "x\xff\n"}', {"c": "x\ufffd\n"}, id="stray-bytes-inside-a-text"),
+        pytest.param(b'{"c": 1, "c": 1}', {"c": 1}, id="the-same-twice"),
+        pytest.param(b'{"c": 1, "c": 2}', {"c": Twice([1, 2])}, id="different-twice"),
+    ],
+)
+def test_what_is_not_needed_hides_nothing(body, told):
+    """What JSON forbids is read as null, what stands around an object is passed over."""
+    assert read_object(body) == told
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        pytest.param(b'{"id": "x", "status": "que', [{"id": "x"}], id="breaks-off"),
+        pytest.param(b'{"id": "x", "deep": %s' % (b"[" * 100_000), [{"id": "x"}], id="too-deep"),
+        pytest.param(b'{"id": 29563', [], id="a-number-that-may-go-on"),
+        pytest.param(b'{"id": "x", oops}', [{"id": "x"}], id="damaged-later"),
+        pytest.param(b'{"id": "x"', [], id="a-text-without-what-follows"),
+        pytest.param(b'data: {"id": "x"}', [{"id": "x"}], id="an-event-stream"),
+        pytest.param(b'{"id": "x"}{"id": "y"}', [{"id": "x"}, {"id": "y"}], id="two"),
+        pytest.param(b'[{"id": "x"}, 3]', [{"id": "x"}], id="a-list"),
+        pytest.param(b"<html>{no}</html>", [], id="html"),
+        pytest.param(b"", [], id="nothing"),
+    ],
+)
+def test_the_beginning_of_a_damaged_object_is_read(body, told):
+    """Members before the damage count when their comma is there; a text that breaks off may have gone on."""
+    assert read_objects(body) == told
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
+        ("a:b/c", "a:b/c", True),
+        ("a:b/c", "a%3Ab%2Fc", True),
+        ("a%3Ab", "a:b", True),
+        ("295632514238816352", 295632514238816352, True),
+        ("2B0C7F0E-8D7A-4B43-9A3E-0F6F7D1C2A11", "2b0c7f0e-8d7a-4b43-9a3e-0f6f7d1c2a11", True),
+        ("V1StGXR8", "v1stgxr8", False),
+        ("g", "h", False),
+        ("g", None, False),
+        ("g", ["g"], False),
+    ],
+)
+def test_an_id_is_the_one_that_was_asked_for(asked, told, same):
+    """As it is, URL-encoded, as a number; a UUID in any letters, nothing else in others."""
+    assert same_id(asked, told) is same
 
 
 @pytest.mark.parametrize(

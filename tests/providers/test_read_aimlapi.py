@@ -260,3 +260,66 @@ def test_a_generation_is_read_for_adoption():
 def test_the_key_goes_as_a_bearer():
     """White space around the key is not part of it."""
     assert AIMLAPI.authorization("abc\n") == ("Authorization", "Bearer abc")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"id": "j-1", "meta": {"usage": {"usd_spent": NaN}}}', id="NaN"),
+        pytest.param(b'{"id": "j-1", "meta": {"usage": {"usd_spent": 1e400}}}', id="1e400"),
+        pytest.param(b'{"id": "j-1"}\x00', id="stray-byte"),
+        pytest.param(b'{"id": "j-1"} // edge-7', id="comment"),
+        pytest.param(b'\xef\xbb\xbf{"id": "j-1"}', id="byte-order-mark"),
+        pytest.param(b'{"data": {"id": "j-1"}, "success": true}', id="envelope"),
+        pytest.param(b'{"id": " j-1\\n"}', id="line-end-around-the-id"),
+        pytest.param(b'{"id": "j-1\n"}', id="raw-line-end"),
+        pytest.param(b'{"id": "j-1", "status": "que', id="breaks-off"),
+        pytest.param(b'{"id": "j-1", "id": "j-1"}', id="the-same-twice"),
+        pytest.param(b'[{"id": "j-1"}]', id="list"),
+    ],
+)
+def test_an_id_that_can_be_found_is_taken(body):
+    """What was paid is never lost to a field that nobody needs, or to bytes around the answer."""
+    for status in (200, 201, 202):
+        assert AIMLAPI.read_submit(answer(status, body), first=True) == Accepted(job_id="j-1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"id": "j-1", "id": "j-2"}', id="twice"),
+        pytest.param(b'{"id": "j-1"}{"id": "j-2"}', id="two-answers"),
+        pytest.param(b'{"id": "j-1", "data": {"id": "j-2"}}', id="envelope-and-inside"),
+        pytest.param(b'[{"id": "j-1"}, {"id": "j-2"}]', id="list"),
+    ],
+)
+def test_two_ids_are_none_and_both_are_told(body):
+    """Which of them is the purchase nobody can say: it stays unknown, and its message names them."""
+    outcome = AIMLAPI.read_submit(answer(200, body), first=True)
+    assert isinstance(outcome, Unknown)
+    assert "j-1, j-2" in outcome.message
+
+
+def test_what_an_acceptance_without_an_id_says_is_kept():
+    """The text may be all that leads to the job: it stands in the message, bounded and without a key."""
+    outcome = AIMLAPI.read_submit(answer(200, b"<p>created job 4711</p> afk_secret" + b"x" * 10_000), first=True)
+    assert isinstance(outcome, Unknown)
+    assert "created job 4711" in outcome.message
+    assert "afk_secret" not in outcome.message
+    assert len(outcome.message) <= 500
+
+
+def test_the_header_has_the_id_where_the_body_cannot_be_read():
+    """`x-inference-id` is the generation's id; beside an answer that can be read it is only another name for it."""
+    headers = {"x-inference-id": "j-1"}
+    assert AIMLAPI.read_submit(answer(200, b"<html>", **headers), first=True) == Accepted(job_id="j-1")
+    assert isinstance(AIMLAPI.read_submit(answer(200, {"error": "no"}, **headers), first=True), Unknown)
+    assert isinstance(AIMLAPI.read_submit(answer(500, b"<html>", **headers), first=True), Unknown)
+
+
+def test_a_poll_bears_numbers_that_are_none():
+    """A charge that is NaN is not told; the clip is collected all the same."""
+    body = b'{"id": "g", "status": "completed", "video": {"url": "%s"}, "meta": {"usage": {"credits_used": NaN}}}'
+    assert AIMLAPI.read_poll(answer(200, body % CLIP.encode())) == Succeeded(url=CLIP)
+    wrapped = {"data": {"id": "g", "status": "completed", "video": {"url": CLIP}}, "success": True}
+    assert AIMLAPI.read_poll(answer(200, wrapped)) == Succeeded(url=CLIP)

@@ -311,3 +311,50 @@ def test_a_job_is_read_with_its_input():
     listed = Listed(job_id=JOB, model="kling-2.1", status="PROCESSING", input=asked, credits=5)
     assert APIFRAME.read_job(answer(200, told)) == listed
     assert isinstance(APIFRAME.read_job(answer(404, {"error": "Job not found"})), NotNow)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"jobId": "j-1", "meta": {"usage": {"usd_spent": NaN}}}', id="NaN"),
+        pytest.param(b'{"jobId": "j-1", "meta": {"usage": {"usd_spent": 1e400}}}', id="1e400"),
+        pytest.param(b'{"jobId": "j-1"}\x00', id="stray-byte"),
+        pytest.param(b'{"jobId": "j-1"} // edge-7', id="comment"),
+        pytest.param(b'\xef\xbb\xbf{"jobId": "j-1"}', id="byte-order-mark"),
+        pytest.param(b'{"data": {"jobId": "j-1"}, "success": true}', id="envelope"),
+        pytest.param(b'{"jobId": " j-1\\n"}', id="line-end-around-the-id"),
+        pytest.param(b'{"jobId": "j-1\n"}', id="raw-line-end"),
+        pytest.param(b'{"jobId": "j-1", "status": "que', id="breaks-off"),
+        pytest.param(b'{"jobId": "j-1", "jobId": "j-1"}', id="the-same-twice"),
+        pytest.param(b'[{"jobId": "j-1"}]', id="list"),
+    ],
+)
+def test_an_id_that_can_be_found_is_taken(body):
+    """What was paid is never lost to a field that nobody needs, or to bytes around the answer."""
+    for status in (200, 201, 202):
+        assert APIFRAME.read_submit(answer(status, body), first=True) == Accepted(job_id="j-1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"jobId": "j-1", "jobId": "j-2"}', id="twice"),
+        pytest.param(b'{"jobId": "j-1"}{"jobId": "j-2"}', id="two-answers"),
+        pytest.param(b'{"jobId": "j-1", "data": {"jobId": "j-2"}}', id="envelope-and-inside"),
+        pytest.param(b'[{"jobId": "j-1"}, {"jobId": "j-2"}]', id="list"),
+    ],
+)
+def test_two_ids_are_none_and_both_are_told(body):
+    """Which of them is the purchase nobody can say: it stays unknown, and its message names them."""
+    outcome = APIFRAME.read_submit(answer(200, body), first=True)
+    assert isinstance(outcome, Unknown)
+    assert "j-1, j-2" in outcome.message
+
+
+def test_what_an_acceptance_without_an_id_says_is_kept():
+    """The text may be all that leads to the job: it stands in the message, bounded and without a key."""
+    outcome = APIFRAME.read_submit(answer(200, b"<p>created job 4711</p> afk_secret" + b"x" * 10_000), first=True)
+    assert isinstance(outcome, Unknown)
+    assert "created job 4711" in outcome.message
+    assert "afk_secret" not in outcome.message
+    assert len(outcome.message) <= 500
