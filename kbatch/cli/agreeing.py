@@ -10,6 +10,7 @@ from kbatch import console
 from kbatch.plan.consent import Given, Terms, needs_ceiling
 from kbatch.plan.plan import Plan
 from kbatch.problems import Refused
+from kbatch.report.prompts import asked_for
 from kbatch.report.words import amount, count
 
 Command = Callable[..., Any]
@@ -49,8 +50,10 @@ def agree(plan: Plan, terms: Terms, flags: Mapping[str, Any], digests: Collectio
             hint = "--max-credits N, or `budget: {max_credits: …}` in the manifest"
             raise Refused("no-ceiling", "--yes without a terminal needs a ceiling for a real run", hint=hint)
         return Given.YES
-    if plan.spends and console.is_terminal() and console.ask(_question(plan)):
-        return Given.PROMPT
+    if plan.spends and console.is_terminal():
+        for line in asked_for(plan.spends, console.width_of(stderr=True)):
+            console.say(line)
+        return Given.PROMPT if console.ask(_question(plan)) else None
     return None
 
 

@@ -125,7 +125,8 @@ MONEY_PARTS: Schema = {
                 "properties": {
                     "usd_per_credit": {
                         "type": "number",
-                        "exclusiveMinimum": 0,
+                        "minimum": 1e-8,  # a fiftieth of the cheapest there is: below it a total looks like nothing
+                        "maximum": 1000,
                         "description": "US dollars for one credit",
                     }
                 },

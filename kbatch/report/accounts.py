@@ -135,8 +135,3 @@ def count_states(rows: Iterable[Row]) -> dict[State, int]:
 def jobs_of(report: Report) -> tuple[Row, ...]:
     """Return the rows of jobs, without further paid renders."""
     return tuple(row for row in report.rows if row.role is Role.JOB)
-
-
-def dollars(usd_per_credit: Decimal | None, credits: int | None) -> str:
-    """Return credits in USD, `$4.30`, or nothing where no rate is given."""
-    return "" if usd_per_credit is None or credits is None else f"${usd_per_credit * credits:,.2f}"

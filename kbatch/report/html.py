@@ -11,11 +11,12 @@ from itertools import groupby
 from typing import Any
 
 from kbatch.receipts.receipt import kept_words
-from kbatch.report.accounts import Account, Report, count_states, dollars, jobs_of
+from kbatch.report.accounts import Account, Report, count_states, jobs_of
 from kbatch.report.pages import Parts, attributes_of, filters_of, render_page
 from kbatch.report.report_charts import spending, timelines
 from kbatch.report.rows import Row, State
 from kbatch.report.run_markdown import ROLE_WORDS, STATE_WORDS, VERDICTS, took
+from kbatch.report.sums import dollars
 from kbatch.report.words import count
 
 _PLACEHOLDER = (

@@ -7,12 +7,11 @@ from typing import Any
 from kbatch.plan.actions import Action, Entry
 from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share
-from kbatch.report.accounts import dollars
 from kbatch.report.pages import Parts, attributes_of, chart, charts_by_key, filters_of, render_page
 from kbatch.report.review import Review, command_of, grouped, sent_again, warnings_of, why
 from kbatch.report.rows import read_rows
 from kbatch.report.shares import Slice
-from kbatch.report.sums import credits_by_provider
+from kbatch.report.sums import credits_by_provider, dollars_at
 from kbatch.report.words import count, span
 
 ACTION_WORDS: Mapping[Action, str] = {
@@ -80,7 +79,7 @@ def _account(plan: Plan, provider: str, total: Total) -> dict[str, Any]:
         "unit": total.unit,
         "expected": "unknown" if total.expected is None else f"{total.expected:,}",
         "maximum": f"{total.known + total.held:,}" if total.held else "",
-        "usd": dollars(plan.settings.usd_per_credit.get(provider), total.expected),
+        "usd": dollars_at(plan.settings.usd_per_credit.get(provider), total.expected),
         "budget": budget,
         "left": None if budget is None else budget - spent - total.known - total.held,
         "meter": _meter(provider, budget, spent, total) if budget else None,

@@ -10,9 +10,9 @@ from kbatch.plan.differences import Field, differences, text_change
 from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share, Summary
 from kbatch.report import compare_markdown
-from kbatch.report.accounts import dollars
 from kbatch.report.markdown import Block, Table, code, marker, prose, quote, render
 from kbatch.report.review import Review, command_of, grouped, sent_again, warnings_of
+from kbatch.report.sums import dollars_at
 from kbatch.report.words import amount, count, span
 
 _MOST_REASONS = 12
@@ -54,7 +54,7 @@ def _headline(plan: Plan) -> str:
     prices = []
     for provider, total in plan.totals.items():
         if total.known or total.unpriced:
-            usd = dollars(plan.settings.usd_per_credit.get(provider), total.known)
+            usd = dollars_at(plan.settings.usd_per_credit.get(provider), total.known)
             unpriced = f" and {count(total.unpriced, 'clip')} without a known price" if total.unpriced else ""
             prices.append(
                 f"{amount(total.known, total.unit)} of {code(provider)}{f' ({usd})' if usd else ''}{unpriced}"

@@ -8,10 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from kbatch.plan.actions import Action, Entry
+from kbatch.plan.agreement import SHOWN
 from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share, Summary
-from kbatch.report.sums import credits_of
-from kbatch.report.words import amount, count, span
+from kbatch.report.prompts import prompt_of
+from kbatch.report.stated import stated_prices
+from kbatch.report.sums import credits_of, dollars_at
+from kbatch.report.words import amount, count, one_line, span
 
 Line = list[tuple[str, str]]
 _MOST_ROWS = 60
@@ -27,6 +30,9 @@ def lines(plan: Plan, summary: Summary, *, width: int) -> Iterator[Line]:
     yield []
     yield from _jobs(plan.entries, width)
     yield from _dropped(plan.entries)
+    for said in stated_prices(plan.entries):
+        for index, words in enumerate(_wrap(said.split(), width - 4)):
+            yield [(f"{'  ' if index == 0 else '    '}{words}", "warning")]
     if plan.purchases:
         yield []
         yield from _shares("by model and variant", summary.variants)
@@ -64,6 +70,7 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
             yield [(f"  {action.value if index == 0 else '':<9}", action.value), (words, "")]
         shown = group[: max(0, room)]
         room -= len(group)
+        prompt = ""
         for entry in shown:
             yield [
                 (f"    {entry.address:<{longest}}  ", ""),
@@ -71,6 +78,9 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
                 (f"{_price(entry):>{prices}}", "money" if entry.buys else "dim"),
                 (f"  = {entry.shares}" if entry.shares else "", "dim"),
             ]
+            before, prompt = prompt, prompt_of(entry, width - 6) if entry.action in SHOWN else ""
+            if prompt and prompt != before:
+                yield [(f"      {prompt}", "dim")]
         hidden = group[len(shown) :]
         if hidden:
             more = f"    … and {count(len(hidden), 'job')} more, {credits_of(hidden)}"
@@ -206,22 +216,37 @@ def _total(plan: Plan, provider: str, total: Total) -> Iterator[Line]:
 
 
 def _usd(rates: Mapping[str, Decimal], provider: str, credits: int | None) -> str:
-    rate = rates.get(provider)
-    if rate is None or credits is None:
-        return ""
-    return f" (${rate * credits:,.2f} at ${rate:f} a credit)"
+    said = dollars_at(rates.get(provider), credits)
+    return f" ({said})" if said else ""
 
 
 def saved_lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
-    """Yield a saved plan as it was saved, from its own words; whether it is stale shows when it is run."""
-    yield f"Saved plan {name} for {document['manifest']}"
+    """Yield a saved plan as it was saved, from its own words; whether it is stale shows when it is run.
+
+    Whatever it says stands on one line each: a line break in it cannot make a line that the plan does not have.
+    """
+    bound = document["bound"]
+    yield f"Saved plan {_flat(name)} for {_flat(document['manifest'])}"
+    if "seal" not in document:
+        yield "  saved by an earlier kbatch: it can be read, and to be run it must be saved anew"
+    else:
+        origins = ", ".join(f"{name} at {origin}" for name, origin in bound["origins"].items())
+        yield f"  lockfile {_flat(bound['lockfile'])}; {_flat(origins)}; made {_flat(document['made_at'])}"
     jobs = document["jobs"]
-    longest = max((len(job["address"]) for job in jobs), default=0)
+    longest = max((len(_flat(job["address"])) for job in jobs), default=0)
     for job in jobs:
         price = "?" if job["credits"] is None else f"{job['credits']:,}"
-        model = f"{job['model']} {job['variant']}"
-        yield f"  {job['action']:<9} {job['address']:<{longest}}  {model}  {price}  {job['reason']}"
+        stated = " (stated by the manifest)" if job.get("price") == "manifest" else ""
+        words = f"{_flat(job['model'])} {_flat(job['variant'])}  {price}{stated}  {_flat(job['reason'])}"
+        yield f"  {_flat(job['action']):<9} {_flat(job['address']):<{longest}}  {words}"
+        if job.get("prompt"):
+            yield f"            “{one_line(job['prompt'], 66)}”"
     for provider, total in document["totals"].items():
-        expected = amount(total["expected"], total["unit"])
-        yield f"  {provider}  expected {expected}, maximum {amount(total['maximum'], total['unit'])}"
-    yield f"  {document['digest']}"
+        unit = _flat(total["unit"])
+        expected = amount(total["expected"], unit)
+        yield f"  {_flat(provider)}  expected {expected}, maximum {amount(total['maximum'], unit)}"
+    yield f"  {_flat(document['digest'])}"
+
+
+def _flat(text: object) -> str:
+    return one_line(str(text), 2000)

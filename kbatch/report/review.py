@@ -7,8 +7,10 @@ from typing import Any
 
 from kbatch.plan.actions import Entry
 from kbatch.plan.compare import Comparison
+from kbatch.plan.consent import needed_flags
 from kbatch.plan.plan import Plan
 from kbatch.plan.summary import Summary
+from kbatch.report.stated import stated_prices
 from kbatch.report.words import amount, count, one_line
 
 
@@ -42,6 +44,7 @@ def warnings_of(review: Review) -> Iterator[str]:
     for found in review.summary.dearer[:5]:
         more = f"{found.credits:,} credits more than `{found.cheaper}`"
         yield f"`{found.parameter}` is `{found.default}` by default in {count(found.jobs, 'clip')}: {more}"
+    yield from stated_prices(plan.entries)
     yield from _dropped(plan.entries)
 
 
@@ -87,5 +90,6 @@ def grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 def command_of(review: Review) -> str:
     """Return the command that agrees to exactly this plan."""
-    words = ("kbatch", "run", review.name, *review.flags, "--approve", review.plan.digest)
+    needed = needed_flags(review.plan)
+    words = ("kbatch", "run", review.name, *review.flags, *needed, "--approve", review.plan.digest)
     return one_line(shlex.join(words), 4000)

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from kbatch.problems import ExitCode
-from kbatch.report.accounts import Account, Report, count_states, dollars, jobs_of
+from kbatch.report.accounts import Account, Report, count_states, jobs_of
 from kbatch.report.markdown import Block, Table, code, marker, prose, quote, render
 from kbatch.report.rows import Role, Row, State
 from kbatch.report.shares import Slice, slices
+from kbatch.report.sums import dollars
 from kbatch.report.words import count, span
 
 STATE_WORDS: Mapping[State, str] = {

@@ -145,7 +145,7 @@ def test_an_approver_sees_the_essentials_before_the_folds(tmp_path: Path) -> Non
     text = plan_markdown.as_markdown(review_of(plan, objections=("the budget is 5",), flags=("--only", "hero")), 60_000)
     head = text.partition("<details>")[0]
     assert head.startswith("<!-- kbatch:plan campaign.yaml -->")
-    assert "**Buys 5 clips for 84 credits of `apiframe` ($0.84).**" in head
+    assert "**Buys 5 clips for 84 credits of `apiframe` ($0.84 at $0.01 a credit).**" in head
     assert "| `apiframe` | 84 | 84 | 0 | 600 | 516 |" in head
     assert "**Stop:** the budget is 5" in head
     assert "`generate_audio` is `true` by default in 1 clip: 6 credits more than `false`" in head

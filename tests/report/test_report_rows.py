@@ -12,10 +12,11 @@ from kbatch.loading import Loaded
 from kbatch.plan.charges import charged
 from kbatch.receipts.lockfile import Entry
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState
-from kbatch.report.accounts import Report, dollars, make_report, not_run, of_run
+from kbatch.report.accounts import Report, make_report, not_run, of_run
 from kbatch.report.charts import bars, sessions
 from kbatch.report.rows import Role, State, paths_of
 from kbatch.report.shares import Slice, slices
+from kbatch.report.sums import dollars
 from kbatch.run.outcome import End, Outcome
 
 TWINS = """\
