@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kbatch.files import MEBIBYTE, read_if_there
-from kbatch.git_tree import Revision, open_revision
+from kbatch.git_tree import GitTree, Revision, open_revision
 from kbatch.loading import MOST_BYTES, Options, Understood, understand
 from kbatch.plan.actions import Entry, Past, Wishes, decide
 from kbatch.plan.compare import Comparison, compare, make_comparison
@@ -87,13 +87,27 @@ def _profile(name: object) -> str:
 def _at_revision(word: str, asked: Asked) -> Earlier:
     manifest = asked.manifest
     with open_revision(manifest.parent, word.removeprefix(GIT)) as revision:
-        tree = revision.tree(manifest.parent)
-        data = tree.read_own(manifest.name, limit=MOST_BYTES)
+        there = _manifest(revision, manifest)
+        if there is None:
+            note = f"there is no `{manifest.name}` at {word}: every job is added"
+            return Earlier(name=word, detail=revision.commit, sides=(), notes=(note,))
+        tree, data = there
         read = understand(data, f"{word}:{manifest.name}", tree, asked.options)
         lockfile = _lockfile(revision, asked.lockfile, word)
     notes = () if lockfile else (f"there is no {asked.lockfile.name} at {word}: nothing was paid there",)
     entries = _plan(read, lockfile or Lockfile(manifest=manifest.name), asked)
     return Earlier(name=word, detail=revision.commit, sides=sides_of(entries), notes=notes)
+
+
+def _manifest(revision: Revision, manifest: Path) -> tuple[GitTree, bytes] | None:
+    """Return the manifest at a revision with what it may read there; None where it, or its folder, did not exist."""
+    try:
+        tree = revision.tree(manifest.parent)
+        return tree, tree.read_own(manifest.name, limit=MOST_BYTES)
+    except Unreadable as error:
+        if error.code == "file-not-found":
+            return None
+        raise
 
 
 def _lockfile(revision: Revision, path: Path, word: str) -> Lockfile | None:

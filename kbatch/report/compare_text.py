@@ -43,7 +43,7 @@ def lines(comparison: Comparison, width: int) -> Iterator[Line]:
         yield from _shots(comparison.shots)
     for provider, total in comparison.totals.items():
         yield _total(provider, total)
-    yield [(f"  {_counts(comparison)}", "")]
+    yield [(f"  {counts_of(comparison)}", "")]
 
 
 def _groups(changes: Sequence[Change], width: int) -> Iterator[Line]:
@@ -134,7 +134,8 @@ def _known(amount: int | None) -> str:
     return "?" if amount is None else f"{amount:,}"
 
 
-def _counts(comparison: Comparison) -> str:
+def counts_of(comparison: Comparison) -> str:
+    """Return how many jobs became what, and how many are paid already."""
     counts = comparison.counts
     parts = [f"{counts[kind.value]:,} {kind.value}" for kind in Kind if counts[kind.value] and kind is not Kind.SAME]
     same = f"{counts['same']:,} unchanged" if parts else f"nothing differs in {count(counts['same'], 'job')}"

@@ -7,6 +7,7 @@ from typing import Any
 from kbatch.plan.actions import Action, Entry
 from kbatch.plan.plan import Plan, Total
 from kbatch.plan.summary import Share
+from kbatch.report.compare_html import section
 from kbatch.report.pages import Parts, attributes_of, chart, charts_by_key, filters_of, render_page
 from kbatch.report.review import Review, command_of, grouped, sent_again, warnings_of, why
 from kbatch.report.rows import read_rows
@@ -49,6 +50,7 @@ def as_html(review: Review, parts: Parts) -> str:
         "reasons": [
             _reason(reason, group) for _, acted in _by_action(plan.entries) for reason, group in grouped(acted).items()
         ],
+        "compared": None if review.comparison is None else section(review.comparison),
         "charts": _charts(review),
         "filters": filters_of(rows, states, "Action"),
         "shots": [_shot(name, list(each)) for name, each in groupby(jobs, key=lambda job: str(job["shot"]))],

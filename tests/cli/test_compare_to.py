@@ -176,7 +176,6 @@ def test_without_a_lockfile_there_nothing_was_paid(repository: Repository, run: 
     [
         pytest.param("git:nowhere", "error[no-such-revision]: `nowhere` is no revision", id="no-revision"),
         pytest.param("git:", "error[no-such-revision]", id="empty-revision"),
-        pytest.param("git:empty", "there is no file `c.yaml` at ", id="no-manifest-there"),
         pytest.param("git:broken", "git:broken:c.yaml:1:1: error[", id="manifest-broken-there"),
         pytest.param("git:damaged", "git:damaged:c.lock.json:1: is not JSON", id="lockfile-damaged-there"),
         pytest.param("missing.json", "there is no plan `missing.json`", id="no-plan"),
@@ -186,16 +185,12 @@ def test_without_a_lockfile_there_nothing_was_paid(repository: Repository, run: 
 def test_what_cannot_be_compared_is_exit_2(repository: Repository, run: Run, word: str, said: str) -> None:
     """The message says what is wrong where, and no plan is printed."""
     for name, path, content in (
-        ("empty", "spring/c.yaml", None),
         ("broken", "spring/c.yaml", "shots: 1"),
         ("damaged", "spring/c.lock.json", "{"),
     ):
         repository.git("stash", "--quiet")
         repository.git("checkout", "--quiet", "-b", name, "before")
-        if content is None:
-            (repository.folder / path).unlink()
-        else:
-            repository.write(path, content)
+        repository.write(path, content)
         repository.commit()
         repository.git("checkout", "--quiet", "main")
         repository.git("stash", "pop", "--quiet")
@@ -248,3 +243,41 @@ shots: [{{id: a, prompt: "{{{{ c }}}}", matrix: {{c: [{cities}]}}}}, {{id: b, pr
     shown = "Compared with" + ended.out.partition("Compared with")[2]
     digest = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["digest"][7:19]
     golden("compare-to-long", replace(ended, out=shown.replace(digest, "<digest>"), err=""))
+
+
+@pytest.mark.parametrize("form", ["json", "text", "markdown", "html", "github"])
+@pytest.mark.parametrize("name", ["new.yaml", "folder/new.yaml"])
+def test_a_manifest_that_is_new_or_renamed_is_all_added(
+    repository: Repository, run: Run, monkeypatch: pytest.MonkeyPatch, name: str, form: str
+) -> None:
+    """The pull request that adds a campaign, or renames one, shows every job as added, in every form."""
+    repository.git("checkout", "--quiet", "-b", "pull-request")
+    repository.git("checkout", "--quiet", "before", "--", ".")
+    folder = repository.folder / "spring"
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / "c.yaml").rename(folder / name)
+    for part in ("prompts", "data", "table.png"):
+        if (folder / part) != (folder / name).parent / part:
+            shutil.move(folder / part, (folder / name).parent / part)
+    repository.git("rm", "--quiet", "--cached", "spring/c.lock.json")
+    (folder / "c.lock.json").unlink()
+    repository.commit()
+    monkeypatch.chdir(repository.folder)
+    ended = run("plan", f"spring/{name}", "--compare-to", "git:main", "--format", form)
+    assert ended.code == 0, ended.err
+    if form == "json":
+        document = json.loads(ended.out)["comparison"]
+        assert (document["counts"]["added"], document["counts"]["removed"]) == (4, 0)
+        assert document["notes"] == ["there is no `new.yaml` at git:main: every job is added"]
+    else:
+        assert "every job is added" in ended.out
+
+
+def test_html_at_a_revision(repository: Repository, run: Run) -> None:
+    """The page has the comparison's totals, reasons and shots, as the other forms do."""
+    ended = run("plan", "c.yaml", "--compare-to", "git:before", "--format", "html")
+    section = ended.out.partition('<section aria-labelledby="compared">')[2].partition("</section>")[0]
+    assert "30 → 125" in section
+    assert "<dd>+95</dd>" in section
+    assert "duration 5 → 10" in section
+    assert "3 changed, 2 added, 1 removed" in section
