@@ -20,6 +20,7 @@ from kbatch.plan.selection import Selection, select
 from kbatch.plan.sides import Side, sides_of, sides_of_saved
 from kbatch.problems import Invalid, Problem, Unreadable
 from kbatch.receipts.lockfile import Lockfile, parse
+from kbatch.receipts.pretended import check_apart
 from kbatch.receipts.receipt import ReceiptState
 
 GIT = "git:"
@@ -93,7 +94,7 @@ def _at_revision(word: str, asked: Asked) -> Earlier:
             return Earlier(name=word, detail=revision.commit, sides=(), notes=(note,))
         tree, data = there
         read = understand(data, f"{word}:{manifest.name}", tree, asked.options)
-        lockfile = _lockfile(revision, asked.lockfile, word)
+        lockfile = _lockfile(revision, asked.lockfile, word, simulated=asked.options.simulated)
     notes = () if lockfile else (f"there is no {asked.lockfile.name} at {word}: nothing was paid there",)
     entries = _plan(read, lockfile or Lockfile(manifest=manifest.name), asked)
     return Earlier(name=word, detail=revision.commit, sides=sides_of(entries), notes=notes)
@@ -110,14 +111,16 @@ def _manifest(revision: Revision, manifest: Path) -> tuple[GitTree, bytes] | Non
         raise
 
 
-def _lockfile(revision: Revision, path: Path, word: str) -> Lockfile | None:
+def _lockfile(revision: Revision, path: Path, word: str, *, simulated: bool) -> Lockfile | None:
     try:
         data = revision.tree(path.parent).read_own(path.name, limit=_LARGEST_LOCKFILE)
     except Unreadable as error:
         if error.code in ("file-not-found", "path-outside-tree"):
             return None
         raise
-    return parse(data, f"{word}:{path.name}")
+    lockfile = parse(data, f"{word}:{path.name}")
+    check_apart(lockfile.renders, f"{word}:{path.name}", simulated=simulated)
+    return lockfile
 
 
 def _plan(read: Understood, lockfile: Lockfile, asked: Asked) -> tuple[Entry, ...]:

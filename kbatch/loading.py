@@ -52,6 +52,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     catalog: Catalog
     digest: str
     warnings: tuple[Problem, ...]
+    simulated: bool = False
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -93,6 +94,7 @@ def load(path: Path, options: Options | None = None) -> Loaded:
         catalog=load_catalog(),
         digest=digest_of_input(data),
         warnings=read.warnings,
+        simulated=options is not None and options.simulated,
     )
 
 

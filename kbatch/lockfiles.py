@@ -9,11 +9,12 @@ from kbatch import files
 from kbatch.conflicts import INDEX, Conflict, find_conflict
 from kbatch.loading import load_catalog
 from kbatch.prepare import lock_path
-from kbatch.problems import Invalid, Problem, StateUnreadable
+from kbatch.problems import Invalid, Problem, Refused, StateUnreadable
 from kbatch.receipts.audit import audit
 from kbatch.receipts.lockfile import Lockfile, parse, serialize
 from kbatch.receipts.markers import has_markers, take_apart
 from kbatch.receipts.merge import merge, merge_from
+from kbatch.receipts.pretended import kinds
 
 _MOST_BYTES = 1024 * files.MEBIBYTE
 _MIXED = "its lines are of several receipts: take both files out of git and `kbatch lock merge` them"
@@ -84,6 +85,9 @@ def merge_files(paths: Sequence[Path], base: Path | None, name: str | None) -> M
     together = merge if began is None else lambda one, other: merge_from(began, one, other)
     notes = [sides.how for sides in found if sides.how]
     names = sorted({lockfile.manifest for lockfile in lockfiles})
+    if len(kinds(receipt for lockfile in lockfiles for receipt in lockfile.renders.values())) > 1:
+        hint = "merge them apart: what was simulated must not pass for bought"
+        raise Refused("mixed-origins", "these lockfiles hold simulated receipts and real ones", hint=hint)
     merged = reduce(together, lockfiles)
     if len(names) > 1:
         notes.append(f"note: these are lockfiles of {' and '.join(names)}, joined as that of {merged.manifest}")

@@ -28,6 +28,7 @@ from kbatch.receipts.claims import Claim
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Entry as Reference
 from kbatch.receipts.lockfile import Lockfile
+from kbatch.receipts.pretended import check_apart
 from kbatch.receipts.receipt import ReceiptState
 from kbatch.run.origins import origin_of
 from kbatch.run.strange import check_places
@@ -52,12 +53,14 @@ def lock_path(lockfile: Path) -> Path:
 
 @at_rest()
 def load_state(loaded: Loaded, lockfile: Path, *, anywhere: bool = False) -> state.Loaded:
-    """Return the state; Refused when another lockfile here seems to be this manifest's under an earlier name.
+    """Return the state; Refused when it is simulated and the command is not, or the other way round.
 
-    StateUnreadable when it names clips outside the manifest's folder, unless they may be `anywhere`: then whoever asks
-    looks at each path itself.
+    Refused too when another lockfile here seems to be this manifest's under an earlier name. StateUnreadable when it
+    names clips outside the manifest's folder, unless they may be `anywhere`: then whoever asks looks at each path
+    itself.
     """
     found = state.load(lockfile, manifest_name=loaded.path.name)
+    check_apart(found.lockfile.renders, lockfile.name, simulated=loaded.simulated)
     if not anywhere:
         check_places(found, lockfile)
     if not found.lockfile.renders and files.size_of(lockfile) is None:

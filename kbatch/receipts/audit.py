@@ -18,6 +18,7 @@ from kbatch.problems import Mark, Problem, StateUnreadable
 from kbatch.receipts.attempts import records_of
 from kbatch.receipts.jsontext import lines_of
 from kbatch.receipts.lockfile import Entry, Lockfile, parse
+from kbatch.receipts.pretended import kinds
 from kbatch.receipts.receipt import Receipt
 from kbatch.receipts.shape import Path
 
@@ -26,12 +27,14 @@ OUTSIDE = "lockfile-path"
 FINGERPRINT = "fingerprint-differs"
 JOB_TWICE = "job-of-two-receipts"
 NO_RECEIPT = "no-such-receipt"
+MIXED = "mixed-origins"
 
 MEANINGS: Mapping[str, str] = {
     UNREADABLE: "the file cannot be read as a lockfile: markers of a merge, another version, or not the right shape",
     OUTSIDE: "a path of a clip leads out of the manifest's folder",
     FINGERPRINT: "a receipt's request does not hash to the fingerprint under which it stands",
     JOB_TWICE: "one job of a provider stands in two receipts",
+    MIXED: "simulated receipts stand beside real ones, and would pass for bought",
     NO_RECEIPT: "a job refers to a receipt that is not in the file, so it would be bought again",
 }
 
@@ -56,7 +59,7 @@ def audit(data: bytes, name: str, catalog: Catalog) -> Audit:
         lockfile = parse(data, name)
     except StateUnreadable as error:
         return Audit(lockfile=None, problems=(_unreadable(error, name),))
-    found = [*_entries(lockfile), *_receipts(lockfile, catalog), *_jobs_twice(lockfile)]
+    found = [*_entries(lockfile), *_receipts(lockfile, catalog), *_jobs_twice(lockfile), *_mixed(lockfile)]
     if not found:
         return Audit(lockfile=lockfile, problems=())
     text = data.decode("utf-8")
@@ -173,6 +176,14 @@ def _cut(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_cut(item) for item in value.values())
     return isinstance(value, list | tuple) and any(_cut(item) for item in value)
+
+
+def _mixed(lockfile: Lockfile) -> Iterator[_Finding]:
+    if len(kinds(lockfile.renders.values())) > 1:
+        for key, receipt in lockfile.renders.items():
+            if True in kinds((receipt,)):
+                message = "a simulated receipt stands among real ones, and would pass for bought"
+                yield _Finding(code=MIXED, path=("renders", key, "origin"), message=message, hint=_RESTORE)
 
 
 def _jobs_twice(lockfile: Lockfile) -> Iterator[_Finding]:

@@ -63,9 +63,7 @@ CLAIM = {
 }
 """What an approval covers."""
 
-ACCOUNT = shape.text_or(
-    shape.record({name: shape.nullable(shape.text) for name in ("team", "user", "key")})
-)
+ACCOUNT = shape.text_or(shape.record({name: shape.nullable(shape.text) for name in ("team", "user", "key")}))
 """Whose key it was (`account`); a text names the team only, as earlier versions wrote it."""
 
 _send = {"sent_at": shape.moment}

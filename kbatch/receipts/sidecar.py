@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from kbatch.receipts.pretended import ORIGIN
 from kbatch.receipts.receipt import Receipt, as_kept
 
 VERSION = 1
 ENDING = ".json"
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 DRAWN = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"
-_SIMULATOR = "simulator"
 _SHOWN = (
     "provider", "model", "variant", "origin", "job_id", "attempt", "state", "request", "inputs", "credits",
     "submitted_at", "finished_at", "error",
@@ -29,7 +29,7 @@ def sidecar_of(receipt: Receipt, *, fingerprint: str, address: str, path: str, k
     """
     kept = as_kept(receipt)
     output = kept["output"]
-    simulated = receipt.origin == _SIMULATOR
+    simulated = receipt.origin == ORIGIN
     return {
         "sidecar_version": VERSION,
         "kbatch": kbatch,

@@ -44,6 +44,7 @@ from kbatch.run.scene import Scene, providers_needed
 from kbatch.run.standing import standing
 from kbatch.run.stops import Stopping, listen
 from kbatch.run.unpriced import Unpriced
+from kbatch.state_key import make_key
 
 __all__ = ["Scene", "execute"]
 
@@ -139,6 +140,7 @@ async def _journaled(parts: _Parts, lines: Mapping[str, Line], errands: Sequence
     path = journal_path(scene.lockfile_path)
     async with Journal.open(path, run_id=run_id, after=scene.loaded.newest) as journal:
         run = _make_run(parts, lines, journal)
+        _say_trouble_of_key(run)
         await run.record(_began(parts.confirmed, scene, lines))
         with run.stopping.block():
             await apply_decisions(run, scene.decisions)
@@ -151,6 +153,13 @@ async def _journaled(parts: _Parts, lines: Mapping[str, Line], errands: Sequence
     with anyio.CancelScope(shield=True):
         outcome = await _save(run, scene, outcome, run_id)
     return outcome
+
+
+def _say_trouble_of_key(run: Run) -> None:
+    trouble = make_key().trouble
+    if trouble:
+        words = "a later run will not send again what this one leaves unknown, and begins replacements anew"
+        run.say(Moment.NOTE, None, f"the key of this user's state cannot be kept ({trouble}): {words}")
 
 
 async def _record_end(run: Run, outcome: Outcome) -> Outcome:

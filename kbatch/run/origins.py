@@ -9,6 +9,7 @@ from kbatch.problems import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.registry import PROVIDERS
 from kbatch.receipts.attempts import records_of
+from kbatch.receipts.pretended import ORIGIN
 from kbatch.receipts.receipt import Receipt
 
 
@@ -26,7 +27,7 @@ def base_url_of(provider: Provider, environment: Mapping[str, str]) -> str:
 def origin_of(provider: Provider, environment: Mapping[str, str], *, simulated: bool = False) -> str:
     """Return what receipts say they come from: `https://host`, `loopback` or `simulator`; Invalid for a bad URL."""
     if simulated:
-        return "simulator"
+        return ORIGIN
     parts = urlsplit(base_url_of(provider, environment))
     return "loopback" if is_loopback(parts.hostname or "") else f"https://{parts.netloc.lower()}"
 

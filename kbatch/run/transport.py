@@ -196,6 +196,7 @@ class Client:
         """Return at most as much of a text as is half of the key: that names it, and cannot be used in its place."""
         return text[: len(self._value.rpartition(" ")[2]) // 2]
 
+
 @functools.cache
 def user_agent() -> str:
     """Return `kbatch/<version>`; a copy that was never installed has no version and says 0."""

@@ -64,9 +64,7 @@ FULL_JOB = closed(**_JOB, input={"type": "object"})
 JOBS = closed(jobs=listed(closed(**_JOB)), nextCursor=or_null(TEXT), hasMore={"type": "boolean"})
 ACCOUNT = closed(
     user=closed(id=UUID, email=TEXT, name=TEXT, role={"enum": ["ADMIN", "MEMBER", "OWNER"]}),
-    team=closed(
-        id=UUID, name=TEXT, credits={"type": "integer"}, plan=TEXT, customerId=TEXT, maxConcurrentJobs=WHOLE
-    ),
+    team=closed(id=UUID, name=TEXT, credits={"type": "integer"}, plan=TEXT, customerId=TEXT, maxConcurrentJobs=WHOLE),
     apiKey=closed(id=UUID, name=TEXT, prefix=TEXT),
 )
 _PRICING: Shape = {"enum": ["fixed", "per_second"]}
