@@ -6,23 +6,19 @@ checked; the connection then goes to a checked address (`transport`), so a name 
 Through a proxy it is the proxy that resolves: then only what the URL itself says can be checked.
 """
 
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
 from msgspec import Struct
 
+from kbatch.run.addresses import is_name_for_all, is_public, literal_address
 from kbatch.run.origins import is_loopback, split_url
 
 Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 """From host and port to addresses in order of preference; OSError when the name has none."""
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 class HostRules(Struct, frozen=True, kw_only=True):
@@ -39,29 +35,11 @@ class HostRefused(Struct, frozen=True, kw_only=True):
     host: str = ""
 
 
-@lru_cache
-def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet, addresses of version 4 inside version 6 included."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        inside = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        if found in _NAT64:
-            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inside is not None:
-            return is_public(str(inside))
-        if found not in _GLOBAL_UNICAST:
-            return False
-    return found.is_global and not found.is_multicast
-
-
 async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None) -> tuple[str, ...] | HostRefused:
     """Return the addresses that a clip's URL may be fetched from, or why it may not; OSError when it has none.
 
     One address that is not public refuses them all: a name that leads to both is not an accident. Without `resolve` (a
-    proxy does it) only an address in the URL is checked, and none is returned.
+    proxy does it) only an address in the URL is checked, however it is written, and none is returned.
     """
     parts = split_url(url)
     if parts is None or parts.hostname is None or parts.scheme not in ("http", "https"):
@@ -73,8 +51,11 @@ async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None)
     local = rules.loopback and is_loopback(host)
     if parts.scheme == "http" and not (allowed or local):
         return HostRefused(message=f"{host} is offered over plain http", host=host)
-    if resolve is None or _is_address(host):
-        addresses: tuple[str, ...] = (host,) if _is_address(host) else ()
+    literal = literal_address(host)
+    if resolve is None and literal is None and not (allowed or is_name_for_all(host)):
+        return HostRefused(message=f"{host} is a name of a private network")
+    if resolve is None or literal is not None:
+        addresses: tuple[str, ...] = () if literal is None else (literal,)
     else:
         addresses = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
         if not addresses:
@@ -83,15 +64,6 @@ async def checked_addresses(url: str, rules: HostRules, resolve: Resolve | None)
         if not (is_public(address) or (local and is_loopback(address))):
             return HostRefused(message=f"{host} is at {address}, which is no public address", host=host)
     return addresses if resolve is not None else ()
-
-
-@lru_cache
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kbatch.run.hosts import HostRefused, HostRules, checked_addresses, is_public, proxy_for, resolve
+from kbatch.run.addresses import is_public
+from kbatch.run.hosts import HostRefused, HostRules, checked_addresses, proxy_for, resolve
 from kbatch.run.origins import check_base_url
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +77,11 @@ def test_a_bad_base_url_is_named_without_its_secrets(url):
         ("240.0.0.1", False),
         ("255.255.255.255", False),
         ("198.18.0.1", False),
+        ("192.0.0.192", False),
+        ("192.0.0.9", False),
+        ("192.88.99.1", False),
+        ("2001:1::1", False),
+        ("3fff::1", False),
         ("::", False),
         ("::1", False),
         ("fe80::1", False),
@@ -178,6 +184,31 @@ async def test_a_host_without_an_address_is_an_error():
         ("https://[::1]/c", True),
         ("https://localhost/c", True),
         ("http://cdn.example/c", True),
+        ("https://2130706433/c", True),
+        ("https://0x7f000001/c", True),
+        ("https://017700000001/c", True),
+        ("https://127.1/c", True),
+        ("https://127.0.1/c", True),
+        ("https://0x7f.0.0.01/c", True),
+        ("https://127.0.0.1./c", True),
+        ("https://0/c", True),
+        ("https://1.2.3.4.5/c", True),
+        ("https://999.1/c", True),
+        ("https://99999999999/c", True),
+        ("https://localhost./c", True),
+        ("https://LOCALHOST/c", True),
+        ("https://a.localhost/c", True),
+        ("https://\uff1127.0.0.1/c", True),
+        ("https://127\u30020\u30020\u30021/c", True),
+        ("https://192.0.0.192/c", True),
+        ("https://[::ffff:7f00:1]/c", True),
+        ("https://metadata/c", True),
+        ("https://metadata.google.internal/c", True),
+        ("https://printer.local./c", True),
+        ("https://1572395042/c", False),
+        ("https://93.184.216.34/c", False),
+        ("https://cdn.example./c", False),
+        ("https://127.0.0.1.example/c", False),
     ],
 )
 async def test_behind_a_proxy_the_url_itself_is_checked(url, refused):
