@@ -1,0 +1,109 @@
+"""Claims: what an approval covers is one set of purchases, in whatever order lockfiles and events are joined."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from receipt_samples import DONE, FAILED, Teller
+
+from kbatch.receipts.claims import (
+    BEGUN,
+    FINISHED,
+    Claim,
+    Purchase,
+    as_told,
+    fold_claims,
+    join_claims,
+    merge_claims,
+    spent_of,
+)
+from kbatch.receipts.events import Event
+from kbatch.receipts.fold import fold
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.lockfile import Lockfile, parse, parse_own, serialize
+from kbatch.receipts.merge import merge, merge_from
+
+NAMES = st.sampled_from(["fp", "one", "two"])
+CREDITS = st.none() | st.integers(0, 50)
+purchases = st.builds(Purchase, attempt=st.integers(1, 3), quote=CREDITS)
+claim_values = st.builds(
+    Claim,
+    fingerprints=st.dictionaries(NAMES, purchases, max_size=3),
+    maximum=st.dictionaries(st.sampled_from(["apiframe", "aimlapi"]), CREDITS),
+    accounts=st.dictionaries(st.sampled_from(["apiframe", "aimlapi"]), st.sampled_from(["team 1", "team 2"])),
+    state=st.sampled_from([BEGUN, FINISHED]),
+)
+claims = st.dictionaries(st.sampled_from(["sha256:a", "sha256:b"]), claim_values)
+
+
+@settings(deadline=None)
+@given(claims, claims, claims)
+def test_merging_claims_is_commutative_associative_and_idempotent(one: Any, two: Any, three: Any) -> None:
+    """Any number of clones, merged in any order and as often as one likes, know one and the same."""
+    assert merge_claims(one, two) == merge_claims(two, one)
+    assert merge_claims(merge_claims(one, two), three) == merge_claims(one, merge_claims(two, three))
+    assert merge_claims(one, one) == one
+    both = merge_claims(one, two)
+    assert merge_claims(both, one) == both
+
+
+@settings(deadline=None)
+@given(claims, claims)
+def test_lockfiles_carry_claims_through_files_and_merges(one: Any, two: Any) -> None:
+    """What is written is read back as it was, by this machine and by any other; no merge drops or reopens a claim."""
+    left, right = Lockfile(manifest="m", claims=one), Lockfile(manifest="m", claims=two)
+    assert parse(serialize(left), "x") == left
+    assert parse_own(serialize(left)) == left
+    both = merge(left, right)
+    assert serialize(both) == serialize(merge(right, left))
+    assert both.claims.keys() == {**one, **two}.keys()
+    for digest, claim in both.claims.items():
+        assert claim.finished == any(side[digest].finished for side in (one, two) if digest in side)
+    assert merge_from(Lockfile(manifest="m"), left, right).claims == both.claims
+
+
+def _began(teller: Teller, claim: Claim, plan: str = "sha256:a") -> Event:
+    return teller.tell(Kind.BEGAN, None, None, plan=plan, claim=as_told(claim))
+
+
+ONE = Claim(fingerprints={"fp": Purchase(attempt=1, quote=15)}, maximum={"apiframe": 15})
+
+
+def test_a_run_begins_and_finishes_a_claim() -> None:
+    """It stands from the event that begins the run; an end that left something out does not finish it."""
+    teller = Teller()
+    began = _began(teller, ONE)
+    assert fold_claims([began], {}) == {"sha256:a": ONE}
+    stopped = teller.tell(Kind.ENDED, None, None, finished=False)
+    assert not fold_claims([began, stopped], {})["sha256:a"].finished
+    ended = teller.tell(Kind.ENDED, None, None)
+    claims = fold_claims([began, stopped, ended], {})
+    assert claims["sha256:a"].finished
+    assert fold_claims([began, stopped, ended], claims) == claims
+    assert fold_claims([began], claims)["sha256:a"].finished
+
+
+def test_a_run_of_an_earlier_kbatch_claims_nothing_here() -> None:
+    """Its `began` names a plan and not what that covers."""
+    assert fold_claims([Teller().tell(Kind.BEGAN, None, None, plan="sha256:a")], {}) == {}
+
+
+def test_what_is_spent_is_what_receipts_were_charged() -> None:
+    """A charge counts, one that a failure kept too, a refund not, and nothing that another attempt bought."""
+    teller = Teller()
+    bought = fold(teller.tell_all(*DONE))
+    assert spent_of(ONE, bought) == {"apiframe": 15}
+    failed = fold(Teller().tell_all(*FAILED))
+    assert spent_of(ONE, failed) == {"apiframe": 0}
+    told = Teller()
+    kept = [*told.tell_all(*FAILED[:-1]), told.tell(Kind.FAILED, credits=4)]
+    assert spent_of(ONE, fold(kept)) == {"apiframe": 4}
+    second = Claim(fingerprints={"fp": Purchase(attempt=2, quote=15)}, maximum={"apiframe": 15})
+    assert spent_of(second, bought) == {"apiframe": 0}
+
+
+def test_of_two_quotes_the_one_that_allows_less_counts() -> None:
+    """Claims of one digest agree; a lockfile that was edited cannot widen one by being merged."""
+    wide = Claim(fingerprints={"fp": Purchase(attempt=2, quote=900)}, maximum={"apiframe": 900})
+    joined = join_claims(ONE, wide)
+    assert (joined.fingerprints["fp"], joined.maximum) == (Purchase(attempt=1, quote=15), {"apiframe": 15})
