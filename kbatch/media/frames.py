@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from kbatch.media.containers import open_clip
 from kbatch.problems import ExitCode, KbatchError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def take_frame(clip: bytes | BinaryIO, which: str) -> Image.Image:
         raise NoFrames("frames of clips need PyAV, which is not installed", hint=hint) from error
     found = None
     try:
-        with av.open(io.BytesIO(clip) if isinstance(clip, bytes) else clip, "r") as container:
+        with open_clip(clip) as container:
             for packet in container.demux(video=0):
                 try:
                     frames = packet.decode()

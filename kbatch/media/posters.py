@@ -3,6 +3,8 @@
 import io
 from typing import Any
 
+from kbatch.media.containers import open_clip
+
 _WIDTH = 384
 _QUALITY = 62
 
@@ -21,7 +23,7 @@ def make_poster(clip: bytes, *, width: int = _WIDTH) -> bytes | None:
     import av  # noqa: PLC0415 - see above
 
     try:
-        with av.open(io.BytesIO(clip), "r") as container:
+        with open_clip(clip) as container:
             frame: Any = next(iter(container.decode(video=0)))
             picture = frame.to_image()
     except (av.FFmpegError, IndexError, StopIteration):

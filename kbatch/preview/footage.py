@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import av
 from PIL import Image
 
+from kbatch.media.containers import open_clip
 from kbatch.media.frames import NoFrames, as_picture, colours_of
 from kbatch.preview.canvas import Size, fitted
 from kbatch.simulator.clips import beat
@@ -27,7 +28,7 @@ Shot = tuple[float, av.VideoFrame]
 
 def film(file: BinaryIO, stage: Size) -> Iterator[Shot]:
     """Yield the frames of a clip, as far as they can be decoded; av.FFmpegError when it is no film at all."""
-    with av.open(file, "r") as container:
+    with open_clip(file) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         began: float | None = None
@@ -47,7 +48,7 @@ def slate(clip: Clip, stage: Size) -> Iterator[Shot]:
 
 def film_poster(file: BinaryIO) -> Image.Image:
     """Return the frame in the middle of a clip; NoFrames when there is none."""
-    with av.open(file, "r") as container:
+    with open_clip(file) as container:
         stream = container.streams.video[0]
         length = float((stream.duration or 0) * (stream.time_base or 0))
         container.seek(int(length / 2 / (stream.time_base or 1)), stream=stream)
@@ -74,7 +75,7 @@ def in_yuv(picture: Image.Image, size: Size) -> av.VideoFrame:
 
 def film_sound(file: BinaryIO) -> Iterator[bytes]:
     """Yield the sound of a clip, which begins with silence where its track begins late; nothing without a track."""
-    with av.open(file, "r") as container:
+    with open_clip(file) as container:
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]

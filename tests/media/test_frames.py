@@ -1,13 +1,17 @@
 """Frames out of clips: the first and the last one exactly, with true colours, whatever the clip is like."""
 
 import io
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import av
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+import kbatch
 from kbatch.media.frames import NoFrames, extract_frame, take_frame
+from kbatch.media.posters import make_poster
 
 SIZES = [(320, 240), (1280, 720)]
 
@@ -100,3 +104,32 @@ def test_a_file_without_a_picture_has_no_frames() -> None:
         file.mux(sound.encode(None))
     with pytest.raises(NoFrames):
         extract_frame(out.getvalue(), "first")
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "#EXTM3U\n#EXTINF:1,\nfile://{}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile {}\n",
+        "#EXTM3U\n#EXTINF:1,\n{}\n",
+    ],
+    ids=["hls", "concat", "hls-by-path"],
+)
+def test_a_playlist_leads_to_no_other_file(tmp_path: Path, playlist: str) -> None:
+    """What stands in the place of a clip is read as MP4 or not at all."""
+    (tmp_path / "secret.mp4").write_bytes(clip_of(shades(2)))
+    forged = playlist.format(tmp_path / "secret.mp4").encode()
+    with pytest.raises(NoFrames):
+        take_frame(forged, "first")
+    assert make_poster(forged) is None
+
+
+def test_every_clip_is_opened_in_one_place() -> None:
+    """Only `media/containers` opens a clip for reading, so none is opened by guess."""
+    package = Path(kbatch.__file__).parent
+    openers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"\bav\.open\((?![^)]*[\"']w[\"'])", path.read_text(encoding="utf-8"))
+    }
+    assert openers == {"media/containers.py"}
