@@ -28,7 +28,7 @@ def asked_for(purchases: Sequence[Entry], width: int, most: int = 3) -> Iterator
         yield f"  {name}  {prompt}".rstrip()
     hidden = sum(map(len, groups[most:]))
     if hidden:
-        yield f"  … and {count(hidden, 'more job')}; the plan above and `kbatch plan --format json` have their prompts"
+        yield f"  … and {count(hidden, 'more job')}; `kbatch plan --format json` has all prompts"
 
 
 def _by_prompt(purchases: Iterable[Entry]) -> Iterable[list[Entry]]:

@@ -32,7 +32,7 @@ class Gone(mortal.Killed):
         os.kill(os.getpid(), signal.SIGKILL)
 mortal.Killed = Gone
 mortal.Death(mortal.At(sys.argv[1]), mortal.When(sys.argv[2]), int(sys.argv[3]))
-main(["run", sys.argv[4], "--yes"])
+main(["run", sys.argv[4], "--yes", "--trust-prices"])
 """
 
 
