@@ -29,7 +29,7 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Entry as Reference
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.pretended import check_apart
-from kbatch.receipts.receipt import ReceiptState
+from kbatch.receipts.receipt import Output, ReceiptState
 from kbatch.run.origins import origin_of
 from kbatch.run.strange import check_places
 
@@ -131,6 +131,7 @@ def make_plan(
         renders=lockfile.renders,
         addresses=_Addresses(index),
         sizes=_Sizes(look),
+        altered=_Altered(look, loaded.folder, place.lockfile) if place else _trusted,
     )
     wishes = Wishes(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
     entries = decide(jobs, past, wishes)
@@ -264,6 +265,28 @@ class _Addresses(Struct, frozen=True):
         """Return the fingerprint of an address, None of one that is not there."""
         entry = self.index.get(address)
         return None if entry is None else entry.fingerprint
+
+
+def _trusted(_output: Output) -> bool:
+    return False
+
+
+class _Altered(Struct, frozen=True):
+    """Whether a file of a receipt's size was changed: one that is newer than the lockfile is read, others are not."""
+
+    look: files.Look
+    folder: Path
+    lockfile: Path
+
+    def __call__(self, output: Output, /) -> bool:
+        """Return whether the file's digest is another one than its receipt's; False of an older file."""
+        there, written = self.look.at(output.path), files.Look(self.lockfile.parent).at(self.lockfile.name)
+        if there is None or written is None or there.changed_ns <= written.changed_ns or not output.sha256:
+            return False
+        try:
+            return files.sha256_of(self.folder / output.path) != output.sha256
+        except OSError:
+            return True
 
 
 class _Sizes(Struct, frozen=True):

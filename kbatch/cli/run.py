@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from kbatch.report.words import count
 from kbatch.run.ground import Ground
 from kbatch.run.idle import idle
 from kbatch.run.origins import check_origins
-from kbatch.run.outcome import End, Outcome, as_json
+from kbatch.run.outcome import NOT_HERE, End, Outcome, as_json
 from kbatch.run.standing import standing
 from kbatch.run.writable import check_writable
 from kbatch.saved_plans import lockfile_of, manifest_of, read_plan_file
@@ -36,6 +36,7 @@ from kbatch.simulated import simulator_app
 if TYPE_CHECKING:
     from kbatch.cli.aftermath import Aftermath
 
+_SHOWN = 8
 _EXAMPLES = """\b
 Examples:
   kbatch run campaign.yaml --simulate --yes
@@ -183,8 +184,29 @@ def report(outcome: Outcome, loaded: Loaded, form: str) -> int:
     heard = result is None or put(result)
     with unheard():
         console.show_counts(outcome.counts, _verdict(outcome))
-        console.say(f"  lockfile {outcome.lockfile}, clips under {loaded.folder / loaded.settings.output_dir}")
+        for said in _absent(outcome):
+            console.say(f"  {said}")
+        clips = f", clips under {loaded.folder / loaded.settings.output_dir}" if _has_clips(outcome) else ""
+        console.say(f"  lockfile {outcome.lockfile}{clips}")
     return outcome.exit_code if heard else ExitCode.worst((outcome.exit_code, ExitCode.NOT_AS_ASKED))
+
+
+def _absent(outcome: Outcome) -> Iterator[str]:
+    """Yield which reused clips are not at their places, by what is there instead."""
+    missing = [address for address, what in outcome.absent.items() if what == NOT_HERE]
+    altered = [address for address in outcome.absent if address not in missing]
+    for addresses, what in ((missing, "not here"), (altered, "not as the receipt says")):
+        if addresses:
+            more = f" and {len(addresses) - _SHOWN:,} more" if len(addresses) > _SHOWN else ""
+            names = ", ".join(addresses[:_SHOWN])
+            are = "is" if len(addresses) == 1 else "are"
+            clips = count(len(addresses), "reused clip")
+            yield f"{clips} {are} {what}: {names}{more}; `kbatch pull` fetches what lacks"
+
+
+def _has_clips(outcome: Outcome) -> bool:
+    here = (End.DONE, End.REUSED, End.DELIVERED_WRONG)
+    return any(end in here and address not in outcome.absent for address, end in outcome.ends.items())
 
 
 def _tell_end(outcome: Outcome) -> None:

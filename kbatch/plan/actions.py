@@ -4,7 +4,7 @@ The table is DESIGN's: `render` costs its quote, `unknown` holds it, everything 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import Protocol
@@ -16,7 +16,7 @@ from kbatch.plan.changes import changed_fields
 from kbatch.plan.jobs import Job
 from kbatch.plan.known import Known, known_charges
 from kbatch.receipts.attempts import larger
-from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
+from kbatch.receipts.receipt import Output, Receipt, ReceiptState, kept_words
 from kbatch.receipts.unknown import way_out
 
 _REPLACEABLE = (ReceiptState.RENDERED, ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
@@ -90,12 +90,20 @@ class Addresses(Protocol):
         """Return the fingerprint of an address, None of one that is new."""
 
 
+def _is_trusted(_output: Output) -> bool:
+    return False
+
+
 class Past(Struct, frozen=True, kw_only=True):
-    """What is on record: receipts by fingerprint, the fingerprints that addresses had, the sizes of output files."""
+    """What is on record: receipts by fingerprint, the fingerprints that addresses had, the sizes of output files.
+
+    `altered` tells of a file that has its receipt's size whether it was changed all the same, as far as can be seen.
+    """
 
     renders: Mapping[str, Receipt] = field(default_factory=dict)
     addresses: Addresses = field(default_factory=dict[str, str])
     sizes: Sizes = field(default_factory=dict[str, int])
+    altered: Callable[[Output], bool] = _is_trusted
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
@@ -282,21 +290,24 @@ def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, Entry]) ->
     output = receipt.output
     if receipt.state is ReceiptState.DELIVERED_WRONG:
         said = (receipt.error or {}).get("message", "")
-        reason = f"delivered otherwise than bought: {said}; `--replace` buys it again, `kbatch accept` keeps it"
-        reminder = not receipt.accepted_as_is
+        if receipt.accepted_as_is:
+            reason = f"{reason}, accepted as it is: {said}"
+        else:
+            reason = f"delivered otherwise than bought: {said}; `--replace` buys it again, `kbatch accept` keeps it"
+            reminder = True
     elif receipt.inputs and _stale(receipt, past):
-        reason, reminder = (
-            "stale: its upstream was bought anew; `--replace` buys this again",
-            not receipt.accepted_as_is,
-        )
+        if receipt.accepted_as_is:
+            reason = f"{reason}, accepted as it is though its upstream was bought anew"
+        else:
+            reason, reminder = "stale: its upstream was bought anew; `--replace` buys this again", True
     elif job.upstream and any(address in made and made[address].replaces for address in job.upstream):
         reason += "; stale after this run, its upstream is bought anew: `--cascade` buys this again too"
     if output is not None:
         here = past.sizes.get(output.path)
         if here is None:
             reason += "; its file is not here, `kbatch pull` fetches it"
-        elif here != output.bytes:
-            reason += "; its file differs from the receipt"
+        elif here != output.bytes or past.altered(output):
+            reason += "; its file differs from the receipt, `kbatch pull` moves it aside and fetches the clip again"
         elif output.path != job.draft.output:
             reason += f"; moves to {job.draft.output}"
     return Entry(job=job, action=Action.REUSE, credits=0, reason=reason, reminder=reminder, receipt=receipt)

@@ -150,10 +150,12 @@ def _row(entry: Entry, receipt: Receipt | None, here: frozenset[str], shares: st
 
 def _with_receipt(row: Row, receipt: Receipt) -> Row:
     credits, unknown = receipt.credits, receipt.state is ReceiptState.UNKNOWN
+    said = str(receipt.error.get("message") or "no reason given") if receipt.error else None
+    lived_with = receipt.accepted_as_is and receipt.state is ReceiptState.DELIVERED_WRONG
     output = receipt.output if _delivered(receipt) else None
     return replace(
         row,
-        state=State(receipt.state.value),
+        state=State.DONE if lived_with else State(receipt.state.value),
         planned=credits.planned,
         reported=credits.reported,
         spent=_spent(receipt),
@@ -164,7 +166,7 @@ def _with_receipt(row: Row, receipt: Receipt) -> Row:
         output=output.path if output else row.output,
         sha256=output.sha256 if output else "",
         media=output.media if output else row.media,
-        error=str(receipt.error.get("message") or "no reason given") if receipt.error else None,
+        error=None if lived_with else said,
         failures=len(receipt.failed),
         simulated=receipt.origin == "simulator",
     )

@@ -70,9 +70,10 @@ def _not_bought(address: str) -> Row:
 def _row(address: str, receipt: Receipt, here: frozenset[str], now: datetime) -> Row:
     words, attention = _words(receipt, here, now)
     credits = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
+    lived_with = receipt.state is ReceiptState.DELIVERED_WRONG and receipt.accepted_as_is
     return Row(
         address=address,
-        state=receipt.state.value,
+        state=ReceiptState.DONE.value if lived_with else receipt.state.value,
         provider=receipt.provider,
         credits=credits,
         words=words,
@@ -93,7 +94,9 @@ def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, 
         case ReceiptState.FAILED:
             return f"failed, {kept_words(receipt.credits.reported)}: {said}", False
         case ReceiptState.DELIVERED_WRONG:
-            return f"delivered otherwise than bought: {said}", not receipt.accepted_as_is
+            if receipt.accepted_as_is:
+                return f"accepted as it is: {said}", False
+            return f"delivered otherwise than bought: {said}", True
         case ReceiptState.DONE:
             path = receipt.output.path if receipt.output else ""
             if path in here:

@@ -83,6 +83,7 @@ class Run:
     gates: Gates = field(default_factory=Gates)
     ends: dict[str, End] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
     settled: dict[str, anyio.Event] = field(default_factory=dict)
     paces: Paces = field(default_factory=Paces)
     resends: frozenset[str] = frozenset()

@@ -16,6 +16,7 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
     return Outcome(
         ends=dict(run.ends),
         reasons=dict(run.reasons),
+        absent=dict(run.absent),
         credits=settle(settled),
         charges=tuple(charge_of(receipt) for receipt in settled),
         stopped=stopped_lines(run.lines),

@@ -1,5 +1,6 @@
 """Gathers what is paid: follows jobs to their end and brings their clips to their places; nothing here submits."""
 
+from kbatch.files import size_of
 from kbatch.providers.base import Failed, Succeeded
 from kbatch.receipts.receipt import ReceiptState, kept_words
 from kbatch.run.collect import Rendered, StillOwed, collect, poll
@@ -7,7 +8,7 @@ from kbatch.run.context import Line, Run
 from kbatch.run.deliver import Delivered, deliver, finish_interrupted
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
-from kbatch.run.outcome import End
+from kbatch.run.outcome import NOT_HERE, End
 from kbatch.run.places import bring
 from kbatch.run.sidecars import want_sidecar
 
@@ -62,14 +63,30 @@ async def download(run: Run, line: Line, errand: Errand) -> None:
 
 
 async def reuse(run: Run, line: Line | None, errand: Errand) -> None:
-    """Bring a paid clip to its place; one that is not here is fetched by `pull`, or when a purchase needs it."""
+    """Bring a paid clip to its place; one that is not here, or was altered, is fetched by `pull` or for a purchase.
+
+    An altered file is moved aside once the clip is there again, no sooner.
+    """
     if await bring(run, errand.fingerprint, errand.output):
         want_sidecar(run, errand)
         run.end(errand.address, End.REUSED)
-    elif line is not None and (run.options.fetch_missing or errand.address in run.needed):
+        return
+    altered = _stands_altered(run, errand)
+    if line is not None and (run.options.fetch_missing or errand.address in run.needed):
+        if altered:
+            run.say(Moment.NOTE, errand.address, f"{altered} differs from its receipt and is fetched again")
         await download(run, line, errand)
+        if altered and run.ends[errand.address] is End.OWED:
+            run.reasons[errand.address] = f"{altered} differs from its receipt; {run.reasons[errand.address]}"
     else:
+        run.absent[errand.address] = f"{altered} differs from its receipt" if altered else NOT_HERE
         run.end(errand.address, End.REUSED)
+
+
+def _stands_altered(run: Run, errand: Errand) -> str:
+    """Return where a file stands in a clip's place that is not the clip; empty when nothing does."""
+    output = run.receipt(errand).output
+    return output.path if output is not None and size_of(run.folder / output.path) is not None else ""
 
 
 async def share(run: Run, errand: Errand, first: str) -> None:
@@ -80,6 +97,8 @@ async def share(run: Run, errand: Errand, first: str) -> None:
     if end in (End.DONE, End.REUSED, End.DELIVERED_WRONG):
         if await bring(run, errand.fingerprint, errand.output):
             want_sidecar(run, errand)
+        elif first in run.absent:
+            run.absent[errand.address] = run.absent[first]
         end = End.REUSED if end is End.DONE else end
     run.end(errand.address, end, run.reasons.get(first, ""))
 

@@ -25,6 +25,10 @@ class End(StrEnum):
     SKIPPED = "skipped"
 
 
+NOT_HERE = "not here"
+"""What is said of a reused clip that is not on this disk at all."""
+
+
 class Settlement(Struct, frozen=True, kw_only=True):
     """One provider's account of this run, in its credits.
 
@@ -55,10 +59,14 @@ class Charge(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """The end of a run: `ends` by address, settlements by provider, why providers or models were stopped."""
+    """The end of a run: `ends` by address, settlements by provider, why providers or models were stopped.
+
+    `absent` are reused jobs whose clip does not lie at its place, by address, with what is there.
+    """
 
     ends: Mapping[str, End]
     reasons: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
     credits: Mapping[str, Settlement] = field(default_factory=dict)
     charges: tuple[Charge, ...] = ()
     stopped: tuple[str, ...] = ()
@@ -152,5 +160,6 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             for provider, settlement in outcome.credits.items()
         },
         "jobs": [asdict(charge) for charge in outcome.charges],
+        "absent": dict(outcome.absent),
         "lockfile": outcome.lockfile,
     }

@@ -70,7 +70,8 @@ def _is_at(clip: Output | None, path: str) -> bool:
 async def bring(run: Run, fingerprint: str, output: str) -> bool:
     """Put the clip of a receipt at `output`: moved there, or linked while another job refers to where it lies.
 
-    True when it is there. A clip that is not on this disk stays where its receipt says; it is not fetched here.
+    True when it is there, to the last byte. A clip that is not on this disk stays where its receipt says, and a file
+    that was altered stays too; nothing is fetched here.
     """
     while True:
         clip = run.renders[fingerprint].output
@@ -84,7 +85,7 @@ async def bring(run: Run, fingerprint: str, output: str) -> bool:
 
 async def _brought(run: Run, fingerprint: str, clip: Output, output: str) -> bool:
     target = run.folder / output
-    if clip.path == output and files.size_of(target) is not None:
+    if clip.path == output and await is_clip(target, clip.sha256, clip.bytes):
         return True
     async with run.holds.aside:
         source = await _source(run, clip)
@@ -132,9 +133,12 @@ async def keep_aside(run: Run, clip: Output) -> None:
             await make_room(run, clip.path)
 
 
-async def is_clip(path: Path, digest: str) -> bool:
-    """Whether a file stands at `path` and has these bytes."""
-    return files.size_of(path) is not None and await anyio.to_thread.run_sync(files.sha256_of, path) == digest
+async def is_clip(path: Path, digest: str, size: int | None = None) -> bool:
+    """Whether a file stands at `path` and has these bytes; one of another size than `size` needs no reading."""
+    found = files.size_of(path)
+    if found is None or size not in (None, found):
+        return False
+    return await anyio.to_thread.run_sync(files.sha256_of, path) == digest
 
 
 def _aside(run: Run, digest: str) -> str:

@@ -48,6 +48,6 @@ def _asks(entry: Entry, scene: Scene, needed: Collection[str]) -> bool:
     if entry.action is Action.REUSE and not scene.options.fetch_missing:
         receipt = scene.loaded.lockfile.renders.get(entry.job.fingerprint)
         clip = receipt.output if receipt else None
-        return entry.address in needed and clip is not None and size_of(scene.folder / clip.path) is None
+        return entry.address in needed and clip is not None and size_of(scene.folder / clip.path) != clip.bytes
     # What a person says was not accepted needs nobody to be asked.
     return entry.action is not Action.BLOCKED and entry.job.fingerprint not in scene.decisions.refused

@@ -226,15 +226,19 @@ def test_a_fresh_clone_fetches_the_clip_whose_frame_it_needs(chain: Rig) -> None
 
 
 def test_a_clip_that_was_changed_by_hand_gives_no_frame(chain: Rig) -> None:
-    """A frame of something that was not bought is never sent."""
+    """A frame of something that was not bought is never sent: the clip is fetched again, or the job is blocked."""
     chain.write(CHAIN)
     assert chain.run("--only", "first").code == 0
     clip = chain.folder / "renders" / "first.mp4"
     clip.write_bytes(clip.read_bytes()[:-1] + b"\0")
+    chain.faults("poll-404")
     said = chain.run()
     assert said.code == 1
     assert "differs from its receipt" in said.err
     assert len(chain.charges()) == 1
+    chain.faults()
+    assert chain.run().code == 0
+    assert start_of(chain, chain.receipt("second")["job_id"]) == frame_of(chain, "first")
 
 
 def test_a_chain_goes_across_providers_and_back(both: Rig) -> None:

@@ -137,8 +137,8 @@ def test_a_fresh_clone_has_receipts_and_no_clips(both: Rig) -> None:
     assert both.bill()["requests"]["submit"] == 2
 
 
-def test_pull_leaves_a_clip_that_a_hand_has_changed(rig: Rig) -> None:
-    """What a user made of a clip is not overwritten; moved away, the paid clip is fetched again."""
+def test_pull_keeps_what_a_hand_has_changed(rig: Rig) -> None:
+    """What a user made of a clip is not overwritten: it moves into `.kept/`, and the paid clip is there again."""
     rig.write(ONE)
     assert rig.run().code == 0
     paid = rig.clips()["renders/one.mp4"]
@@ -146,10 +146,9 @@ def test_pull_leaves_a_clip_that_a_hand_has_changed(rig: Rig) -> None:
     clip.write_bytes(b"cut by hand")
     assert "differs" in rig.kbatch("plan").out
     assert rig.kbatch("pull").code == 0
-    assert clip.read_bytes() == b"cut by hand"
-    clip.unlink()
-    assert rig.kbatch("pull").code == 0
     assert sha256(clip.read_bytes()).hexdigest() == paid
+    kept = rig.folder / "renders" / ".kept" / f"{sha256(b'cut by hand').hexdigest()}.mp4"
+    assert kept.read_bytes() == b"cut by hand"
 
 
 def test_a_clip_that_expired_before_it_was_fetched(both: Rig) -> None:
