@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
@@ -132,6 +132,13 @@ def remove(path: Path) -> None:
             folder.remove(path.name)
     except FileNotFoundError:
         return
+
+
+def touch(path: Path) -> None:
+    """Let a file count as changed now, but nothing that a link leads to; no error when that cannot be."""
+    with suppress(OSError):
+        if not path.is_symlink():
+            os.utime(path)
 
 
 def merge_copies(source: Path, target: Path) -> None:

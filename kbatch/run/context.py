@@ -84,6 +84,7 @@ class Run:
     ends: dict[str, End] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    altered: list[str] = field(default_factory=list)
     settled: dict[str, anyio.Event] = field(default_factory=dict)
     paces: Paces = field(default_factory=Paces)
     resends: frozenset[str] = frozenset()

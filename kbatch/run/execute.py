@@ -14,6 +14,7 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kbatch import files
 from kbatch.garbage import at_rest
 from kbatch.plan.actions import Action
 from kbatch.plan.consent import ConfirmedPlan
@@ -126,7 +127,7 @@ async def _prepared(parts: _Parts) -> Outcome:
         if parts.stopping.soft:
             ends = dict.fromkeys((entry.address for entry in plan.entries), End.SKIPPED)
             return Outcome(ends=ends, interrupted=True, lockfile=str(scene.lockfile_path), counts=count_ends(ends))
-        parts = replace(parts, needed=needed, stands=stands)
+        parts = replace(parts, needed=needed, stands=stands - needed)  # a frame is taken of what was looked at
         return await _journaled(parts, lines, errands)
 
 
@@ -186,6 +187,8 @@ async def _save(run: Run, scene: Scene, outcome: Outcome, run_id: str) -> Outcom
             f"the lockfile cannot be written: {error.strerror}; all is in {journal}, the same command goes on from it"
         )
         return replace(outcome, problems=(*outcome.problems, said))
+    for altered in run.altered:  # newer than the lockfile again, so that the next plan reads them too
+        await anyio.to_thread.run_sync(files.touch, run.folder / altered)
     return outcome
 
 

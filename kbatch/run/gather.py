@@ -78,8 +78,10 @@ async def reuse(run: Run, line: Line | None, errand: Errand) -> None:
         await download(run, line, errand)
         if altered and run.ends[errand.address] is End.OWED:
             run.reasons[errand.address] = f"{altered} differs from its receipt; {run.reasons[errand.address]}"
+            run.altered.append(altered)
     else:
         run.absent[errand.address] = f"{altered} differs from its receipt" if altered else NOT_HERE
+        run.altered += [altered] if altered else []
         run.end(errand.address, End.REUSED)
 
 

@@ -61,6 +61,7 @@ def test_a_damaged_clip_is_fetched_again(both: Rig, damage) -> None:  # type: ig
     assert (ran.code, ran.json["absent"]) == (0, {"one": "renders/one.mp4 differs from its receipt"})
     assert "1 reused clip is not as the receipt says: one" in ran.err
     assert path.read_bytes() == altered
+    assert "differs from the receipt" in both.kbatch("plan").out
     pulled = both.kbatch("pull")
     assert pulled.code == 0, pulled.err
     assert "renders/one.mp4 differs from its receipt and is fetched again" in pulled.err
