@@ -35,6 +35,9 @@ Examples:
 @click.option(
     "--lost", multiple=True, metavar="ADDRESS|JOB_ID", help="Give up a paid job that its provider no longer knows."
 )
+@click.option(
+    "--bought-with-this-key", is_flag=True, help="With --lost: I know that this key's user bought it (old receipts)."
+)
 @consent
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
 @state
@@ -50,7 +53,8 @@ def command(
 
     Exits with 4 while something stays unknown. AI/ML API has neither key nor list: look at its dashboard.
 
-    --lost ends the waiting for a job that was accepted and that its provider has lost; what it cost stays counted.
+    --lost ends the waiting for a job that was accepted and that its provider has lost; what it cost stays counted. Its
+    provider is asked with the buyer's key: for a colleague's, who sees other jobs, every job of yours is lost.
     """
 
     def decide(loaded: Loaded, found: states.Loaded) -> Decisions:
@@ -63,6 +67,7 @@ def command(
             adopt=adopted,
             refused=frozenset(_fingerprint(address, known, "--refused") for address in refused),
             lost={_job_id(name, known, found.lockfile.renders): name for name in lost},
+            mine=flags["bought_with_this_key"],
         )
 
     unknown = frozenset((Action.UNKNOWN,))

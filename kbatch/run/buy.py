@@ -105,6 +105,7 @@ async def _send_first(run: Run, line: Line, entry: Entry, published: Published) 
             return None
         run.touched.add((fingerprint, attempt))
         outcome = await _send(run, line, body, intention["key"], first=True)
+        outcome = _own(run, line, fingerprint, attempt, outcome)
         await record_answer(run, line, fingerprint, outcome, by="submit")
     return outcome
 
@@ -133,6 +134,7 @@ async def send_again(run: Run, line: Line, fingerprint: str, receipt: Receipt) -
     with anyio.CancelScope(shield=True):
         run.touched.add((fingerprint, receipt.attempt))
         outcome = await _send(run, line, (receipt.body or "").encode(), receipt.key, first=False)
+        outcome = _own(run, line, fingerprint, receipt.attempt, outcome)
         await record_answer(run, line, fingerprint, outcome, by="resend")
     return outcome
 
@@ -144,6 +146,19 @@ async def _send(run: Run, line: Line, body: bytes, key: str, *, first: bool) -> 
         reply = await line.ask(request, timeout_s=run.options.submit_timeout_s)
         outcome = line.provider.read_submit(reply, first=first)
     return outcome
+
+
+def _own(run: Run, line: Line, fingerprint: str, attempt: int, outcome: SubmitOutcome) -> SubmitOutcome:
+    """Return an outcome in which a job that another purchase has already is no acceptance: one job is one purchase."""
+    if not isinstance(outcome, Accepted):
+        return outcome
+    owner = run.claim(line.provider.name, outcome.job_id, fingerprint, attempt)
+    if owner is None:
+        return outcome
+    address = run.renders[fingerprint].address
+    words = f"the answer names job {outcome.job_id}, which is `{owner}`'s already"
+    run.say(Moment.NOTE, address, f"{words}: it is not taken for `{address}`'s")
+    return Unknown(message=words)
 
 
 async def record_answer(run: Run, line: Line, fingerprint: str, outcome: SubmitOutcome, *, by: str) -> None:

@@ -8,12 +8,14 @@ from msgspec import Struct
 from kbatch.providers.base import Failed, NotNow, PollOutcome, Running, Succeeded
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import ReceiptState
+from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.run.context import Line, Run
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
+from kbatch.run.matching import contradiction
 from kbatch.run.pacing import LONGEST_WAIT_S
 from kbatch.run.waits import asked_for
+from kbatch.run.whose import unseen
 
 _ASKED = 4
 
@@ -58,7 +60,7 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Rende
     The deadline counts from here, for a resumed job from its first poll.
     """
     pace = run.paces.of(errand, line.scale, fresh=fresh)
-    began, running_s = anyio.current_time(), 0.0
+    began, running_s, strange = anyio.current_time(), 0.0, 0
     with pace.following(fresh=fresh) as leads:
         if fresh:
             await pace.first_poll(run.jitter(), leads=leads)
@@ -82,14 +84,34 @@ async def collect(run: Run, line: Line, errand: Errand, *, fresh: bool) -> Rende
                     return StillOwed(reason=outcome.message)
                 case NotNow():
                     asked_s = outcome.retry_after_s or 0.0
+                    strange = strange + 1 if outcome.strange else 0
+                    if strange >= _ASKED:
+                        return StillOwed(reason=_strange(outcome))
                 case Running():
                     running_s = asked
                     if outcome.credits is not None:
                         await note_charge(run, line, errand, outcome.credits)
                     run.say(Moment.RENDERING, errand.address, progress=outcome.progress)
             if asked_s > LONGEST_WAIT_S or elapsed + max(wait, asked_s) > run.options.render_deadline_s:
-                return StillOwed(reason=_late(line, outcome, elapsed))
+                told = await told_nothing(run, line, errand, outcome)
+                return StillOwed(reason=told or _late(line, outcome, elapsed))
             await anyio.sleep(max(wait * line.scale, asked_s))
+
+
+async def told_nothing(run: Run, line: Line, errand: Errand, outcome: PollOutcome) -> str | None:
+    """Return why a poll tells nothing and will not by itself: it is about another job, or another key's job."""
+    if not isinstance(outcome, NotNow):
+        return None
+    if outcome.strange:
+        return _strange(outcome)
+    whose = await unseen(line, run.receipt(errand)) if outcome.gone else None
+    if whose is None:
+        return None
+    return f"{line.provider.title} says: {outcome.message}; {whose}, `kbatch pull` with it collects it"
+
+
+def _strange(outcome: NotNow) -> str:
+    return f"{outcome.message}: it is not taken; `kbatch lock check` looks at the lockfile, `kbatch pull` asks again"
 
 
 def _held(line: Line) -> str:
@@ -110,9 +132,20 @@ def _late(line: Line, outcome: Running | NotNow, elapsed_s: float) -> str:
 
 async def poll(run: Run, line: Line, errand: Errand) -> PollOutcome:
     """Ask once for the job's state."""
-    job_id = run.receipt(errand).job_id or ""
-    reply = await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
-    return line.provider.read_poll(reply)
+    return await poll_job(run, line, run.receipt(errand))
+
+
+async def poll_job(run: Run, line: Line, receipt: Receipt) -> PollOutcome:
+    """Ask once for the state of a receipt's job; an answer about another job, model or input tells nothing of it."""
+    reply = await line.ask(line.provider.poll(receipt.job_id or ""), timeout_s=run.options.poll_timeout_s)
+    outcome = line.provider.read_poll(reply)
+    if isinstance(outcome, NotNow):
+        return outcome
+    found = line.provider.read_job(reply)
+    if isinstance(found, NotNow):
+        return NotNow(message=f"the answer does not say which job it is about ({found.message})", strange=True)
+    words = contradiction(found, receipt)
+    return outcome if words is None else NotNow(message=words, strange=True)
 
 
 async def note_charge(run: Run, line: Line, errand: Errand, credits: int) -> None:

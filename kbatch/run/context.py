@@ -12,6 +12,7 @@ from msgspec import Struct
 from kbatch.files import Folder
 from kbatch.plan.actions import Entry
 from kbatch.plan.consent import ConfirmedPlan
+from kbatch.receipts.attempts import records_of
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check
 from kbatch.receipts.journal import Journal
@@ -63,6 +64,7 @@ class Run:
     `of_run` is what the journal tells of this run itself.
     `resends` are the earlier sends that someone agreed to send again, `objections` say why others are not, `uploaded`
     are uploads of this user.
+    `claimed` says by provider and job id which purchase a job is, its fingerprint and attempt: it is one only.
     """
 
     confirmed: ConfirmedPlan
@@ -96,10 +98,24 @@ class Run:
     holds: Holds = field(default_factory=Holds)
     downloads: Downloads = field(default_factory=Downloads)
     touched: set[tuple[str, int]] = field(default_factory=set)
+    claimed: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     described: list[Errand] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     jitter: Callable[[], float] = random.random
+
+    def __post_init__(self) -> None:
+        for fingerprint, receipt in self.renders.items():
+            for record in records_of(receipt):
+                if record.job_id is not None:
+                    self.claimed.setdefault((record.provider, record.job_id), (fingerprint, record.attempt))
+
+    def claim(self, provider: str, job_id: str, fingerprint: str, attempt: int) -> str | None:
+        """Take a provider's job for a purchase; where it is another's already, return the address of that one."""
+        owner, _ = taken = self.claimed.setdefault((provider, job_id), (fingerprint, attempt))
+        if taken == (fingerprint, attempt):
+            return None
+        return self.renders[owner].address or owner[:12]
 
     async def record(self, *facts: Fact) -> None:
         """Check facts against the lifecycle, make them durable, then know them; OSError when they may not be durable.

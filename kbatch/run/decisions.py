@@ -7,28 +7,33 @@ asked for once more, and refused while the provider still has it. What it cost s
 from collections.abc import Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kbatch.problems import Refused
-from kbatch.providers.base import Answer, Balance, Failed, Listed, NotNow, Reply, Succeeded
+from kbatch.providers.base import Balance, Failed, Listed, NotNow, Succeeded
+from kbatch.receipts.account import Same, account_of, compare
 from kbatch.receipts.attempts import records_of
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
+from kbatch.run.collect import poll_job
 from kbatch.run.context import Line, Run
 from kbatch.run.happenings import Moment
-
-_GONE = (404, 410)
+from kbatch.run.matching import contradiction
+from kbatch.run.whose import bought_by
 
 
 class Decisions(Struct, frozen=True, kw_only=True):
     """The job id that an unknown send is, by fingerprint; fingerprints that were not accepted; lost jobs by their id.
 
-    A lost job goes by the name that a person gave it.
+    A lost job goes by the name that a person gave it; `mine`: the person says that the key here is the buyer's, where
+    nothing proves it.
     """
 
     adopt: Mapping[str, str] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
     lost: Mapping[str, str] = field(default_factory=dict)
+    mine: bool = False
 
 
 async def apply_decisions(run: Run, decisions: Decisions) -> None:
@@ -47,7 +52,7 @@ async def apply_decisions(run: Run, decisions: Decisions) -> None:
         await run.record(Fact(kind=Kind.REFUSED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
         run.say(Moment.NOTE, receipt.address, "settled: it was not accepted, nothing is held")
     for job_id, name in decisions.lost.items():
-        await _give_up(run, job_id, name)
+        await _give_up(run, job_id, name, mine=decisions.mine)
 
 
 def _unknown(run: Run, fingerprint: str) -> Receipt:
@@ -73,17 +78,23 @@ async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> N
         raise Refused(
             "job-of-another-model", f"job {job_id} is of {found.model}, `{receipt.address}` needs {receipt.model}"
         )
+    words = contradiction(found, replace(receipt, job_id=job_id))
+    if words is not None:
+        raise Refused("job-of-another-request", f"`{receipt.address}`: {words}", hint="nothing was changed")
+    if line.account is None:
+        await line.ask_balance()
+    run.claim(receipt.provider, job_id, fingerprint, receipt.attempt)
     data = {"sent_at": receipt.submitted_at, "job_id": job_id, "account": line.account, "by": "reconcile"}
     await run.record(Fact(kind=Kind.ACCEPTED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
     run.say(Moment.ACCEPTED, receipt.address, f"adopted job {job_id}", provider=receipt.provider)
 
 
-async def _give_up(run: Run, job_id: str, name: str) -> None:
+async def _give_up(run: Run, job_id: str, name: str, *, mine: bool) -> None:
     owner = owner_of(run.renders, job_id)
     if owner is None or owner[1].state is not ReceiptState.SUBMITTED:
         raise not_submitted(name, owner[1].state if owner else None)
     fingerprint, receipt = owner
-    said, credits = await _last_words(run, name, receipt)
+    said, credits = await _last_words(run, name, receipt, mine=mine)
     data = {"job_id": job_id, "message": f"given up as lost; the provider says: {said}", "credits": credits}
     await run.record(Fact(kind=Kind.FAILED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
     run.say(Moment.NOTE, name, f"given up: {kept_words(credits)}")
@@ -96,23 +107,22 @@ def not_submitted(name: str, state: ReceiptState | None) -> Refused:
     return Refused("not-submitted", words, hint=hint)
 
 
-async def _last_words(run: Run, name: str, receipt: Receipt) -> tuple[str, int | None]:
+async def _last_words(run: Run, name: str, receipt: Receipt, *, mine: bool) -> tuple[str, int | None]:
     """Return what the provider says of a job that is gone, and what stays charged; Refused while it may be there.
 
-    Another account's job is gone for a key too, and a 404 may pass: so the key must be the one that bought it, as far
-    as the provider tells, and the provider is asked twice.
+    Another account's job is gone for a key too, and a 404 may pass: so the key must be the buyer's, which the accounts
+    prove or else a person says (`mine`), and the provider is asked twice.
     """
     line = run.lines[receipt.provider]
     title, job_id = line.provider.title, receipt.job_id or ""
     charged = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
-    await _check_key(line, name, receipt)
-    reply = await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
-    if _is_gone(reply):
+    await _check_key(line, name, receipt, mine=mine)
+    outcome = await poll_job(run, line, receipt)
+    if isinstance(outcome, NotNow) and outcome.gone:
         await run.wait(line, 0, None)
-        reply = await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
-    gone = _is_gone(reply)
-    match line.provider.read_poll(reply):
-        case NotNow(message=message) if not gone:
+        outcome = await poll_job(run, line, receipt)
+    match outcome:
+        case NotNow(message=message, gone=False):
             words = f"{title} does not say that job {job_id} of `{name}` is gone: {message}"
             raise Refused("not-lost", words, hint="nothing was changed; try again later")
         case NotNow(message=message):
@@ -125,18 +135,19 @@ async def _last_words(run: Run, name: str, receipt: Receipt) -> tuple[str, int |
             raise Refused("not-lost", f"{title} still has job {job_id} of `{name}`", hint="`kbatch pull` collects it")
 
 
-async def _check_key(line: Line, name: str, receipt: Receipt) -> None:
+async def _check_key(line: Line, name: str, receipt: Receipt, *, mine: bool) -> None:
     balance = await line.ask_balance()
     if not isinstance(balance, Balance):
         words = f"{line.provider.title} does not answer with this key, so nobody knows of `{name}`: {balance.message}"
         raise Refused("not-lost", words, hint="nothing was changed; `kbatch doctor` looks at the key")
-    if None not in (receipt.account, line.account) and receipt.account != line.account:
-        words = f"`{name}` was bought with another account's key, which this one cannot see"
-        raise Refused("another-account", words, hint="nothing was changed; use the key that bought it")
-
-
-def _is_gone(reply: Reply) -> bool:
-    return isinstance(reply, Answer) and reply.status in _GONE
+    same = compare(receipt.account, line.account)
+    if same is Same.OTHER:
+        words = f"`{name}` was {bought_by(receipt)}, which this one cannot see"
+        raise Refused("another-account", words, hint="nothing was changed; use a key of the user who bought it")
+    if same is Same.UNPROVEN and not mine:
+        words = f"nothing proves that this key's user bought `{name}` ({account_of(receipt.account)}): for all others "
+        hint = "nothing was changed; if you know that this is the buyer's key, say so with `--bought-with-this-key`"
+        raise Refused("account-unproven", f"{words}its job is gone too", hint=hint)
 
 
 def owner_of(renders: Mapping[str, Receipt], job_id: str) -> tuple[str, Receipt] | None:

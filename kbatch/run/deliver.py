@@ -18,7 +18,7 @@ from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.run.attempt import NotFetched, Terms, Why
-from kbatch.run.collect import StillOwed, poll
+from kbatch.run.collect import StillOwed, poll, told_nothing
 from kbatch.run.context import Line, Run
 from kbatch.run.download import Fetched, fetch
 from kbatch.run.errand import Errand
@@ -128,6 +128,9 @@ async def _fresh_url(run: Run, line: Line, errand: Errand, attempt: int) -> Succ
                 return StillOwed(reason=f"rendered earlier, and now the provider says: {message}")
             case Running() | NotNow():
                 continue
+    told = await told_nothing(run, line, errand, outcome)
+    if told is not None:
+        return StillOwed(reason=told)
     return StillOwed(reason="the provider does not give a URL of the clip at present; `kbatch pull` tries again")
 
 

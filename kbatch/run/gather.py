@@ -3,7 +3,7 @@
 from kbatch.files import size_of
 from kbatch.providers.base import Failed, Succeeded
 from kbatch.receipts.receipt import ReceiptState, kept_words
-from kbatch.run.collect import Rendered, StillOwed, collect, poll
+from kbatch.run.collect import Rendered, StillOwed, collect, poll, told_nothing
 from kbatch.run.context import Line, Run
 from kbatch.run.deliver import Delivered, deliver, finish_interrupted
 from kbatch.run.errand import Errand
@@ -58,6 +58,10 @@ async def download(run: Run, line: Line, errand: Errand) -> None:
             case _:
                 if not await run.wait(line, attempt, getattr(outcome, "retry_after_s", None)):
                     break
+    told = await told_nothing(run, line, errand, outcome)
+    if told is not None:
+        _owe(run, errand, f"rendered earlier: {told}")
+        return
     why = f" ({line.closed})" if line.shut else ""
     _owe(run, errand, f"rendered, and the provider does not give its URL at present{why}; `kbatch pull` tries again")
 

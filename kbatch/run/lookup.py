@@ -1,40 +1,117 @@
-"""Looks for a purchase in the provider's job list by what was asked for; absence from a list settles nothing."""
+"""Looks for a purchase in the provider's job list by the exact body that was sent; absence from it settles nothing.
 
-import json
-from collections.abc import Mapping
+A job is claimed only when it can be no other send's: of the jobs that no receipt owns as many have this input as there
+are open sends with this body, and none is left of which it cannot be said. One provider job belongs to one purchase.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from kbatch.providers.base import Listed, NotNow, Page
+from kbatch.receipts.attempts import records_of
+from kbatch.receipts.lifecycle import OPEN, State
 from kbatch.receipts.receipt import Receipt
 from kbatch.run.context import Line, Run
+from kbatch.run.matching import Likeness, likeness, sent_body
 
 _MOST_PAGES = 50
 _TRIES = 4
 _EARLIER = timedelta(minutes=10)
 
 
-async def find_job(run: Run, line: Line, receipt: Receipt) -> Listed | NotNow | None:
-    """Return the job with the receipt's model, prompt and parameters (image URLs apart) that no receipt owns.
+class Ambiguous(Struct, frozen=True, kw_only=True):
+    """The list does not say which job it is, if any."""
 
-    Of several the oldest one; None when the list was read to its end, or to a time before the send, without one.
+    reason: str
+
+
+Found = Listed | NotNow | Ambiguous | None
+
+
+async def find_job(run: Run, line: Line, fingerprint: str, *, exists: bool = False) -> Found:
+    """Return the job that a send became, None when none of the list can be it.
+
+    With `exists` the provider has said that there is one, bought with another body under the same key (a picture has
+    another address after each upload): then pictures are left aside, if no other purchase is like it but for those.
     """
-    owned = {one.job_id for known in run.renders.values() for one in (known, *known.also, *known.failed)}
-    best: Listed | None = None
+    receipt = run.renders[fingerprint]
+    body = receipt.request if exists else sent_body(receipt)
+    if body is None:
+        return Ambiguous(reason="what exactly was sent is not known here")
+    rivals = _rivals(run, fingerprint, body, exists=exists)
+    if isinstance(rivals, Ambiguous):
+        return rivals
+    candidates = await _candidates(run, line, receipt)
+    if not isinstance(candidates, list):
+        return candidates
+    like = [(job, likeness(job.input, body, pictures=not exists)) for job in candidates]
+    if any(alike is Likeness.UNSURE for _, alike in like):
+        return Ambiguous(reason="a job in the provider's list may be it, and does not show all of its input")
+    same = [job for job, alike in like if alike is Likeness.SAME]
+    if not same:
+        return None
+    if len(same) != len(rivals):
+        return Ambiguous(reason=f"{len(same)} jobs in the provider's list could be {len(rivals)} sends")
+    same.sort(key=lambda job: (job.created_at or "", job.job_id))
+    return same[rivals.index(fingerprint)]
+
+
+def _rivals(run: Run, fingerprint: str, body: Mapping[str, Any], *, exists: bool) -> list[str] | Ambiguous:
+    """Return the open sends that would match the same jobs, the earliest first, this one among them.
+
+    Ambiguous while one of them is on its way: its job may be in the list before its answer is here.
+    """
+    mine, open_ones = run.renders[fingerprint], [fingerprint]
+    for other, receipt in run.renders.items():
+        if other == fingerprint or (receipt.provider, receipt.model) != (mine.provider, mine.model):
+            continue
+        if exists:
+            if likeness(receipt.request, body, pictures=False) is Likeness.SAME:
+                return Ambiguous(reason="another purchase differs from it by a picture, or a take, only")
+            continue
+        if receipt.stage not in OPEN:
+            continue
+        theirs = sent_body(receipt)
+        if theirs is None and likeness(receipt.request, body, pictures=False) is Likeness.OTHER:
+            continue
+        if theirs is not None and likeness(theirs, body) is not Likeness.SAME:
+            continue
+        on_its_way = (other, receipt.attempt) in run.touched and receipt.stage is State.INTENDED
+        if theirs is None or on_its_way:
+            return Ambiguous(reason="another send that is not settled may be the same job")
+        open_ones.append(other)
+    return sorted(open_ones, key=lambda one: (run.renders[one].submitted_at or "", one))
+
+
+async def _candidates(run: Run, line: Line, receipt: Receipt) -> list[Listed] | NotNow | Ambiguous:
+    """Return the jobs of the receipt's model since it was sent that no receipt owns, each with its input."""
+    mine = frozenset(_owned(run, receipt.provider))
+    wanted: Callable[[Listed], bool] = lambda job: job.model == receipt.model and job.job_id not in mine  # noqa: E731
+    found: dict[str, Listed] = {}
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
         page = await _page(run, line, cursor)
         if isinstance(page, NotNow):
             return page
         for job in page.jobs:
-            if job.model == receipt.model and job.job_id not in owned and not _before(job, receipt):
+            if wanted(job) and not _before(job, receipt):
                 whole = await _job(run, line, job.job_id)
-                if isinstance(whole, Listed) and same_request(whole.input, receipt.request):
-                    best = whole
+                if isinstance(whole, NotNow):
+                    return whole
+                found[job.job_id] = whole
         cursor = page.cursor
         if cursor is None or (page.jobs and _before(page.jobs[-1], receipt)):
-            break
-    return best
+            return list(found.values())
+    return Ambiguous(reason="the provider's list is too long to be read to the time of the send")
+
+
+def _owned(run: Run, provider: str) -> Iterator[str]:
+    yield from (job_id for name, job_id in run.claimed if name == provider)
+    for known in run.renders.values():
+        yield from (one.job_id for one in records_of(known) if one.job_id is not None and one.provider == provider)
 
 
 async def _page(run: Run, line: Line, cursor: str | None) -> Page | NotNow:
@@ -50,11 +127,14 @@ async def _page(run: Run, line: Line, cursor: str | None) -> Page | NotNow:
 
 
 async def _job(run: Run, line: Line, job_id: str) -> Listed | NotNow:
+    """Return a job with its input, which no list has; an answer about another job is none."""
     if job_id in line.listed:
         return line.listed[job_id]
     job: Listed | NotNow = NotNow(message="not asked")
     for attempt in range(_TRIES):
         job = line.provider.read_job(await line.ask(line.provider.poll(job_id), timeout_s=run.options.poll_timeout_s))
+        if isinstance(job, Listed) and job.job_id != job_id:
+            job = NotNow(message=f"asked for job {job_id}, it answers about {job.job_id}", strange=True)
         if isinstance(job, Listed) or job.stop:
             break
         if not await run.wait(line, attempt, job.retry_after_s):
@@ -73,21 +153,3 @@ def _before(job: Listed, receipt: Receipt) -> bool:
         return created < datetime.fromisoformat(receipt.provider_time or receipt.submitted_at) - _EARLIER
     except (ValueError, TypeError):
         return False
-
-
-def same_request(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> bool:
-    """Whether a job's input is our request, pictures apart: their URLs differ from upload to upload."""
-    if theirs is None:
-        return False
-    return _flat(theirs) == _flat(ours)
-
-
-def _flat(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a body without the nesting and without pictures."""
-    flat: dict[str, Any] = {}
-    for name, value in request.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value))
-        elif name not in ("start_image", "end_image", "image_url", "static_mask", "webhookUrl", "webhookEvents"):
-            flat[name] = json.dumps(value, sort_keys=True)
-    return flat

@@ -8,13 +8,15 @@ run takes a consent of this one, that of this run has it already. What nobody wa
 from datetime import datetime, timedelta
 
 from kbatch.providers.base import Accepted, Listed, NotNow, Unknown
+from kbatch.receipts.account import Same, compare
 from kbatch.receipts.receipt import Receipt
 from kbatch.receipts.unknown import way_out
 from kbatch.run.buy import Bought, MaybeBought, Purchase, record_accepted, send_again
 from kbatch.run.context import Line, Run
 from kbatch.run.happenings import Moment
 from kbatch.run.inputs import expired_uploads
-from kbatch.run.lookup import find_job
+from kbatch.run.lookup import Ambiguous, find_job
+from kbatch.run.whose import bought_by, same_account
 
 WINDOW = timedelta(hours=20)
 """How long a key is relied on, of the 24 hours for which Apiframe documents to know it."""
@@ -30,28 +32,39 @@ async def settle(
 
     A provider that says that the key is taken is asked for its list first: another body may have been sent with it.
     """
-    found: Listed | None = None
-    if after is not None and after.exists:
-        found = await _look_up(run, line, fingerprint)
+    found: Listed | str | None = None
+    exists = after is not None and after.exists
+    if exists:
+        found = await _look_up(run, line, fingerprint, exists=True)
     agreed = after is not None or fingerprint in run.resends
-    if found is None and wanted and agreed and line.provider.resends and run.renders[fingerprint].body:
-        answer = await _send_until_answered(run, line, fingerprint, after.retry_after_s if after else None)
-        if answer is not None:
+    if not isinstance(found, Listed) and wanted and agreed and line.provider.resends and run.renders[fingerprint].body:
+        answer = await _send_until_answered(run, line, fingerprint, after)
+        if isinstance(answer, Accepted):
             return Bought(credits=answer.credits)
-    found = found or await _look_up(run, line, fingerprint)
-    if found is not None:
+        exists = exists or (answer is not None and answer.exists)
+    if not isinstance(found, Listed):
+        found = await _look_up(run, line, fingerprint, exists=exists)
+    if isinstance(found, Listed):
         return Bought(credits=found.credits)
     why = run.objections.get(fingerprint)
-    reason = f"sent, and nobody knows whether it was accepted; {way_out(line.provider.name)}"
-    return MaybeBought(reason=f"{reason}; not sent again: {why}" if why else reason)
+    words = [f"sent, and nobody knows whether it was accepted; {way_out(line.provider.name)}"]
+    words += [f"not sent again: {why}"] if why else []
+    words += [found] if found else []
+    return MaybeBought(reason="; ".join(words))
 
 
-async def _send_until_answered(run: Run, line: Line, fingerprint: str, retry_after_s: float | None) -> Accepted | None:
+async def _send_until_answered(
+    run: Run, line: Line, fingerprint: str, after: MaybeBought | None
+) -> Accepted | Unknown | None:
+    """Send the same again until it is accepted; the last answer when that says that the purchase is there."""
+    retry_after_s = after.retry_after_s if after else None
     for attempt in range(_RESENDS):
         if not await run.wait_to_submit(line, attempt, retry_after_s):
             return None
         receipt = run.renders[fingerprint]
-        if run.stopping.soft or line.stopped or line.closed or not await _safe(run, line, receipt):
+        if run.stopping.soft or line.stopped or line.closed:
+            return None
+        if not await _safe(run, line, receipt, own=after is not None):
             return None
         await run.stopping.pause(line.turn())
         outcome = await send_again(run, line, fingerprint, receipt)
@@ -59,20 +72,26 @@ async def _send_until_answered(run: Run, line: Line, fingerprint: str, retry_aft
             return outcome
         if isinstance(outcome, Unknown):
             if outcome.exists:
-                return None
+                return outcome
             retry_after_s = outcome.retry_after_s
     return None
 
 
-async def _safe(run: Run, line: Line, receipt: Receipt) -> bool:
-    """Whether a resend can only bring the first purchase to light, or make it: the same key, known, and all inputs."""
+async def _safe(run: Run, line: Line, receipt: Receipt, *, own: bool) -> bool:
+    """Whether a resend can only bring the first purchase to light, or make it: the same key, known, and all inputs.
+
+    Within what an idempotency key is one, a team, a user or the API key alone, no document tells: so it must be the
+    very key, which it is for a send of this run (`own`).
+    """
     before = line.heard
     await line.ask_balance()
     theirs = line.their_time() if line.heard is not before else None
     if theirs is None or not within_window(receipt.provider_time, theirs):
         return False
-    if receipt.account is not None and line.account is not None and receipt.account != line.account:
-        run.say(Moment.NOTE, receipt.address, "it was sent with another account's key, so it is not sent again")
+    same = compare(receipt.account, line.account, key=True)
+    if same is Same.OTHER or (same is Same.UNPROVEN and not own):
+        proof = f"it was {bought_by(receipt)}" if same is Same.OTHER else "nothing proves that this key has sent it"
+        run.say(Moment.NOTE, receipt.address, f"{proof}, so it is not sent again")
         return False
     return not expired_uploads(run.uploaded, receipt, theirs)
 
@@ -86,15 +105,24 @@ def within_window(sent: str | None, now: datetime) -> bool:
     return sent is not None and -_BACKWARDS <= now - datetime.fromisoformat(sent) < WINDOW
 
 
-async def _look_up(run: Run, line: Line, fingerprint: str) -> Listed | None:
-    """Look for the job and claim it at once: two sends that look alike must not both take the same one."""
+async def _look_up(run: Run, line: Line, fingerprint: str, *, exists: bool) -> Listed | str | None:
+    """Look for the job and claim it at once: two sends that look alike must not both take the same one.
+
+    A colleague's list holds a colleague's jobs: what is like ours there is another purchase. A text says why not.
+    """
+    receipt = run.renders[fingerprint]
     if not line.provider.lists_jobs:
         return None
     async with line.looking:
-        found = await find_job(run, line, run.renders[fingerprint])
+        if await same_account(line, receipt) is Same.OTHER:
+            return f"it was {bought_by(receipt)}, and only a key of that user shows its jobs"
+        found = await find_job(run, line, fingerprint, exists=exists)
         if isinstance(found, NotNow):
-            run.say(Moment.NOTE, run.renders[fingerprint].address, f"the job list cannot be read: {found.message}")
+            run.say(Moment.NOTE, receipt.address, f"the job list cannot be read: {found.message}")
             return None
-        if found is not None:
+        if isinstance(found, Ambiguous):
+            return found.reason
+        if found is not None and run.claim(line.provider.name, found.job_id, fingerprint, receipt.attempt) is None:
             await record_accepted(run, line, fingerprint, found.job_id, by="list")
-        return found
+            return found
+        return None
