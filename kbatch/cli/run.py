@@ -58,7 +58,7 @@ Examples:
     metavar="N",
     help="Let at most N jobs have no known price.",
 )
-@click.option("--trust-prices", is_flag=True, help="Accept `prices` that lie below a model's card.")
+@click.option("--trust-prices", is_flag=True, help="Accept `prices` below a model's card, or that nothing else tells.")
 @click.option("--locked", is_flag=True, help="Exit with 3 if anything would be bought.")
 @click.option("-j", "--concurrency", multiple=True, metavar="[PROVIDER=]N", help="How many jobs may render at once.")
 @click.option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Submit nothing more after N failures.")

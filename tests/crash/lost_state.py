@@ -59,7 +59,7 @@ def two_checkouts(rig: Rig) -> Tally:
         clone.mkdir()
         shutil.copy(rig.folder / "a.png", clone)
         shutil.copy(rig.folder / rig.name, clone)
-    command = [sys.executable, "-m", "kbatch", "run", "--yes"]
+    command = [sys.executable, "-m", "kbatch", "run", "--yes", "--trust-prices"]
     running = [
         subprocess.Popen(
             [*command, str(clone / rig.name)], env=environment(rig.stage), cwd=_ROOT, stderr=subprocess.PIPE
