@@ -4,7 +4,7 @@ This is the pipeline's first half as a list of steps. It reads files and writes 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from kbatch.files import Folder, LinkRefused, digest_of_input, is_link, packaged
 from kbatch.files import resolve as resolve_links
 from kbatch.garbage import at_rest
 from kbatch.manifest.document import Document, read_document
+from kbatch.manifest.drafts import Frame
 from kbatch.manifest.findings import Findings, place_of
 from kbatch.manifest.form import check_form
 from kbatch.manifest.pictures import Picture, read_picture
@@ -24,9 +25,10 @@ from kbatch.manifest.resolve import Tree, Wanted, resolve
 from kbatch.manifest.settings import Settings, read_settings
 from kbatch.manifest.shape import shape_schema
 from kbatch.manifest.strict import strict_validator
+from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT, can_take_frames
 from kbatch.plan.jobs import Job, complete_jobs
 from kbatch.plan.lint import lint
-from kbatch.problems import Complaint, Invalid, Mark, Problem
+from kbatch.problems import Complaint, Hit, Invalid, Mark, Problem, Severity
 
 DEFAULT_MANIFEST = "kbatch.yaml"
 MOST_BYTES = 11 * 1024 * 1024
@@ -93,8 +95,24 @@ def load(path: Path, options: Options | None = None) -> Loaded:
         jobs=read.jobs,
         catalog=load_catalog(),
         digest=digest_of_input(data),
-        warnings=read.warnings,
+        warnings=tuple(sorted((*read.warnings, *_frames_missing(read)), key=place_of)),
         simulated=options is not None and options.simulated,
+    )
+
+
+def _frames_missing(read: "Understood") -> Iterator[Problem]:
+    """Yield a warning when jobs need frames of clips that this installation cannot take."""
+    chained = [job for job in read.jobs if job.upstream]
+    if not chained or can_take_frames():
+        return
+    name = next(part.parameter for part in chained[0].inputs if isinstance(part.picture, Frame))
+    yield Problem(
+        code="no-frames",
+        message=NO_FRAMES,
+        severity=Severity.WARNING,
+        mark=read.document.mark(chained[0].draft.origins[f"params.{name}"].path),
+        hint=NO_FRAMES_HINT,
+        jobs=Hit(hit=len(chained), of=len(read.jobs), first=chained[0].address),
     )
 
 

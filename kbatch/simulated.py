@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,15 @@ from kbatch.problems import Invalid, Problem, Refused
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt
 
+_NEEDED = ("av", "starlette", "uvicorn", "python_multipart")
 _LATENCY_S = 0.5
 _EARLIER_PICTURE = "https://earlier.invalid/picture.png"
 _PICTURES = ("start_image", "end_image", "image_url", "static_mask")
+
+
+def can_simulate() -> bool:
+    """Whether what the extra `sim` brings is installed; nothing of it is loaded to know."""
+    return all(util.find_spec(name) is not None for name in _NEEDED)
 
 
 def simulator_app(lockfile: Lockfile, loaded: Loaded, *, faults: Path | None, seed: int = 0) -> Any:

@@ -26,6 +26,7 @@ from kbatch.run.origins import origin_of
 from kbatch.run.preflight import ask_balance
 from kbatch.run.transport import Engine
 from kbatch.run.writable import clip_troubles
+from kbatch.simulated import can_simulate
 
 _EXAMPLES = """\b
 Examples:
@@ -77,7 +78,7 @@ def _machine() -> Iterator[Finding]:
     words = "PyAV is there" if av else "PyAV is not installed: frames of clips need the extra `media`"
     yield Finding(name="FFmpeg libraries", good=av or None, words=words)
     yield _engine()
-    sim = av and find_spec("starlette") is not None and find_spec("uvicorn") is not None
+    sim = can_simulate()
     words = "installed" if sim else "not installed: --simulate needs the extra `sim`"
     yield Finding(name="simulator", good=sim or None, words=words)
 

@@ -8,6 +8,7 @@ from kbatch.console import say
 from kbatch.files import write_new
 from kbatch.loading import DEFAULT_MANIFEST
 from kbatch.problems import Invalid, Problem
+from kbatch.simulated import can_simulate
 
 _EXAMPLES = """\b
 Examples:
@@ -17,7 +18,7 @@ Examples:
 
 MANIFEST = """\
 # A campaign: one shot in two cities and two lights, and one shot alone.
-# `kbatch plan` shows what it costs, `kbatch run --simulate --yes` rehearses it for nothing.
+# `kbatch plan` shows what it costs, `kbatch run --simulate --yes` (extra `sim`) rehearses it for nothing.
 kbatch: 1
 name: my-campaign
 provider: apiframe
@@ -55,4 +56,6 @@ def command(folder: Path) -> None:
         message = f"`{path}` cannot be written: {error.strerror}"
         raise Invalid([Problem(code="not-writable", message=message)]) from error
     click.echo(path)
-    say(f"next: kbatch plan {path}, then kbatch run {path} --simulate --yes")
+    say(f"next: kbatch plan {path}")
+    missing = "" if can_simulate() else "; that needs the extra `sim`, which is not installed"
+    say(f"then: kbatch run {path} --simulate --yes{missing}")

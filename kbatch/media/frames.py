@@ -7,6 +7,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from kbatch.media.containers import open_clip
+from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT
 from kbatch.problems import ExitCode, KbatchError
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def take_frame(clip: bytes | BinaryIO, which: str) -> Image.Image:
     try:
         import av  # noqa: PLC0415 - 60 MB that only chained pictures need
     except ImportError as error:
-        hint = "install kbatch with the extra `media`"
-        raise NoFrames("frames of clips need PyAV, which is not installed", hint=hint) from error
+        raise NoFrames(NO_FRAMES, hint=NO_FRAMES_HINT) from error
     found = None
     try:
         with open_clip(clip) as container:

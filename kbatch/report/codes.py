@@ -65,6 +65,7 @@ TEMPLATES: Mapping[str, str] = {
     "ambiguous-frame": "`last_frame(…)` means several jobs; name the axis that tells them apart.",
     "cycle": "Jobs wait for each other's frames, so none could begin.",
     "data-format": "A data file is not what its name says, or not a list of rows.",
+    "no-frames": "Chained shots need PyAV to take frames of clips; the extra `media` brings it, and `run` needs it.",
     "no-such-job": "Nothing has this address; axes that both jobs have match by value.",
     "not-text": "A mapping, list or empty value stands inside a text; name one of its fields.",
     "output-collision": "Two jobs have one output file; use `slug` in its name, which differs for each job.",

@@ -1,4 +1,4 @@
-"""Before the first submit: what a run will write can be written, and where its links lead.
+"""Before the first submit: what a run will write can be written, where its links lead, and whether frames can be taken.
 
 A clip that cannot be put on the disk is paid and owed. So the folders of all clips that will come are looked at first,
 and tried by writing there; a link, a folder or a device at a clip's place stops the run too, and so does a link in the
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kbatch import files
+from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT, can_take_frames
 from kbatch.plan.actions import Action
 from kbatch.plan.plan import Plan
 from kbatch.problems import Refused
@@ -27,6 +28,7 @@ def check_writable(plan: Plan, ground: Ground, *, fetch: bool = False) -> tuple[
 
     LinkRefused where a link may not be followed. With `fetch` the paid clips that are missing here will come too.
     """
+    check_frames(plan)
     outputs = [entry.job.draft.output for entry in plan.entries if entry.action in _BRINGS]
     if fetch:
         paid = (entry.job.draft.output for entry in plan.entries if entry.action is Action.REUSE)
@@ -39,6 +41,15 @@ def check_writable(plan: Plan, ground: Ground, *, fetch: bool = False) -> tuple[
         message = f"clips could not be put on the disk: {'; '.join(found[:_SHOWN])}{more}"
         raise Refused("output-unwritable", message, hint="mend it, or name another `output.dir`; nothing was sent")
     return tuple(f"what goes to {one.link} is written to {one.target}, where that link leads" for one in _once(links))
+
+
+def check_frames(plan: Plan) -> None:
+    """Raise Refused when a purchase needs the frame of a clip and nothing here can take one: its upstream would be paid
+    for in vain."""
+    chained = [entry.address for entry in plan.purchases if entry.job.upstream]
+    if chained and not can_take_frames():
+        more = f" and {len(chained) - 1:,} more" if len(chained) > 1 else ""
+        raise Refused("no-frames", f"{NO_FRAMES}: `{chained[0]}`{more}", hint=f"{NO_FRAMES_HINT}; nothing was sent")
 
 
 def _links_of_state(lockfile: Path) -> Iterator[files.Followed]:

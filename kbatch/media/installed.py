@@ -1,0 +1,11 @@
+"""Whether the library that takes frames is here: PyAV, which the extra `media` brings; nothing is loaded to know it."""
+
+from importlib import util
+
+NO_FRAMES = "frames of clips need PyAV, which is not installed"
+NO_FRAMES_HINT = "install kbatch with the extra `media`"
+
+
+def can_take_frames() -> bool:
+    """Whether PyAV is installed for this interpreter."""
+    return util.find_spec("av") is not None
