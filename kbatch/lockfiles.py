@@ -94,14 +94,27 @@ def merge_files(paths: Sequence[Path], base: Path | None, name: str | None) -> M
     return Merged(lockfile=merged, parts=len(lockfiles), notes=tuple(notes))
 
 
+def is_lockfile(path: Path) -> bool:
+    """Whether a merge may be written to a path: nothing stands there, or nothing but a lockfile, or it is a stream."""
+    if not files.is_replaced(path):
+        return True
+    data = files.read_if_there(path, limit=_MOST_BYTES)
+    return data is None or not data.strip() or b'"lockfile_version"' in data
+
+
 def write_merged(path: Path, lockfile: Lockfile) -> None:
-    """Replace a lockfile by what was merged; Refused while a run works on it."""
-    held = lock_path(path)
+    """Replace a lockfile by what was merged, behind the user's links; Refused while a run works on it."""
+    data = serialize(lockfile)
+    if not files.is_replaced(path):
+        files.put(path, data)
+        return
+    place = files.resolve(path).real
+    held = lock_path(place)
     if files.size_of(held) is None:
-        files.write_atomic(path, serialize(lockfile))
+        files.write_atomic(place, data)
         return
     with files.Lock(held):
-        files.write_atomic(path, serialize(lockfile))
+        files.write_atomic(place, data)
 
 
 def _read_base(path: Path) -> Lockfile | None:

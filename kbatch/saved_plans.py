@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kbatch.files import read_if_there, write_atomic
+from kbatch.files import descriptor_of, put, read_if_there
 from kbatch.loading import Loaded
 from kbatch.plan.consent import Terms, needed_flags
 from kbatch.plan.coverage import claim_of, left_of, not_covered
@@ -33,10 +33,11 @@ def read_plan_file(path: Path) -> Saved | None:
 
 def write_plan_file(path: Path, plan: Plan, *, manifest: Path, simulated: bool, selection: Selection) -> None:
     """Write a saved plan; it names its manifest relative to its own folder."""
-    source = PurePosixPath(Path(os.path.relpath(manifest.resolve(), path.resolve().parent)).as_posix())
+    folder = Path.cwd() if descriptor_of(path) is not None else path.resolve().parent
+    source = PurePosixPath(Path(os.path.relpath(manifest.resolve(), folder)).as_posix())
     made_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     document = to_save(plan, source=str(source), simulated=simulated, selection=selection, made_at=made_at)
-    write_atomic(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+    put(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def command_for(path: Path, plan: Plan) -> str:

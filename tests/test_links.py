@@ -151,7 +151,7 @@ def test_a_circle_of_links_ends(here: Repository) -> None:
     """Links that lead to each other are an error and not a hang."""
     (here.folder / "a").symlink_to("b")
     (here.folder / "b").symlink_to("a")
-    with pytest.raises(OSError, match="too many symbolic links"):
+    with pytest.raises(OSError, match=r"(?i)too many .*symbolic links"):
         files.write_atomic(here.folder / "a" / "x", b"x")
 
 

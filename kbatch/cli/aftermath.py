@@ -14,9 +14,9 @@ from typing import Self
 import click
 
 from kbatch import console, github
-from kbatch.cli.outputs import write_output
+from kbatch.cli.outputs import is_whole, write_output
 from kbatch.cli.streams import unheard
-from kbatch.files import size_of
+from kbatch.files import read_if_there, size_of
 from kbatch.loading import Loaded
 from kbatch.plan.plan import Plan
 from kbatch.prepare import load_state
@@ -59,7 +59,7 @@ class Aftermath:
     def planned(self, loaded: Loaded, plan: Plan, lockfile_path: Path, before: Lockfile) -> None:
         """Take note of the plan, before anything is sent; a usage error when the JUnit file cannot be written."""
         self._scene = _Scene(loaded=loaded, plan=plan, lockfile_path=lockfile_path, before=before)
-        if self.junit:
+        if self.junit and is_whole(self.junit):
             write_output(self.junit, junit.render(not_run(_report(self._scene, before), _CUT_OFF)))
 
     def ended(self, outcome: Outcome) -> None:
@@ -93,13 +93,24 @@ class Aftermath:
         return of_run(report, self._outcome) if self._outcome else not_run(report, why)
 
     def _write(self, report: Report) -> None:
-        if self.junit:
+        if self.junit and (self._scene is not None or _is_ours(self.junit)):
             try:
                 write_output(self.junit, junit.render(report))
             except click.FileError as error:
                 self.failed = True
                 with unheard():
                     console.say(error.format_message())
+
+
+def _is_ours(target: str) -> bool:
+    """Whether a report may go to a place though nobody knows what the manifest reads: nothing stands there, or one."""
+    if not is_whole(target):
+        return True
+    try:
+        found = read_if_there(Path(target))
+    except KbatchError:
+        return False
+    return not found or found.startswith(b"<?xml")
 
 
 def _report(scene: _Scene, lockfile: Lockfile) -> Report:

@@ -6,12 +6,14 @@ from pathlib import Path
 import click
 
 from kbatch.cli.options import format_choice
+from kbatch.cli.outputs import check_outputs, path_of
+from kbatch.cli.taken import Taken
 from kbatch.console import say
 from kbatch.files import names_in, read_if_there
 from kbatch.loading import load_catalog
-from kbatch.lockfiles import merge_files, write_merged
+from kbatch.lockfiles import is_lockfile, merge_files, write_merged
 from kbatch.merge_driver import install
-from kbatch.problems import ExitCode, Problem, StateUnreadable
+from kbatch.problems import ExitCode, Invalid, Problem, StateUnreadable
 from kbatch.receipts.audit import UNREADABLE, Audit, audit
 from kbatch.report import diagnostics
 from kbatch.report.words import count
@@ -45,18 +47,23 @@ def command() -> None:
 
 @command.command("merge", epilog=_MERGE_EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the union is written.")
+@click.option("--out", required=True, metavar="FILE", help="Where the union is written.")
 @click.option(
     "--base", type=click.Path(path_type=Path), help="From what all began: tells removed jobs from added ones."
 )
 @click.option("--path", "name", metavar="NAME", help="What messages call the files, as git's `%P` does.")
-def merge(paths: tuple[Path, ...], out: Path, base: Path | None, name: str | None) -> None:
+def merge(paths: tuple[Path, ...], out: str, base: Path | None, name: str | None) -> None:
     """Write the union of the receipts in all FILEs: in any order, as often as you like, nothing paid is lost.
 
     A FILE in which a merge left its markers counts as its two sides.
     """
+    check_outputs({"--out": out}, Taken(lockfiles=True))
+    place = path_of(out)
+    if not (is_lockfile(place) or place.resolve() in [path.resolve() for path in paths]):
+        message = f"`{out}` is something else than a lockfile"
+        raise Invalid([Problem(code="would-overwrite", message=message, hint="give --out another name")])
     merged = merge_files(paths, base, name)
-    write_merged(out, merged.lockfile)
+    write_merged(place, merged.lockfile)
     for note in merged.notes:
         say(note)
     receipts = count(len(merged.lockfile.renders), "receipt")

@@ -1,5 +1,6 @@
 """`kbatch plan`: what would be bought, reused and fetched, with prices and reasons; nothing is sent."""
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,14 @@ import click
 from kbatch import console, github
 from kbatch.cli.lasting import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
-from kbatch.loading import Options, load
+from kbatch.cli.outputs import check_outputs, is_stdout, path_of
+from kbatch.cli.taken import named, taken_by
+from kbatch.loading import Loaded, Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_stream
 from kbatch.plan.saved import Saved
-from kbatch.prepare import Place, as_bought, load_state, lockfile_path, make_plan
+from kbatch.plan.selection import Selection
+from kbatch.prepare import Place, Planned, as_bought, load_state, lockfile_path, make_plan
 from kbatch.problems import ExitCode, Invalid, Refused
 from kbatch.report import plan_text
 from kbatch.report.words import harmless
@@ -41,17 +45,17 @@ Examples:
 @click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a plan whose maximum is above.")
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
 @click.option("--compare-to", metavar="PLAN|git:REF", help="Show what differs from another plan, or from a revision.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, to be run once as it is.")
+@click.option("--out", metavar="FILE", help="Save the plan, to be run once as it is.")
 @state
 @max_jobs
 @format_choice("text", "json", "markdown", "html", "github")
-def command(
-    manifest: Path, max_credits: tuple[str, ...], check: bool, out: Path | None, form: str, **flags: Any
-) -> int:
+def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str | None, form: str, **flags: Any) -> int:
     """Show the priced plan of MANIFEST (kbatch.yaml): every job with an action, a price and a reason.
 
     MANIFEST may be a saved plan, which is shown as it was saved. Exits with 3 when the plan passes a ceiling.
     """
+    printed = form != "text"
+    check_outputs({"--out": out}, named((manifest, "what is planned")), stdout=printed)
     saved = read_plan_file(manifest)
     if saved is not None:
         if flags["compare_to"]:
@@ -65,12 +69,12 @@ def command(
     path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
     wished = read_selection(flags)
     found = load_state(loaded, path)
+    if out is not None:
+        check_outputs({"--out": out}, taken_by(loaded, path, found), stdout=printed)
     loaded = as_bought(loaded, found)
     planned = make_plan(loaded, found, wished, Place(lockfile=path, simulated=flags["simulate"]))
     keep(loaded, found, planned)
-    places = [entry.job.draft.output for entry in planned.plan.purchases]
-    for trouble in clip_troubles(loaded.folder, places, probe=False):
-        console.say(f"warning: a run would be refused: {trouble}")
+    _warn(loaded, planned)
     comparison = None
     if flags["compare_to"]:
         from kbatch.earlier import Asked, compare_to  # noqa: PLC0415 - only where two plans are compared
@@ -85,12 +89,7 @@ def command(
         compared = {"comparison": _compared(comparison)} if comparison else {}
         console.show_json({**as_stream(planned.plan), **compared})
     elif form == "text":
-        console.show_plan(planned.plan, planned.summary, stderr=False)
-        if comparison is not None:
-            from kbatch.report import compare_text  # noqa: PLC0415 - only where two plans are compared
-
-            click.echo()
-            console.show_lines(partial(compare_text.lines, comparison), stderr=False)
+        _show_text(planned, comparison, stderr=out is not None and is_stdout(out))
     over = find_over(planned.plan, ceilings)
     if form in _REVIEWED or github.active():
         from kbatch.cli.reviewing import make_review, show_review  # noqa: PLC0415 - most plans are read as text
@@ -100,9 +99,32 @@ def command(
     if over:
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:
-        write_plan_file(out, planned.plan, manifest=manifest, simulated=flags["simulate"], selection=wished)
-        console.say(f"saved as {out}; `{command_for(out, planned.plan)}` carries out exactly this plan, once")
+        where = Place(lockfile=path, simulated=flags["simulate"])
+        _save(out, planned, manifest, where, wished)
     return ExitCode.NOT_AS_ASKED if check and planned.plan.spends else ExitCode.OK
+
+
+def _warn(loaded: Loaded, planned: Planned) -> None:
+    """Say why a run could not put its clips on the disk."""
+    places = [entry.job.draft.output for entry in planned.plan.purchases]
+    for trouble in clip_troubles(loaded.folder, places, probe=False):
+        console.say(f"warning: a run would be refused: {trouble}")
+
+
+def _show_text(planned: Planned, comparison: Any, *, stderr: bool) -> None:
+    console.show_plan(planned.plan, planned.summary, stderr=stderr)
+    if comparison is not None:
+        from kbatch.report import compare_text  # noqa: PLC0415 - only where two plans are compared
+
+        click.echo(err=stderr)
+        console.show_lines(partial(compare_text.lines, comparison), stderr=stderr)
+
+
+def _save(out: str, planned: Planned, manifest: Path, where: Place, wished: Selection) -> None:
+    place = path_of(out)
+    sys.stdout.flush()
+    write_plan_file(place, planned.plan, manifest=manifest, simulated=where.simulated, selection=wished)
+    console.say(f"saved as {out}; `{command_for(place, planned.plan)}` carries out exactly this plan, once")
 
 
 def _compared(comparison: Any) -> dict[str, Any]:

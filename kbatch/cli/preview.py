@@ -8,10 +8,11 @@ import click
 
 from kbatch import console
 from kbatch.cli.options import choice, manifest, max_jobs, read_selection, state
+from kbatch.cli.outputs import check_outputs, is_whole, path_of
+from kbatch.cli.taken import taken_by
 from kbatch.files import is_link, size_of
 from kbatch.garbage import at_work
 from kbatch.loading import Loaded, Options, load
-from kbatch.manifest.outputs import same_file
 from kbatch.plan.selection import Selection, choose
 from kbatch.prepare import as_bought, load_state, lockfile_path
 from kbatch.preview.cuts import Cut, cut_list
@@ -34,14 +35,14 @@ _FILM, _SHEETS = ".mp4", (".png", ".webp")
 @click.command("preview", epilog=_EXAMPLES)
 @manifest
 @choice
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.mp4",
+@click.option("--out", metavar="FILE.mp4",
               help="Where the film goes; beside the manifest unless named.")  # fmt: skip
-@click.option("--contact-sheet", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--contact-sheet", metavar="FILE",
               help="Write a grid of posters (.png or .webp); with --out the film too.")  # fmt: skip
 @click.option("--silent", is_flag=True, help="Leave the clips' sound out.")
 @state
 @max_jobs
-def command(manifest: Path, out: Path | None, contact_sheet: Path | None, silent: bool, **flags: Any) -> None:
+def command(manifest: Path, out: str | None, contact_sheet: str | None, silent: bool, **flags: Any) -> None:
     """Assemble MANIFEST (kbatch.yaml), or the chosen jobs, into one film in manifest order; nothing is sent.
 
     Clips that are here are shown as they are, all others as the simulator draws them, chains included. Below each
@@ -53,7 +54,8 @@ def command(manifest: Path, out: Path | None, contact_sheet: Path | None, silent
     loaded = as_bought(loaded, found)
     cuts = _cuts(loaded, found.lockfile.renders, read_selection(flags))
     targets = _targets(loaded, out, contact_sheet, simulated=flags["simulate"])
-    _check_targets(loaded, found.lockfile.renders, targets.values())
+    outputs = {"--out": targets.get("film"), "--contact-sheet": targets.get("sheet")}
+    check_outputs(outputs, taken_by(loaded, path, found))
     _make(loaded, found.lockfile.renders, cuts, targets, silent=silent)
 
 
@@ -74,35 +76,24 @@ def _sizes(loaded: Loaded, renders: Mapping[str, Receipt]) -> dict[str, int]:
     return {path: size for path, size in sizes.items() if size is not None}
 
 
-def _targets(loaded: Loaded, out: Path | None, sheet: Path | None, *, simulated: bool) -> dict[str, Path]:
-    """Return what is to be written: a film, a sheet, or both, each checked by its ending."""
+def _targets(loaded: Loaded, out: str | None, sheet: str | None, *, simulated: bool) -> dict[str, str]:
+    """Return what is to be written: a film, a sheet, or both, each checked by its ending, where it is a file's."""
     targets = {}
     if out is not None or sheet is None:
         profile = f".{loaded.settings.profile}" if loaded.settings.profile else ""
         name = f"{loaded.path.stem}{profile}{'.sim' if simulated else ''}.preview{_FILM}"
-        targets["film"] = out or loaded.folder / name
-        if targets["film"].suffix.lower() != _FILM:
+        targets["film"] = str(loaded.folder / name) if out is None else out
+        if out and not out.lower().endswith(_FILM) and is_whole(out):
             raise click.BadParameter("the film is an .mp4", param_hint="--out")
     if sheet is not None:
         targets["sheet"] = sheet
-        if sheet.suffix.lower() not in _SHEETS:
+        if sheet and not sheet.lower().endswith(_SHEETS) and is_whole(sheet):
             raise click.BadParameter("a contact sheet is a .png or a .webp", param_hint="--contact-sheet")
     return targets
 
 
-def _check_targets(loaded: Loaded, renders: Mapping[str, Receipt], targets: Any) -> None:
-    """Refuse to write over a clip, one that is paid or one that a job will bring."""
-    clips = {receipt.output.path for receipt in renders.values() if receipt.output is not None}
-    clips |= {job.draft.output for job in loaded.jobs}
-    taken = {same_file(str((loaded.folder / clip).resolve())) for clip in clips}
-    for target in targets:
-        inside = same_file(str(target.resolve()))
-        if inside in taken or ".kept" in target.resolve().parts:
-            raise Refused("would-overwrite", f"`{target}` is a clip's place", hint="choose another name with --out")
-
-
 def _make(
-    loaded: Loaded, renders: Mapping[str, Receipt], cuts: tuple[Cut, ...], targets: Mapping[str, Path], *, silent: bool
+    loaded: Loaded, renders: Mapping[str, Receipt], cuts: tuple[Cut, ...], targets: Mapping[str, str], *, silent: bool
 ) -> None:
     try:
         from kbatch.preview.assembly import make_film, make_sheet  # noqa: PLC0415 - PyAV is needed from here on
@@ -114,7 +105,8 @@ def _make(
     clips = {cut.job.address: cut.clip for cut in every if cut.clip is not None}
     jobs = {job.address: job for job in loaded.jobs}
     pictures = Pictures(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
-    for kind, target in targets.items():
+    for kind, name in targets.items():
+        target = path_of(name)
         with at_work(), Steps(len(cuts), target.name) as steps:
             if kind == "film":
                 made = make_film(target, cuts, pictures, lambda cut: steps.done(cut.address), silent=silent)
@@ -125,7 +117,7 @@ def _make(
         length = f", {made.seconds:g} s" if made.seconds else ""
         here = sum(cut.clip is not None for cut in cuts)
         said = f"{count(len(cuts), 'job')}, {here:,} with a clip here{length}, {cuts[-1].total} credits"
-        console.say(f"wrote {target}: {said}")
+        console.say(f"wrote {name}: {said}")
 
 
 def _title(loaded: Loaded) -> str:

@@ -10,12 +10,15 @@ import click
 
 from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
-from kbatch.cli.outputs import STDOUT, page_parts, url_from, write_output
+from kbatch.cli.outputs import STDOUT, check_outputs, is_stdout, write_output
+from kbatch.cli.pages import page_parts, url_from
+from kbatch.cli.taken import taken_by
 from kbatch.files import is_link, read_bytes, size_of
 from kbatch.loading import Loaded, Options, load
 from kbatch.media.posters import can_make_posters, make_poster
 from kbatch.plan.selection import Selection
 from kbatch.prepare import as_bought, load_state, lockfile_path, make_plan
+from kbatch.receipts import state as state_on_disk
 from kbatch.report import csv_table, html, junit, run_markdown
 from kbatch.report.accounts import Report, make_report
 from kbatch.report.html import Clip
@@ -47,13 +50,19 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
 
     Several files may be asked for at once; `-` is stdout. With --format json the rows go to stdout.
     """
-    wanted = {name: flags[name] for name in ("html", "markdown", "junit", "csv") if flags[name]}
+    wanted = {name: flags[name] for name in ("html", "markdown", "junit", "csv") if flags[name] is not None}
     if not wanted and form == "text":
         raise click.UsageError("say what to write: --html, --markdown, --junit or --csv FILE, or --format json")
-    if list(wanted.values()).count(STDOUT) + (form == "json") > 1:
+    if sum(map(is_stdout, wanted.values())) + (form == "json") > 1:
         raise click.UsageError("only one report can go to stdout")
     loaded = load(manifest, Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"]))
-    report = read_report(loaded, lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"]))
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    found = load_state(loaded, path)
+    check_outputs(
+        {f"--{name}": target for name, target in wanted.items()},
+        taken_by(loaded, path, found),
+    )
+    report = read_report(loaded, found)
     for name, target in wanted.items():
         write_output(target, _render(name, target, report, loaded.folder))
         if target != STDOUT:
@@ -64,9 +73,8 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
         )
 
 
-def read_report(loaded: Loaded, path: Path) -> Report:
+def read_report(loaded: Loaded, found: state_on_disk.Loaded) -> Report:
     """Return the report of all jobs of a manifest as the state on disk has them."""
-    found = load_state(loaded, path)
     loaded = as_bought(loaded, found)
     plan = make_plan(loaded, found, Selection()).plan
     paths = paths_of(plan.entries, found.lockfile.renders)

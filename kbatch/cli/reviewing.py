@@ -66,7 +66,7 @@ def _words(flags: Mapping[str, Any]) -> Iterable[str]:
 def show_review(review: Review, form: str) -> None:
     """Print a review as `markdown`, `github` or `html`, no other form; under GitHub Actions add it to the summary."""
     if form == "html":
-        from kbatch.cli.outputs import page_parts  # noqa: PLC0415 - each form is made only where it is asked for
+        from kbatch.cli.pages import page_parts  # noqa: PLC0415 - each form is made only where it is asked for
         from kbatch.report import plan_html  # noqa: PLC0415
 
         click.echo(plan_html.as_html(review, page_parts()), nl=False)

@@ -14,14 +14,16 @@ from kbatch.cli.agreeing import check_consent, consent
 from kbatch.cli.consenting import Asked, consent_to, plan_for
 from kbatch.cli.lasting import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, selection, state
+from kbatch.cli.outputs import check_outputs, path_of
 from kbatch.cli.streams import put, unheard
+from kbatch.cli.taken import Taken, named, taken_by
 from kbatch.events_file import EventsFile
 from kbatch.files import Lock, Look
 from kbatch.loading import Loaded, Options, load
 from kbatch.plan.consent import ConfirmedPlan
 from kbatch.plan.saved import Saved
 from kbatch.prepare import Place, as_bought, load_state, lock_path, lockfile_path
-from kbatch.problems import ExitCode
+from kbatch.problems import ExitCode, Invalid
 from kbatch.receipts.lockfile import Lockfile
 from kbatch.report.words import count
 from kbatch.run.ground import Ground
@@ -70,9 +72,7 @@ Examples:
     help="With --simulate: what shall go wrong, and when; `kbatch simulate --help` has the names.",
 )
 @click.option("--seed", type=int, metavar="N", help="With --faults: which of those with a probability strike.")
-@click.option(
-    "--events", type=click.Path(path_type=Path), help="Write what happens to this file, one JSON object a line."
-)
+@click.option("--events", metavar="FILE", help="Write what happens to this file, one JSON object a line.")
 @click.option("--junit", metavar="FILE", help="Write JUnit XML: one testcase a job, however the run ends.")
 @state
 @max_jobs
@@ -86,6 +86,8 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     a job of unknown outcome again is a purchase too: the plan shows it, and --locked refuses it.
     """
     _check_flags(flags)
+    given = named((manifest, "what is run"), (flags["lockfile"], "a lockfile"), (flags["faults"], "a file of faults"))
+    _check_outputs(flags, given, None, stdout=form == "json")
     with _aftermath(manifest, flags["junit"]) as aftermath:
         code = _run(manifest, form, flags, aftermath)
     return ExitCode.worst((ExitCode(code), aftermath.exit_code)) if aftermath else code
@@ -118,11 +120,13 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath
         keep(loaded, found, planned)
         ground = Ground(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
         say_links(check_writable(planned.plan, ground))
+        if flags["junit"] or flags["events"]:
+            _check_outputs(flags, taken_by(loaded, path, found), aftermath)
         if aftermath:
             aftermath.planned(loaded, planned.plan, path, found.lockfile)
         confirmed = consent_to(planned, flags, approved)
         app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
-        with EventsFile(flags["events"]) as events:
+        with EventsFile(_events_path(flags["events"]), lost=console.say) as events:
             outcome = None if app else _nothing_to_do(confirmed, ground, planned.look)
             if outcome is None:
                 from kbatch.cli.working import carry_out  # noqa: PLC0415 - an event loop and httpx, where there is work
@@ -139,6 +143,22 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath
     if aftermath:
         aftermath.ended(outcome)
     return report(outcome, loaded, form)
+
+
+def _check_outputs(
+    flags: Mapping[str, Any], taken: Taken, aftermath: "Aftermath | None", *, stdout: bool = False
+) -> None:
+    """Refuse outputs that would destroy something; no report is written where one is refused."""
+    try:
+        check_outputs({"--junit": flags["junit"], "--events": flags["events"]}, taken, stdout=stdout)
+    except Invalid:
+        if aftermath:
+            aftermath.junit = None
+        raise
+
+
+def _events_path(name: str | None) -> Path | None:
+    return None if name is None else path_of(name)
 
 
 def say_links(notes: Iterable[str]) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from kbatch.cli.outputs import check_outputs, path_of
+from kbatch.cli.taken import named
 from kbatch.files import read_bytes
 from kbatch.garbage import at_work
 from kbatch.problems import Invalid, Problem, Refused
@@ -49,7 +51,7 @@ def fault_list() -> str:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of ids and of faults by probability.")
 @click.option("--faults", "faults_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="What shall go wrong, and when.")  # fmt: skip
-@click.option("--bill", "bill_file", type=click.Path(dir_okay=False, path_type=Path),
+@click.option("--bill", "bill_file", metavar="FILE",
               help="Write the bill here after every change.")  # fmt: skip
 @click.option("--no-clips", is_flag=True, help="Tiny files that only declare the right duration and audio.")
 @click.option("--credits", "credit_words", multiple=True, metavar="[PROVIDER=]N",
@@ -70,6 +72,7 @@ def command(**options: Any) -> None:
         from kbatch.simulator.server import Settings  # noqa: PLC0415
     except ImportError as error:
         raise _missing(error) from error
+    check_outputs({"--bill": options["bill_file"]}, named((options["faults_file"], "the file of faults")))
     settings = Settings(
         seed=options["seed"],
         latency_s=options["latency_s"],
@@ -77,7 +80,7 @@ def command(**options: Any) -> None:
         faults=_rules(options["faults_file"]),
         clips=not options["no_clips"],
         key_scope=KeyScope(options["key_scope"]),
-        bill=options["bill_file"],
+        bill=None if options["bill_file"] is None else path_of(options["bill_file"]),
         clock=time.time,
     )
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 from PIL import Image
 
-from kbatch.files import opened, replacing, write_atomic
+from kbatch.files import opened, put, putting
 from kbatch.media.frames import NoFrames
 from kbatch.preview.canvas import Size, canvas_of
 from kbatch.preview.captions import Place, bands
@@ -46,7 +46,7 @@ def make_film(target: Path, cuts: Sequence[Cut], pictures: Pictures, told: Told,
     canvas = canvas_of((cut.size or shape_of(cut.job, pictures.jobs), cut.seconds) for cut in cuts)
     sound = not silent and any(_is_heard(cut) for cut in cuts)
     notes: list[str] = []
-    with replacing(target) as file:
+    with putting(target) as file:
         movie = begin_movie(file, canvas, fps=_fps(cuts), sound=sound)
         with movie.container:
             for cut, place in zip(cuts, _places(cuts), strict=True):
@@ -57,7 +57,7 @@ def make_film(target: Path, cuts: Sequence[Cut], pictures: Pictures, told: Told,
 
 
 def make_sheet(target: Path, title: str, cuts: Sequence[Cut], pictures: Pictures, told: Told) -> Assembled:
-    """Write the contact sheet of the cuts, a PNG or WebP file by its name's ending."""
+    """Write the contact sheet of the cuts, a PNG or WebP file by its name's ending; PNG where it has none."""
     notes: list[str] = []
 
     def posters() -> Iterator[Image.Image]:
@@ -69,7 +69,7 @@ def make_sheet(target: Path, title: str, cuts: Sequence[Cut], pictures: Pictures
 
     shapes = [(cut.size or shape_of(cut.job, pictures.jobs), cut.seconds) for cut in cuts]
     sheet = compose(title, cuts, posters(), canvas_of(shapes))
-    write_atomic(target, packed(sheet, target.suffix))
+    put(target, packed(sheet, target.suffix or ".png"))
     return Assembled(seconds=0.0, size=sheet.size, notes=tuple(notes))
 
 

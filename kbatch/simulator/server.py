@@ -22,7 +22,7 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from kbatch.files import write_atomic
+from kbatch.files import put
 from kbatch.simulator import bill
 from kbatch.simulator.downloads import deliver
 from kbatch.simulator.exchange import Call, Connection, Reply, reply_json
@@ -81,7 +81,7 @@ class Door:
         self._written = 0
         self._lock: anyio.Lock | None = None
         if settings.bill is not None:
-            write_atomic(settings.bill, bill.as_text(self.world.bill).encode())
+            put(settings.bill, bill.as_text(self.world.bill).encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -112,7 +112,7 @@ class Door:
                 if self._written >= version:
                     return
                 version, text = self.world.bill.version, bill.as_text(self.world.bill)
-                await anyio.to_thread.run_sync(write_atomic, path, text.encode())
+                await anyio.to_thread.run_sync(put, path, text.encode())
                 self._written = version
 
     async def _put_on_the_wire(self, reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
