@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from kbatch.files import descriptor_of, put, read_if_there
 from kbatch.loading import Loaded
 from kbatch.plan.consent import Terms, needed_flags
-from kbatch.plan.coverage import claim_of, left_of, not_covered
+from kbatch.plan.coverage import left_of, not_covered
 from kbatch.plan.plan import Plan
 from kbatch.plan.saved import Move, Saved, is_saved_plan, moves, read_saved, to_save
 from kbatch.plan.selection import Selection
 from kbatch.problems import Refused
 from kbatch.receipts import state
-from kbatch.receipts.claims import Claim
+from kbatch.receipts.claims import Claim, digest_of
 from kbatch.receipts.receipt import Receipt
 
 
@@ -96,11 +96,13 @@ def check_saved(saved: Saved, now: Plan) -> None:
 def held_claim(digest: str, now: Plan, found: state.Loaded) -> Claim | None:
     """Return the claim of an approval by digest that a run has begun to carry out, None where none has.
 
-    Refused when it was carried out to its end; a plan that buys nothing needs no approval.
+    Refused when it was carried out to its end; a plan that buys nothing needs no approval. A claim in the lockfile that
+    the digest is not of is a stranger's word and none.
     """
     if now.purchases or digest != now.digest:
         check_unused(digest, found)
-    return found.lockfile.claims.get(digest)
+    claim = found.lockfile.claims.get(digest)
+    return claim if claim is not None and digest_of(claim) == digest else None
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -112,7 +114,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 def under_claim(terms: Terms, digest: str, claim: Claim | None, now: Standing) -> Terms:
     """Return the terms with what is left of an approval as a ceiling, and the claim that the run makes of it."""
-    covers = claim or claim_of(now.plan)
+    covers = claim or now.plan.claim
     left = left_of(covers, now.renders)
     ceilings = terms.ceilings
     lower = {name: min(amount, ceilings.run.get(name, amount)) for name, amount in left.items()}
@@ -127,6 +129,11 @@ def under_claim(terms: Terms, digest: str, claim: Claim | None, now: Standing) -
 
 def check_covered(digest: str, claim: Claim, now: Plan) -> None:
     """Raise Refused when a plan would buy what an approval by digest does not cover."""
+    for provider, origin in claim.origins.items():
+        here = now.basis.origins.get(provider)
+        if provider in now.providers and here != origin:
+            message = f"the approved {digest[:15]}… is for {provider} at {origin}, this run would pay {here}"
+            raise Refused("digest-differs", message, hint=f"review the plan and approve its digest, {now.digest}")
     entry = not_covered(now.entries, claim)
     if entry is not None:
         message = f"the approved {digest[:15]}… does not cover `{entry.address}`: {entry.reason}"

@@ -1,8 +1,9 @@
-"""What an approval is about, as a hash: all that a plan says of what will be bought, and what it is bound to.
+"""What an approval is about, as hashes: all that a plan says of what will be bought, and what it is bound to.
 
 The same inputs give the same digest in every clone: nothing here is a time, an absolute path or what this disk holds.
-A saved plan is read back into the same terms, so that what it shows is what its digest is of. Reasons of jobs that cost
-nothing are no part of it: they say which files are here.
+The digest is made of the claim, which names the purchases, and of the hash of all terms, so that a claim alone proves
+what a digest covers. A saved plan is read back into the same terms, so that what it shows is what its digest is of.
+Reasons of jobs that cost nothing are no part of it: they say which files are here.
 """
 
 import json
@@ -11,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from kbatch.plan.actions import Action, Entry
+from kbatch.receipts.claims import Claim, Purchase
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import Receipt
 
@@ -20,12 +22,26 @@ SHOWN = (Action.RENDER, Action.UNKNOWN)
 """The actions of jobs whose reasons and prompts are agreed to: those that cost something, or may have."""
 
 
-def digest_of_plan(head: Mapping[str, Any], entries: Iterable[Entry]) -> str:
-    """Return the digest of a plan: `head` is all that is agreed to beside its jobs, JSON without floats."""
+def claim_of_entries(terms: str, entries: Iterable[Entry], pays: Mapping[str, tuple[int | None, str | None]]) -> Claim:
+    """Return what an approval of these entries covers: `pays` has maximum and origin by provider."""
+    return Claim(
+        fingerprints={
+            entry.job.fingerprint: Purchase(attempt=next_attempt(entry.receipt), quote=entry.credits)
+            for entry in entries
+            if entry.buys
+        },
+        maximum={name: maximum for name, (maximum, _) in pays.items()},
+        origins={name: origin for name, (_, origin) in pays.items()},
+        terms=terms,
+    )
+
+
+def terms_of_plan(head: Mapping[str, Any], entries: Iterable[Entry]) -> str:
+    """Return the hash of all that a plan says: `head` is what is agreed to beside its jobs, JSON without floats."""
     return _digest({**head, "agreement": VERSION, "jobs": [_terms(entry) for entry in entries]})
 
 
-def digest_of_document(document: Mapping[str, Any], head: Mapping[str, Any]) -> str:
+def terms_of_document(document: Mapping[str, Any], head: Mapping[str, Any]) -> str:
     """Return the same of a saved plan, from what its jobs say; KeyError, TypeError or ValueError when it cannot."""
     bound = document["bound"]
     rows = zip(document["jobs"], bound["held"], bound["attempts"], strict=True)

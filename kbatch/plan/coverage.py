@@ -10,23 +10,11 @@ from msgspec.structs import replace
 
 from kbatch.plan.actions import Action, Entry
 from kbatch.plan.agreement import attempt_of
-from kbatch.plan.plan import Plan
-from kbatch.receipts.claims import Claim, Purchase, spent_of
+from kbatch.receipts.claims import Claim, spent_of
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import Receipt
 
 _SPENT = "failed under this approval, which covers one purchase of it: plan anew to buy it again"
-
-
-def claim_of(plan: Plan) -> Claim:
-    """Return what an approval of this plan covers."""
-    return Claim(
-        fingerprints={
-            entry.job.fingerprint: Purchase(attempt=attempt_of(entry) or 1, quote=entry.credits)
-            for entry in plan.purchases
-        },
-        maximum={name: total.maximum for name, total in plan.totals.items()},
-    )
 
 
 def is_made(claim: Claim, fingerprint: str, renders: Mapping[str, Receipt]) -> bool:

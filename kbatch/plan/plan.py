@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from kbatch.manifest.settings import Settings
 from kbatch.plan.actions import Action, Entry
-from kbatch.plan.agreement import SHOWN, digest_of_plan, state_of
+from kbatch.plan.agreement import SHOWN, claim_of_entries, state_of, terms_of_plan
 from kbatch.plan.charges import spent_before
+from kbatch.receipts.claims import Claim, digest_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 PLAN_VERSION = 1
@@ -50,8 +51,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     `untold` counts by provider the charges in `spent` that nobody knows and that count nothing there.
     `purchases` are the entries that cost something, `resends` the unknown sends that may be sent again, `providers`
-    those of all jobs. `digest` is the hash of all that an approval is about, `receipts` how it names what is on record
-    of each entry.
+    those of all jobs. `digest` is the hash of all that an approval is about, `terms` that of all that the plan says,
+    `receipts` how it names what is on record of each entry.
     """
 
     basis: Basis
@@ -65,12 +66,18 @@ class Plan(Struct, frozen=True, kw_only=True):
     orphans: tuple[str, ...]
     receipts: tuple[Any, ...]
     digest: str
+    terms: str
     resends: tuple[Entry, ...] = ()
 
     @property
     def spends(self) -> tuple[Entry, ...]:
         """Everything that takes consent: what is bought, and what may be sent again."""
         return (*self.purchases, *self.resends)
+
+    @property
+    def claim(self) -> Claim:
+        """What an approval of the digest covers."""
+        return _claim(self.terms, self.purchases, self.basis, self.totals)
 
     @property
     def manifest(self) -> str:
@@ -89,6 +96,7 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
     counts = Counter(entry.action for entry in entries)
     receipts = tuple([state_of(entry.receipt) for entry in entries])
     spent = spent_before(entries, renders)
+    terms = terms_of_plan(_head(basis, totals, receipts), entries)
     return Plan(
         basis=basis,
         entries=tuple(entries),
@@ -101,8 +109,14 @@ def build_plan(basis: Basis, entries: Sequence[Entry], renders: Mapping[str, Rec
         untold=spent.untold,
         orphans=tuple(sorted(key for key in renders.keys() - basis.known if _paid(renders[key]))),
         receipts=receipts,
-        digest=digest_of_plan(_head(basis, totals, receipts), entries),
+        terms=terms,
+        digest=digest_of(_claim(terms, entries, basis, totals)),
     )
+
+
+def _claim(terms: str, entries: Sequence[Entry], basis: Basis, totals: Mapping[str, Total]) -> Claim:
+    pays = {name: (total.maximum, basis.origins.get(name)) for name, total in totals.items()}
+    return claim_of_entries(terms, entries, pays)
 
 
 def _head(basis: Basis, totals: Mapping[str, Total], receipts: Sequence[Any]) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from kbatch.plan.actions import Action, Entry
-from kbatch.plan.agreement import attempt_of, digest_of_document, seal_of
+from kbatch.plan.agreement import attempt_of, seal_of, terms_of_document
 from kbatch.plan.plan import PLAN_VERSION, Plan, as_json, head_of_document
 from kbatch.plan.selection import Selection
 from kbatch.problems import StateUnreadable
-from kbatch.receipts.claims import Claim, Purchase
+from kbatch.receipts.claims import Claim, Purchase, digest_of
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import without_queries
 
@@ -112,7 +112,7 @@ def _check_seal(document: Mapping[str, Any], name: str) -> None:
     same = seal_of(document) == document["seal"]
     counts = Counter(job["action"] for job in document["jobs"])
     counted = {name: number for name, number in document["counts"].items() if number} == dict(counts)
-    if not (same and counted and digest_of_document(document, head_of_document(document)) == document["digest"]):
+    if not (same and counted and digest_of(_claim(document)) == document["digest"]):
         message = f"{name}: was changed after it was saved: what it says has another digest than the one in it"
         raise StateUnreadable(message, hint="`kbatch plan --out FILE` saves it anew")
 
@@ -127,6 +127,8 @@ def _claim(document: Mapping[str, Any]) -> Claim:
             if job["action"] == Action.RENDER
         },
         maximum={provider: total["maximum"] for provider, total in document["totals"].items()},
+        origins=document["bound"]["origins"],
+        terms=terms_of_document(document, head_of_document(document)),
     )
 
 

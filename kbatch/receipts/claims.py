@@ -1,12 +1,15 @@
 """Claims: approvals that a run has begun to carry out, each by the digest of the plan that was agreed to.
 
 A claim names the purchases that it covers, by fingerprint and attempt, so that it buys each of them once, in whatever
-clone it is presented. It stands in the event that begins its run and is folded from there into the lockfile. What it
+clone it is presented. It stands in the event that begins its run and is folded from there into the lockfile. A lockfile
+may be a stranger's, and what someone approved is a digest: a claim counts only while its digest is made of it. What it
 has spent is no counter: it is what the receipts of its purchases were charged. Merging claims is commutative,
 associative and idempotent; what is finished stays finished.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
@@ -28,13 +31,16 @@ class Purchase(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """What an approval covers: purchases by fingerprint, the most it may cost and who pays, by provider.
+    """What an approval covers: purchases by fingerprint, the most it may cost, whom and from what, by provider.
 
-    `maximum` is None where a price was not known; `accounts` has those that were known when it was claimed first.
+    `maximum` is None where a price was not known; `terms` is the hash of all else that was agreed to. `accounts` has
+    those that were known when it was claimed first, which no digest has.
     """
 
     fingerprints: Mapping[str, Purchase]
     maximum: Mapping[str, int | None] = {}
+    origins: Mapping[str, str | None] = {}
+    terms: str = ""
     accounts: Mapping[str, str] = {}
     state: str = BEGUN
 
@@ -48,6 +54,18 @@ Claims = Mapping[str, Claim]
 """By the digest of the plan."""
 
 
+def digest_of(claim: Claim) -> str:
+    """Return the digest that an approval of exactly this is given by."""
+    agreed = {
+        "fingerprints": {key: [one.attempt, one.quote] for key, one in claim.fingerprints.items()},
+        "maximum": claim.maximum,
+        "origins": claim.origins,
+        "terms": claim.terms,
+    }
+    text = json.dumps(agreed, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + sha256(text.encode("ascii")).hexdigest()
+
+
 def fold_claims(events: Iterable[Event], before: Claims) -> dict[str, Claim]:
     """Return the claims after events of runs, from the given ones on; other events tell nothing of them."""
     claims = dict(before)
@@ -55,7 +73,7 @@ def fold_claims(events: Iterable[Event], before: Claims) -> dict[str, Claim]:
     for event in events:
         if event.kind is Kind.BEGAN and event.data.get("claim") is not None:
             digest = of_run[event.run] = str(event.data["plan"])
-            claims[digest] = join_claims(claims.get(digest), _told(event.data))
+            claims[digest] = join_claims(digest, claims.get(digest), _told(event.data))
         elif event.kind is Kind.ENDED and event.data["finished"] and event.run in of_run:
             digest = of_run[event.run]
             claims[digest] = replace(claims[digest], state=FINISHED)
@@ -71,39 +89,21 @@ def merge_claims(one: Claims, other: Claims) -> dict[str, Claim]:
     """Return what both know of claims."""
     both = dict(one)
     for digest, claim in other.items():
-        both[digest] = join_claims(both.get(digest), claim)
+        both[digest] = join_claims(digest, both.get(digest), claim)
     return both
 
 
-def join_claims(one: Claim | None, other: Claim) -> Claim:
-    """Return what both say of one claim; where they differ, which they do not by right, the one that allows less."""
+def join_claims(digest: str, one: Claim | None, other: Claim) -> Claim:
+    """Return what both say of one claim: of two that differ the one that the digest is of.
+
+    Where it is of neither, one of both stands, always the same one: it covers nothing.
+    """
     if one is None or one == other:
         return other
-    fingerprints = {key: other.fingerprints[key] for key in other.fingerprints}
-    for key, purchase in one.fingerprints.items():
-        fingerprints[key] = _join(fingerprints.get(key), purchase)
+    covers = max(one, other, key=lambda claim: (digest_of(claim) == digest, digest_of(claim)))
     accounts = {key: min(one.accounts.get(key, value), value) for key, value in other.accounts.items()}
-    return Claim(
-        fingerprints=fingerprints,
-        maximum=_smaller(one.maximum, other.maximum),
-        accounts={**one.accounts, **accounts},
-        state=FINISHED if one.finished or other.finished else BEGUN,
-    )
-
-
-def _join(one: Purchase | None, other: Purchase) -> Purchase:
-    if one is None or one == other:
-        return other
-    quotes = [quote for quote in (one.quote, other.quote) if quote is not None]
-    return Purchase(attempt=min(one.attempt, other.attempt), quote=min(quotes, default=None))
-
-
-def _smaller(one: Mapping[str, int | None], other: Mapping[str, int | None]) -> dict[str, int | None]:
-    both: dict[str, int | None] = {}
-    for name in {**one, **other}:
-        known = [limit for limit in (one.get(name), other.get(name)) if limit is not None]
-        both[name] = min(known, default=None)
-    return both
+    state = FINISHED if one.finished or other.finished else BEGUN
+    return replace(covers, accounts={**one.accounts, **accounts}, state=state)
 
 
 def spent_of(claim: Claim, renders: Mapping[str, Receipt]) -> dict[str, int | None]:
@@ -142,6 +142,8 @@ def as_told(claim: Claim) -> dict[str, Any]:
     return {
         "fingerprints": {key: {"attempt": one.attempt, "quote": one.quote} for key, one in claim.fingerprints.items()},
         "maximum": dict(claim.maximum),
+        "origins": dict(claim.origins),
+        "terms": claim.terms,
         "accounts": dict(claim.accounts),
     }
 
@@ -153,6 +155,8 @@ def claim_from(kept: Mapping[str, Any]) -> Claim:
             key: Purchase(attempt=one["attempt"], quote=one["quote"]) for key, one in kept["fingerprints"].items()
         },
         maximum=dict(kept["maximum"]),
+        origins=dict(kept["origins"]),
+        terms=kept["terms"],
         accounts=dict(kept["accounts"]),
         state=kept["state"],
     )

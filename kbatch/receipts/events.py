@@ -23,7 +23,8 @@ the usual way in a tenth of the time (`shape`'s forms). The data of each kind, a
     accepted-as-is   job_id: `kbatch accept` ended the reminder
     began            manifest, plan (digest or null), maximum (credits by provider), replacing (fingerprints)
                      optional claim: what the approval of that digest covers (`claims`): fingerprints with attempt and
-                     quote, the most it may cost and who pays, by provider
+                     quote, the most it may cost, whom and from which account by provider, and the
+                     hash of all else that was agreed to
     uploaded         provider, digest (of the picture), url, expires_at
                      optional origin: as in `intended`
     ended            exit_code, finished (false after an interruption)
@@ -59,6 +60,8 @@ MEDIA = shape.record(
 CLAIM = {
     "fingerprints": shape.object_of(shape.record({"attempt": shape.whole(1), "quote": _credits})),
     "maximum": shape.object_of(_credits),
+    "origins": shape.object_of(shape.nullable(shape.text)),
+    "terms": shape.text,
     "accounts": shape.object_of(shape.text),
 }
 """What an approval covers."""

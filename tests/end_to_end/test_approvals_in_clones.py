@@ -1,7 +1,10 @@
 """One approval buys each of its purchases once, wherever it is presented: the bill over several clones decides."""
 
 import json
+import os
 import shutil
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +45,8 @@ def charges(rig: Rig) -> list[int]:
     return [line["credits"] for line in rig.charges()]
 
 
-def keeping_charges(rig: Rig, marks: bytes = b"FAILED") -> None:
-    """Let the provider keep what it charged for jobs that fail, and say so."""
+def keeping_charges(rig: Rig, *, stops: bool = False) -> None:
+    """Let the provider keep what it charged for jobs that fail, and say so; then comes SIGTERM, where it `stops`."""
     app = rig.stage.app
     assert app is not None
 
@@ -55,11 +58,14 @@ def keeping_charges(rig: Rig, marks: bytes = b"FAILED") -> None:
 
         await app(scope, receive, take)
         body = b"".join(part.get("body", b"") for part in parts if part["type"] == "http.response.body")
-        if marks in body:
+        failed = b"FAILED" in body
+        if failed:
             body = json.dumps({**json.loads(body), "creditCost": 4}).encode()
         headers = [pair for pair in parts[0]["headers"] if pair[0].lower() != b"content-length"]
         await send({**parts[0], "headers": [*headers, (b"content-length", str(len(body)).encode())]})
         await send({"type": "http.response.body", "body": body})
+        if failed and stops:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     rig.stage.app = greedy
 
@@ -187,6 +193,45 @@ def test_the_first_purchases_stay_the_first_ones(rig: Rig) -> None:
     assert charges(rig) == [4, 4, 4]
 
 
+def test_a_claim_that_a_stranger_wrote_covers_nothing(rig: Rig) -> None:
+    """A pull request brings another film and, in the lockfile, a claim of it under the approved digest: refused."""
+    rig.write(TWO)
+    digest = rig.kbatch("plan", "--format", "json").json["digest"]
+    rig.write(TWO.replace("prompt: two", "prompt: another film"))
+    other = planned(rig)
+    covers = {job["fingerprint"]: {"attempt": 1, "quote": job["credits"]} for job in other["jobs"]}
+    claim = {
+        "fingerprints": covers,
+        "maximum": {"apiframe": 100},
+        "origins": {"apiframe": "loopback"},
+        "terms": "sha256:0",
+        "accounts": {},
+        "spent": {},
+        "state": "begun",
+    }
+    lockfile = {"lockfile_version": 1, "manifest": rig.name, "jobs": {}, "renders": {}, "claims": {digest: claim}}
+    (rig.folder / "campaign.lock.json").write_text(json.dumps(lockfile), encoding="utf-8")
+    said = rig.kbatch("run", "--approve", digest)
+    assert said.code == 3
+    assert "digest-differs" in said.err
+    assert charges(rig) == []
+    rig.write(TWO)
+    assert rig.kbatch("run", "--approve", digest).code == 0
+    assert charges(rig) == [4, 4]
+
+
+def test_a_digest_that_was_begun_pays_nobody_else(rig: Rig) -> None:
+    """Interrupted before anything was bought, it does not go on at another address."""
+    rig.open({"fault": "400", "at": "submit", "match": "one", "times": 1})
+    rig.write(TWO)
+    digest = rig.kbatch("plan", "--format", "json").json["digest"]
+    assert rig.kbatch("run", "--approve", digest, "--fail-fast").code == 1
+    rig.monkeypatch.setenv("KBATCH_APIFRAME_URL", "https://elsewhere.example")
+    said = rig.kbatch("run", "--approve", digest)
+    assert said.code == 3
+    assert "this run would pay https://elsewhere.example" in said.err
+
+
 @pytest.mark.parametrize("how", ["plan", "digest"])
 def test_a_charge_that_a_failure_kept_counts_against_the_maximum(both: Rig, how: str) -> None:
     """Two jobs for at most 8: one failed and 4 stay charged. What is left is 4: the other one, and no second try."""
@@ -205,6 +250,25 @@ def test_a_charge_that_a_failure_kept_counts_against_the_maximum(both: Rig, how:
     assert both.states() == {"one": "failed", "two": "done"}
     assert both.kbatch("run", *again, manifest=name).code == 3
     assert charges(both) == [4, 4]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_kept_charge_counts_after_sigterm_too(both: Rig) -> None:
+    """SIGTERM right after the failure: what a clone, and then this one, go on with stays within the maximum."""
+    both.open({"fault": "fail", "match": "one"})
+    inner = both.stage.app
+    keeping_charges(both, stops=True)
+    both.write(TWO)
+    planned(both)
+    assert run_plan(both).code == 130
+    both.stage.app = inner
+    both.faults()
+    (claim,) = both.lockfile()["claims"].values()
+    assert claim["state"] == "begun"
+    clone(both, "clone")
+    run_plan(both)
+    run_plan(both)
+    assert sorted(line["credits"] for line in both.charges()) == [4, 4]
 
 
 @pytest.mark.parametrize(("body", "price"), [(TWO, 4), (OTHER, 1_312_500)], ids=["apiframe", "aimlapi"])

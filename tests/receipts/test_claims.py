@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from receipt_samples import DONE, FAILED, Teller
 
 from kbatch.receipts.claims import (
@@ -12,6 +13,7 @@ from kbatch.receipts.claims import (
     Claim,
     Purchase,
     as_told,
+    digest_of,
     fold_claims,
     join_claims,
     merge_claims,
@@ -30,10 +32,16 @@ claim_values = st.builds(
     Claim,
     fingerprints=st.dictionaries(NAMES, purchases, max_size=3),
     maximum=st.dictionaries(st.sampled_from(["apiframe", "aimlapi"]), CREDITS),
+    origins=st.dictionaries(st.sampled_from(["apiframe", "aimlapi"]), st.sampled_from([None, "loopback"])),
+    terms=st.sampled_from(["", "sha256:1", "sha256:2"]),
     accounts=st.dictionaries(st.sampled_from(["apiframe", "aimlapi"]), st.sampled_from(["team 1", "team 2"])),
     state=st.sampled_from([BEGUN, FINISHED]),
 )
-claims = st.dictionaries(st.sampled_from(["sha256:a", "sha256:b"]), claim_values)
+TRUE = Claim(fingerprints={"fp": Purchase(attempt=1, quote=15)}, maximum={"apiframe": 15}, terms="sha256:1")
+claims = st.dictionaries(
+    st.sampled_from(["sha256:a", digest_of(TRUE)]),
+    claim_values | st.builds(lambda state: replace(TRUE, state=state), st.sampled_from([BEGUN, FINISHED])),
+)
 
 
 @settings(deadline=None)
@@ -102,8 +110,11 @@ def test_what_is_spent_is_what_receipts_were_charged() -> None:
     assert spent_of(second, bought) == {"apiframe": 0}
 
 
-def test_of_two_quotes_the_one_that_allows_less_counts() -> None:
-    """Claims of one digest agree; a lockfile that was edited cannot widen one by being merged."""
-    wide = Claim(fingerprints={"fp": Purchase(attempt=2, quote=900)}, maximum={"apiframe": 900})
-    joined = join_claims(ONE, wide)
-    assert (joined.fingerprints["fp"], joined.maximum) == (Purchase(attempt=1, quote=15), {"apiframe": 15})
+def test_a_claim_that_its_digest_is_not_of_gives_way() -> None:
+    """Whatever a stranger writes under the digest of an approval, what was approved stands, in either order."""
+    wide = Claim(fingerprints={"fp": Purchase(attempt=2, quote=900)}, maximum={"apiframe": 900}, terms="sha256:1")
+    digest = digest_of(TRUE)
+    assert join_claims(digest, TRUE, wide) == join_claims(digest, wide, TRUE) == TRUE
+    neither = join_claims("sha256:other", TRUE, wide)
+    assert neither == join_claims("sha256:other", wide, TRUE)
+    assert digest_of(neither) != "sha256:other"
