@@ -23,7 +23,7 @@ from kbatch.run.context import Line, Run
 from kbatch.run.download import Fetched, fetch
 from kbatch.run.errand import Errand
 from kbatch.run.happenings import Moment
-from kbatch.run.places import is_clip, make_room
+from kbatch.run.places import is_clip, kept_path, make_room
 from kbatch.run.sidecars import want_sidecar
 
 _FRESH_URLS = 3
@@ -146,12 +146,34 @@ def _why(fetched: NotFetched, found: Succeeded) -> str:
 async def _deliver(run: Run, errand: Errand, place: Path, fetched: Fetched) -> Delivered | StillOwed:
     receipt = run.receipt(errand)
     reasons = _differences(errand, fetched)
-    if reasons and receipt.state is ReceiptState.DONE:
-        await anyio.to_thread.run_sync(files.remove, place)
-        return StillOwed(reason=f"the provider serves another clip than it did before: {'; '.join(reasons)}")
+    if _differs_from_record(receipt, fetched, right=not reasons):
+        return await _keep_difference(run, receipt, place, fetched)
     data = _data(errand, receipt, fetched)
     await _record(run, errand, Kind.DOWNLOADED, data)
     return await _put(run, errand, place, data, reasons)
+
+
+def _differs_from_record(receipt: Receipt, fetched: Fetched, *, right: bool) -> bool:
+    """Whether other bytes came than the receipt has of a delivered clip; what was wrong may come right at last."""
+    output = receipt.output
+    if output is None or not output.sha256 or output.sha256 == fetched.sha256:
+        return False
+    return receipt.state is ReceiptState.DONE or (receipt.state is ReceiptState.DELIVERED_WRONG and not right)
+
+
+async def _keep_difference(run: Run, receipt: Receipt, place: Path, fetched: Fetched) -> StillOwed:
+    """Keep other bytes than those that were delivered aside: the receipt stays what is true of the purchase."""
+    aside = kept_path(run.confirmed.plan.settings.output_root, fetched.sha256)
+    kept = run.folder / aside
+    async with run.holds.aside:
+        if await is_clip(kept, fetched.sha256):
+            await anyio.to_thread.run_sync(files.remove, place)
+        else:
+            await anyio.to_thread.run_sync(files.remove, kept)
+            await anyio.to_thread.run_sync(files.move, place, kept)
+    recorded = receipt.output.sha256[:12] if receipt.output else ""
+    what = f"the provider serves another clip ({fetched.sha256[:12]}…) than its receipt has ({recorded}…)"
+    return StillOwed(reason=f"{what}: kept aside as {aside}, and the receipt stays as it is")
 
 
 async def _put(run: Run, errand: Errand, place: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
