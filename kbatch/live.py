@@ -3,8 +3,6 @@
 Nothing here is read as markup; texts were made harmless before.
 """
 
-from collections.abc import Sequence
-
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,7 +10,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from kbatch.report.running import Picture
+
 _BAR_WIDTH = 24
+_MOST_ROWS = 8
+_OTHER_ROWS = 5
 
 
 class _Console(Console):
@@ -46,19 +48,26 @@ class LivePicture:
         """Print a line, which may hold colours, above the picture."""
         self._console.print(Text.from_ansi(line), soft_wrap=True)
 
-    def draw(
-        self, rows: Sequence[tuple[str, str, str]], *, more: int, bar: tuple[int, int], foot: tuple[str, str]
-    ) -> None:
-        """Draw what runs (state, address, progress), how many more do, how many of all have ended, and two sums."""
+    @property
+    def room(self) -> int:
+        """How many jobs have room: eight, fewer in a low terminal, where a picture that is cut says nothing of sums."""
+        return max(1, min(_MOST_ROWS, self._console.size.height - _OTHER_ROWS))
+
+    def draw(self, picture: Picture) -> None:
+        """Draw what runs, how many more do, how many of all have ended, and two sums; one line each."""
         grid = Table.grid(padding=(0, 1))
-        for state, address, progress in rows:
-            grid.add_row(Text(f"  {state:<12}", style="cyan"), Text(address), progress)
-        if more:
-            grid.add_row(Text("  …", style="dim"), Text(f"and {more:,} more", style="dim"), "")
-        ended, total = bar
+        for column in range(5):
+            grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if column == 1 else None)
+        for row in picture.rows:
+            state = Text(f"  {row.state:<12}", style="cyan")
+            grid.add_row(state, Text(row.address), Text(row.progress), Text(row.elapsed), Text(row.end, style="dim"))
+        if picture.more:
+            grid.add_row(Text("  …", style="dim"), Text(f"and {picture.more:,} more", style="dim"))
         below = Table.grid(padding=(0, 1))
-        below.add_row(Text(" "), ProgressBar(total=max(1, total), completed=ended, width=_BAR_WIDTH), Text(foot[0]))
-        self._live.update(Group(grid, below, Text(f"  {foot[1]}", style="dim")), refresh=True)
+        bar = ProgressBar(total=max(1, picture.total), completed=picture.ended, width=_BAR_WIDTH)
+        below.add_row(Text(" "), bar, Text(picture.foot[0], no_wrap=True, overflow="ellipsis"))
+        sums = Text(f"  {picture.foot[1]}", style="dim", no_wrap=True, overflow="ellipsis")
+        self._live.update(Group(grid, below, sums), refresh=True)
 
 
 class LiveBar:

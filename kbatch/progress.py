@@ -1,18 +1,23 @@
 """Shows work that goes on, a run or steps of known length: live on a terminal, plain lines elsewhere."""
 
+import math
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import anyio
+
 from kbatch.console import is_plain, say, styled, write_line
 from kbatch.plan.plan import Plan
 from kbatch.plan.summary import Summary
 from kbatch.report.plan_text import Line
-from kbatch.report.words import harmless, one_line, span
+from kbatch.report.running import Running
+from kbatch.report.words import harmless, one_line
 from kbatch.run.happenings import Happening, Moment
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ _MOMENT_STYLES = {
     Moment.DELIVERED_WRONG: "error",
 }
 _REDRAWN_S = 0.1
+_TICK_S = 1.0
 _QUIET = frozenset((Moment.RENDERING, Moment.SUBMITTING, Moment.DOWNLOADING))
 _QUIET_LIVE = _QUIET | {Moment.ACCEPTED, Moment.RENDERED}
 
@@ -36,17 +42,21 @@ _QUIET_LIVE = _QUIET | {Moment.ACCEPTED, Moment.RENDERED}
 class Progress:
     """Shows a run as it goes on; give its `tell` to the runner. Live on a terminal, one line per event elsewhere."""
 
-    def __init__(self, plan: Plan, summary: Summary) -> None:
-        self._plan = plan
-        self._summary = summary
-        self._total = sum(entry.action.value != "reuse" for entry in plan.entries)
-        self._began = datetime.now()
-        self._state: dict[str, Happening] = {}
-        self._committed: dict[str, int] = {}
-        self._counts = {"done": 0, "failed": 0, "other": 0}
+    def __init__(
+        self,
+        plan: Plan,
+        summary: Summary,
+        *,
+        live: "LivePicture | None" = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Take the plan that is run; `live` is what is drawn on, by default the terminal if there is one."""
+        self._clock = clock
+        self._running = Running(plan, summary, now_s=clock())
         self._plain = is_plain(stderr=True)
-        self._live = _live_picture()
-        self._drawn_s = 0.0
+        self._live = live or _live_picture()
+        self._drawn_s = -math.inf
+        self._news = False
 
     def __enter__(self) -> Self:
         if self._live:
@@ -61,35 +71,17 @@ class Progress:
 
     def tell(self, happening: Happening) -> None:
         """Take note of what happened and show it; the picture is drawn anew ten times a second at most."""
-        self._count(happening)
+        now_s = self._clock()
+        self._running.take(happening, now_s)
+        self._news = True
         if happening.moment not in (_QUIET_LIVE if self._live else _QUIET):
             line = styled(self._line(happening), plain=self._plain)
             if self._live:
                 self._live.above(line)
             else:
                 write_line(line, stderr=True)
-        now_s = monotonic()
         if self._live and now_s - self._drawn_s >= _REDRAWN_S:
-            self._drawn_s = now_s
-            self._draw(self._live)
-
-    def _count(self, happening: Happening) -> None:
-        address, moment = happening.address, happening.moment
-        if moment is Moment.ACCEPTED and happening.provider and happening.credits:
-            known = self._committed.get(happening.provider, 0)
-            self._committed[happening.provider] = known + happening.credits
-        if address is None:
-            return
-        if moment is Moment.DONE:
-            self._counts["done"] += 1
-        elif moment in (Moment.FAILED, Moment.REFUSED):
-            self._counts["failed"] += 1
-        elif moment in _MOMENT_STYLES and moment is not Moment.UNKNOWN:
-            self._counts["other"] += 1
-        if moment in _MOMENT_STYLES:
-            self._state.pop(address, None)
-        else:
-            self._state[address] = happening
+            self._draw(self._live, now_s)
 
     def _line(self, happening: Happening) -> Line:
         line = [(f"{datetime.now():%H:%M:%S} ", "dim")]
@@ -100,40 +92,26 @@ class Progress:
             line.append((f"{happening.credits:,} credits ", "money"))
         line.append((one_line(happening.text, 300), ""))
         if self._live is None and happening.moment is not Moment.NOTE:
-            line.append((f" [{self._tally()}]", "dim"))
+            line.append((f" [{self._running.tally()}]", "dim"))
         return line
 
-    def _tally(self) -> str:
-        counts = self._counts
-        left = max(0, self._total - sum(counts.values()))
-        committed = ", ".join(f"{name} {credits:,}" for name, credits in self._committed.items()) or "0"
-        failed = f", {counts['failed']} failed" if counts["failed"] else ""
-        return f"{counts['done']} done{failed}, {left} left, committed {committed}, remaining {self._remaining()}"
+    def _draw(self, live: "LivePicture", now_s: float) -> None:
+        self._drawn_s, self._news = now_s, False
+        live.draw(self._running.picture(now_s, datetime.now(), rows=live.room))
 
-    def _remaining(self) -> str:
-        parts = []
-        for name, total in self._plan.totals.items():
-            if total.known:
-                parts.append(f"{name} {max(0, total.known - self._committed.get(name, 0)):,}")
-        return ", ".join(parts) or "0"
+    @property
+    def moves(self) -> bool:
+        """Whether there is a picture that a clock should redraw."""
+        return self._live is not None
 
-    def _draw(self, live: "LivePicture") -> None:
-        running = [happening for happening in self._state.values() if happening.address]
-        rows = [
-            (each.moment.value, harmless(each.address or ""), "" if each.progress is None else f"{each.progress} %")
-            for each in running[:8]
-        ]
-        ended = sum(self._counts.values())
-        foot = f"{ended:,} of {self._total:,}, {self._end(ended)}"
-        live.draw(rows, more=len(running) - len(rows), bar=(ended, self._total), foot=(foot, self._tally()))
-
-    def _end(self, ended: int) -> str:
-        """Return when the run is expected to end: from its own pace once a job has ended, before that from the plan."""
-        if not ended:
-            return f"expected {span(*self._summary.seconds)}"
-        elapsed = (datetime.now() - self._began).total_seconds()
-        left = int(elapsed / ended * (self._total - ended))
-        return f"about {span(left, left)} left"
+    async def keep_drawing(self) -> None:
+        """Draw the picture anew about once a second, and soon after whatever happened; until it is cancelled."""
+        while self._live:
+            await anyio.sleep(_REDRAWN_S)
+            now_s = self._clock()
+            if now_s - self._drawn_s >= (_REDRAWN_S if self._news else _TICK_S):
+                with suppress(OSError, ValueError):  # a terminal that is gone is no end of a run
+                    self._draw(self._live, now_s)
 
 
 def _live_picture() -> "LivePicture | None":

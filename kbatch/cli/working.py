@@ -53,7 +53,13 @@ def collect_outcome(work: Callable[[Callable[[Happening], None]], Any], progress
 
     async def working() -> Outcome:
         leave_lookups_behind()
-        outcome: Outcome = await work(progress.tell)
+        if not progress.moves:
+            outcome: Outcome = await work(progress.tell)
+            return outcome
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(progress.keep_drawing)
+            outcome = await work(progress.tell)
+            tasks.cancel_scope.cancel()
         return outcome
 
     with progress, at_work():
