@@ -22,6 +22,7 @@ from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import without_queries
 
 _BOUGHT = frozenset((Action.REUSE, Action.POLL, Action.DOWNLOAD, Action.UNKNOWN, Action.BLOCKED))
+_MISFITS = (KeyError, TypeError, AttributeError, ValueError)
 _MAY_MOVE = frozenset(("render", "poll", "download", "unknown", "blocked"))
 
 
@@ -77,6 +78,11 @@ def read_document(data: bytes, name: str) -> dict[str, Any]:
     version = document.get("plan_version") if isinstance(document, dict) else None
     if version != PLAN_VERSION:
         raise StateUnreadable(f"{name}: has plan_version {version}, this kbatch reads {PLAN_VERSION}")
+    if "seal" in document:
+        try:
+            _check_seal(document, name)
+        except _MISFITS as error:
+            raise StateUnreadable(f"{name}: is not as a saved plan should be: {error!r}") from error
     return dict(document)
 
 
@@ -89,8 +95,6 @@ def read_saved(data: bytes, name: str) -> Saved:
         raise StateUnreadable(f"{name}: is a plan's listing, not a saved plan", hint=hint)
     sealed = "seal" in document
     try:
-        if sealed:
-            _check_seal(document, name)
         return Saved(
             digest=document["digest"],
             source=bound["source"],
@@ -103,7 +107,7 @@ def read_saved(data: bytes, name: str) -> Saved:
             sealed=sealed,
             document=document,
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except _MISFITS as error:
         raise StateUnreadable(f"{name}: is not as a saved plan should be: {error!r}") from error
 
 

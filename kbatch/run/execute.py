@@ -244,12 +244,15 @@ def _check_payers(confirmed: ConfirmedPlan, scene: Scene, lines: Mapping[str, Li
             raise Refused("plan-account", message, hint=hint)
 
 
-def _claim(confirmed: ConfirmedPlan, lines: Mapping[str, Line]) -> Claim | None:
+def _claim(confirmed: ConfirmedPlan, scene: Scene, lines: Mapping[str, Line]) -> Claim | None:
+    """Return what the run claims; who began to pay for it stays whoever that was."""
     covers = confirmed.terms.covers
     if covers is None:
         return None
+    known = scene.loaded.lockfile.claims.get(confirmed.terms.claim or "")
     payers = {name: payer_of(line.account) for name, line in lines.items()}
-    return replace(covers, accounts={name: payer for name, payer in payers.items() if payer is not None})
+    accounts = {name: payer for name, payer in payers.items() if payer is not None}
+    return replace(covers, accounts={**accounts, **(known.accounts if known else {})})
 
 
 def _resends(confirmed: ConfirmedPlan) -> frozenset[str]:
@@ -268,7 +271,7 @@ def _began(confirmed: ConfirmedPlan, scene: Scene, lines: Mapping[str, Line]) ->
         "maximum": {name: total.maximum for name, total in plan.totals.items()},
         "replacing": sorted(replacing),
     }
-    claim = _claim(confirmed, lines)
+    claim = _claim(confirmed, scene, lines)
     if claim is not None:
         data["claim"] = as_told(claim)
     return Fact(kind=Kind.BEGAN, data=data)

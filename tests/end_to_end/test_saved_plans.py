@@ -66,3 +66,18 @@ def test_a_plan_that_was_changed_by_hand(rig: Rig, change: Callable[[dict[str, A
     assert "plan.json: " in said.err
     assert "Traceback" not in said.err
     assert rig.bill()["requests"]["submit"] == 0
+
+
+@pytest.mark.parametrize("command", ["plan", "compare"])
+def test_a_plan_that_was_changed_is_not_shown_either(rig: Rig, command: str) -> None:
+    """What nobody agreed to is no plan to read or to compare with: exit 2, whatever the command."""
+    rig.write(SMALL)
+    plan = _saved(rig, "plan.json")
+    plan["jobs"][0]["prompt"] = "a harmless one"
+    path = rig.folder / "plan.json"
+    path.write_text(json.dumps(plan), encoding="utf-8")
+    said = (
+        rig.kbatch("plan", manifest="plan.json") if command == "plan" else rig.kbatch("plan", "--compare-to", str(path))
+    )
+    assert said.code == 2
+    assert "was changed after it was saved" in said.err
