@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 SHARED_TEAM = "shared"
-_SHOWN = 8
+_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
