@@ -13,7 +13,7 @@ from kbatch.cli.lasting import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
 from kbatch.cli.outputs import check_outputs, is_stdout, path_of
 from kbatch.cli.taken import named, taken_by
-from kbatch.loading import Loaded, Options, load
+from kbatch.loading import Options, load
 from kbatch.plan.ceilings import find_over, read_ceilings
 from kbatch.plan.plan import as_stream
 from kbatch.plan.saved import Saved
@@ -22,6 +22,8 @@ from kbatch.prepare import Place, Planned, as_bought, load_state, lockfile_path,
 from kbatch.problems import ExitCode, Invalid, Refused
 from kbatch.report import plan_text
 from kbatch.report.words import harmless
+from kbatch.run.ground import Ground
+from kbatch.run.neighbours import collisions, owned_elsewhere
 from kbatch.run.writable import clip_troubles
 from kbatch.saved_plans import command_for, read_plan_file, write_plan_file
 
@@ -74,7 +76,8 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     loaded = as_bought(loaded, found)
     planned = make_plan(loaded, found, wished, Place(lockfile=path, simulated=flags["simulate"]))
     keep(loaded, found, planned)
-    _warn(loaded, planned)
+    ground = Ground(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
+    _warn(ground, planned)
     comparison = None
     if flags["compare_to"]:
         from kbatch.earlier import Asked, compare_to  # noqa: PLC0415 - only where two plans are compared
@@ -104,10 +107,12 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     return ExitCode.NOT_AS_ASKED if check and planned.plan.spends else ExitCode.OK
 
 
-def _warn(loaded: Loaded, planned: Planned) -> None:
-    """Say why a run could not put its clips on the disk."""
+def _warn(ground: Ground, planned: Planned) -> None:
+    """Say why a run could not put its clips on the disk, and whose places they are too."""
+    for collision in collisions(planned.plan, owned_elsewhere(ground)):
+        console.say(f"warning: {collision}")
     places = [entry.job.draft.output for entry in planned.plan.purchases]
-    for trouble in clip_troubles(loaded.folder, places, probe=False):
+    for trouble in clip_troubles(ground.folder, places, probe=False):
         console.say(f"warning: a run would be refused: {trouble}")
 
 

@@ -28,6 +28,7 @@ from kbatch.receipts.lockfile import Lockfile
 from kbatch.report.words import count
 from kbatch.run.ground import Ground
 from kbatch.run.idle import idle
+from kbatch.run.neighbours import collisions, owned_elsewhere
 from kbatch.run.origins import check_origins
 from kbatch.run.outcome import NOT_HERE, End, Outcome, as_json
 from kbatch.run.standing import standing
@@ -120,6 +121,8 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "Aftermath
         keep(loaded, found, planned)
         ground = Ground(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
         say_links(check_writable(planned.plan, ground))
+        for collision in collisions(planned.plan, owned_elsewhere(ground)):
+            console.say(f"warning: {collision}")
         if flags["junit"] or flags["events"]:
             _check_outputs(flags, taken_by(loaded, path, found), aftermath)
         if aftermath:

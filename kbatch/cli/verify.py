@@ -18,9 +18,11 @@ from kbatch.problems import ExitCode, StateUnreadable
 from kbatch.receipts.attempts import records_of
 from kbatch.receipts.audit import outside
 from kbatch.receipts.lockfile import parse
+from kbatch.receipts.receipt import Output
 from kbatch.report import verify
 from kbatch.report.verify import Expected, Seen, Verdict
 from kbatch.report.words import harmless
+from kbatch.run.places import kept_path
 
 _EXAMPLES = """\b
 Examples:
@@ -47,7 +49,7 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     loaded = as_bought(loaded, found)
     jobs = [(job.address, job.fingerprint) for job in loaded.jobs]
     expected = verify.expected_files(found.lockfile, jobs, loaded.catalog)
-    verdicts = (*_judge_all(loaded.folder, expected), *_strays(loaded, expected, path))
+    verdicts = (*_judge_all(loaded.folder, expected, loaded.settings.output_root), *_strays(loaded, expected, path))
     waiting = verify.owed(found.lockfile)
     for note in found.notes:
         say(f"note: {note}")
@@ -59,11 +61,18 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     return ExitCode.NOT_AS_ASKED if any(verdict.wrong for verdict in verdicts) else ExitCode.OK
 
 
-def _judge_all(folder: Path, expected: tuple[Expected, ...]) -> Iterator[Verdict]:
+def _judge_all(folder: Path, expected: tuple[Expected, ...], root: str) -> Iterator[Verdict]:
     for path, group in groupby(expected, key=lambda one: one.path):
         clips = tuple(group)
         seen = None if outside(path) else _look(folder / path, {one.output.bytes for one in clips})
-        yield from verify.judge(clips, seen)
+        kept = frozenset(one.output.sha256 for one in clips if _is_kept(folder, root, one))
+        yield from verify.judge(clips, seen, kept)
+
+
+def _is_kept(folder: Path, root: str, one: Expected) -> bool:
+    """Whether a clip lies aside, where a run finds it by its digest."""
+    path = folder / kept_path(root, one.output.sha256)
+    return one.path != kept_path(root, one.output.sha256) and size_of(path) == one.output.bytes
 
 
 def _look(path: Path, sizes: set[int]) -> Seen | None:
@@ -83,11 +92,14 @@ def _strays(loaded: Loaded, expected: tuple[Expected, ...], lockfile: Path) -> t
     paths = [f"{root}/{path.relative_to(folder).as_posix()}" for path in files_below(folder)]
     if loaded.folder.resolve().is_relative_to(folder.resolve()):
         paths = [path for path in paths if path.endswith((".mp4", ".mp4.part"))]
-    known = {one.path for one in expected} | set(_known_elsewhere(loaded.folder, lockfile))
+    known = {one.path for one in expected}
+    known |= {kept_path(root, one.output.sha256) for one in expected}
+    for clip in _known_elsewhere(loaded.folder, lockfile):
+        known |= {clip.path, kept_path(root, clip.sha256)}
     return verify.strays(paths, known)
 
 
-def _known_elsewhere(folder: Path, lockfile: Path) -> Iterator[str]:
+def _known_elsewhere(folder: Path, lockfile: Path) -> Iterator[Output]:
     """Yield the clips of the other lockfiles here: several manifests may write into one folder."""
     for path in names_in(folder, "*.lock.json"):
         if path == lockfile:
@@ -97,4 +109,4 @@ def _known_elsewhere(folder: Path, lockfile: Path) -> Iterator[str]:
         except StateUnreadable:
             continue
         for receipt in found.renders.values():
-            yield from (record.output.path for record in records_of(receipt) if record.output is not None)
+            yield from (record.output for record in records_of(receipt) if record.output is not None)

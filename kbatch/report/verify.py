@@ -24,6 +24,7 @@ from kbatch.report.words import count
 _DELIVERED = (ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
 _OWED = (ReceiptState.SUBMITTED, ReceiptState.RENDERED, ReceiptState.UNKNOWN)
 _TOLERANCE_S = 0.05
+_KEPT = "kept aside, another clip stands in its place; `kbatch run` brings it back"
 
 
 class Finding(StrEnum):
@@ -120,8 +121,11 @@ def owed(lockfile: Lockfile) -> int:
     return sum(record.state in _OWED for receipt in lockfile.renders.values() for record in records_of(receipt))
 
 
-def judge(expected: Sequence[Expected], seen: Seen | None) -> tuple[Verdict, ...]:
-    """Return a verdict for each clip that should lie at one path, where this file was seen, or none."""
+def judge(expected: Sequence[Expected], seen: Seen | None, kept: Collection[str] = frozenset()) -> tuple[Verdict, ...]:
+    """Return a verdict for each clip that should lie at one path, where this file was seen, or none.
+
+    `kept` are the digests of clips that lie aside, where a run finds them.
+    """
     here = [one for one in expected if seen is not None and seen.sha256 == one.output.sha256]
     wanted = [one for one in expected if one.wanted]
     verdicts = []
@@ -134,6 +138,8 @@ def judge(expected: Sequence[Expected], seen: Seen | None) -> tuple[Verdict, ...
             verdicts.append(_judge_clip(one, seen))
         elif seen is None or here or (wanted and not one.wanted):
             verdicts.append(_missing(one, replaced=seen is not None))
+        elif one.output.sha256 in kept:
+            verdicts.append(_verdict(one, Finding.MISSING, _KEPT))
         else:
             verdicts.append(_verdict(one, Finding.ALTERED, _altered(one, seen)))
     return tuple(verdicts)
