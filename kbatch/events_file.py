@@ -49,7 +49,7 @@ class EventsFile:
         if "body" in data:
             data["body"] = None
         try:
-            self._file.write(replace(event, data=data).to_line().decode().rstrip())
+            self._file.write(replace(event, data=data, seal=None).to_line().decode().rstrip())
         except OSError as error:
             self._close()
             self._lost(f"the event log is cut off, and the run goes on: {self._path}: {error.strerror or error}")
