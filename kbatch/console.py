@@ -18,7 +18,7 @@ from kbatch.plan.summary import Summary
 from kbatch.problems import Problem
 from kbatch.report import diagnostics, jsontext, plan_text
 from kbatch.report.plan_text import Line
-from kbatch.report.words import amount, count, harmless
+from kbatch.report.words import amount, count, harmless, harmless_json
 
 _STYLES: Mapping[str, Mapping[str, Any]] = {
     "render": {"fg": "green", "bold": True},
@@ -102,7 +102,7 @@ def show_json(document: Mapping[str, Any]) -> None:
     """Print a result as JSON, indented by two, its keys in their order; an iterator in it is written as it comes."""
     with suppress(BrokenPipeError):
         for piece in jsontext.pieces(document):
-            click.echo(piece, nl=False)
+            click.echo(harmless_json(piece), nl=False)
 
 
 def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:

@@ -1,6 +1,5 @@
 """`kbatch accept`: lives with what was delivered otherwise than bought, or is stale; asks nobody and buys nothing."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ import anyio
 import click
 from msgspec.structs import replace
 
+from kbatch import console
 from kbatch.cli.options import format_choice, max_jobs, state
 from kbatch.console import say
 from kbatch.files import Lock
@@ -57,7 +57,7 @@ def command(words: tuple[str, ...], break_lock: bool, form: str, **flags: Any) -
         except OSError as error:
             raise StateUnreadable(f"{path}: cannot be written: {error.strerror}") from error
     if form == "json":
-        click.echo(json.dumps(_as_json(accepted, path), indent=2, ensure_ascii=False))
+        console.show_json(_as_json(accepted, path))
         return
     for one in accepted:
         click.echo(harmless(f"{'accepted before' if one.before else 'accepted'}: {one.address} ({one.why})"))

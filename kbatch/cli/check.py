@@ -1,11 +1,10 @@
 """`kbatch check`: everything that can be wrong with manifests, at once and offline."""
 
-import json
 from pathlib import Path
 
 import click
 
-from kbatch import __version__
+from kbatch import __version__, console
 from kbatch.cli.options import format_choice, max_jobs, profile
 from kbatch.github import active, from_root
 from kbatch.loading import DEFAULT_MANIFEST, Options, load, load_catalog
@@ -41,12 +40,12 @@ def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, for
         if form == "text":
             for problem in found:
                 click.echo(diagnostics.as_text(problem))
-        click.echo(_verdict(path, found, jobs), err=True)
+        console.say(_verdict(path, found, jobs))
     if form == "json":
-        click.echo(json.dumps(diagnostics.as_json(problems), indent=2, ensure_ascii=False))
+        console.show_json(diagnostics.as_json(problems))
     elif form == "sarif":
         meanings = codes.meanings(load_catalog().cards)
-        click.echo(json.dumps(sarif.as_json(placed, meanings, __version__), indent=2, ensure_ascii=False))
+        console.show_json(sarif.as_json(placed, meanings, __version__))
     if form == "github" or active():
         for line in github.lines(placed):
             click.echo(line, err=form != "github")

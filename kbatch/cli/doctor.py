@@ -1,6 +1,5 @@
 """`kbatch doctor`: keys present (never shown), providers reachable, balances, lock writable, FFmpeg's libraries."""
 
-import json
 import os
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 import anyio
 import click
 
-from kbatch import __version__
+from kbatch import __version__, console
 from kbatch.cli.options import format_choice
 from kbatch.files import LinkRefused, Lock, names_in
 from kbatch.loading import load
@@ -56,7 +55,7 @@ def command(manifests: tuple[Path, ...], form: str) -> int:
     """
     findings = [*_machine(), *_folders(manifests), *anyio.run(_providers)]
     if form == "json":
-        click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2, ensure_ascii=False))
+        console.show_json({"findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
             mark = {True: "ok     ", False: "wrong  ", None: "missing"}[finding.good]

@@ -1,11 +1,11 @@
 """`kbatch explain`: one job laid open, from the line that wrote a value to the reason of its action."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.console import say, width_of
 from kbatch.loading import Options, load
@@ -46,7 +46,7 @@ def command(manifest: Path, address: str, form: str, **flags: Any) -> None:
     receipt = found.lockfile.renders.get(job.fingerprint)
     explained = explain.explain(entries[job.address], entries, texts, receipt)
     if form == "json":
-        click.echo(json.dumps(explain.as_json(explained), indent=2, ensure_ascii=False))
+        console.show_json(explain.as_json(explained))
         return
     for line in explain_text.lines(explained, width=min(width_of(stderr=False), 100)):
         click.echo(harmless(line))

@@ -1,10 +1,10 @@
 """`kbatch lock`: lockfiles in teams: merged by their receipts, checked, and merged by git itself."""
 
-import json
 from pathlib import Path
 
 import click
 
+from kbatch import console
 from kbatch.cli.options import format_choice
 from kbatch.cli.outputs import check_outputs, path_of
 from kbatch.cli.taken import Taken
@@ -16,7 +16,7 @@ from kbatch.merge_driver import install
 from kbatch.problems import ExitCode, Invalid, Problem, StateUnreadable
 from kbatch.receipts.audit import UNREADABLE, Audit, audit
 from kbatch.report import diagnostics
-from kbatch.report.words import count
+from kbatch.report.words import count, harmless
 
 _EXAMPLES = """\b
 Examples:
@@ -84,7 +84,7 @@ def check(paths: tuple[Path, ...], form: str) -> int:
     problems = [problem for _, one in found for problem in one.problems]
     if form == "json":
         shown = {"files": [_as_json(path, one) for path, one in found], **diagnostics.as_json(problems)}
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        console.show_json(shown)
         return ExitCode.USAGE if problems else ExitCode.OK
     for path, one in found:
         for problem in one.problems:
@@ -98,7 +98,7 @@ def install_merge_driver() -> None:
     """Let git merge lockfiles by their receipts in the repository of this folder; once in every clone."""
     done = install(Path.cwd())
     for sentence in done:
-        click.echo(sentence)
+        click.echo(harmless(sentence))
     if not done:
         click.echo("git merges lockfiles by their receipts here already")
 

@@ -6,6 +6,7 @@ Nothing heavy is imported here: a subcommand's module comes in when it is called
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from io import StringIO
 from typing import Any
 
 import click
@@ -107,7 +108,7 @@ def _run(arguments: list[str] | None, kept: list[object]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         return int(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         with unheard():
@@ -126,6 +127,15 @@ def _run(arguments: list[str] | None, kept: list[object]) -> int:
     except Exception as error:  # the top: anything that arrives here is a bug, said with all that helps to find it
         return _show_bug(error)
     return int(result) if isinstance(result, int) else int(ExitCode.OK)
+
+
+def _show_usage(error: click.ClickException) -> None:
+    from kbatch.report.words import harmless_lines  # noqa: PLC0415 - only when something is wrong
+
+    said = StringIO()
+    error.show(file=said)
+    with unheard():  # it repeats words of the command line, such as a file's name
+        click.echo(harmless_lines(said.getvalue()), err=True, nl=False)
 
 
 def _show_problems(error: Invalid) -> None:
@@ -167,8 +177,10 @@ def _annotate(problems: Iterable[Problem]) -> None:
 def _show_bug(error: Exception) -> int:
     import traceback  # noqa: PLC0415 - only for a bug
 
+    from kbatch.report.words import harmless_lines  # noqa: PLC0415 - only for a bug
+
     with unheard():
-        traceback.print_exception(error)
+        click.echo(harmless_lines("".join(traceback.format_exception(error))), err=True, nl=False)
         click.echo(
             "bug: kbatch met a state that must not occur; the lines above say where. Nothing paid is lost:", err=True
         )

@@ -1,6 +1,5 @@
 """`kbatch report`: what was rendered and paid, as a page, as Markdown, as CSV, as JUnit; it asks nobody."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,9 +67,7 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
         if target != STDOUT:
             console.say(f"wrote {target}")
     if form == "json":
-        click.echo(
-            json.dumps({"jobs": [as_json(row) for row in (*report.rows, *report.others)]}, indent=2, ensure_ascii=False)
-        )
+        console.show_json({"jobs": [as_json(row) for row in (*report.rows, *report.others)]})
 
 
 def read_report(loaded: Loaded, found: state_on_disk.Loaded) -> Report:

@@ -1,12 +1,12 @@
 """`kbatch status`: what is bought, running, owed, unknown and expiring; it asks nobody."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.console import say
 from kbatch.files import size_of
@@ -42,7 +42,7 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
     for note in found.notes:
         say(f"note: {note}")
     if form == "json":
-        click.echo(json.dumps(status.as_json(result), indent=2, ensure_ascii=False))
+        console.show_json(status.as_json(result))
     else:
         for line in status.lines(result):
             click.echo(harmless(line))

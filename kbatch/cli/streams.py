@@ -13,6 +13,8 @@ from typing import NoReturn
 
 import click
 
+from kbatch.report.words import harmless_json
+
 _LOST = (OSError, ValueError)
 """What Python makes of a stream that cannot be written: a ValueError when it is closed."""
 
@@ -53,9 +55,9 @@ def unheard() -> Iterator[None]:
 
 
 def put(text: str) -> bool:
-    """Write a result to stdout; False when it did not get there, though a reader who has left had enough of it."""
+    """Write JSON to stdout; False when it did not get there, though a reader who has left had enough of it."""
     try:
-        click.echo(text)
+        click.echo(harmless_json(text))
     except BrokenPipeError:
         return True
     except _LOST:

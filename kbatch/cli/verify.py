@@ -1,6 +1,5 @@
 """`kbatch verify`: the files on this disk against the receipts: size, digest, and what each clip holds."""
 
-import json
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import click
 
+from kbatch import console
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.console import say
 from kbatch.files import examine, files_below, names_in, read_if_there, sha256_of, size_of
@@ -54,7 +54,7 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     for note in found.notes:
         say(f"note: {note}")
     if form == "json":
-        click.echo(json.dumps(verify.as_json(verdicts, waiting), indent=2, ensure_ascii=False))
+        console.show_json(verify.as_json(verdicts, waiting))
     else:
         for line in verify.lines(verdicts, waiting):
             click.echo(harmless(line))

@@ -5,6 +5,7 @@ and line, never an empty one: what it holds was paid. `schemas/lockfile.schema.j
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from kbatch.receipts.receipt import Receipt, as_kept, attempt_from_kept
 VERSION = 1
 
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _RESTORE = "restore it from git; what was bought from here since then is read again from `.kbatch/history/`"
 _MERGE = "`kbatch lock merge FILE --out FILE` takes both sides apart and keeps what either knows"
 
@@ -145,6 +147,8 @@ def _read(value: Any, text: str, name: str) -> Lockfile:
 
     try:
         LOCKFILE(value)
+        if _HALF.search(text):
+            _refuse_halves(value)
     except shape.Misfit as misfit:
         line = line_of(text, misfit.path)
         raise StateUnreadable(f"{name}:{line}: {misfit}", hint=_RESTORE) from None
@@ -155,6 +159,27 @@ def _read(value: Any, text: str, name: str) -> Lockfile:
         profiles={profile: _read_index(kept["jobs"]) for profile, kept in value.get("profiles", {}).items()},
         claims={digest: claim_from(kept) for digest, kept in value.get("claims", {}).items()},
     )
+
+
+def _refuse_halves(value: Any) -> None:
+    """Raise Misfit for half a surrogate pair that no request and no name can have; a message of an error may."""
+    waiting: list[tuple[shape.Path, Any]] = [((), value)]
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, dict):
+            waiting += [((*path, _whole(name, path)), item) for name, item in found.items()]
+        elif isinstance(found, list):
+            waiting += [((*path, index), item) for index, item in enumerate(found)]
+        elif isinstance(found, str) and path != ("manifest",) and path[-2:-1] != ("error",):
+            _whole(found, path)
+
+
+def _whole(text: str, path: shape.Path) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise shape.Misfit("has half a character (a lone surrogate)", path) from None
+    return text
 
 
 def _read_receipt(kept: Mapping[str, Any]) -> Receipt:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kbatch.report.rows import Row
-from kbatch.report.words import harmless
+from kbatch.report.words import harmless_lines
 
 _FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 COLUMNS = (
@@ -51,5 +51,5 @@ def _json(value: Any) -> str:
 def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    text = harmless(value)
+    text = harmless_lines(value)
     return f"'{text}" if value[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA else text

@@ -68,9 +68,9 @@ def find_job(jobs: Sequence[Job], wanted: str) -> Job:
         raise Invalid([Problem(code="no-such-job", message=message, hint=hint or "`kbatch plan` lists all addresses")])
     if len(of_shot) > 1:
         more = (f"… and {len(of_shot) - _MOST_LISTED:,} more",) if len(of_shot) > _MOST_LISTED else ()
-        listed = "\n      ".join((*of_shot[:_MOST_LISTED], *more))
+        listed = ", ".join((*of_shot[:_MOST_LISTED], *more))
         message = f"`{wanted}` has {count(len(of_shot), 'job')}"
-        raise Invalid([Problem(code="ambiguous-address", message=message, hint=f"name one of them:\n      {listed}")])
+        raise Invalid([Problem(code="ambiguous-address", message=message, hint=f"name one of them: {listed}")])
     return by_address[of_shot[0]]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from kbatch.problems import Problem, Severity
-from kbatch.report.words import count, harmless
+from kbatch.report.words import count, printable
 
 MOST_SHOWN = 10
 """Annotations of one kind that GitHub shows for a step (docs.github.com, limits of annotations)."""
@@ -49,7 +49,7 @@ def _command(problem: Problem) -> str:
 
 def _data(text: str) -> str:
     """Escape a command's message: `%`, CR and LF."""
-    return harmless(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+    return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _property(text: str) -> str:

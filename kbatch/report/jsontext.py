@@ -45,6 +45,6 @@ def _text(value: Any) -> str:
     """Return a value's text one level down; no line break inside a text is one of the text's own."""
     try:
         packed = msgspec.json.encode(value)
-    except OverflowError:  # an amount beyond 64 bits
-        packed = json.dumps(value, ensure_ascii=False).encode()
+    except (OverflowError, UnicodeEncodeError):  # an amount beyond 64 bits, half a surrogate pair
+        return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")
     return msgspec.json.format(packed, indent=2).decode().replace("\n", "\n  ")

@@ -14,7 +14,7 @@ from kbatch.problems import ExitCode
 from kbatch.receipts.receipt import kept_words
 from kbatch.report.accounts import Report, jobs_of
 from kbatch.report.rows import Row, State
-from kbatch.report.words import harmless
+from kbatch.report.words import harmless_lines
 
 _FAILURES = frozenset((State.FAILED, State.DELIVERED_WRONG))
 _ERRORS = frozenset((State.UNKNOWN, State.RENDERED, State.SUBMITTED, State.BLOCKED, State.SKIPPED))
@@ -144,4 +144,4 @@ def _seconds(row: Row) -> float:
 
 def _text(text: str) -> str:
     """Return text that XML can hold, without terminal escapes and direction overrides."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", harmless(text))
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", harmless_lines(text))

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from kbatch.report.charts import bars
 from kbatch.report.rows import Row
 from kbatch.report.shares import Slice
-from kbatch.report.words import harmless
+from kbatch.report.words import harmless_lines
 
 TEMPLATES = ("layout.html", "parts.html", "report.html", "plan.html")
 
@@ -51,7 +51,7 @@ def render_page(name: str, page: Mapping[str, Any], parts: Parts) -> str:
 
 
 def _finalize(value: Any) -> Any:
-    return harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return harmless_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _hash(text: str) -> str:

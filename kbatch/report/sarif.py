@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kbatch.problems import ExitCode, Mark, Problem
-from kbatch.report.words import harmless
+from kbatch.report.words import harmless_lines
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
@@ -97,7 +97,7 @@ def _message(problem: Problem) -> str:
     jobs = problem.jobs
     where = f" (in {jobs.hit:,} of {jobs.of:,} jobs, first {jobs.first})" if jobs is not None and jobs.of > 1 else ""
     text = problem.message + where + (f". Hint: {problem.hint}" if problem.hint else "")
-    return harmless(text).replace("{", "{{").replace("}", "}}")
+    return harmless_lines(text).replace("{", "{{").replace("}", "}}")
 
 
 def _digest(problem: Problem) -> str:

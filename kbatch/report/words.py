@@ -3,12 +3,49 @@
 import re
 from collections.abc import Sequence
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_BREAK = re.compile(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+_COMMAND = re.compile(
+    r":(?=:(?:add-|debug|echo|endgroup|error|group|notice|remove-|save-|set-|stop-|warning))|#(?=#\w*\[)", re.IGNORECASE
+)
+"""What a log would take for a command: `::error …::` at the beginning of a line, `##[error]` or `##vso[` anywhere."""
 
 
 def harmless(text: str) -> str:
-    """Return text without terminal escapes, control characters and direction overrides; a tab becomes a space."""
+    """Return text as one line that does nothing: no line breaks, escapes, direction overrides or commands of a log.
+
+    This is how everything that is not kbatch's own is printed. A line break or tab becomes a space, other control
+    characters and half surrogate pairs U+FFFD.
+
+    >>> harmless("late\\n::error::forged ##[group]")
+    'late : :error::forged # #[group]'
+    """
+    return harmless_lines(_BREAK.sub(" ", text))
+
+
+def harmless_lines(text: str) -> str:
+    """Return text as `harmless` does, its line feeds kept: for pages and tables, where they make no line of a log."""
+    if text.isascii() and text.isprintable() and "::" not in text and "##" not in text:
+        return text
+    return _COMMAND.sub(_apart, printable(text))
+
+
+def printable(text: str) -> str:
+    """Return text whose control characters, line feeds apart, are U+FFFD, and whose tabs are spaces."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))
+
+
+def _apart(found: re.Match[str]) -> str:
+    return f"{found[0]} "
+
+
+def harmless_json(text: str) -> str:
+    """Return JSON with the same value, in which no log finds a command."""
+    if not text.isascii():
+        text = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text.replace("##", "#\\u0023") if "##" in text else text
 
 
 def one_line(text: str, limit: int = 200) -> str:

@@ -31,16 +31,16 @@ UNUSABLE: dict[str, tuple[tuple[str, ...], Any]] = {
     "nul-in-a-path": (("output", "path"), "renders/\0.mp4"),
     "half-a-pair-in-a-path": (("output", "path"), "renders/\ud83d.mp4"),
     "half-a-pair-in-an-id": (("job_id",), "\udc80"),
+    "half-a-pair-in-a-prompt": (("request", "prompt"), "\ud83d"),
+    "half-a-pair-in-a-model": (("model",), "\ud83d"),
+    "half-a-pair-in-an-origin": (("origin",), "https://\ud83d"),
+    "half-a-pair-in-an-account": (("account",), "\ud83d"),
     "nul-in-an-id": (("job_id",), "\0"),
     "more-credits-than-63-bits": (("credits", "reported"), 2**63),
     "more-bytes-than-63-bits": (("output", "bytes"), 10**400),
 }
 STRANGE: dict[str, tuple[tuple[str, ...], Any]] = {
-    "half-a-pair-in-a-prompt": (("request", "prompt"), "\ud83d"),
     "half-a-pair-in-a-message": (("error",), {"at": "render", "reason": "\ud83d", "message": "\ud83d \0"}),
-    "half-a-pair-in-a-model": (("model",), "\ud83d"),
-    "half-a-pair-in-an-origin": (("origin",), "https://\ud83d"),
-    "half-a-pair-in-an-account": (("account",), "\ud83d"),
     "deep": (("request", "deep"), DEEP),
     "most-credits": (("credits", "reported"), 2**63 - 1),
     "longest": (("output", "media", "duration"), 1.7e308),
@@ -92,15 +92,17 @@ def test_what_is_strange_breaks_nothing(rig: Rig, place: tuple[str, ...], value:
     assert len(rig.charges()) <= 2
 
 
-@pytest.mark.parametrize("error", [OverflowError("date value out of range"), OSError(28, "No space left on device")])
-def test_an_id_that_cannot_be_recorded_is_printed(rig: Rig, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+@pytest.mark.parametrize("kind", [OverflowError, OSError])
+def test_an_id_that_cannot_be_recorded_is_printed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
     """Whatever goes wrong between the acceptance and its record, a line says the job's id, for `reconcile --adopt`."""
     rig.write(BODY)
     record = Journal.record
 
     async def failing(journal: Journal, *facts: Fact) -> Any:
         if any(fact.kind is Kind.ACCEPTED for fact in facts):
-            raise error
+            raise kind(28, "No space left on device")
         return await record(journal, *facts)
 
     monkeypatch.setattr(Journal, "record", failing)
