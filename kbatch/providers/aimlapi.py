@@ -86,7 +86,7 @@ class Aimlapi:
             return not_now(reply, _refusal(reply), "no status in it")
         match status.lower():
             case "completed":
-                url = first_url(told.get("video"))
+                url = first_url(told.get("video"), relative=True)
                 if url is None:
                     return not_now(reply, None, "completed, but no clip is named")
                 return Succeeded(url=url, credits=_credits(told))

@@ -101,9 +101,12 @@ def encoded(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
-def first_url(value: Any) -> str | None:
-    """Return the clip's URL from a text, an object or a list of either; the first one where there are several."""
-    return next(_urls(value, depth=0), None)
+def first_url(value: Any, *, relative: bool = False) -> str | None:
+    """Return the clip's URL from a text, an object or a list of either; the first one where there are several.
+
+    With `relative` one that leaves the host, or the scheme too, to the API that it came from (`/a.mp4`, `//b/a.mp4`).
+    """
+    return next(_urls(value, relative=relative, depth=0), None)
 
 
 def as_sent(url: str) -> str:
@@ -119,16 +122,19 @@ def as_sent(url: str) -> str:
     return f"{head}{mark}{host}{slash}{quote(path, safe=_SENT, errors='replace')}"
 
 
-def _urls(value: Any, *, depth: int) -> Iterator[str]:
+def _urls(value: Any, *, relative: bool, depth: int) -> Iterator[str]:
     if isinstance(value, str):
         value = value.strip()
-        if len(value) <= _LONGEST_URL and value.isprintable() and re.match(r"https?://[^ /]", value, re.IGNORECASE):
+        usable = len(value) <= _LONGEST_URL and value.isprintable()
+        if usable and re.match(r"https?://[^ /]", value, re.IGNORECASE):
             yield as_sent(value)
+        elif usable and relative and re.match(r"//?[^ /]", value):
+            yield value
     elif depth < 4:
         if isinstance(value, dict):
             value = [value.get(name) for name in ("videoUrl", "url", "videos")]
         for item in value if isinstance(value, list) else ():
-            yield from _urls(item, depth=depth + 1)
+            yield from _urls(item, relative=relative, depth=depth + 1)
 
 
 def date_of(headers: Mapping[str, str], name: str = "date") -> datetime | None:

@@ -151,7 +151,7 @@ def _refusal(reply: Reply) -> Reason | None:
 
 
 def _completed(told: dict[str, Any], reply: Reply, credits: int | None) -> PollOutcome:
-    url = first_url(told.get("result"))
+    url = first_url(told.get("result"), relative=True)
     expired = told.get("expired") is True
     if url is None and not expired:
         return not_now(reply, None, "completed, but no clip is named")

@@ -96,7 +96,8 @@ class Attempt:
         """Make one attempt, through at most five redirects."""
         overlap = await run_sync(_tail, self._part) if self._part.size else b""
         headers = self._range(overlap)
-        url = as_sent(self._url)
+        relative = self._url.startswith("/")
+        url = as_sent(urljoin(f"{self._client.base_url}/", self._url) if relative else self._url)
         for _ in range(_MOST_REDIRECTS + 1):
             addresses = await self._addresses(url)
             if not isinstance(addresses, tuple):

@@ -82,6 +82,23 @@ def test_a_url_with_a_blank_is_fetched(either: Rig) -> None:
     assert either.states() == {"one": "done"}
 
 
+@pytest.mark.parametrize("part", [":", "/clips"], ids=["without-scheme", "without-host"])
+def test_a_relative_url_is_one_of_the_api(either: Rig, part: str) -> None:
+    """What a URL leaves out is that of the API which gave it; the key does not go along all the same."""
+    either.write(ONE)
+
+    def shortened(told: Any) -> None:
+        if told.get("result"):
+            _, mark, after = told["result"]["videoUrl"].partition(part)
+            told["result"]["videoUrl"] = (mark + after).removeprefix(":")
+
+    changing(either, poll=shortened)
+    said = either.run()
+    assert said.code == 0, said.err
+    assert either.states() == {"one": "done"}
+    assert either.bill()["warnings"] == []
+
+
 def test_what_is_no_mp4_is_kept_as_delivered_wrong(both: Rig) -> None:
     """Its bytes are in its place with their digest, exit 1 once; `accept` lives with it, nothing is bought again."""
     both.write(ONE)
