@@ -1,7 +1,7 @@
 """The proof of money safety as one command: runs kbatch into every kill and fault there is, and counts by the bill.
 
 The seeds fix which moments and which faults; the order in which answers arrive is the machine's, so the sums may differ
-by a few from run to run. The three last columns may not.
+by a few from run to run. The five last columns may not.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from tests.crash.random_moments import random_moments
 from tests.crash.real_kills import real_kills
 from tests.crash.replacements import replacements
 from tests.crash.report import as_json, as_table
+from tests.crash.strangers import strangers
 from tests.crash.tally import Tally
 from tests.crash.trial import hurry
 from tests.rehearsal import Rig, Stage, standing
@@ -38,7 +39,8 @@ examples:
   python -m tests.crash --kills 2000 random-moments  one family, for longer
   python -m tests.crash --json proof.json            the numbers for a program as well
 
-Exit code 1 when a charge was double, a clip lost, a ceiling passed, or something did not end as documented.
+Exit code 1 when a charge was double or made without consent, a clip lost, a ceiling passed, something written outside
+the folder, or something did not end as documented.
 """
 _FAMILIES: Mapping[str, Callable[[Rig], Tally]] = {
     "every-moment": every_moment,
@@ -50,6 +52,7 @@ _FAMILIES: Mapping[str, Callable[[Rig], Tally]] = {
     "replacements": replacements,
     "ceilings": ceilings,
     "every-fault": every_fault,
+    "strangers": strangers,
 }
 
 

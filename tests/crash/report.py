@@ -20,6 +20,8 @@ _COLUMNS = {
     "double charges": "doubles",
     "lost clips": "lost",
     "overshoots": "overshoots",
+    "writes outside": "outside",
+    "without consent": "unasked",
 }
 _MOST = 20
 

@@ -29,7 +29,8 @@ class Tally:
 
     `kills` and `runs` were made, `faults` are pairs of a fault and a provider that it struck, `jobs` have a receipt,
     `charges` stand on the bill and `refunds` of them were given back; `doubles`, `lost` and `overshoots` must be 0;
-    `unknown` sends are held for a person to settle.
+    `unknown` sends are held for a person to settle. `outside` are writes outside the manifest's folder, `unasked`
+    charges by commands that no person agreed to; both must be 0.
     """
 
     kills: int = 0
@@ -42,6 +43,8 @@ class Tally:
     lost: int = 0
     overshoots: int = 0
     unknown: int = 0
+    outside: int = 0
+    unasked: int = 0
     surprises: tuple[str, ...] = ()
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -50,8 +53,8 @@ class Tally:
 
     @property
     def safe(self) -> bool:
-        """Whether nothing was paid twice, lost or overspent."""
-        return self.doubles == self.lost == self.overshoots == 0
+        """Whether nothing was paid twice, lost, overspent, bought without consent or written outside the folder."""
+        return self.doubles == self.lost == self.overshoots == self.outside == self.unasked == 0
 
     @property
     def sound(self) -> bool:

@@ -32,6 +32,8 @@ class Trial:
     bought: Mapping[str, int] = field(default_factory=dict)
     kills: int = 0
     runs: int = 0
+    outside: int = 0
+    unasked: int = 0
     surprises: list[str] = field(default_factory=list)
 
     def run(self, *args: str) -> Said:
@@ -79,6 +81,8 @@ class Trial:
             kills=self.kills,
             runs=self.runs,
             overshoots=self.meter.overshoots,
+            outside=self.outside,
+            unasked=self.unasked,
             surprises=tuple(self.surprises),
         )
 
