@@ -137,7 +137,7 @@ def link_away(rig: Rig, place: str, *, simulated: bool) -> Tally:
 
 
 def swapped_polls(rig: Rig) -> Tally:
-    """Two jobs' polls get each other's answers for a while: none is believed, and each clip is its own job's."""
+    """Two jobs' polls get each other's answers for a while: none is believed, and each gets its own clip."""
     trial = begin(rig, "swapped", _TWO, {"apiframe": 8})
     app, swapped = _app(rig), count()
 
@@ -149,6 +149,8 @@ def swapped_polls(rig: Rig) -> Tally:
         await app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
 
     rig.stage.app = swapping
+    trial.run()
+    rig.stage.app = app
     trial.finish()
     _each_its_own(trial)
     return trial.tally()
@@ -170,7 +172,7 @@ def swapped_list(rig: Rig) -> Tally:
 
 
 def repeated_id(rig: Rig) -> Tally:
-    """A provider answers two submits with one job id: one purchase has it, the other is unknown until it is found."""
+    """A provider answers two submits with one job id: one purchase has it, the other keeps looking for its own."""
     trial = begin(rig, "repeated", _TWO, {"apiframe": 8})
     app = _app(rig)
     first: list[bytes] = []
@@ -184,7 +186,7 @@ def repeated_id(rig: Rig) -> Tally:
         await _answer(send, head, first[0])
 
     rig.stage.app = repeating
-    trial.finish("-j", "1", code=4)
+    trial.run("-j", "1")
     rig.stage.app = app
     trial.run()
     trial.unknown()
