@@ -4,7 +4,8 @@ This is the pipeline's first half as a list of steps. It reads files and writes 
 """
 
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from msgspec import Struct
 
 from kbatch.catalog.cards import Catalog, read_cards
 from kbatch.catalog.pricing import OwnPrice, read_prices
-from kbatch.files import Folder, LinkRefused, digest_of_input, is_link, packaged_cards, read_bytes
+from kbatch.files import Folder, LinkRefused, can_be_named, digest_of_input, is_link, packaged_cards, read_bytes
 from kbatch.files import resolve as resolve_links
 from kbatch.garbage import at_rest
 from kbatch.manifest.document import Document, read_document
@@ -87,6 +88,7 @@ def load(path: Path, options: Options | None = None) -> Loaded:
     data = _read(path)
     tree = Folder.of(path)
     read = understand(data, str(path), tree, options or Options())
+    _check_names(read.jobs)
     return Loaded(
         path=path,
         document=read.document,
@@ -182,6 +184,18 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         message = f"`{name}` cannot be read: {error.strerror}"
         raise Invalid([Problem(code="file-unreadable", message=message, mark=start)]) from error
+
+
+def _check_names(jobs: Sequence[Job]) -> None:
+    """Raise Invalid when a clip's name cannot be a file's here, which would be found out after it was paid."""
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8":
+        return
+    for job in jobs:
+        if not can_be_named(job.draft.output):
+            message = f"`{job.draft.output}` cannot be a file's name here: names are written in {encoding}"
+            hint = "set `PYTHONUTF8=1`, or a locale of UTF-8 such as `LC_ALL=C.UTF-8`"
+            raise Invalid([Problem(code="name-encoding", message=message, hint=hint)])
 
 
 def _read_prices(catalog: Catalog, settings: Settings, findings: Findings) -> dict[str, OwnPrice]:

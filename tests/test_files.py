@@ -1,14 +1,17 @@
 """Files: what may have been paid is never written over, and reading what a manifest names ends."""
 
+import errno
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import filelock
 import pytest
 
 from kbatch import files
+from kbatch.problems import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,3 +40,17 @@ def test_nothing_takes_the_place_of_a_file(tmp_path: Path, act: Callable[[Path, 
     with pytest.raises(FileExistsError):
         act(source, target)
     assert (source.read_bytes(), target.read_bytes()) == (b"new", b"paid")
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no locks for a folder, nothing runs: two runs could not be told apart."""
+
+    def acquire(_lock: filelock.FileLock) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    with pytest.raises(Refused) as refused, files.Lock(tmp_path / "state" / "a.lock"):
+        pass
+    assert refused.value.code == "no-locks"
+    assert f"`{tmp_path / 'state'}` has no locks (No locks available)" in refused.value.message
+    assert "--lockfile" in (refused.value.hint or "")

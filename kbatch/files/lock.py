@@ -1,5 +1,6 @@
 """The lock of a state, with who holds it."""
 
+import errno
 import json
 import os
 import socket
@@ -12,6 +13,9 @@ from typing import Self
 from kbatch.files.folders import OpenFolder
 from kbatch.files.writing import own, remove, write_atomic
 from kbatch.problems import Refused
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a file system without locks says: some network and FUSE mounts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,10 @@ class Lock:
             self._lock.acquire()
         except filelock.Timeout as error:
             raise self._refusal(self.holder(), "is running on this state") from error
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise
+            raise self._no_locks(error) from error
         holder = self.holder()
         if holder is not None and holder.host != here and not self._break_foreign:
             self._lock.release()
@@ -59,6 +67,12 @@ class Lock:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         remove(self._card)
         self._lock.release()
+
+    def _no_locks(self, error: Exception) -> Refused:
+        said = error.strerror if isinstance(error, OSError) else "not supported"
+        message = f"the file system of `{self.path.parent}` has no locks ({said}), so a second run could not be told"
+        hint = "keep the manifest, or with `--lockfile` its state, on a disk of this machine, or mount it with locks"
+        return Refused("no-locks", message, hint=hint)
 
     def _refusal(self, holder: Holder | None, what: str, *, hint: str | None = None) -> Refused:
         who = f"pid {holder.pid} on {holder.host} since {holder.since}" if holder else "its holder left no name"

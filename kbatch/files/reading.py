@@ -149,3 +149,12 @@ def packaged_cards() -> Iterator[tuple[str, bytes]]:
                 yield f"{prefix}{entry.name}", entry.read_bytes()
 
     yield from walk(resources.files("kbatch.schemas").joinpath("models"), "models/")
+
+
+def can_be_named(path: str) -> bool:
+    """Whether this system's files can have such a name: Python encodes names, in ASCII where the locale is C."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -15,6 +15,7 @@ FILES: Mapping[str, str] = {
     "file-not-found": "A file that is named does not exist; paths are relative to the manifest.",
     "file-too-large": "The file is larger than what is read; rows belong in a file under `data`.",
     "file-unreadable": "The system does not let this file be read.",
+    "name-encoding": "A clip's name has letters that the file system's encoding lacks; `PYTHONUTF8=1` makes it UTF-8.",
     "path-hidden": "A path has a component that begins with a dot; such files are never read.",
     "path-outside-tree": "A path leads out of the manifest's git root or folder; what it names must lie within.",
 }

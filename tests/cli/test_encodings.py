@@ -59,3 +59,15 @@ def test_a_terminal_keeps_its_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     sys.stdout.write("café 灯\n")
     sys.stdout.flush()
     assert written.getvalue().splitlines()[0] == b"caf\xe9 \\u706f"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are UTF-16 there")
+def test_a_name_that_no_file_can_have_here(tmp_path: Path) -> None:
+    """Where file names are ASCII, a clip's name of other letters is refused before anything is bought."""
+    (tmp_path / "m.yaml").write_text(MANIFEST, encoding="utf-8")
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "kbatch", "run", "m.yaml", "--simulate", "--yes"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert "error[name-encoding]: `renders-sim/café-灯台.mp4`" in done.stderr.decode("utf-8")
+    assert not (tmp_path / "m.sim.lock.json").exists()

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "kbatch"
 CHECKED = ("manifest/*.py", "catalog/*.py", "plan/lint.py", "plan/jobs.py", "loading.py", "files/*.py")
 SAYING = {"say", "_say", "complain", "Fault", "Problem", "Complaint", "_complaint", "Unreadable"}
 CODE = re.compile(r"[a-z]+(-[a-z]+)*\Z")
-OF_THE_DISK = {"locked", "other-lockfile"}
+OF_THE_DISK = {"locked", "no-locks", "other-lockfile"}
 """Refusals to run, which no check can meet."""
 
 
