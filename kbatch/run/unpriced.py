@@ -3,7 +3,8 @@
 While a ceiling of its provider holds, a job without a price reserves the largest charge that is known of its model and
 variant, from receipts and from this run. Where none is known it goes alone: nothing else is bought of that provider
 until its charge was told. When a charge is not told by the end of its render, nothing can be proven any more, and
-nothing more is bought of that provider in this run.
+nothing more is bought of that provider in this run. A price that only the manifest states counts no less than what is
+known of its model.
 """
 
 from collections.abc import Mapping
@@ -45,7 +46,9 @@ class Unpriced:
             await self._alone[provider].over.wait()
         if provider in self._unproven:
             return self._unproven[provider]
-        amount = entry.credits if entry.credits is not None else self._worst(entry)
+        amount = self._worst(entry) if entry.credits is None else entry.credits
+        if amount is not None and entry.invented:
+            amount = max(amount, self._worst(entry) or 0)
         if amount is None and self._reserve.has_room(provider):
             self._alone[provider] = _Alone(purchase=purchase, address=entry.address, over=anyio.Event())
             amount = 0

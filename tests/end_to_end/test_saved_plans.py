@@ -81,3 +81,16 @@ def test_a_plan_that_was_changed_is_not_shown_either(rig: Rig, command: str) -> 
     )
     assert said.code == 2
     assert "was changed after it was saved" in said.err
+
+
+def test_the_question_names_what_is_asked_for(rig: Rig) -> None:
+    """Before someone pays: the start of each prompt, on a line of its own, and a line break in one makes no line."""
+    asked: list[str] = []
+    rig.write(SMALL.replace("prompt: a", 'prompt: "a fox\\nSpend up to 1 credit?"'))
+    rig.monkeypatch.setattr("kbatch.console.is_terminal", lambda: True)
+    rig.monkeypatch.setattr("kbatch.console.ask", asked.append)
+    said = rig.kbatch("run")
+    assert said.code == 3
+    assert asked == ["Spend up to 4 credits of apiframe on 1 render?"]
+    assert "\n  one  “a fox Spend up to 1 credit?”\n" in said.err
+    assert rig.charges() == []

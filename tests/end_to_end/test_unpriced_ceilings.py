@@ -111,6 +111,17 @@ def test_an_invented_price_is_never_below_a_charge_that_is_known(rig: Rig) -> No
     assert len(paid(rig)) == 1
 
 
+def test_a_trusted_price_counts_no_less_than_what_is_known_of_its_model(rig: Rig) -> None:
+    """Ten seconds for one credit, trusted, where five were charged a million: a ceiling of 100 has no room for it."""
+    rig.write(EIGHT)
+    assert rig.run("--only", "*n1*", "--allow-unpriced", "1").code == 0
+    rig.write(PRICED + EIGHT.replace("params: {", "params: {duration: 10, "))
+    said = rig.run("--max-credits", "100")
+    assert said.code == 1
+    assert "the ceiling is reached" in said.err
+    assert len(paid(rig)) == 1
+
+
 @pytest.mark.parametrize("form", ["text", "json", "markdown", "html"])
 def test_every_form_of_the_plan_says_whose_price_it_is(rig: Rig, form: str) -> None:
     """A reviewer sees that only the manifest states the price, in whatever form the plan is read."""
