@@ -19,6 +19,9 @@ VALUE_LIMIT = 1_000_000
 PLAIN, QUOTED, MAP, SEQUENCE = "\0plain", "\0quoted", "\0map", "\0sequence"
 """Tags of nodes without a tag: how they were written. No text can spell them."""
 
+_LIBYAMLS_DEPTH = "exceeded maximum nesting depth"
+"""libyaml 0.2.6 refuses depth itself, beyond 1,000 levels; since it reads ahead, before it reports level 101."""
+
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAB_INDENT = re.compile(r" *\t")
 _KEY = re.compile(r" *(?:- +)*[\w.-]+")
@@ -124,13 +127,21 @@ def _excess_or(error: yaml.YAMLError, source: Source) -> Problem:
     try:
         return _find_excess(source) or _word(error, source)
     except yaml.YAMLError as first:
-        return _word(first, source)
+        at = getattr(first, "problem_mark", None)
+        if at is None or getattr(first, "problem", None) != _LIBYAMLS_DEPTH:
+            return _word(first, source)
+        return _find_excess(source, at.index) or _too_deep(source, at)
 
 
-def _find_excess(source: Source) -> Problem | None:
-    """Return what must not be composed: nesting too deep, too many values, a second document."""
+def _too_deep(source: Source, at: Any) -> Problem:
+    message = f"nested deeper than {DEPTH_LIMIT} levels"
+    return Problem(code="too-deep", message=message, mark=source.at(at.line, at.column))
+
+
+def _find_excess(source: Source, stop: int | None = None) -> Problem | None:
+    """Return what must not be composed before index `stop`: nesting too deep, too many values, a second document."""
     depth = values = documents = 0
-    for event in yaml.parse(source.text, Loader=Nodes):
+    for event in yaml.parse(source.text[:stop], Loader=Nodes):
         at: Any = event.start_mark
         if isinstance(event, yaml.NodeEvent):
             values += 1
@@ -141,8 +152,7 @@ def _find_excess(source: Source) -> Problem | None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEPTH_LIMIT:
-                message = f"nested deeper than {DEPTH_LIMIT} levels"
-                return Problem(code="too-deep", message=message, mark=source.at(at.line, at.column))
+                return _too_deep(source, at)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.DocumentStartEvent):

@@ -34,6 +34,9 @@ def read_rules(text: str, *, file: str = "faults") -> tuple[Rule, ...]:
         at = error.problem_mark
         mark = Mark(file=file, line=at.line + 1, column=at.column + 1) if at else Mark(file=file, line=1, column=1)
         raise Invalid([Problem(code="yaml", message=str(error.problem or "not YAML"), mark=mark)]) from error
+    except RecursionError as error:
+        place = Mark(file=file, line=1, column=1)
+        raise Invalid([Problem(code="yaml", message="nested too deeply for a faults file", mark=place)]) from error
     except yaml.YAMLError as error:
         place = Mark(file=file, line=1, column=1)
         raise Invalid([Problem(code="yaml", message=f"not YAML: {error}", mark=place)]) from error

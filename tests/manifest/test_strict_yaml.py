@@ -123,6 +123,15 @@ def test_what_would_eat_the_stack_or_the_memory_is_refused(
     assert problem.code == code
 
 
+@pytest.mark.parametrize("opening", [b"[", b"{a: ", b"- ", b"? "], ids=["brackets", "braces", "dashes", "questions"])
+@pytest.mark.parametrize("depth", [DEPTH_LIMIT + 1, 999, 1001, 5000])
+def test_what_is_too_deep_is_told_where_the_limit_is_passed(opening: bytes, depth: int) -> None:
+    """The 101st level is the place, whether or not libyaml refuses a depth of its own (0.2.6: 1,000)."""
+    (problem,) = problems_of(opening * depth)
+    assert problem.mark is not None
+    assert (problem.code, problem.mark.column) == ("too-deep", 1 + DEPTH_LIMIT * len(opening))
+
+
 @pytest.mark.parametrize("depth", [DEPTH_LIMIT, DEPTH_LIMIT + 1])
 def test_the_limit_of_depth_is_exact(depth: int) -> None:
     """A hundred levels are read, one more is not."""

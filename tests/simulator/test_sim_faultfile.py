@@ -101,6 +101,13 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert [problem.mark.line for problem in caught.value.problems if problem.mark] == [1, 3, 3]
 
 
+@pytest.mark.parametrize("text", ["[" * 5000, "- " * 5000], ids=["brackets", "dashes"])
+def test_what_nests_too_deeply_is_a_problem(text: str) -> None:
+    """Depth ends the reading with a problem, not with Python's own limit."""
+    with pytest.raises(Invalid, match="nest"):
+        read_rules(text)
+
+
 def test_a_rule_hits_only_what_it_is_meant_for() -> None:
     """Place, provider and prompt must all fit."""
     rules = (rule("500", at="poll", provider="apiframe", match="dog$"),)
