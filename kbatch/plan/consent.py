@@ -63,7 +63,7 @@ def check_terms(plan: Plan, terms: Terms) -> None:
             f"--locked: {bought} {'job' if bought == 1 else 'jobs'} would be bought",
             hint="run without --locked buys them",
         )
-    unpriced = sum((entry.held if entry.resend else entry.credits) is None for entry in plan.spends)
+    unpriced = _unpriced(plan)
     if unpriced > terms.allow_unpriced:
         hint = f"state a price under `prices`, or `--allow-unpriced {unpriced}` accepts them"
         raise Refused("unpriced", f"{unpriced} {'job has' if unpriced == 1 else 'jobs have'} no known price", hint=hint)
@@ -115,9 +115,14 @@ def doubtful(plan: Plan) -> Iterator[Entry]:
             yield entry
 
 
+def _unpriced(plan: Plan) -> int:
+    """Return how many purchases have no known price; of one that is sent again what it holds is its price."""
+    return sum((entry.held if entry.resend else entry.credits) is None for entry in plan.spends)
+
+
 def needed_flags(plan: Plan) -> tuple[str, ...]:
     """Return the flags without which a run refuses this plan whoever agrees to it."""
-    unpriced = sum(entry.credits is None for entry in plan.purchases)
+    unpriced = _unpriced(plan)
     flags = ("--allow-unpriced", str(unpriced)) if unpriced else ()
     return (*flags, "--trust-prices") if next(doubtful(plan), None) is not None else flags
 

@@ -1,9 +1,11 @@
 """Nothing is spent that was not agreed: ceilings, unpriced jobs, lowered prices, consent."""
 
 import pytest
+from msgspec.structs import replace
 
 from kbatch.plan.ceilings import Ceilings, find_over, read_ceilings
-from kbatch.plan.consent import Given, Terms, confirm, needs_ceiling
+from kbatch.plan.consent import Given, Terms, confirm, needed_flags, needs_ceiling
+from kbatch.plan.plan import Plan, build_plan
 from kbatch.problems import Refused
 from kbatch.receipts.receipt import Credits, ReceiptState
 from tests.plan.conftest import Campaign, plan_of, receipt_of
@@ -129,3 +131,39 @@ def test_yes_without_a_terminal_needs_a_ceiling_for_each_provider_that_is_paid(c
     assert needs_ceiling(plan, Terms(ceilings=one))
     assert not needs_ceiling(plan, Terms(ceilings=both))
     assert not needs_ceiling(plan, Terms(ceilings=NONE, simulated=True))
+
+
+def _sent_again(campaign: Campaign, held: int | None) -> Plan:
+    """Return the plan of one unknown send that may be sent again, and holds this."""
+    loaded = campaign("shots:\n  - {id: one, model: kling-2.6, prompt: x}\n")
+    job = loaded.jobs[0]
+    renders = {job.fingerprint: receipt_of(job, ReceiptState.UNKNOWN)}
+    plan = plan_of(loaded, renders)
+    entries = tuple(replace(entry, resend=True, held=held) for entry in plan.entries)
+    return build_plan(plan.basis, entries, renders)
+
+
+@pytest.mark.parametrize(
+    ("terms", "given", "code"),
+    [
+        pytest.param(Terms(ceilings=NONE), None, "not-confirmed", id="nobody-agreed"),
+        pytest.param(Terms(ceilings=NONE, locked=True), Given.YES, "locked-plan", id="locked"),
+        pytest.param(Terms(ceilings=replace(NONE, run={"apiframe": 24})), Given.YES, "over-ceiling", id="ceiling"),
+        pytest.param(Terms(ceilings=replace(NONE, budget={"apiframe": 24})), Given.YES, "over-ceiling", id="budget"),
+        pytest.param(Terms(ceilings=replace(NONE, job={"apiframe": 24})), Given.YES, "over-ceiling", id="one-job"),
+    ],
+)
+def test_a_send_again_is_a_purchase(campaign: Campaign, terms: Terms, given: Given | None, code: str) -> None:
+    """Every rule that holds for what is bought holds for what is sent again, at what it holds."""
+    plan = _sent_again(campaign, 25)
+    assert refusal(plan, terms, given) == code
+    assert needs_ceiling(plan, Terms(ceilings=NONE))
+    assert confirm(plan, Terms(ceilings=NONE), Given.YES).plan is plan
+
+
+def test_a_send_again_without_a_price_is_allowed_by_number(campaign: Campaign) -> None:
+    """What it may cost is not known, so it counts as a job without a price, also in the command that is proposed."""
+    plan = _sent_again(campaign, None)
+    assert refusal(plan, Terms(ceilings=NONE)) == "unpriced"
+    assert needed_flags(plan) == ("--allow-unpriced", "1")
+    assert confirm(plan, Terms(ceilings=NONE, allow_unpriced=1), Given.YES).plan is plan
