@@ -13,6 +13,7 @@ from rich.text import Text
 from kbatch.report.running import Picture
 
 _BAR_WIDTH = 24
+_FOOT_WIDTH = 54
 _MOST_ROWS = 8
 _OTHER_ROWS = 5
 
@@ -64,7 +65,8 @@ class LivePicture:
         if picture.more:
             grid.add_row(Text("  …", style="dim"), Text(f"and {picture.more:,} more", style="dim"))
         below = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=max(1, picture.total), completed=picture.ended, width=_BAR_WIDTH)
+        width = max(4, min(_BAR_WIDTH, self._console.size.width - _FOOT_WIDTH))
+        bar = ProgressBar(total=max(1, picture.total), completed=picture.ended, width=width)
         below.add_row(Text(" "), bar, Text(picture.foot[0], no_wrap=True, overflow="ellipsis"))
         sums = Text(f"  {picture.foot[1]}", style="dim", no_wrap=True, overflow="ellipsis")
         self._live.update(Group(grid, below, sums), refresh=True)

@@ -120,6 +120,7 @@ async def _providers() -> list[Finding]:
             continue
         try:
             async with open_lines([provider.name], wiring) as lines:
+                lines[provider.name].say = console.say
                 answer = await ask_balance(lines[provider.name], tries=2)
                 where = origin_of(provider, os.environ)
         except KbatchError as error:
