@@ -104,10 +104,13 @@ def under_a_job_id(rig: Rig) -> Tally:
 
 
 def under_the_clips(rig: Rig) -> Tally:
-    """Let a file be where the folder of the clips should be."""
+    """Let a file be where the folder of the clips should be: before a run, and since the run has looked."""
     trial = begin(rig, "folder", _THREE, {"apiframe": 12})
     (rig.folder / "renders").write_bytes(b"a file where a folder should be")
-    _owe(trial)
+    trial.expect(rig.run().code == 3 and not rig.charges(), "bought for a folder that is none")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kbatch.cli.run.check_writable", lambda _plan, _ground: ())
+        _owe(trial)
     (rig.folder / "renders").unlink()
     return _collect(trial)
 
