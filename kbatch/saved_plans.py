@@ -22,6 +22,8 @@ from kbatch.receipts import state
 from kbatch.receipts.claims import Claim, digest_of
 from kbatch.receipts.receipt import Receipt
 
+_LOCKFILE = ".lock.json"
+
 
 def read_plan_file(path: Path) -> Saved | None:
     """Return the saved plan in a file, None when the file is no plan but, for example, a manifest."""
@@ -40,9 +42,14 @@ def write_plan_file(path: Path, plan: Plan, *, manifest: Path, simulated: bool, 
     put(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def command_for(path: Path, plan: Plan) -> str:
-    """Return the command that carries out a plan that was saved at a path."""
-    return shlex.join(("kbatch", "run", str(path), *needed_flags(plan)))
+def command_for(path: Path, plan: Plan, manifest: Path) -> str:
+    """Return the command that carries out a plan that was saved at a path.
+
+    A plan may be a stranger's: what it calls a lockfile is believed by its name only where it is named like one.
+    """
+    lockfile = plan.basis.lockfile
+    named = () if lockfile.endswith(_LOCKFILE) else ("--lockfile", os.path.normpath(manifest.parent / lockfile))
+    return shlex.join(("kbatch", "run", str(path), *named, *needed_flags(plan)))
 
 
 def lockfile_of(saved: Saved, manifest: Path, chosen: Path | None) -> Path:
@@ -51,6 +58,9 @@ def lockfile_of(saved: Saved, manifest: Path, chosen: Path | None) -> Path:
         message = "the plan was saved by an earlier kbatch, and does not say on which lockfile and for whom it was made"
         raise Refused("plan-stale", message, hint="`kbatch plan --out FILE` saves it anew")
     found = Path(os.path.normpath(manifest.parent / saved.lockfile))
+    if chosen is None and not saved.lockfile.endswith(_LOCKFILE):
+        message = f"the plan's lockfile {saved.lockfile} is not named like one"
+        raise Refused("plan-stale", message, hint=f"`--lockfile {found}` says that it is")
     if chosen is not None and _place(chosen) != _place(found):
         message = f"the plan was made on the lockfile {saved.lockfile}, not on {chosen}"
         raise Refused("plan-stale", message, hint="leave out --lockfile: the plan knows its own")

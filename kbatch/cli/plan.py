@@ -129,7 +129,7 @@ def _save(out: str, planned: Planned, manifest: Path, where: Place, wished: Sele
     place = path_of(out)
     sys.stdout.flush()
     write_plan_file(place, planned.plan, manifest=manifest, simulated=where.simulated, selection=wished)
-    console.say(f"saved as {out}; `{command_for(place, planned.plan)}` carries out exactly this plan, once")
+    console.say(f"saved as {out}; `{command_for(place, planned.plan, manifest)}` carries out exactly this plan, once")
 
 
 def _compared(comparison: Any) -> dict[str, Any]:

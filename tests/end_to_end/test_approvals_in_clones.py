@@ -290,6 +290,18 @@ def test_a_plan_belongs_to_its_lockfile(rig: Rig, body: str, price: int) -> None
     assert charges(rig) == [price, price]
 
 
+def test_a_plan_that_calls_any_file_its_lockfile(rig: Rig) -> None:
+    """A lockfile that is not named like one has to be named again, as the printed command does."""
+    rig.write(ONE)
+    there = str(rig.folder / "state.json")
+    said = rig.kbatch("plan", "--lockfile", there, "--out", str(rig.folder / "plan.json"))
+    assert f"plan.json --lockfile {there}`" in said.err
+    assert run_plan(rig).code == 3
+    assert not (rig.folder / "state.json").exists()
+    assert run_plan(rig, "--lockfile", there).code == 0
+    assert charges(rig) == [4]
+
+
 def test_a_plan_belongs_to_whom_it_pays(rig: Rig) -> None:
     """Made for one address, it is refused for another one before anything is sent, with both named."""
     rig.write(TWO)

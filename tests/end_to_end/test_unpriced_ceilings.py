@@ -122,6 +122,21 @@ def test_a_trusted_price_counts_no_less_than_what_is_known_of_its_model(rig: Rig
     assert len(paid(rig)) == 1
 
 
+def test_a_variant_that_surprised_reserves_what_it_was_charged(both: Rig) -> None:
+    """Apiframe charged 8 for 4, so its price is unknown: under a ceiling of 20 two more are bought, for 8 each."""
+    both.open("charge-double")
+    both.write("""
+run: {concurrency: 4}
+shots:
+  - {id: shot, model: kling-2.5-turbo-pro, prompt: "{{ n }}", matrix: {n: [n1, n2, n3, n4, n5]}}
+""")
+    assert both.run().code == 1
+    assert [line["credits"] for line in both.charges()] == [8]
+    said = both.run("--allow-unpriced", "4", "--max-credits", "20")
+    assert said.code == 1, said.err
+    assert [line["credits"] for line in both.charges()] == [8, 8, 8]
+
+
 @pytest.mark.parametrize("form", ["text", "json", "markdown", "html"])
 def test_every_form_of_the_plan_says_whose_price_it_is(rig: Rig, form: str) -> None:
     """A reviewer sees that only the manifest states the price, in whatever form the plan is read."""
