@@ -9,7 +9,7 @@ from msgspec import Struct
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.faults import Fault, say_fault
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.labels import label_of
+from kbatch.manifest.labels import LONGEST_LABEL, is_long, label_of
 from kbatch.manifest.matrix import Matrix, Point
 from kbatch.manifest.template import Templates, check_names, is_template
 from kbatch.problems import did_you_mean
@@ -29,6 +29,8 @@ RESERVED = ALWAYS | _WORDS
 
 _NAME = re.compile(r"[^\W\d]\w*\Z")
 _RULES = ("include", "exclude", "zip")
+_LONG = f"would have a label of more than {LONGEST_LABEL:,} characters, and every job's name repeats it"
+_SHORTER = "a mapping with an `id` of its own is named by that: `{id: dusk, text: …}`"
 _LABELLED = "a mapping is labelled by its `id`, `key`, `slug` or `name`"
 
 
@@ -112,8 +114,12 @@ def _read_points(
     for index, raw in enumerate(listed):
         at = (*where, index) if written else where
         value = _render(raw, at, reading) if written else raw
-        label = None if isinstance(value, Fault) else label_of(value)
+        long = not isinstance(value, Fault) and is_long(value)
+        label = None if isinstance(value, Fault) or long else label_of(value)
         if isinstance(value, Fault):
+            good = False
+        elif long:
+            say("axis-label-long", at, f"value {index + 1} of axis `{name}` {_LONG}", hint=_SHORTER)
             good = False
         elif label is None:
             hint = _LABELLED if isinstance(value, Mapping) else None
@@ -193,6 +199,9 @@ def _check_rules(matrix: Matrix, where: Path, reading: Reading) -> bool:
         for name, value in rule.items():
             at = (*where, "include", index, name)
             if name not in matrix.axes and not _check_name(name, at, reading):
+                good = False
+            elif is_long(value):
+                say("axis-label-long", at, f"the value of `{name}` {_LONG}", hint=_SHORTER)
                 good = False
             elif label_of(value) is None:
                 hint = _LABELLED if isinstance(value, Mapping) else "a text, a number, true or false, or a mapping"

@@ -12,6 +12,20 @@ _AS_SLUG = bytes(
 _DASHES = re.compile(r"-+")
 _LABEL_KEYS = ("id", "key", "slug", "name")
 _LONGEST_NAME = 160
+LONGEST_LABEL = 2_500
+"""Characters of a label, and of what it is made of: as many as a prompt has at most. Every job's name repeats them."""
+
+
+class _Kept(dict[int, str]):
+    """What a slug makes of each letter, found out once: a walk through a long text with `str.translate` is quick."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        self[code] = char if _stays(char) else "-"
+        return self[code]
+
+
+_KEPT = _Kept()
 
 
 def slug(value: Any) -> str:
@@ -25,7 +39,7 @@ def slug(value: Any) -> str:
         name = text.encode("ascii").translate(_AS_SLUG).decode("ascii").strip("-")
         return _DASHES.sub("-", name) if "--" in name else name
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text.lower()).lower())
-    return _DASHES.sub("-", "".join(char if _stays(char) else "-" for char in text)).strip("-")
+    return _DASHES.sub("-", text.translate(_KEPT)).strip("-")
 
 
 def _stays(char: str) -> bool:
@@ -35,14 +49,24 @@ def _stays(char: str) -> bool:
 
 def label_of(value: Any) -> str | None:
     """Return the label of an axis value: a mapping is named by its `id`, `key`, `slug` or `name`; None without one."""
+    named = _named(value)
+    return None if named is None else slug(named) or None
+
+
+def is_long(value: Any) -> bool:
+    """Whether an axis value would get a label of more than `LONGEST_LABEL` characters; quick, however long it is.
+
+    Some letters are a whole phrase once they are written out.
+    """
+    text = str(_named(value) or "")
+    return len(text) > LONGEST_LABEL or (not text.isascii() and len(slug(text)) > LONGEST_LABEL)
+
+
+def _named(value: Any) -> Any:
+    """Return what an axis value is labelled by, None where it has nothing of the kind."""
     if isinstance(value, Mapping):
-        named = next((value[key] for key in _LABEL_KEYS if value.get(key) not in (None, "")), None)
-        if named is None or isinstance(named, Mapping | list):
-            return None
-        return slug(named) or None
-    if value is None or isinstance(value, list):
-        return None
-    return slug(value) or None
+        value = next((value[key] for key in _LABEL_KEYS if value.get(key) not in (None, "")), None)
+    return None if isinstance(value, Mapping | list) else value
 
 
 def file_name(address: str) -> str:

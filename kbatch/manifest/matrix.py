@@ -54,8 +54,19 @@ _MOST_KINDS = 20_000
 
 def most(matrix: Matrix) -> int:
     """Return how many combinations there are at most: the product of the axes and the includes."""
-    size = prod(len(matrix.axes[group[0]]) for group in _groups(matrix)) if matrix.axes else 0
-    return size + len(matrix.include) or 1
+    return product_of(matrix) + len(matrix.include) or 1
+
+
+def product_of(matrix: Matrix) -> int:
+    """Return how many combinations the axes make before any rule, 0 without axes."""
+    return prod(len(matrix.axes[group[0]]) for group in _groups(matrix)) if matrix.axes else 0
+
+
+def work_of(matrix: Matrix) -> int:
+    """Return how often a rule is held against a combination, or against an axis's value, by `count` and `expand`."""
+    rules = len(matrix.exclude) + len(matrix.include)
+    values = sum(map(len, matrix.axes.values()))
+    return rules * (product_of(matrix) + values)
 
 
 def count(matrix: Matrix) -> int:

@@ -23,6 +23,8 @@ from kbatch.problems import Complaint, Unreadable
 
 LARGEST_BYTES = 25_000_000
 LARGEST_PIXELS = 50_000_000
+_USUAL_SCANS = 12
+"""A progressive JPEG has 3 to 10 scans; each over 50 million pixels takes half a second."""
 _ORIENTATION = 0x0112
 _URL = re.compile(r"https?:|[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -189,6 +191,8 @@ def _measure(data: bytes, what: str) -> _Measure | Complaint:
             width, height = image.size
             if width * height > LARGEST_PIXELS:
                 return _too_many_pixels(what, f"{width} × {height} pixels")
+            if _scans(data, media_type) * width * height > LARGEST_PIXELS * _USUAL_SCANS:
+                return _too_many_scans(what, _scans(data, media_type))
             image.load()
             orientation = image.getexif().get(_ORIENTATION)
     except Image.DecompressionBombError:
@@ -211,6 +215,16 @@ def _media_type(data: bytes) -> str | None:
 
 def _too_large(what: str) -> Complaint:
     return _complaint("picture-too-large", f"{what} is larger than {LARGEST_BYTES // 1_000_000} MB", "save it smaller")
+
+
+def _scans(data: bytes, media_type: str) -> int:
+    """Return in how many passes a JPEG is written, each of which goes over all pixels; its coded data has no marker."""
+    return max(0, data.count(b"\xff\xda") - _USUAL_SCANS) if media_type == "image/jpeg" else 0
+
+
+def _too_many_scans(what: str, scans: int) -> Complaint:
+    message = f"{what} is written in {scans + _USUAL_SCANS:,} passes, which takes far too long to decode"
+    return _complaint("picture-scans", message, "save it anew")
 
 
 def _too_many_pixels(what: str, how_many: str) -> Complaint:

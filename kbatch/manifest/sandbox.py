@@ -30,6 +30,8 @@ _COMPARISONS = (
 )  # fmt: skip
 _OPERATORS = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<=", "in": "in", "notin": "not in"}
 _STEP = 3
+_WRITTEN_OUT = 4
+"""What a letter costs that a filter makes of other scripts: `slug` looks at each of them by itself."""
 _VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
@@ -224,7 +226,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
             size = 5 * self.budget.weigh(value) if text else self.budget.weigh(value) if deep else _length(value)
             more = sum(self.budget.weigh(other) for other in (*others, *kwargs.values()))
             self.budget.spend(1 + size + more + (size * more if text else 0))
-            return self.budget.checked(function(*args, **kwargs))
+            result = function(*args, **kwargs)
+            if text and not value.isascii():  # some letters are written out as a phrase of 18
+                self.budget.spend(_WRITTEN_OUT * len(result) if isinstance(result, str) else 0)
+            return self.budget.checked(result)
 
         if position:
             metered.jinja_pass_arg = function.jinja_pass_arg  # type: ignore[attr-defined]

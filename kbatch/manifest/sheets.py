@@ -15,11 +15,14 @@ from kbatch.manifest.faults import Fault, say_fault
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.labels import label_of
 from kbatch.manifest.layers import Placed, Shot, layer_matrix, layer_shots
-from kbatch.manifest.matrix import EMPTY, Combination, Matrix, count, cross, expand
+from kbatch.manifest.matrix import EMPTY, Combination, Matrix, count, cross, expand, product_of, work_of
 from kbatch.manifest.source import Source, read_text
 from kbatch.manifest.template import Template, Templates, check_names
 from kbatch.problems import Problem, Severity, Unreadable, nearest
 
+_MOST_RULED = 5_000_000
+"""Rules held against combinations in one matrix: three seconds of work."""
+_RULED_A_JOB = 50
 _PROMPT_LIMIT = 64 * 1024
 _TEXT_FIELDS = ("provider", "model", "prompt", "when", "output")
 _NOT_BEFORE_LABELS = frozenset(("labels",))
@@ -111,6 +114,9 @@ def _names_of(matrix: Matrix) -> frozenset[str]:
 
 def _check_size(maker: Maker, common: Matrix, matrices: list[tuple[Shot, Matrix]]) -> bool:
     """Refuse too many jobs before one is made; `when` is not asked, so it leaves out none of them."""
+    named = [(shot.path, matrix) for shot, matrix in matrices]
+    if not all(_check_rules(maker, matrix, (*where, "matrix")) for where, matrix in [((), common), *named]):
+        return False
     outer = count(common)
     sizes = [(outer * count(matrix) * int(shot.value("takes", 1)), shot) for shot, matrix in matrices]
     total = sum(size for size, _ in sizes)
@@ -120,6 +126,18 @@ def _check_size(maker: Maker, common: Matrix, matrices: list[tuple[Shot, Matrix]
     share = f", {size:,} of them in shot `{largest.id}`" if len(matrices) > 1 else ""
     message = f"the matrix makes {total:,} jobs{share}; at most {maker.wanted.max_jobs:,} are allowed"
     maker.findings.say("too-many-jobs", largest.path, message, hint=f"`--max-jobs {total}` allows them")
+    return False
+
+
+def _check_rules(maker: Maker, matrix: Matrix, where: Path) -> bool:
+    """Refuse rules that would be held against combinations for minutes, before one is."""
+    work, limit = work_of(matrix), max(_MOST_RULED, _RULED_A_JOB * maker.wanted.max_jobs)
+    if work <= limit:
+        return True
+    rules = f"{len(matrix.exclude) + len(matrix.include):,} rules over {product_of(matrix):,} combinations"
+    hint = "write the wanted combinations as data rows, or as `zip`; rules are for exceptions"
+    message = f"{rules} are {work:,} comparisons, at most {limit:,}"
+    maker.findings.say("too-many-rules", where, message, hint=hint, on_key=True)
     return False
 
 

@@ -47,6 +47,7 @@ FORM: Mapping[str, str] = {
 MATRIX: Mapping[str, str] = {
     "axis-empty": "An axis has no values, so its shot would have no jobs.",
     "axis-label": "A value of an axis has no label; a mapping is labelled by its `id`, `key`, `slug` or `name`.",
+    "axis-label-long": "A value would be named by thousands of characters; a mapping with an `id` is named by that.",
     "axis-label-twice": "Two values of an axis have one label, so two jobs would have one address; give each an `id`.",
     "axis-name": "An axis has a name that templates cannot use: letters, digits and `_` only.",
     "axis-not-a-list": "An axis is not a list of values, nor a template that yields one.",
@@ -55,6 +56,7 @@ MATRIX: Mapping[str, str] = {
     "name-reserved": "A name has a meaning of its own in templates; choose another.",
     "name-taken": "An axis, a variable and a top-level axis share a name; rename one.",
     "rule-matches-nothing": "An `include` or `exclude` matches no combination, so it does nothing.",
+    "too-many-rules": "A matrix has more rules than its combinations can be held against; write axes or data rows.",
     "too-many-jobs": "The matrix makes more jobs than are allowed; `--max-jobs` allows more.",
     "unknown-axis": "There is no axis of this name.",
     "unused-axis": "No template uses an axis, so its values make identical jobs, which are bought once.",
@@ -86,6 +88,7 @@ PICTURES: Mapping[str, str] = {
     "picture-empty": "A picture is an empty text; write a URL, a data: URI or a path.",
     "picture-insecure-url": "A picture's URL is not https, so anyone on the way could exchange it.",
     "picture-orientation": "A picture is stored turned, and providers may or may not turn it; save it upright.",
+    "picture-scans": "A JPEG is written in so many passes that decoding it takes minutes; save it anew.",
     "picture-pixels": "A picture has far more pixels than a clip; save it smaller.",
     "picture-too-large": "A picture is larger than providers take; save it smaller.",
     "picture-type": "A file is not a picture that can be sent: PNG, JPEG, WebP or GIF.",

@@ -182,6 +182,7 @@ class Attempt:
                 if not overlap and len(held) >= _PIECE:
                     await self._write(held)
                 if self._part.size + len(held) > self._terms.max_bytes:
+                    await run_sync(self._part.restart)  # what has no end is of no use
                     message = f"the clip has more than {self._terms.max_bytes} bytes"
                     return NotFetched(message=message, why=Why.TOO_LARGE)
         except Cut:

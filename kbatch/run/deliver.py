@@ -4,6 +4,7 @@ The bytes of one purchase are collected in a `.part` of its own, so that two cli
 delivery that was cut off after its digest was recorded is finished from what lies on the disk, without the provider.
 """
 
+import math
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ async def _fetch(run: Run, line: Line, errand: Errand, url: str) -> Fetched | No
         terms = Terms(
             allow_hosts=run.options.allow_hosts,
             scale=line.scale,
+            max_bytes=most_bytes(errand.clip.duration_s if errand.clip else None),
             say=lambda said: run.say(Moment.WAITING, errand.address, said),
         )
         return await fetch(line.client, url, part, terms)
@@ -109,6 +111,11 @@ async def _fetch(run: Run, line: Line, errand: Errand, url: str) -> Fetched | No
             part.close()
         else:
             part.discard()
+
+
+def most_bytes(seconds: float | None) -> int:
+    """Return how many bytes a clip has at most: 24 MiB a second, ten times what providers send, and 64 MiB more."""
+    return (64 + math.ceil(24 * (60 if seconds is None else seconds))) * files.MEBIBYTE
 
 
 def _tag(run: Run, errand: Errand) -> str:

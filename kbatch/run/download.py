@@ -22,6 +22,7 @@ from kbatch.run.waits import asked_for
 __all__ = ["Fetched", "NotFetched", "Terms", "Why", "fetch"]
 
 _STALE_ATTEMPTS = 2
+_MOST_ATTEMPTS = 200
 
 
 class Fetched(Struct, frozen=True, kw_only=True):
@@ -49,9 +50,8 @@ async def fetch(client: Client, url: str, part: PartFile, terms: Terms | None = 
 
 async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetched | NotFetched:
     attempt = Attempt(client=client, url=url, part=part, terms=terms)
-    fruitless = 0
-    while True:
-        before = part.size
+    fruitless, furthest = 0, part.size
+    for _ in range(_MOST_ATTEMPTS):
         outcome: Complete | Again | Fetched | NotFetched = await attempt.run()
         if isinstance(outcome, Complete):
             outcome = await run_sync(_verify, part, outcome.rest)
@@ -59,7 +59,8 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetc
             case Fetched() | NotFetched():
                 return outcome
             case Again():
-                fruitless = 0 if part.size > before else fruitless + 1
+                fruitless = 0 if part.size > furthest else fruitless + 1  # bytes that were here before are no progress
+                furthest = max(furthest, part.size)
                 if fruitless >= (_STALE_ATTEMPTS if outcome.why is Why.STALE else terms.attempts):
                     return NotFetched(message=outcome.message, why=outcome.why)
                 asked_s = outcome.retry_after_s
@@ -71,6 +72,7 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: Terms) -> Fetc
                 await anyio.sleep(retry_wait(fruitless - 1, terms.jitter(), retry_after_s=asked_s, scale=terms.scale))
             case _:
                 assert_never(outcome)
+    return NotFetched(message=f"not whole after {_MOST_ATTEMPTS} attempts", why=Why.LATER)
 
 
 def _verify(part: PartFile, rest: bytes) -> Fetched | Again:

@@ -12,6 +12,8 @@ import pytest
 
 from kbatch.files import PartFile
 from kbatch.media.mp4 import Media
+from kbatch.run import download
+from kbatch.run.deliver import most_bytes
 from kbatch.run.download import Fetched, NotFetched, Terms, Why, fetch
 from kbatch.run.transport import Client, Limits
 
@@ -567,6 +569,50 @@ async def test_more_than_any_clip_is_not_fetched(serve, part):
     async with serve(answer) as server:
         found = await get(server, part, max_bytes=100_000)
     assert found == NotFetched(message="the clip has more than 100000 bytes", why=Why.TOO_LARGE)
+    assert part.size == 0, "what has no end is of no use"
+
+
+async def test_a_host_that_alternates_good_and_bad_ranges_is_given_up(serve, reply, part):
+    """Bytes that were here before are no progress: every second answer brings them again, and none brings more."""
+
+    async def answer(stream, request, seen):
+        if b"range:" in request.lower():
+            await stream.send(reply(206, CLIP[:10], content_range=f"bytes 0-9/{len(CLIP)}"))
+            return True
+        head = f"HTTP/1.1 200 X\r\nContent-Length: {len(CLIP)}\r\n\r\n".encode()
+        await stream.send(head + CLIP[: len(CLIP) // 2])
+        return False
+
+    async with serve(answer) as server:
+        found = await get(server, part, attempts=4)
+    assert isinstance(found, NotFetched)
+    assert found.why is Why.LATER
+    assert len(server.requests) == 5
+
+
+async def test_a_host_that_brings_a_little_each_time_is_given_up(serve, reply, part, monkeypatch):
+    """Progress that would take for ever has an end: so many attempts, however each of them ends."""
+    monkeypatch.setattr(download, "_MOST_ATTEMPTS", 5)
+
+    async def answer(stream, request, seen):
+        found = re.search(rb"range: bytes=(\d+)-", request.lower())
+        start = int(found[1]) if found else 0
+        status = b"206 X" if found else b"200 X"
+        placed = f"Content-Range: bytes {start}-{len(CLIP) - 1}/{len(CLIP)}\r\n" if found else ""
+        head = f"Content-Length: {len(CLIP) - start}\r\n{placed}\r\n".encode()
+        await stream.send(b"HTTP/1.1 " + status + b"\r\n" + head + CLIP[start : start + 4096 + 100])
+        return False
+
+    async with serve(answer) as server:
+        found = await get(server, part)
+    assert found == NotFetched(message="not whole after 5 attempts", why=Why.LATER)
+    assert len(server.requests) == 5
+
+
+def test_a_clip_has_a_bound_by_its_length():
+    """24 MiB a second and 64 more: ten times what providers send, and far below a disk."""
+    assert most_bytes(10) == 304 * 1024 * 1024
+    assert most_bytes(None) == most_bytes(60) == 1504 * 1024 * 1024
 
 
 async def test_a_trickle_ends_with_the_total_time(serve, part):
