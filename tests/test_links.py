@@ -139,11 +139,13 @@ def test_names_that_git_could_take_for_patterns(here: Repository, name: str) -> 
     files.write_atomic(here.folder / "d" / "x", b"x")
 
 
-def test_where_git_cannot_be_asked_a_link_counts_as_tracked(here: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_git_cannot_be_asked_nothing_is_written_through_a_link(
+    here: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No answer is no permission."""
     monkeypatch.setenv("PATH", "")
     (here.folder / "renders").symlink_to("../outside")
-    with pytest.raises(OSError, match="symbolic link that git tracks"):
+    with pytest.raises(OSError, match="git does not tell"):
         files.write_atomic(here.folder / "renders" / "x", b"x")
 
 

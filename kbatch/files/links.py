@@ -96,7 +96,10 @@ def judge(link: Path) -> None:
         status = link.lstat()
     except OSError:
         return
-    if _tracked(link, status.st_ino, status.st_ctime_ns):
+    tracked = _tracked(link, status.st_ino, status.st_ctime_ns)
+    if tracked is None:
+        raise LinkRefused(link, f"is a symbolic link, and git does not tell whether it tracks it; {_HINT}")
+    if tracked:
         raise LinkRefused(link, f"is a symbolic link that git tracks, nothing is written through it; {_HINT}")
 
 
@@ -114,8 +117,8 @@ def _stands(path: Path) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _tracked(link: Path, _inode: int, _changed_ns: int) -> bool:
-    """Ask git about a link, once for each link that was ever there."""
+def _tracked(link: Path, _inode: int, _changed_ns: int) -> bool | None:
+    """Ask git about a link, once for each link that was ever there; None where it does not tell."""
     if not _stands(repository_of(link.parent) / ".git"):
         return False
     from kbatch import git  # noqa: PLC0415 - there is hardly ever a link to ask about
@@ -124,7 +127,7 @@ def _tracked(link: Path, _inode: int, _changed_ns: int) -> bool:
     try:
         said = git.ask(link.parent, "--icase-pathspecs", "ls-files", "-s", "-z", "--", f":(glob){pattern}")
     except Invalid:
-        return True
+        return None
     if said.code != 0:
-        return True
+        return None
     return any(entry.startswith(_LINK_MODE) for entry in said.out.split(b"\0"))
