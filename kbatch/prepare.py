@@ -192,7 +192,7 @@ def _origins(jobs: Iterable[Job], place: Place) -> dict[str, str]:
 
 def _with_resends(entries: Sequence[Entry], found: state.Loaded) -> tuple[Entry, ...]:
     """Say of each unknown send whether it may be sent again from here, by the word of this user's own journal."""
-    from kbatch.run.again import objection, own_of  # noqa: PLC0415 - an event loop, only where a send is open
+    from kbatch.run.again import is_of_another, objection, own_of  # noqa: PLC0415 - an event loop, only where a send is open
 
     own, now = own_of(found.own), datetime.now(UTC)
 
@@ -202,8 +202,11 @@ def _with_resends(entries: Sequence[Entry], found: state.Loaded) -> tuple[Entry,
             return entry
         if not PROVIDERS[entry.job.provider].resends:
             return entry
-        why = objection(entry.job, receipt, own, now)
-        return msgspec.structs.replace(entry, resend=why is None, objection=why or "")
+        if is_of_another(entry.job, receipt):
+            why = "its record is of another request than the job's, so it is not looked for by it either"
+            return msgspec.structs.replace(entry, objection=why, mistaken=True)
+        against = objection(entry.job, receipt, own, now)
+        return msgspec.structs.replace(entry, resend=against is None, objection=against or "")
 
     return tuple([seen(entry) for entry in entries])
 

@@ -41,7 +41,8 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     paid render is bought again on purpose; `reminder` that nothing is wrong with money but someone should look;
     `receipt` is what is on record of the request; `invented` that only the manifest states a price for it: its card has
     none and no receipt tells a charge. `resend` says that an unknown send may be sent again from here, which is a
-    purchase of what it holds; `objection` why it may not. Both are this machine's, so no digest has them.
+    purchase of what it holds; `objection` why it may not; `mistaken` that its record is of another request, so that
+    it is not even looked for. These are this machine's, so no digest has them.
     """
 
     job: Job
@@ -56,6 +57,7 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     invented: bool = False
     resend: bool = False
     objection: str = ""
+    mistaken: bool = False
 
     @property
     def words(self) -> str:

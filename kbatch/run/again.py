@@ -12,14 +12,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from kbatch.catalog.bodies import parameters_of, publish
+from kbatch.catalog.bodies import body_of, parameters_of, publish
+from kbatch.catalog.identity import canonical, fingerprint
 from kbatch.catalog.requests import Input
 from kbatch.manifest.drafts import Frame
-from kbatch.manifest.pictures import InlinePicture, LocalPicture
+from kbatch.manifest.pictures import InlinePicture, LocalPicture, RemotePicture
 from kbatch.plan.jobs import Job
 from kbatch.receipts.events import Event
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import Receipt
+from kbatch.receipts.receipt import Receipt, without_queries
 from kbatch.run.buy import idempotency_key
 from kbatch.run.settle import WINDOW, within_window
 
@@ -64,6 +65,28 @@ def objection(job: Job, receipt: Receipt, own: Own, now: datetime) -> str | None
     if not within_window(receipt.submitted_at, now):
         return f"its key is relied on for {WINDOW.total_seconds() / 3600:.0f} hours only"
     return None
+
+
+def is_of_another(job: Job, receipt: Receipt) -> bool:
+    """Whether the record of a send is of another request than the job's, pictures' addresses apart.
+
+    Looked for by such a record, a job of somebody else would be taken for this one's.
+    """
+    try:
+        kept = canonical(receipt.request)
+        if kept != canonical(without_queries(job.request)):
+            own = fingerprint(job.provider, job.model, receipt.request, job.draft.take, job.card)
+            if own != job.fingerprint:
+                return True
+        if receipt.body is None:
+            return False
+        body = json.loads(receipt.body)
+        params = dict(parameters_of(job.card, body))
+        params |= {part.parameter: part.token for part in job.inputs if not isinstance(part.picture, RemotePicture)}
+        sent = {**body_of(job.card, body.get("prompt"), params), "model": body["model"]}
+        return canonical(without_queries(sent)) != kept
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return True
 
 
 def _is_request(job: Job, receipt: Receipt, own: Own) -> bool:

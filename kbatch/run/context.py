@@ -62,7 +62,8 @@ class Run:
     the addresses whose clips purchases need here, `stands` those whose clips are at their places for sure. `settled`
     are told the ends of jobs that others wait for, `described` are the clips whose sidecars are yet to be written.
     `of_run` is what the journal tells of this run itself.
-    `resends` are the earlier sends that someone agreed to send again, `objections` say why others are not, `uploaded`
+    `resends` are the earlier sends that someone agreed to send again, `objections` say why others are not, `mistaken`
+    are those whose record is of another request, `uploaded`
     are uploads of this user.
     `claimed` says by provider and job id which purchase a job is, its fingerprint and attempt: it is one only.
     """
@@ -91,6 +92,7 @@ class Run:
     paces: Paces = field(default_factory=Paces)
     resends: frozenset[str] = frozenset()
     objections: Mapping[str, str] = field(default_factory=dict)
+    mistaken: frozenset[str] = frozenset()
     uploaded: list[Event] = field(default_factory=list)
     of_run: list[Event] = field(default_factory=list)
     uploads: dict[tuple[str, str], Picture] = field(default_factory=dict)

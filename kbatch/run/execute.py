@@ -229,6 +229,7 @@ def _make_run(parts: _Parts, lines: Mapping[str, Line], journal: Journal) -> Run
         stands=parts.stands,
         uploaded=[event for event in scene.loaded.own if event.kind is Kind.UPLOADED],
         resends=_resends(parts.confirmed),
+        mistaken=frozenset(entry.job.fingerprint for entry in plan.entries if entry.mistaken),
         objections={entry.job.fingerprint: entry.objection for entry in plan.entries if entry.objection},
     )
 

@@ -32,6 +32,8 @@ async def settle(
 
     A provider that says that the key is taken is asked for its list first: another body may have been sent with it.
     """
+    if fingerprint in run.mistaken and after is None:
+        return MaybeBought(reason=f"{run.objections[fingerprint]}; {way_out(line.provider.name)}")
     found: Listed | str | None = None
     exists = after is not None and after.exists
     if exists:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -97,11 +98,28 @@ def test_a_committed_intention_buys_nothing(rig: Rig, words: tuple[str, ...]) ->
 def test_a_forged_body_under_the_right_request_buys_nothing(rig: Rig) -> None:
     """What makes the record trusted is who wrote it, not how true it looks: the job's own request buys nothing too."""
     rig.write(ONE)
-    body = {"prompt": "a lighthouse", "model": "kling-2.5-turbo-pro", "klingParams": {}}
+    body = rig.kbatch("explain", "one", "--format", "json").json["request"]
     forge(rig, intended(rig, request=body, body=json.dumps(body), credits=4))
     assert rig.run().code == 4
     assert "not sent again: its record here was not made by this user" in " ".join(rig.kbatch("plan").out.split())
     assert submits(rig) == 0
+
+
+@pytest.mark.parametrize("what", ["request", "body"])
+def test_a_forged_record_finds_nobody_else_s_film(rig: Rig, what: str) -> None:
+    """A colleague's job is in the account's list: a record of its request does not make it this job's clip."""
+    rig.write(ONE)
+    request = rig.kbatch("explain", "one", "--format", "json").json["request"]
+    theirs = {**request, "prompt": "another film"}
+    data = json.dumps(theirs).encode()
+    with urlopen(Request(f"{rig.stage.url}/v2/videos/generate", data=data, headers={"X-API-Key": "mine"})):
+        pass
+    recorded = theirs if what == "request" else request
+    forge(rig, intended(rig, request=recorded, body=json.dumps(theirs)))
+    for words in (("reconcile",), ("run", "--yes"), ("pull",)):
+        rig.kbatch(*words)
+    assert rig.states() == {"one": "unknown"}
+    assert rig.clips() == {}
 
 
 def unknown(rig: Rig) -> None:
