@@ -21,6 +21,7 @@ from kbatch.manifest.document import Document, read_document
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.findings import Findings, place_of
 from kbatch.manifest.form import check_form
+from kbatch.manifest.lost import warn_lost_text
 from kbatch.manifest.pictures import Picture, read_picture
 from kbatch.manifest.resolve import Tree, Wanted, resolve
 from kbatch.manifest.settings import Settings, read_settings
@@ -156,6 +157,7 @@ def understand(data: bytes, name: str, tree: Tree, options: Options) -> Understo
     if isinstance(document, tuple):
         raise Invalid(document)
     findings = Findings(document)
+    warn_lost_text(document, findings)
     check_form(document, *_validators(), findings)
     if findings.fatal:
         raise Invalid(findings.problems())

@@ -25,11 +25,13 @@ YAML: Mapping[str, str] = {
     "bad-number": "A number cannot be held or sent: infinite, not a number, or far too long.",
     "control-character": "The text has a character that YAML does not allow; often an invisible one; retype the place.",
     "duplicate-key": "A key stands twice in one mapping, and only one can count; remove the other.",
+    "lost-text": "A `#` ends an unquoted text; what stands behind it is a comment and is not sent; use quotes.",
     "merge-key": "`<<` is not supported; what is shared belongs under `defaults`.",
     "second-document": "A second YAML document begins; one file holds one manifest.",
     "tab": "A tab cannot indent; use spaces.",
     "too-deep": "Values are nested deeper than any manifest needs, or an alias contains itself.",
     "too-many-values": "The file holds more values than are read; rows belong in a file under `data`.",
+    "unused-anchor": "A word such as `&name` is an anchor to YAML and no part of the text; use quotes.",
     "yaml-syntax": "The text is not YAML; the place is where reading stopped, and the cause is there or just before.",
     "yaml-tag": "A tag such as `!!int` is not supported; quote a value to make it text.",
 }
