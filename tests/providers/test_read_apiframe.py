@@ -285,6 +285,28 @@ def test_the_balance_is_the_teams(team, balance):
     assert APIFRAME.read_balance(answer(200, {"user": {"email": "a@b"}, "team": team, "apiKey": {}})) == balance
 
 
+@pytest.mark.parametrize(
+    ("told", "account"),
+    [
+        pytest.param(
+            {"user": {"id": "u-1", "email": "a@b"}, "apiKey": {"prefix": "afk_01234567"}},
+            Account(team="t-1", user="u-1", key="afk_01234567"),
+            id="all",
+        ),
+        pytest.param({"user": {"id": "u-1"}, "apiKey": None}, Account(team="t-1", user="u-1"), id="no-key"),
+        pytest.param({"apiKey": {"prefix": "a b"}}, Account(team="t-1"), id="prefix-that-is-no-key"),
+        pytest.param(
+            {"apiKey": {"prefix": "afk_0123456789abcdef"}}, Account(team="t-1", key="afk_01234567"), id="long-prefix"
+        ),
+        pytest.param({"user": {"id": "\x1b[1m"}, "apiKey": {"prefix": 7}}, Account(team="t-1"), id="escapes"),
+    ],
+)
+def test_whose_key_it_is(told, account):
+    """By ids and by how the key begins; no mail address, and never enough of a key to be used."""
+    body = {"team": {"id": "t-1", "credits": 1}, **told}
+    assert APIFRAME.read_balance(answer(200, body)) == Balance(credits=1, account=account)
+
+
 @pytest.mark.parametrize("credits", [None, True, "12", [], 1e300])
 def test_an_unreadable_balance_is_never_a_number(credits):
     """What is no number is not taken for 0 or anything else."""
