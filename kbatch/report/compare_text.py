@@ -79,6 +79,7 @@ def said_of(change: Change) -> tuple[str, ...]:
     if change.kind is Kind.RENAMED:
         return ("another address, the same request", *change.words[1:])
     words = change.words or ((_ALONE[change.kind],) if change.kind in _ALONE else ())
+    words = tuple(said.replace(f"`{change.side.address}`", "it") for said in words)
     return (*words, "paid already") if change.paid and change.kind in (Kind.ADDED, Kind.CHANGED) else words
 
 

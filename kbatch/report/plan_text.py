@@ -57,19 +57,20 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
         return
     groups: dict[tuple[Action, str], list[Entry]] = {}
     for entry in entries:
-        reason = "the same request as another job, bought once" if entry.shares else entry.words
+        reason = "the same request as another job, bought once" if entry.shares else _shared_reason(entry)
         groups.setdefault((entry.action, reason), []).append(entry)
     models = min(max(len(_model(entry)) for entry in _one_of_each(entries, _model_of)), 30)
     prices = max(len(_price(entry)) for entry in _one_of_each(entries, _price_of))
     longest = min(max(len(entry.address) for entry in entries), max(24, width - 8 - models - prices))
     room = _MOST_ROWS if len(entries) > _MOST_ROWS else len(entries)
-    for (action, reason), group in groups.items():
+    folds_free = len(entries) > _MOST_ROWS and any(entry.buys for entry in entries)
+    for (action, reason), group in sorted(groups.items(), key=lambda item: not item[1][0].buys):
         money = f", {credits_of(group)}" if group[0].buys else ""
         head = f"{count(len(group), 'job')}{money}: {reason}"
         for index, words in enumerate(_wrap(head.split(), width - 12)):
             yield [(f"  {action.value if index == 0 else '':<9}", action.value), (words, "")]
-        shown = group[: max(0, room)]
-        room -= len(group)
+        shown = () if folds_free and action is Action.REUSE else group[: max(0, room)]
+        room -= len(shown)
         prompt = ""
         for entry in shown:
             yield [
@@ -85,6 +86,13 @@ def _jobs(entries: Sequence[Entry], width: int) -> Iterator[Line]:
         if hidden:
             more = f"    … and {count(len(hidden), 'job')} more, {credits_of(hidden)}"
             yield [(f"{more}; --only GLOB or --format json shows them", "dim")]
+
+
+def _shared_reason(entry: Entry) -> str:
+    """Return the reason without the job's own address and id, which each row has: equal reasons are one group."""
+    words = entry.words.replace(f"`{entry.address}`", "it")
+    job_id = entry.receipt.job_id if entry.receipt else None
+    return words.replace(f"accepted as {job_id},", "accepted,") if job_id else words
 
 
 def _one_of_each(entries: Iterable[Entry], key: Callable[[Entry], Any]) -> Iterable[Entry]:

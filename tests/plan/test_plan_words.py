@@ -1,7 +1,10 @@
 """The plan in words keeps providers apart, folds long lists, and never prints an unknown price as a number."""
 
+from msgspec.structs import replace
+
+from kbatch.plan.actions import Action
 from kbatch.plan.summary import summarize
-from kbatch.report.plan_text import lines
+from kbatch.report.plan_text import _jobs, lines
 from tests.plan.conftest import Campaign, plan_of
 
 MIXED = """
@@ -43,6 +46,24 @@ def test_a_long_plan_folds_and_says_how_to_see_more(campaign: Campaign) -> None:
     axis = ", ".join(str(number) for number in range(100))
     text = words_of(campaign, f"shots: [{{id: s, model: kling-2.1, prompt: '{{{{ n }}}}', matrix: {{n: [{axis}]}}}}]")
     assert "… and 40 jobs more, 200 credits; --only GLOB or --format json shows them" in text
+
+
+def test_a_reason_that_names_each_job_is_one_group_and_purchases_come_first(campaign: Campaign) -> None:
+    """A changed prompt of many jobs is said once, and of many rows the free ones are counted, below what is bought."""
+    axis = ", ".join(str(number) for number in range(100))
+    body = f"shots: [{{id: s, model: kling-2.1, prompt: '{{{{ n }}}}', matrix: {{n: [{axis}]}}}}]"
+    plan = plan_of(campaign(body))
+    entries = tuple(
+        replace(entry, action=Action.REUSE, credits=0, reason="bought 2026-11-21")
+        if number < 90
+        else replace(entry, reason=f"prompt changed since `{entry.address}` was rendered")
+        for number, entry in enumerate(plan.entries)
+    )
+    rows = ["".join(words for words, _ in line) for line in _jobs(entries, 100)]
+    assert rows[0] == "  render   10 jobs, 50 credits: prompt changed since it was rendered"
+    assert [row for row in rows if "reuse" in row] == ["  reuse    90 jobs: bought 2026-11-21"]
+    assert not [row for row in rows if "s[n=5]" in row]
+    assert all(any(f"s[n={number}]" in row for row in rows) for number in range(90, 100))
 
 
 def test_an_axis_of_many_values_is_told_in_one_line(campaign: Campaign) -> None:
