@@ -25,6 +25,7 @@ _LIBYAMLS_DEPTH = "exceeded maximum nesting depth"
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAB_INDENT = re.compile(r" *\t")
 _KEY = re.compile(r" *(?:- +)*[\w.-]+")
+_BARE_TEMPLATE = re.compile(r"(?:[:-]|^)\s+\{\{")
 _INDENTATION = "look at the indentation of this line and the one before"
 _HINTS = (
     ("mapping values are not allowed", "a text with `: ` in it needs quotes"),
@@ -180,4 +181,6 @@ def _word(error: yaml.YAMLError, source: Source) -> Problem:
     hint = next((hint for words, hint in _HINTS if words in message), None)
     if "mapping values" in problem and _KEY.fullmatch(mark.source, 0, column):
         hint = _INDENTATION
+    if hint == _INDENTATION and _BARE_TEMPLATE.search(mark.source):
+        hint = "a text that begins with `{{` needs quotes"
     return Problem(code="yaml-syntax", message=message, mark=mark, hint=hint)
