@@ -31,6 +31,11 @@ _EXAMPLES = {
     "shots": "`shots:` lists what is rendered",
     "id": "`id: hero` names the shot in addresses",
 }
+_PARAMETERS = {
+    *("duration", "aspect_ratio", "mode", "generate_audio", "negative_prompt"),
+    *("cfg_scale", "start_image", "end_image", "image_url"),
+}
+"""Parameters that people write beside `params`; which of them a model has, its card says."""
 _BY_VALUE = ("id",)
 _PLAIN_ID = re.compile(r"[a-z][a-z0-9-]{0,50}[a-z0-9]")  # each is right or each is wrong, whatever it says
 _ANY_SHOT = {"id": "any"}
@@ -92,6 +97,8 @@ def _say(error: Any, base: Path, findings: Findings) -> None:
                     known = schema["properties"]
                     near = nearest(key, known)
                     hint = f"did you mean `{near}`?" if near else f"known: {', '.join(f'`{name}`' for name in known)}"
+                    if "params" in known and key in _PARAMETERS:
+                        hint = f"put `{key}` under `params`"
                     message = f"unknown field `{key}` in {owner}"
                     findings.say("unknown-field", (*where, key), message, hint=hint, on_key=True)
         case "required":
