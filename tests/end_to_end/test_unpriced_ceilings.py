@@ -99,6 +99,17 @@ def test_a_price_that_a_manifest_invents_needs_trust(rig: Rig) -> None:
     assert paid(rig) == []
 
 
+def test_an_invented_price_can_be_rehearsed(rig: Rig) -> None:
+    """Nothing is paid in a rehearsal, so it needs no trust; a lowered price is refused there too."""
+    rig.trusting = False
+    rig.write(PRICED + EIGHT)
+    assert rig.run("--simulate", "--first", "1").json["counts"]["done"] == 1
+    lowered = "prices: {apiframe/kling-2.5-turbo-pro: {credits: 1}}\n"
+    rig.write(lowered + "shots:\n  - {id: one, model: kling-2.5-turbo-pro, prompt: a}\n")
+    assert rig.run("--simulate").code == 3
+    assert rig.bill()["charges"] == []
+
+
 def test_an_invented_price_is_never_below_a_charge_that_is_known(rig: Rig) -> None:
     """Once a receipt tells what the model costs, that is the figure: for the plan, the ceiling, and without a flag."""
     rig.trusting = False

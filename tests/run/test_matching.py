@@ -14,7 +14,12 @@ from kbatch.run.matching import Likeness, contradiction, likeness, sent_body
 BODY: dict[str, Any] = {
     "prompt": "it turns",
     "model": "kling-2.6",
-    "klingParams": {"duration": 5, "cfg_scale": 0.5, "generate_audio": False, "start_image": "https://up.example/1.png"},
+    "klingParams": {
+        "duration": 5,
+        "cfg_scale": 0.5,
+        "generate_audio": False,
+        "start_image": "https://up.example/1.png",
+    },
 }
 FLAT = {"prompt": "it turns", "duration": 5, "cfg_scale": 0.5, "generate_audio": False}
 PICTURE = {"start_image": "https://up.example/1.png"}
