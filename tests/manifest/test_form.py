@@ -203,7 +203,7 @@ SAID: dict[str, tuple[str, str, str, str | None]] = {
     "rate-negative": (
         GOOD + "rates: {apiframe: {usd_per_credit: -1}}\n",
         "out-of-range",
-        "`usd_per_credit` must be greater than 0",
+        "`usd_per_credit` must be at least 1e-08",
         None,
     ),
     "price-of-two-kinds": (
