@@ -52,10 +52,34 @@ def addresses(globs: Iterable[str], jobs: Sequence[Job], flag: str) -> tuple[fro
         pattern = _pattern(glob)
         hits = [job.address for job in jobs if glob == job.draft.shot or pattern.match(job.address)]
         if not hits:
-            near = did_you_mean(glob, known) or did_you_mean(glob, [job.address for job in jobs[:2000]])
+            near = _by_axes(glob, jobs, flag) or did_you_mean(glob, known)
+            near = near or did_you_mean(glob, [job.address for job in jobs[:2000]])
             problems.append(Problem(code="no-such-job", message=f"`{flag} {glob}` matches no job", hint=near))
         found.update(hits)
     return frozenset(found), tuple(problems)
+
+
+def _by_axes(glob: str, jobs: Sequence[Job], flag: str) -> str | None:
+    """Return what selects the jobs that `shot[axis=value]` was meant for, where it names a part of their axes.
+
+    A label is exact but works with `--only` alone; a GLOB is proposed where it selects these jobs and no other.
+    """
+    shot, bracket, rest = glob.partition("[")
+    pairs = [pair.partition("=") for pair in rest.partition("]")[0].split(",")]
+    if not bracket or "*" in glob or "?" in glob or not all(equals for _, equals, _ in pairs):
+        return None
+    wanted = {axis.strip(): value.strip() for axis, _, value in pairs}
+    meant = [job for job in jobs if job.draft.shot == shot and wanted.items() <= dict(job.draft.axes).items()]
+    if not meant:
+        return None
+    order = [axis for axis, _ in meant[0].draft.axes if axis in wanted]
+    wide = f"{shot}[*{'*'.join(f'{axis}={wanted[axis]}' for axis in order)}*"
+    hits = [job for job in jobs if _pattern(wide).match(job.address)]
+    ways = [f"`{flag} '{wide}'`"] if hits == meant else []
+    if flag == "--only":
+        ways.append(f"`--only {shot} {' '.join(f'--label {axis}={wanted[axis]}' for axis in order)}`")
+    said = "brackets are literal, and an address has all its axes"
+    return f"{said}: {' or '.join(ways)}" if ways else f"{said}, such as `{meant[0].address}`"
 
 
 def select(

@@ -48,10 +48,20 @@ def test_selections(campaign: Campaign, selection: Selection, wanted: list[str])
     [
         pytest.param(Selection(only=("heroo",)), "did you mean `hero`?", id="only"),
         pytest.param(Selection(exclude=("hero[city=paris*",)), None, id="exclude"),
+        pytest.param(Selection(only=("hero[light=day]",)),
+                     "brackets are literal, and an address has all its axes: "
+                     "`--only 'hero[*light=day*'` or `--only hero --label light=day`", id="a-part-of-the-axes"),
+        pytest.param(Selection(only=("hero[light=day,city=oslo]",)),
+                     "brackets are literal, and an address has all its axes: "
+                     "`--only 'hero[*city=oslo*light=day*'` or `--only hero --label city=oslo --label light=day`",
+                     id="axes-in-another-order"),
+        pytest.param(Selection(exclude=("hero[city=oslo]",)),
+                     "brackets are literal, and an address has all its axes: `--exclude 'hero[*city=oslo*'`",
+                     id="a-label-does-not-exclude"),
         pytest.param(Selection(labels=(("market", "uk"),)), None, id="label"),
         pytest.param(Selection(only=("HERO",)), None, id="case-counts"),
     ],
-)
+)  # fmt: skip
 def test_what_selects_nothing_is_a_problem(campaign: Campaign, selection: Selection, hint: str | None) -> None:
     """A flag that matches no job is said, since the run would not be what was meant."""
     _, problems = select(campaign(BODY).jobs, selection, frozenset())
@@ -66,3 +76,14 @@ def test_first_keeps_only_the_first_purchases_and_what_does_not_need_the_others(
     assert [entry.address for entry in first_purchases(entries, 1)] == ["hero[city=oslo,light=day]"]
     assert first_purchases(entries, 0) == ()
     assert len(first_purchases(entries, 99)) == len(entries)
+
+
+def test_a_glob_that_would_select_more_is_not_proposed(campaign: Campaign) -> None:
+    """Where one value begins with another, only the label is exact; without a label the addresses are shown."""
+    body = "shots: [{id: s, model: kling-2.1, prompt: '{{ a }} {{ b }}', matrix: {a: [x, x-long], b: [p, q]}}]"
+    jobs = campaign(body).jobs
+    _, problems = select(jobs, Selection(only=("s[a=x]",)), frozenset())
+    said = "brackets are literal, and an address has all its axes"
+    assert problems[0].hint == f"{said}: `--only s --label a=x`"
+    _, problems = select(jobs, Selection(exclude=("s[a=x]",)), frozenset())
+    assert problems[0].hint == f"{said}, such as `s[a=x,b=p]`"
