@@ -1,10 +1,11 @@
 """Options that several commands share, and the words of the command line turned into values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from kbatch.loading import DEFAULT_MANIFEST
 from kbatch.manifest.shape_parts import PROVIDERS
@@ -12,6 +13,9 @@ from kbatch.plan.selection import Selection
 from kbatch.problems import did_you_mean
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+CHOOSING = ("only", "exclude", "labels", "failed", "first", "replace", "cascade")
+"""The parameters of `selection`."""
 
 manifest = click.argument("manifest", default=DEFAULT_MANIFEST, type=click.Path(path_type=Path))
 profile = click.option("--profile", metavar="NAME", help="Lay this profile of the manifest over it.")
@@ -63,6 +67,15 @@ def _with(function: Function, *flags: Callable[[Function], Function]) -> Functio
     for flag in reversed(flags):
         function = flag(function)
     return function
+
+
+def refuse_given(names: Iterable[str], why: str) -> None:
+    """Raise UsageError when one of these parameters stands on the command line, where it would change nothing."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            flag = next(max(one.opts, key=len) for one in context.command.params if one.name == name)
+            raise click.UsageError(f"{flag} {why}")
 
 
 def state(function: Function) -> Function:

@@ -10,7 +10,16 @@ import click
 
 from kbatch import console, github
 from kbatch.cli.lasting import keep
-from kbatch.cli.options import format_choice, manifest, max_jobs, read_selection, selection, state
+from kbatch.cli.options import (
+    CHOOSING,
+    format_choice,
+    manifest,
+    max_jobs,
+    read_selection,
+    refuse_given,
+    selection,
+    state,
+)
 from kbatch.cli.outputs import check_outputs, is_stdout, path_of
 from kbatch.cli.taken import named, taken_by
 from kbatch.loading import Options, load
@@ -39,6 +48,7 @@ Examples:
   kbatch plan campaign.yaml --compare-to git:main
   kbatch plan campaign.yaml --out plan.json
 """
+_OF_A_MANIFEST = (*CHOOSING, "max_credits", "check", "out", "profile", "lockfile", "simulate", "max_jobs")
 
 
 @click.command("plan", epilog=_EXAMPLES)
@@ -64,6 +74,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
             raise click.UsageError("--compare-to holds a manifest's plan against another, not a saved plan")
         if form not in ("text", "json"):
             raise click.UsageError(f"a saved plan is shown as text or json, not as {form}; its manifest's plan can be")
+        refuse_given(_OF_A_MANIFEST, "is for the plan of a manifest: a saved plan is shown as it was saved")
         return _show_saved(saved, manifest, form)
     options = Options(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
     loaded = load(manifest, options)

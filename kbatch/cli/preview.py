@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kbatch import console
-from kbatch.cli.options import choice, manifest, max_jobs, read_selection, state
+from kbatch.cli.options import choice, manifest, max_jobs, read_selection, refuse_given, state
 from kbatch.cli.outputs import check_outputs, is_whole, path_of
 from kbatch.cli.taken import taken_by
 from kbatch.files import is_link, size_of
@@ -54,6 +54,8 @@ def command(manifest: Path, out: str | None, contact_sheet: str | None, silent: 
     loaded = as_bought(loaded, found)
     cuts = _cuts(loaded, found.lockfile.renders, read_selection(flags))
     targets = _targets(loaded, out, contact_sheet, simulated=flags["simulate"])
+    if "film" not in targets:
+        refuse_given(("silent",), "is for the film: `--out FILE.mp4` makes one beside the sheet")
     outputs = {"--out": targets.get("film"), "--contact-sheet": targets.get("sheet")}
     check_outputs(outputs, taken_by(loaded, path, found))
     _make(loaded, found.lockfile.renders, cuts, targets, silent=silent)

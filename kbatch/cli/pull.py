@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kbatch.cli.collecting import collect, load_manifest
-from kbatch.cli.options import format_choice, manifest, max_jobs, selection, state
+from kbatch.cli.options import choice, format_choice, manifest, max_jobs, state
 from kbatch.plan.actions import Action
 from kbatch.run.context import Options
 
@@ -21,7 +21,7 @@ _ACTIONS = frozenset((Action.POLL, Action.DOWNLOAD, Action.REUSE))
 
 @click.command("pull", epilog=_EXAMPLES)
 @manifest
-@selection
+@choice
 @click.option("--wait", is_flag=True, help="Wait for what is still rendering; else it is asked once.")
 @click.option("--allow-host", multiple=True, metavar="HOST", help="Fetch clips from this host though it is refused.")
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")

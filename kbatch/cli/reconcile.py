@@ -8,7 +8,7 @@ import click
 
 from kbatch.cli.agreeing import check_consent, consent
 from kbatch.cli.collecting import collect, load_manifest
-from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.cli.options import format_choice, manifest, max_jobs, refuse_given, state
 from kbatch.loading import Loaded
 from kbatch.plan.actions import Action
 from kbatch.problems import Invalid, Problem, Refused, did_you_mean
@@ -71,6 +71,8 @@ def command(
         )
 
     unknown = frozenset((Action.UNKNOWN,))
+    if not lost:
+        refuse_given(("bought_with_this_key",), "needs --lost")
     check_consent(flags)
     return collect(load_manifest(manifest, flags), flags, unknown, Options(buy=False), decide)
 
