@@ -33,6 +33,7 @@ COMMANDS = {
     "schema": "Print a JSON Schema",
     "simulate": "Serve both providers, pretended, on this machine",
     "doctor": "Check keys, providers, balances and this machine",
+    "help": "Show the help of a command",
 }
 _EXAMPLES = """\b
 Examples:
