@@ -244,10 +244,10 @@ def _tell_end(outcome: Outcome) -> None:
             console.say(f"  {one.address or one.job_id}: {told} {one.provider} credits")
     for provider, settlement in outcome.credits.items():
         unexplained = f", unexplained {settlement.unexplained:,}" if settlement.unexplained else ""
-        untold = f", {count(settlement.untold, 'job')} not told" if settlement.untold else ""
+        untold = f"; of {count(settlement.untold, 'job')} the charge is not known" if settlement.untold else ""
         console.say(
             f"  {provider}: planned {settlement.planned:,}, reported {settlement.reported:,}, "
-            f"refunded {settlement.refunded:,}{unexplained}{untold} credits"
+            f"refunded {settlement.refunded:,}{unexplained} credits{untold}"
         )
 
 

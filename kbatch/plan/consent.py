@@ -87,9 +87,8 @@ def _check_provable(plan: Plan, ceilings: Ceilings) -> None:
         holding = [entry for entry in plan.entries if entry.action is Action.UNKNOWN and entry.job.provider == provider]
         held = sum(entry.held is None for entry in holding)
         if untold:
-            message = (
-                f"{provider}: what {untold:,} earlier purchases were charged is not told, so the budget cannot be held"
-            )
+            purchases = "purchase" if untold == 1 else "purchases"
+            message = f"{provider}: the charge of {untold:,} earlier {purchases} is not known, so no budget can be held"
             raise Refused("untold-charges", message, hint="state a price under `prices`: they count at that price then")
         if held and (provider in ceilings.budget or provider in ceilings.run):
             message = (

@@ -90,7 +90,8 @@ def _account(account: Account) -> tuple[str, ...]:
     left = None if account.budget is None else account.budget - account.spent - account.held
     settled = ("–",) * 4
     if told is not None:
-        reported = f"{told.reported:,}{f' + {told.untold} not told' if told.untold else ''}"
+        untold = f" + {count(told.untold, 'job')} not known" if told.untold else ""
+        reported = f"{told.reported:,}{untold}"
         settled = (f"{told.planned:,}", reported, f"{told.refunded:,}", f"{told.unexplained:,}")
     return (
         code(account.provider),
@@ -103,7 +104,7 @@ def _account(account: Account) -> tuple[str, ...]:
 
 def _warnings(report: Report) -> Iterator[str]:
     if report.simulated:
-        yield "this is a rehearsal: nothing real was bought"
+        yield "this is a rehearsal: clips, credits and budget are the simulator's; nothing real was bought"
     if report.stopped is not None:
         yield prose(report.stopped)
     for note in report.notes[:5]:

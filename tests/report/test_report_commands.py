@@ -75,7 +75,8 @@ def test_a_rehearsal_is_reported_in_every_form(kbatch: Run, tmp_path: Path) -> N
     assert len(sources) == 2
     assert all((tmp_path / "out" / source).resolve().is_file() for source in sources)
     assert page.count("data:image/jpeg;base64,") == 2
-    assert "nothing was bought" in page
+    assert "what is left of the budget are the simulator's; nothing real was bought" in page
+    assert "credits and budget are the simulator's; nothing real was bought" in markdown
 
 
 def test_rows_are_plain_json(kbatch: Run) -> None:

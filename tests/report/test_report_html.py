@@ -153,7 +153,7 @@ def test_without_pyav_a_clip_still_plays() -> None:
 
 def test_a_rehearsal_says_so() -> None:
     """Simulated clips are never mistaken for bought ones."""
-    assert "nothing was bought" in html.as_html(report(simulated=True), {}, parts())
+    assert "nothing real was bought" in html.as_html(report(simulated=True), {}, parts())
     assert "nothing was bought" not in html.as_html(report(), {}, parts())
 
 
