@@ -31,7 +31,7 @@ from kbatch.receipts.lockfile import Lockfile
 from kbatch.receipts.pretended import check_apart
 from kbatch.receipts.receipt import Output, ReceiptState
 from kbatch.run.origins import origin_of
-from kbatch.run.strange import check_places
+from kbatch.run.strange import check_places, check_requests
 
 
 def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
@@ -57,12 +57,13 @@ def load_state(loaded: Loaded, lockfile: Path, *, anywhere: bool = False) -> sta
 
     Refused too when another lockfile here seems to be this manifest's under an earlier name. StateUnreadable when it
     names clips outside the manifest's folder, unless they may be `anywhere`: then whoever asks looks at each path
-    itself.
+    itself; or a job's purchase with another request.
     """
     found = state.load(lockfile, manifest_name=loaded.path.name)
     check_apart(found.lockfile.renders, lockfile.name, simulated=loaded.simulated)
     if not anywhere:
         check_places(found, lockfile)
+    check_requests(loaded.jobs, found, lockfile)
     if not found.lockfile.renders and files.size_of(lockfile) is None:
         others = state.other_lockfiles_holding(lockfile, {job.fingerprint for job in loaded.jobs})
         if others:

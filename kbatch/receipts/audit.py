@@ -31,7 +31,7 @@ MIXED = "mixed-origins"
 
 MEANINGS: Mapping[str, str] = {
     UNREADABLE: "the file cannot be read as a lockfile: markers of a merge, another version, or not the right shape",
-    OUTSIDE: "a path of a clip leads out of the manifest's folder",
+    OUTSIDE: "a path of a clip leads out of the manifest's folder, or names a file that is no clip's",
     FINGERPRINT: "a receipt's request does not hash to the fingerprint under which it stands",
     JOB_TWICE: "one job of a provider stands in two receipts",
     MIXED: "simulated receipts stand beside real ones, and would pass for bought",
@@ -41,6 +41,7 @@ MEANINGS: Mapping[str, str] = {
 _PLAIN = re.compile(r"\w[\w-]*(?:\.[\w-]+)*(?:/\w[\w-]*(?:\.[\w-]+)*)*")  # no colon, no backslash, no two dots
 _MOST_TAKES = 1000
 _RESTORE = "restore it from git; what was bought from here since then is read again from `.kbatch/history/`"
+CLIPS = "a clip ends in `.mp4`, and no folder on its way begins with a dot"
 _RELATIVE = "paths are relative to the manifest and stay in its folder"
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -76,6 +77,12 @@ def outside(path: str) -> bool:
     windows = PureWindowsPath(path)
     absolute = PurePosixPath(path).is_absolute() or bool(windows.drive or windows.root)
     return absolute or "\0" in path or ".." in windows.parts
+
+
+def is_clip(path: str) -> bool:
+    """Whether a path is one that a clip may have: what is moved to a clip's place must not be another file."""
+    parts = PureWindowsPath(path).parts
+    return path.endswith(".mp4") and not any(part.startswith(".") and part not in ("..", ".kept") for part in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +133,9 @@ def _index(lockfile: Lockfile, jobs: Mapping[str, Entry], where: Path) -> Iterat
         if outside(entry.path):
             message = f"the clip of `{address}` would lie outside the manifest's folder: `{entry.path}`"
             yield _Finding(code=OUTSIDE, path=(*place, "path"), message=message, hint=_RELATIVE)
+        elif not is_clip(entry.path):
+            message = f"`{address}` names `{entry.path}` as its clip, and no clip lies there"
+            yield _Finding(code=OUTSIDE, path=(*place, "path"), message=message, hint=CLIPS)
 
 
 def _receipts(lockfile: Lockfile, catalog: Catalog) -> Iterator[_Finding]:
@@ -135,6 +145,9 @@ def _receipts(lockfile: Lockfile, catalog: Catalog) -> Iterator[_Finding]:
             if record.output is not None and outside(record.output.path):
                 message = f"a clip lies outside the manifest's folder: `{record.output.path}`"
                 yield _Finding(code=OUTSIDE, path=(*place, "output", "path"), message=message, hint=_RELATIVE)
+            elif record.output is not None and not is_clip(record.output.path):
+                message = f"`{record.output.path}` is named as a clip, and no clip lies there"
+                yield _Finding(code=OUTSIDE, path=(*place, "output", "path"), message=message, hint=CLIPS)
             if _differs(key, record, catalog, takes.get(key)):
                 message = "this request is not the one that the receipt's fingerprint stands for"
                 yield _Finding(code=FINGERPRINT, path=(*place, "request"), message=message, hint=_RESTORE)

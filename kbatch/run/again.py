@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from kbatch.catalog.bodies import body_of, parameters_of, publish
-from kbatch.catalog.identity import canonical, fingerprint
+from kbatch.catalog.identity import canonical
 from kbatch.catalog.requests import Input
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.pictures import InlinePicture, LocalPicture, RemotePicture
@@ -23,6 +23,7 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, without_queries
 from kbatch.run.buy import idempotency_key
 from kbatch.run.settle import WINDOW, within_window
+from kbatch.run.strange import is_of_another_request
 
 _Send = tuple[str | None, int | None, str]
 _AS_SENT = ("origin", "key", "body", "provider_time", "account")
@@ -73,18 +74,15 @@ def is_of_another(job: Job, receipt: Receipt) -> bool:
     Looked for by such a record, a job of somebody else would be taken for this one's.
     """
     try:
-        kept = canonical(receipt.request)
-        if kept != canonical(without_queries(job.request)):
-            own = fingerprint(job.provider, job.model, receipt.request, job.draft.take, job.card)
-            if own != job.fingerprint:
-                return True
+        if is_of_another_request(job, receipt):
+            return True
         if receipt.body is None:
             return False
         body = json.loads(receipt.body)
         params = dict(parameters_of(job.card, body))
         params |= {part.parameter: part.token for part in job.inputs if not isinstance(part.picture, RemotePicture)}
         sent = {**body_of(job.card, body.get("prompt"), params), "model": body["model"]}
-        return canonical(without_queries(sent)) != kept
+        return canonical(without_queries(sent)) != canonical(receipt.request)
     except (ValueError, TypeError, KeyError, AttributeError):
         return True
 

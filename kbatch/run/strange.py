@@ -1,24 +1,70 @@
-"""A lockfile may be a stranger's: before clips are read or moved, none may lie outside the manifest's folder."""
+"""A lockfile may be a stranger's: before clips are read, moved or fetched, it is held against what kbatch writes.
 
-from collections.abc import Iterable
+A clip lies in the manifest's folder, in a place that a manifest can name; a job's purchase is of the job's own request.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kbatch import files
+from kbatch.catalog.identity import canonical, fingerprint
+from kbatch.plan.jobs import Job
 from kbatch.problems import StateUnreadable
 from kbatch.receipts import state
 from kbatch.receipts.attempts import records_of
-from kbatch.receipts.audit import outside
+from kbatch.receipts.audit import CLIPS, is_clip, outside
+from kbatch.receipts.receipt import Receipt, ReceiptState, without_queries
+
+_HINT = "`kbatch lock check` shows where; no run of kbatch writes this"
+_PLAIN = re.compile(r"(?:[\w-][\w.-]*/)*(?:\.kept/)?[\w-][\w.-]*\.mp4")
 
 
 def check_places(found: state.Loaded, lockfile: Path) -> None:
-    """Raise StateUnreadable when a receipt or a job names a clip that lies outside."""
-    indexes = (found.lockfile.jobs, *found.lockfile.profiles.values())
-    paths = [entry.path for index in indexes for entry in index.values()]
-    paths += [one.output.path for shown in found.lockfile.renders.values() for one in records_of(shown) if one.output]
-    for path in paths:
+    """Raise StateUnreadable when a receipt or a job names a clip that lies outside, or a file that is no clip's."""
+    for path in _paths(found):
         if outside(path):
             message = f"{lockfile}: names a clip outside the manifest's folder: `{path}`"
-            raise StateUnreadable(message, hint="`kbatch lock check` shows where; no run of kbatch writes this")
+            raise StateUnreadable(message, hint=_HINT)
+        if not (_PLAIN.fullmatch(path) or is_clip(path)):
+            message = f"{lockfile}: names `{path}` as a clip, and no clip lies there"
+            raise StateUnreadable(message, hint=CLIPS)
+
+
+def _paths(found: state.Loaded) -> Iterator[str]:
+    for index in (found.lockfile.jobs, *found.lockfile.profiles.values()):
+        yield from (entry.path for entry in index.values())
+    for shown in found.lockfile.renders.values():
+        yield from (one.output.path for one in records_of(shown) if one.output)
+
+
+def check_requests(jobs: Iterable[Job], found: state.Loaded, lockfile: Path) -> None:
+    """Raise StateUnreadable when a job's purchase is on record with another request: its clip would be another film.
+
+    An unknown send is no purchase yet, and is not looked for by such a record.
+    """
+    for job in jobs:
+        receipt = found.lockfile.renders.get(job.fingerprint)
+        for one in records_of(receipt) if receipt is not None else ():
+            if one.job_id is not None and one.state is not ReceiptState.UNKNOWN and is_of_another_request(job, one):
+                message = f"{lockfile}: what was bought for `{job.address}` is on record with another request"
+                raise StateUnreadable(message, hint=_HINT)
+
+
+def is_of_another_request(job: Job, record: Receipt) -> bool:
+    """Whether a record is of another provider, model or request than the job's, queries of URLs apart."""
+    if (record.provider, record.model) != (job.provider, job.model):
+        return True
+    ours = job.request
+    if record.request == ours:
+        return False
+    try:
+        if canonical(record.request) == canonical(without_queries(ours)):
+            return False
+        made = fingerprint(job.provider, job.model, record.request, job.draft.take, job.card)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return True
+    return made != job.fingerprint
 
 
 def check_links(folder: Path, clips: Iterable[str]) -> None:

@@ -114,18 +114,6 @@ def test_a_changed_file_is_a_difference(folder: Path, run: Run, act: Callable[[P
         pytest.param(
             lambda receipt: replace(
                 receipt,
-                request={
-                    **receipt.request,
-                    "klingParams": {**receipt.request["klingParams"], "generate_audio": True},
-                },
-            ),
-            "not-as-bought",
-            1,
-            id="audio-was-bought",
-        ),
-        pytest.param(
-            lambda receipt: replace(
-                receipt,
                 state=ReceiptState.DELIVERED_WRONG,
                 error={"at": "delivery", "reason": "delivered-wrong", "message": "too short"},
             ),
@@ -147,6 +135,13 @@ def test_a_clip_is_held_against_receipt_and_purchase(
     """The file is whole and has its digest, and still differs from what the receipt or the request says."""
     edit(folder, change)
     assert finding in findings(run, code).values()
+
+
+def test_a_clip_is_held_against_the_jobs_own_request(folder: Path, run: Run) -> None:
+    """A receipt whose request is not the job's shows nothing of the job's clip: that is said, and nothing is right."""
+    edit(folder, lambda receipt: replace(receipt, request={**receipt.request, "prompt": "another film"}))
+    ended = run("verify", "c.yaml", "--simulate")
+    assert (ended.code, "on record with another request" in ended.err) == (2, True)
 
 
 def test_a_clip_that_is_no_video(folder: Path, run: Run) -> None:

@@ -1,6 +1,8 @@
 """Whatever a lockfile holds is looked at before the first submit; no fault before its record hides a job's id."""
 
 import json
+import shutil
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -41,7 +43,7 @@ UNUSABLE: dict[str, tuple[tuple[str, ...], Any]] = {
 }
 STRANGE: dict[str, tuple[tuple[str, ...], Any]] = {
     "half-a-pair-in-a-message": (("error",), {"at": "render", "reason": "\ud83d", "message": "\ud83d \0"}),
-    "deep": (("request", "deep"), DEEP),
+    "deep": (("inputs",), {"start_image": {"deep": DEEP}}),
     "most-credits": (("credits", "reported"), 2**63 - 1),
     "longest": (("output", "media", "duration"), 1.7e308),
     "most-pixels": (("output", "media", "width"), 2**63 - 1),
@@ -108,3 +110,51 @@ def test_an_id_that_cannot_be_recorded_is_printed(
     monkeypatch.setattr(Journal, "record", failing)
     said = rig.run("--only", "old")
     assert f"accepted as job {rig.charges()[0]['job_id']}" in said.err
+
+
+def _bought(rig: Rig) -> tuple[dict[str, Any], Any, Any]:
+    """Buy both, forget all but the lockfile as a fresh clone does, and return it with both receipts."""
+    rig.write(BODY)
+    assert rig.run().code == 0
+    document = rig.lockfile()
+    for folder in ("renders", ".kbatch"):
+        shutil.rmtree(rig.folder / folder)
+    old, new = (document["renders"][document["jobs"][name]["fingerprint"]] for name in ("old", "new"))
+    return document, old, new
+
+
+def _commit(rig: Rig, document: dict[str, Any]) -> None:
+    (rig.folder / "campaign.lock.json").write_text(json.dumps(document, indent=2, sort_keys=True), encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", ["campaign.yaml", ".git/HEAD", "src/app.py", ".github/film.mp4"])
+@pytest.mark.parametrize("words", [("run", "--locked"), ("pull",)], ids=["locked", "pull"])
+def test_a_file_that_is_no_clip_is_moved_nowhere(rig: Rig, words: tuple[str, ...], place: str) -> None:
+    """A receipt that calls a file of the tree its clip, its digest right: nothing moves, the lockfile is refused."""
+    document, old, _ = _bought(rig)
+    at = rig.folder / place
+    at.parent.mkdir(exist_ok=True)
+    if not at.exists():
+        at.write_text("ref: refs/heads/main\n")
+    data = at.read_bytes()
+    old["output"] |= {"path": place, "sha256": sha256(data).hexdigest(), "bytes": len(data)}
+    _commit(rig, document)
+    said = rig.kbatch(*words)
+    assert said.code == 2, said.err
+    assert "no clip lies there" in " ".join(said.err.split())
+    assert at.read_bytes() == data
+
+
+@pytest.mark.parametrize("words", [("plan",), ("run", "--locked"), ("pull",), ("verify",)], ids=lambda words: words[0])
+@pytest.mark.parametrize("how", ["whole", "request", "empty"])
+def test_another_film_under_a_jobs_fingerprint(rig: Rig, words: tuple[str, ...], how: str) -> None:
+    """A receipt that is another film's, request and digest included, delivers nothing and passes for nothing."""
+    document, old, new = _bought(rig)
+    changes = {"whole": new, "request": {"request": new["request"]}, "empty": {"request": {}}}[how]
+    document["renders"] = {document["jobs"]["old"]["fingerprint"]: {**old, "job_id": new["job_id"], **changes}}
+    document["jobs"].pop("new")
+    _commit(rig, document)
+    said = rig.kbatch(*words)
+    assert said.code == 2, said.out
+    assert "`old` is on record with another request" in " ".join(said.err.split())
+    assert rig.clips() == {}
