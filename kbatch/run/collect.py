@@ -177,6 +177,11 @@ def _charged(run: Run, line: Line, errand: Errand, credits: int) -> tuple[Fact, 
 
 def _rendered(run: Run, line: Line, errand: Errand, found: Succeeded) -> Rendered:
     facts = () if found.credits is None else _charged(run, line, errand, found.credits)
+    reported = run.receipt(errand).credits.reported
+    told = [credits for credits in (found.credits, reported) if credits is not None]
+    if told:
+        run.reserve.settle(errand.provider, errand.purchase, max(told), before=max(told))
+    run.unpriced.rendered(errand.provider, errand.purchase)
     if run.receipt(errand).state is ReceiptState.SUBMITTED:
         facts = (*facts, _fact(run, errand, Kind.RENDERED, {"credits": found.credits}))
     return Rendered(found=found, facts=facts)
@@ -192,5 +197,5 @@ async def _failed(run: Run, line: Line, errand: Errand, outcome: Failed) -> None
     receipt = run.receipt(errand)
     before = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
     await run.record(_fact(run, errand, Kind.FAILED, {"message": outcome.message, "credits": outcome.credits}))
-    run.reserve.charge(errand.provider, errand.purchase, outcome.credits or 0, before=before)
+    run.reserve.settle(errand.provider, errand.purchase, outcome.credits or 0, before=before)
     run.unpriced.not_bought(errand.provider, errand.purchase)

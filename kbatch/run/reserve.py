@@ -62,14 +62,23 @@ class Reserve:
             self._set(provider, purchase, 0)
 
     def charge(self, provider: str, purchase: str, credits: int, *, before: int | None) -> None:
-        """Note what the provider says a purchase costs, 0 after a refund; `before` is what its receipt had said.
+        """Note what the provider says at present that a purchase costs; `before` is what its receipt had said.
 
-        A purchase of an earlier run is none of this run's: only the budget, which counts receipts, follows it.
+        It may say more at the end, so what is reserved is not given back yet. A purchase of an earlier run is none of
+        this run's: only the budget, which counts receipts, follows it.
         """
+        taken = self._taken.get(provider, {})
+        if purchase in taken:
+            self._set(provider, purchase, max(credits, taken[purchase]))
+        else:
+            self._spent[provider] = self._spent.get(provider, 0) + credits - (before or 0)
+
+    def settle(self, provider: str, purchase: str, credits: int, *, before: int | None) -> None:
+        """Note what a purchase has cost when its render has ended, 0 after a refund."""
         if purchase in self._taken.get(provider, {}):
             self._set(provider, purchase, credits)
         else:
-            self._spent[provider] = self._spent.get(provider, 0) + credits - (before or 0)
+            self.charge(provider, purchase, credits, before=before)
 
     def _set(self, provider: str, purchase: str, credits: int) -> None:
         taken = self._taken.setdefault(provider, {})

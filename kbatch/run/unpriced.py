@@ -2,7 +2,7 @@
 
 While a ceiling of its provider holds, a job without a price reserves the largest charge that is known of its model and
 variant, from receipts and from this run. Where none is known it goes alone: nothing else is bought of that provider
-until its charge was told. When a charge is not told by the end of its render, nothing can be proven any more, and
+until its render has ended with a charge; what is said before may be less than what is taken. When a charge is not told by the end of its render, nothing can be proven any more, and
 nothing more is bought of that provider in this run. A price that only the manifest states counts no less than what is
 known of its model.
 """
@@ -25,6 +25,7 @@ class _Alone(Struct, kw_only=True):
     purchase: str
     address: str
     over: anyio.Event
+    told: bool = False
 
 
 class Unpriced:
@@ -57,10 +58,18 @@ class Unpriced:
         return None
 
     def told(self, kind: Kind, purchase: str, credits: int) -> None:
-        """Note what a purchase was charged; 0 tells nothing: nobody renders for nothing."""
+        """Note what a purchase is charged at present; 0 tells nothing: nobody renders for nothing."""
         if credits:
             told_of(self._charges, kind, credits)
-            self._free(kind[0], purchase)
+            alone = self._alone.get(kind[0])
+            if alone is not None and alone.purchase == purchase:
+                alone.told = True
+
+    def rendered(self, provider: str, purchase: str) -> None:
+        """The render of a purchase has ended: what it was said to be charged is what it costs."""
+        alone = self._alone.get(provider)
+        if alone is not None and alone.told:
+            self._free(provider, purchase)
 
     def not_bought(self, provider: str, purchase: str) -> None:
         """A purchase cost nothing, for sure: it was not accepted, or it failed."""
@@ -70,7 +79,8 @@ class Unpriced:
         """A purchase is over in this run; when its charge was not told by now, no ceiling can be proven any more."""
         alone = self._alone.get(provider)
         if alone is not None and alone.purchase == purchase:
-            said = f"what `{alone.address}` was charged is not told, so the ceiling cannot be held"
+            what = "may change until its render has ended" if alone.told else "is not told"
+            said = f"what `{alone.address}` was charged {what}, so the ceiling cannot be held"
             self._unproven[provider] = f"{said}: nothing more of {provider} is bought in this run"
             self._free(provider, purchase)
 

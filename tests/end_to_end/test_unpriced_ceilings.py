@@ -1,6 +1,8 @@
 """A ceiling holds where nobody knows the price: jobs go one at a time until a charge is known, and stop below it."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -25,8 +27,16 @@ def paid(rig: Rig) -> list[int]:
     return [line["credits"] for line in rig.charges("aimlapi")]
 
 
+Meta = Callable[[dict[str, Any]], dict[str, Any]]
+
+
 def without_meta(rig: Rig) -> None:
     """Let no answer tell a charge, as the API may."""
+    telling(rig, lambda told: {key: value for key, value in told.items() if key != "meta"})
+
+
+def telling(rig: Rig, change: Meta) -> None:
+    """Let each answer that tells a charge be changed on its way."""
     app = rig.stage.app
     assert app is not None
 
@@ -39,7 +49,7 @@ def without_meta(rig: Rig) -> None:
         await app(scope, receive, take)
         body = b"".join(part.get("body", b"") for part in parts if part["type"] == "http.response.body")
         if b'"meta"' in body:
-            body = json.dumps({key: value for key, value in json.loads(body).items() if key != "meta"}).encode()
+            body = json.dumps(change(json.loads(body))).encode()
         headers = [pair for pair in parts[0]["headers"] if not pair[0].lower().startswith((b"x-aimlapi", b"content-l"))]
         length = (b"content-length", str(len(body)).encode())
         await send({**parts[0], "headers": [*headers, length]})
@@ -66,6 +76,21 @@ def test_a_charge_that_is_never_told_stops_what_comes_after(both: Rig) -> None:
     assert said.code == 1, said.err
     assert len(paid(both)) == 1
     assert "is not told, so the ceiling cannot be held" in said.err
+
+
+@pytest.mark.parametrize("early", [0, 1, 1_000])
+def test_a_charge_that_grows_until_the_end_passes_no_ceiling(both: Rig, early: int) -> None:
+    """What is said before a render has ended is not what it costs: a ceiling for two jobs is not spent on more."""
+    both.write(EIGHT)
+
+    def late(told: dict[str, Any]) -> dict[str, Any]:
+        done = told["status"] == "completed"
+        return told if done else {**told, "meta": {"usage": {"credits_used": early, "usd_spent": 0}}}
+
+    telling(both, late)
+    said = both.run("--allow-unpriced", "8", "--max-credits", "aimlapi=2625005")
+    assert said.code == 1, said.err
+    assert paid(both) == [1_312_500, 1_312_500]
 
 
 def test_an_untold_charge_counts_against_the_budget_of_the_next_run(rig: Rig) -> None:

@@ -70,7 +70,7 @@ def test_no_order_of_answers_passes_a_ceiling(
             mine[name] = min(credits, mine[name])
             reserve.charge(provider, name, mine[name], before=None)
         elif act == "refund" and name in mine:
-            reserve.charge(provider, name, 0, before=mine[name])
+            reserve.settle(provider, name, 0, before=mine[name])
             mine[name] = 0
         assert reserve.committed(provider) == sum(mine.values())
 
@@ -88,7 +88,7 @@ def test_an_earlier_run_s_refund_frees_the_budget_only() -> None:
     """A job of an earlier run that fails now gives back to the budget, not to this run's own ceiling."""
     reserve = Reserve(Ceilings(run={"apiframe": 10}, budget={"apiframe": 30}, job={}), {"apiframe": 25}, {})
     assert not reserve.take("apiframe", "new", 10)
-    reserve.charge("apiframe", "of an earlier run", 0, before=15)
+    reserve.settle("apiframe", "of an earlier run", 0, before=15)
     assert reserve.take("apiframe", "new", 10)
     assert not reserve.take("apiframe", "newer", 1)
 
@@ -105,5 +105,15 @@ def test_what_an_unknown_outcome_held_is_released_when_it_failed() -> None:
     """Found and refunded, it holds nothing any more."""
     reserve = Reserve(Ceilings(run={"apiframe": 10}, budget={}, job={}), {}, {"apiframe": {"lost": 8}})
     assert not reserve.take("apiframe", "new", 5)
-    reserve.charge("apiframe", "lost", 0, before=8)
+    reserve.settle("apiframe", "lost", 0, before=8)
     assert reserve.take("apiframe", "new", 10)
+
+
+def test_what_is_said_before_the_end_gives_nothing_back():
+    """A provider may say less than it takes at the end: the reservation stays until the render has ended."""
+    reserve = Reserve(Ceilings(run={"aimlapi": 10}, budget={}, job={}), {}, {})
+    assert reserve.take("aimlapi", "one", 8)
+    reserve.charge("aimlapi", "one", 1, before=None)
+    assert not reserve.take("aimlapi", "two", 8)
+    reserve.settle("aimlapi", "one", 1, before=1)
+    assert reserve.take("aimlapi", "two", 8)
