@@ -66,12 +66,13 @@ class Aimlapi:
     def read_submit(self, reply: Reply, *, first: bool) -> SubmitOutcome:
         """Read `{"id", "status", "meta"}` with 200 or 201; `meta` may be missing.
 
-        Where the body of a 2xx cannot be read at all, the header `x-inference-id` has the id.
+        Where the body of a 2xx has no id that can be used, or several, the header `x-inference-id` has it.
         """
         told = succeeded(reply) or {}
         ids = job_ids(reply, "id", "generation_id")
-        if not ids and isinstance(reply, Answer) and 200 <= reply.status < 300 and read_object(reply.body) is None:
-            ids = tuple(filter(None, [identifier(reply.headers.get("x-inference-id"))]))
+        if len(ids) != 1 and isinstance(reply, Answer) and 200 <= reply.status < 300 and not _complains(told):
+            named = identifier(reply.headers.get("x-inference-id"))
+            ids = (named,) if named is not None and (not ids or named in ids) else ids
         return sort_submit(reply, first=first, ids=ids, credits=_credits(told), refused=_refusal(reply))
 
     def poll(self, job_id: str) -> Request:
@@ -135,6 +136,10 @@ class Aimlapi:
 
 
 AIMLAPI = Aimlapi()
+
+
+def _complains(told: dict[str, Any]) -> bool:
+    return bool(told.get("error") or told.get("message"))
 
 
 def _refusal(reply: Reply) -> Reason | None:

@@ -2,9 +2,9 @@
 
 While a ceiling of its provider holds, a job without a price reserves the largest charge that is known of its model and
 variant, from receipts and from this run. Where none is known it goes alone: nothing else is bought of that provider
-until its render has ended with a charge; what is said before may be less than what is taken. When a charge is not told by the end of its render, nothing can be proven any more, and
-nothing more is bought of that provider in this run. A price that only the manifest states counts no less than what is
-known of its model.
+until its render has ended with a charge; what is said before may be less than what is taken. When a charge is not told
+by the end of its render, nothing can be proven any more, and nothing more is bought of that provider in this run. A
+price that only the manifest states counts no less than what is known of its model.
 """
 
 from collections.abc import Mapping

@@ -317,6 +317,28 @@ def test_the_header_has_the_id_where_the_body_cannot_be_read():
     assert isinstance(AIMLAPI.read_submit(answer(500, b"<html>", **headers), first=True), Unknown)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "queued"},
+        {"id": ["j-1"], "status": "queued"},
+        {"id": "j-1\u202e"},
+        {"id": "y" * 10_000},
+        {"id": 1.5},
+        {"id": "j-1", "generation_id": "j-2"},
+        b'{"id": "j-2", "id": "j-1"}',
+    ],
+    ids=["none", "list", "bidi", "long", "fraction", "two", "twice"],
+)
+def test_the_header_has_the_id_where_the_body_has_none_that_can_be_used(body):
+    """An id that can be found is kept, whatever stands in its place; where both disagree nothing is chosen."""
+    assert AIMLAPI.read_submit(answer(200, body, **{"x-inference-id": "j-1"}), first=True) == Accepted(job_id="j-1")
+    both = answer(200, {"id": "a", "generation_id": "b"}, **{"x-inference-id": "j-1"})
+    assert isinstance(AIMLAPI.read_submit(both, first=True), Unknown)
+    old = answer(200, {"message": "no credits", "statusCode": 403}, **{"x-inference-id": "j-1"})
+    assert isinstance(AIMLAPI.read_submit(old, first=True), Unknown)
+
+
 def test_a_poll_bears_numbers_that_are_none():
     """A charge that is NaN is not told; the clip is collected all the same."""
     body = b'{"id": "g", "status": "completed", "video": {"url": "%s"}, "meta": {"usage": {"credits_used": NaN}}}'
