@@ -43,7 +43,7 @@ def read_sides(path: Path, name: str, *, ask_git: bool) -> Sides:
     data = files.read_if_there(path, limit=_MOST_BYTES)
     if data is None:
         raise Invalid([Problem(code="file-not-found", message=f"there is no file `{name}`")])
-    text = data.decode("utf-8", "replace")
+    text = data.decode("utf-8-sig", "replace")
     marked = has_markers(text)
     conflict = find_conflict(path, marked=data if marked else None, limit=_MOST_BYTES) if ask_git else None
     if conflict is not None:

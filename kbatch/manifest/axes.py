@@ -9,7 +9,7 @@ from msgspec import Struct
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.faults import Fault, say_fault
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.labels import LONGEST_LABEL, is_long, label_of
+from kbatch.manifest.labels import LABEL_KEYS, LONGEST_LABEL, is_long, label_of
 from kbatch.manifest.matrix import Matrix, Point
 from kbatch.manifest.template import Templates, check_names, is_template
 from kbatch.problems import did_you_mean
@@ -122,7 +122,7 @@ def _read_points(
             say("axis-label-long", at, f"value {index + 1} of axis `{name}` {_LONG}", hint=_SHORTER)
             good = False
         elif label is None:
-            hint = _LABELLED if isinstance(value, Mapping) else None
+            hint = _label_hint(value)
             say("axis-label", at, f"value {index + 1} of axis `{name}` has no label", hint=hint)
             good = False
         elif label in points:
@@ -133,6 +133,16 @@ def _read_points(
         else:
             points[label] = index, Point(label, value)
     return tuple(point for _, point in points.values()) if good else None
+
+
+def _label_hint(value: Any) -> str | None:
+    """Return how to give a label to a value that has none: nothing of it may be a letter or a digit."""
+    key = next((key for key in LABEL_KEYS if value.get(key)), None) if isinstance(value, Mapping) else None
+    named = value if key is None else value[key]
+    if isinstance(named, str) and named.strip():
+        way_out = f"`{{id: …, text: {named}}}`" if key is None else "another `id`"
+        return f"a label is made of letters and digits, and `{named}` has none: write {way_out}"
+    return _LABELLED if isinstance(value, Mapping) else None
 
 
 def _render(value: Any, where: Path, reading: Reading) -> Any:
@@ -204,7 +214,7 @@ def _check_rules(matrix: Matrix, where: Path, reading: Reading) -> bool:
                 say("axis-label-long", at, f"the value of `{name}` {_LONG}", hint=_SHORTER)
                 good = False
             elif label_of(value) is None:
-                hint = _LABELLED if isinstance(value, Mapping) else "a text, a number, true or false, or a mapping"
+                hint = _label_hint(value) or "a text, a number, true or false, or a mapping"
                 say("axis-label", at, f"the value of `{name}` has no label", hint=hint)
                 good = False
     return good

@@ -1,135 +1,197 @@
 """Data files of a manifest: CSV, JSON, JSONL and YAML become lists of rows, read as data and never as code.
 
 CSV fields are texts. Other formats keep their own types. A row is a mapping, or a scalar where the format allows one.
+What is wrong in a file is marked in that file, and all of it at once.
 """
 
 import csv
 import io
 import json
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from itertools import islice
 from typing import Any
 
+from msgspec import Struct
+
 from kbatch.manifest.document import read_document
+from kbatch.manifest.findings import Findings
+from kbatch.manifest.json_faults import JsonFault, json_faults
+from kbatch.manifest.lost import warn_lost_text
 from kbatch.manifest.source import Source, read_text
 from kbatch.problems import Problem, Unreadable
 
 Rows = list[Any]
 
-
-class NoNumber(ValueError):
-    """A number that JSON may write and no provider can be sent."""
-
-
 _ROW_LIMIT = 1_000_000
+_MOST_FAULTS = 20
+"""Problems of one file that are said: a thousand rows that are wrong alike are one mistake."""
 _NOT_ROWS = "the file must hold a list of rows"
+_SEPARATORS = {";": "`;`", "\t": "tabs", "|": "`|`"}
+
+
+class Data(Struct, frozen=True, kw_only=True):
+    """What a data file holds: its rows, None when it cannot be used, and its problems, warnings among them."""
+
+    rows: Rows | None
+    problems: tuple[Problem, ...] = ()
 
 
 def read_rows(name: str, read: Callable[[str], bytes], shown: str) -> Rows | Problem:
-    """Return the rows of the file `name`, or a problem; its mark, if any, is a place inside the file, named `shown`."""
+    """Return the rows of the file `name`, or its first problem; see `read_data`."""
+    data = read_data(name, read, shown)
+    return data.problems[0] if data.rows is None else data.rows
+
+
+def read_data(name: str, read: Callable[[str], bytes], shown: str) -> Data:
+    """Return what the file `name` holds; marks, where problems have one, are places in it, named `shown`."""
     try:
         data = read(name)
     except Unreadable as error:
-        return Problem(code=error.code, message=error.message, hint=error.hint)
+        return _no(Problem(code=error.code, message=error.message, hint=error.hint))
     suffix = name.rpartition(".")[2].lower()
     if suffix in ("yaml", "yml"):
         return _read_yaml(data, shown)
     reader = _READERS.get(suffix)
     if reader is None:
         hint = "known: .csv, .json, .jsonl, .yaml"
-        return Problem(code="data-format", message=f"`{name}` has no known format", hint=hint)
+        return _no(Problem(code="data-format", message=f"`{name}` has no known format", hint=hint))
     text = read_text(data, shown)
     if isinstance(text, Problem):
-        return text
-    rows = reader(Source(shown, text))
-    if isinstance(rows, list) and len(rows) > _ROW_LIMIT:
-        return _bad(Source(shown, ""), 0, f"{len(rows):,} rows, at most {_ROW_LIMIT:,} are read")
-    return rows
+        return _no(text)
+    source = Source(shown, text, plain=True)
+    found = reader(source)
+    if found.rows is not None and len(found.rows) > _ROW_LIMIT:
+        return _no(_bad(source, 0, f"{len(found.rows):,} rows, at most {_ROW_LIMIT:,} are read"))
+    return found
 
 
-def _read_csv(source: Source) -> Rows | Problem:
+def _read_csv(source: Source) -> Data:
     reader = csv.reader(io.StringIO(source.text, newline=""), strict=True)
     rows: Rows = []
+    faults: list[Problem] = []
     before = 0
     try:
         header = [column.strip() for column in next(reader, [])]
-        if not header or "" in header or len(set(header)) != len(header):
-            return _bad(source, 0, "the first line must name every column once")
+        fault = _header_fault(source, header)
+        if fault is not None:
+            return _no(fault)
         before = reader.line_num
         for fields in reader:
-            if len(fields) not in (0, len(header)):
-                message = f"{len(fields)} fields where the header has {len(header)}"
-                return _bad(source, before, message, hint="a field with a comma in it needs quotes")
-            if fields:
+            if not fields:
+                pass
+            elif len(fields) == len(header) and any(map(str.strip, fields)):
                 rows.append(dict(zip(header, fields, strict=True)))
+            elif len(faults) < _MOST_FAULTS:
+                faults.append(_row_fault(source, before, fields, len(header)))
             before = reader.line_num
     except csv.Error as error:
         hint = "a quote is not closed" if "end of data" in str(error) else None
-        return _bad(source, before, f"this is not CSV: {error}", hint=hint)
-    return rows
+        faults.append(_bad(source, before, f"this is not CSV: {error}", hint=hint))
+    return _no(*faults) if faults else Data(rows=rows)
 
 
-def _read_json(source: Source) -> Rows | Problem:
+def _header_fault(source: Source, header: list[str]) -> Problem | None:
+    """Return what is wrong with the first line, above all that another character than `,` stands between its names."""
+    if len(header) == 1:
+        found = next((mark for mark in _SEPARATORS if mark in header[0]), None)
+        if found is not None:
+            message = f"{_SEPARATORS[found]} stand between the columns, and CSV has commas"
+            hint = "save it as CSV with commas (“CSV UTF-8” of a spreadsheet may write `;`, by its region)"
+            return _bad(source, 0, message, hint=hint)
+    if header and "" not in header and len(set(header)) == len(header):
+        return None
+    return _bad(source, 0, "the first line must name every column once")
+
+
+def _row_fault(source: Source, line: int, fields: list[str], columns: int) -> Problem:
+    if not any(field.strip() for field in fields):
+        hint = "remove the line; spreadsheets leave such lines at the end"
+        return _bad(source, line, "every field of this row is empty", hint=hint)
+    message = f"{len(fields)} fields where the header has {columns}"
+    return _bad(source, line, message, hint="a field with a comma in it needs quotes")
+
+
+def _read_json(source: Source) -> Data:
     value = _parse(source, source.text, 0)
-    return value if isinstance(value, list | Problem) else _bad(source, 0, _NOT_ROWS)
+    if isinstance(value, Data):
+        return value
+    return Data(rows=value) if isinstance(value, list) else _no(_bad(source, 0, _NOT_ROWS))
 
 
-def _read_jsonl(source: Source) -> Rows | Problem:
+def _read_jsonl(source: Source) -> Data:
     rows: Rows = []
+    faults: list[Problem] = []
     for number, line in enumerate(source.text.split("\n")):
         if line.strip():
             row = _parse(source, line, number)
-            if isinstance(row, Problem):
-                return row
-            rows.append(row)
-    return rows
+            if isinstance(row, Data):
+                faults += row.problems
+            else:
+                rows.append(row)
+            if len(faults) >= _MOST_FAULTS:
+                break
+    return _no(*faults) if faults else Data(rows=rows)
+
+
+class _Unfit(ValueError):
+    """The text is JSON and holds what no row may; where, `json_faults` finds out."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise _Unfit
+    return row
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if number - number != 0:
+        raise _Unfit
+    return number
 
 
 def _parse(source: Source, text: str, first_line: int) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        row = dict(pairs)
-        if len(row) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for place, name in enumerate(names) if name in names[:place])
-            raise ValueError(f"`{twice}` stands twice in one object")
-        return row
-
-    def finite(word: str) -> float:
-        number = float(word)
-        if not math.isfinite(number):
-            raise NoNumber(f"`{word}` cannot be read: neither infinity nor NaN can be sent to a provider")
-        return number
-
+    """Return the value of a text that begins at a line, from 0; Data when it has none."""
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=finite, parse_float=finite)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
         json.dumps(value, ensure_ascii=False).encode()
-    except NoNumber as error:
-        return replace(_bad(source, first_line, str(error)), code="bad-number")
     except json.JSONDecodeError as error:
-        return _bad(source, first_line + error.lineno - 1, f"this is not JSON: {error.msg}", error.colno - 1)
-    except UnicodeEncodeError:
-        return _bad(source, first_line, "a text has half a character (a lone surrogate)")
-    except (ValueError, RecursionError) as error:
-        return _bad(source, first_line, f"this cannot be read as data: {error}")
+        return _no(_bad(source, first_line + error.lineno - 1, f"this is not JSON: {error.msg}", error.colno - 1))
+    except (ValueError, RecursionError):
+        faults = islice(json_faults(text), _MOST_FAULTS)
+        said = [_placed(source, text, first_line, fault) for fault in faults]
+        return _no(*said) if said else _no(_bad(source, first_line, "this cannot be read as data"))
     return value
 
 
-def _read_yaml(data: bytes, shown: str) -> Rows | Problem:
+def _placed(source: Source, text: str, first_line: int, fault: JsonFault) -> Problem:
+    line, begin = text.count("\n", 0, fault.at), text.rfind("\n", 0, fault.at) + 1
+    mark = source.at(first_line + line, fault.at - begin, fault.width)
+    return Problem(code=fault.code, message=fault.message, mark=mark, hint=fault.hint)
+
+
+def _read_yaml(data: bytes, shown: str) -> Data:
     document = read_document(data, shown)
     if isinstance(document, tuple):
-        return document[0]
-    if isinstance(document.value, list):
-        return document.value
-    return Problem(code="data-format", message=_NOT_ROWS, mark=document.mark())
+        return _no(*document[:_MOST_FAULTS])
+    if not isinstance(document.value, list):
+        return _no(Problem(code="data-format", message=_NOT_ROWS, mark=document.mark()))
+    findings = Findings(document)
+    warn_lost_text(document, findings)
+    return Data(rows=document.value, problems=findings.problems())
 
 
-_READERS: Mapping[str, Callable[[Source], Rows | Problem]] = {
+_READERS: Mapping[str, Callable[[Source], Data]] = {
     "csv": _read_csv,
     "json": _read_json,
     "jsonl": _read_jsonl,
     "ndjson": _read_jsonl,
 }
+
+
+def _no(*problems: Problem) -> Data:
+    return Data(rows=None, problems=problems)
 
 
 def _bad(source: Source, line: int, message: str, column: int | None = None, *, hint: str | None = None) -> Problem:

@@ -185,7 +185,7 @@ class _Walk(Struct):
             hint = "only one can count: remove the other"
             self._say(node, "duplicate-key", f"`{key}` stands already in line {lines[key]}", hint)
         else:
-            lines[key] = node.start_mark.line + 1
+            lines[key] = self.source.at(node.start_mark.line).line
             return key
         return None
 

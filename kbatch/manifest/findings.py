@@ -57,6 +57,12 @@ class Findings(Struct):
         problem = Problem(code=code, message=message, mark=mark, hint=hint, severity=severity)
         self._found[key] = _Found(problem, address, of, 1, address)
 
+    def relay(self, problem: Problem, where: Path) -> None:
+        """Add a problem of a file that is named at `where`, which is its place when it has none in the file."""
+        mark, severity = problem.mark, problem.severity
+        at = (*where, str(mark)) if mark else where
+        self.say(problem.code, at, problem.message, hint=problem.hint, severity=severity, mark=mark)
+
     def problems(self) -> tuple[Problem, ...]:
         """Return all problems by their place in the file, each with the jobs it hits."""
         made = [_with_jobs(found) for found in self._found.values()]

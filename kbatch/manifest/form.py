@@ -36,6 +36,14 @@ _PARAMETERS = {
     *("cfg_scale", "start_image", "end_image", "image_url"),
 }
 """Parameters that people write beside `params`; which of them a model has, its card says."""
+_WRAPPED = {
+    "budget": "max_credits: {}",
+    "run": "concurrency: {}",
+    "output": "dir: {}",
+    "data": "rows: {}",
+    "rates": "apiframe: {{usd_per_credit: {}}}",
+}
+"""The field that a bare number or text is most likely meant for."""
 _BY_VALUE = ("id",)
 _PLAIN_ID = re.compile(r"[a-z][a-z0-9-]{0,50}[a-z0-9]")  # each is right or each is wrong, whatever it says
 _ANY_SHOT = {"id": "any"}
@@ -115,7 +123,7 @@ def _say(error: Any, base: Path, findings: Findings) -> None:
             findings.say("bad-form", (*where, value), message, hint=_form_hint(schema), on_key=True)
         case _:
             code, message, repair = _word(error, _name(where))
-            findings.say(code, where, message, hint=repair)
+            findings.say(code, where, message, hint=repair or _whole(where, value))
 
 
 def _word(error: Any, name: str) -> tuple[str, str, str | None]:
@@ -206,6 +214,14 @@ def _type_hint(value: Any, kinds: list[str]) -> str | None:
     if "string" in kinds and isinstance(value, bool | int | float):
         return f'write `"{str(value).lower() if isinstance(value, bool) else value}"`'
     return None
+
+
+def _whole(where: Path, value: Any) -> str | None:
+    """Return what to write where a bare value stands for the mapping that usually holds nothing else."""
+    wrapped = _WRAPPED.get(str(where[-1])) if where else None
+    if wrapped is None or where[0] == "shots" or isinstance(value, list | Mapping) or value in (None, ""):
+        return None
+    return f"write `{where[-1]}: {{{wrapped.format(value)}}}`"
 
 
 def _one_of(kinds: Iterable[str]) -> str:

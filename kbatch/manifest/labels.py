@@ -10,7 +10,7 @@ _AS_SLUG = bytes(
     ord(char.lower()) if char.isascii() and (char.isalnum() or char in "._") else 45 for char in map(chr, range(256))
 )
 _DASHES = re.compile(r"-+")
-_LABEL_KEYS = ("id", "key", "slug", "name")
+LABEL_KEYS = ("id", "key", "slug", "name")
 _LONGEST_NAME = 160
 LONGEST_LABEL = 2_500
 """Characters of a label, and of what it is made of: as many as a prompt has at most. Every job's name repeats them."""
@@ -65,7 +65,7 @@ def is_long(value: Any) -> bool:
 def _named(value: Any) -> Any:
     """Return what an axis value is labelled by, None where it has nothing of the kind."""
     if isinstance(value, Mapping):
-        value = next((value[key] for key in _LABEL_KEYS if value.get(key) not in (None, "")), None)
+        value = next((value[key] for key in LABEL_KEYS if value.get(key) not in (None, "")), None)
     return None if isinstance(value, Mapping | list) else value
 
 

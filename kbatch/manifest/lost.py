@@ -1,4 +1,4 @@
-"""Text that YAML drops without a word: the rest of an unquoted text behind ` #`, and a first word that is an anchor.
+"""Text that YAML drops or parts without a word: what stands behind ` #`, a first word that is an anchor, U+2028.
 
 A number or a word with a remark behind it is how comments are written, so a comment counts as lost text only where `#`
 is glued to a word, as in a hashtag, or where a prompt ends. What YAML itself refuses is not repeated here.
@@ -13,6 +13,7 @@ import yaml
 from kbatch.manifest.document import Document
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.scalars import read_scalar
+from kbatch.manifest.source import Source, has_odd_breaks, odd_break
 from kbatch.manifest.syntax import PLAIN, Nodes
 from kbatch.problems import Severity
 
@@ -26,6 +27,8 @@ def warn_lost_text(document: Document, findings: Findings) -> None:
     if " #" in document.source.text or "\t#" in document.source.text:
         for node, prompt in _texts(document.root, False, set()):
             _warn_comment(document, findings, node, prompt)
+    if has_odd_breaks(document.source.text):
+        _warn_separators(document, findings)
     if _ANCHOR.search(document.source.text):
         _warn_anchors(document, findings)
 
@@ -58,6 +61,17 @@ def _warn_comment(document: Document, findings: Findings, node: yaml.ScalarNode,
     mark = document.source.at(end.line, found.start(1), len(found.group(1)))
     message = "the rest of this text is a comment to YAML and is not sent" if prompt else "YAML reads this as a comment"
     findings.say("lost-text", (str(mark),), message, hint=_QUOTES, severity=Severity.WARNING, mark=mark)
+
+
+def _warn_separators(document: Document, findings: Findings) -> None:
+    plain = Source(document.file, document.source.text, plain=True)
+    for number, line in enumerate(plain.lines):
+        if has_odd_breaks(line):
+            odd = odd_break(line)
+            mark, name = plain.at(number, line.index(odd)), f"U+{ord(odd):04X}"
+            message = f"the character {name} ends a line to YAML, and not in an editor"
+            hint = f'remove it, or write it as "\\u{ord(odd):04X}" in double quotes'
+            findings.say("line-separator", (str(mark),), message, hint=hint, severity=Severity.WARNING, mark=mark)
 
 
 def _warn_anchors(document: Document, findings: Findings) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from msgspec import Struct
 
+from kbatch.manifest.source import LFS_HINT, is_lfs_pointer
 from kbatch.problems import Complaint, Unreadable
 
 LARGEST_BYTES = 25_000_000
@@ -180,6 +181,8 @@ def _read_inline(text: str) -> InlinePicture | Complaint:
 def _measure(data: bytes, what: str) -> _Measure | Complaint:
     """Decode a picture whole and return its type and size, or say why it cannot be one."""
     media_type = _media_type(data)
+    if is_lfs_pointer(data):
+        return _complaint("git-lfs-pointer", f"{what} is a pointer of Git LFS, not the picture itself", LFS_HINT)
     if media_type is None:
         return _complaint("picture-type", f"{what} is not a picture that can be sent", "PNG, JPEG, WebP or GIF")
     from PIL import Image  # noqa: PLC0415 - a manifest without pictures does not wait for it

@@ -5,7 +5,7 @@ from typing import Any
 
 from kbatch.manifest.axes import name_fault
 from kbatch.manifest.chains import chain
-from kbatch.manifest.data import read_rows
+from kbatch.manifest.data import read_data
 from kbatch.manifest.document import Document
 from kbatch.manifest.drafting import draft_all
 from kbatch.manifest.drafts import Draft, Path
@@ -14,7 +14,7 @@ from kbatch.manifest.layers import layer_data, layer_vars
 from kbatch.manifest.outputs import check_folder, check_outputs
 from kbatch.manifest.sheets import Maker, Tree, Wanted, read_sheets
 from kbatch.manifest.template import Templates, find_templates
-from kbatch.problems import Problem, did_you_mean
+from kbatch.problems import did_you_mean
 
 __all__ = ["Tree", "Wanted", "resolve"]
 
@@ -65,9 +65,8 @@ def _place_of_var(manifest: Mapping[str, Any], profile: str | None, name: str) -
 def _read_data(manifest: Mapping[str, Any], profile: str | None, tree: Tree, findings: Findings) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, placed in layer_data(manifest, profile).items():
-        rows = read_rows(placed.value, tree.read, findings.document.beside(placed.value))
-        if isinstance(rows, Problem):
-            findings.say(rows.code, placed.origin.path, rows.message, hint=rows.hint, mark=rows.mark)
-            rows = []
-        data[name] = rows
+        read = read_data(placed.value, tree.read, findings.document.beside(placed.value))
+        for problem in read.problems:
+            findings.relay(problem, placed.origin.path)
+        data[name] = read.rows or []
     return data

@@ -13,7 +13,7 @@ from kbatch.manifest.axes import ALWAYS, Reading, read_matrix
 from kbatch.manifest.drafts import Origin, Path
 from kbatch.manifest.faults import Fault, say_fault
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.labels import label_of
+from kbatch.manifest.labels import label_of, slug
 from kbatch.manifest.layers import Placed, Shot, layer_matrix, layer_shots
 from kbatch.manifest.matrix import EMPTY, Combination, Matrix, count, cross, expand, product_of, work_of
 from kbatch.manifest.source import Source, read_text
@@ -99,6 +99,9 @@ def read_sheets(maker: Maker, manifest: Mapping[str, Any]) -> list[Sheet]:
 def _check_ids(findings: Findings, shots: tuple[Shot, ...]) -> None:
     first: dict[str, Path] = {}
     for shot in shots:
+        if not slug(shot.id):
+            message = f"`id` cannot be `{shot.id}`: it has neither a letter nor a digit, of which names are made"
+            findings.say("bad-form", (*shot.path, "id"), message, hint="for example `hero`")
         if shot.id in first:
             line = findings.document.mark((*first[shot.id], "id")).line
             hint = "addresses begin with the id, so each shot needs its own"
@@ -230,7 +233,7 @@ def _read_prompt(maker: Maker, part: Placed) -> Source | None:
     if isinstance(text, Problem):
         findings.say(text.code, part.origin.path, text.message, hint=text.hint, mark=text.mark)
         return None
-    return Source(file, text)
+    return Source(file, text, plain=True)
 
 
 def _warn_unused_axes(findings: Findings, sheets: list[Sheet], common: Matrix, where: Path) -> None:
@@ -238,12 +241,15 @@ def _warn_unused_axes(findings: Findings, sheets: list[Sheet], common: Matrix, w
     used = {sheet.shot.path: _used_names(sheet) for sheet in sheets}
     for axis in common.axes:
         if not any(_uses(names, common, axis) for names in used.values()):
-            _warn_unused(findings, (*where, axis), f"no template uses the axis `{axis}`", len(common.axes[axis]))
+            named = any(_uses(_names_in_output(sheet), common, axis) for sheet in sheets)
+            message = f"{_only(named, 'no template')} uses the axis `{axis}`"
+            _warn_unused(findings, (*where, axis), message, len(common.axes[axis]), named)
     for sheet in sheets:
         for axis, points in sheet.matrix.axes.items():
             if not _uses(used[sheet.shot.path], sheet.matrix, axis):
-                message = f"no template of shot `{sheet.shot.id}` uses the axis `{axis}`"
-                _warn_unused(findings, (*sheet.shot.path, "matrix", axis), message, len(points))
+                named = _uses(_names_in_output(sheet), sheet.matrix, axis)
+                message = f"{_only(named, f'no template of shot `{sheet.shot.id}`')} uses the axis `{axis}`"
+                _warn_unused(findings, (*sheet.shot.path, "matrix", axis), message, len(points), named)
 
 
 def _uses(names: frozenset[str], matrix: Matrix, axis: str) -> bool:
@@ -259,7 +265,16 @@ def _used_names(sheet: Sheet) -> frozenset[str]:
     return names | {"matrix"} if names & {"last_frame", "first_frame"} else names
 
 
-def _warn_unused(findings: Findings, path: Path, message: str, values: int) -> None:
+def _names_in_output(sheet: Sheet) -> frozenset[str]:
+    return sheet.templates["output"].names if "output" in sheet.templates else frozenset()
+
+
+def _only(in_output: bool, none: str) -> str:
+    return "only the output's name" if in_output else none
+
+
+def _warn_unused(findings: Findings, path: Path, message: str, values: int, named: bool) -> None:
     hint = "identical jobs are bought once; `takes` buys several renders of one request"
-    said = f"{message}: its {values} values make identical jobs"
+    copies = f"{values} copies of one clip" if named else "identical jobs"
+    said = f"{message}: its {values} values make {copies}"
     findings.say("unused-axis", path, said, hint=hint, on_key=True, severity=Severity.WARNING)

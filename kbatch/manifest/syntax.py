@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from kbatch.manifest.source import Source, read_text
+from kbatch.manifest.source import Source, has_odd_breaks, odd_break, read_text
 from kbatch.problems import Mark, Problem
 
 SIZE_LIMIT = 10 * 1024 * 1024
@@ -116,8 +116,8 @@ def decode(data: bytes, file: str) -> str | Problem:
     found = None if isinstance(text, Problem) else _NOT_PRINTABLE.search(text)
     if isinstance(text, Problem) or found is None:
         return text
-    before = Source(file, text[: found.start()]).lines
-    mark = Source(file, text).at(len(before) - 1, len(before[-1]))
+    before = text[: found.start()].split("\n")
+    mark = Source(file, text, plain=True).at(len(before) - 1, len(before[-1]))
     message = f"the character U+{ord(found.group()):04X} cannot stand in YAML"
     hint = f'remove it, or write it as "\\u{ord(found.group()):04X}" in double quotes'
     return Problem(code="control-character", message=message, mark=mark, hint=hint)
@@ -176,11 +176,14 @@ def _word(error: yaml.YAMLError, source: Source) -> Problem:
     if tab is not None and tab.end() >= column:
         mark = source.at(line, tab.end() - 1)
         return Problem(code="tab", message="a tab cannot indent", mark=mark, hint="use spaces")
-    begins = f" that begins in line {begin.line + 1}" if begin is not None and begin.line != line else ""
+    begins = f" that begins in line {source.at(begin.line).line}" if begin is not None and begin.line != line else ""
     message = f"this is not YAML: {problem}" + (f" {context}{begins}" if context else "")
     hint = next((hint for words, hint in _HINTS if words in message), None)
     if "mapping values" in problem and _KEY.fullmatch(mark.source, 0, column):
         hint = _INDENTATION
     if hint == _INDENTATION and _BARE_TEMPLATE.search(mark.source):
         hint = "a text that begins with `{{` needs quotes"
+    around = mark.source + (source.at(begin.line).source if begin is not None else "")
+    if has_odd_breaks(around):
+        hint = f"YAML ends a line at U+{ord(odd_break(around)):04X}, which stands there unseen: remove it"
     return Problem(code="yaml-syntax", message=message, mark=mark, hint=hint)

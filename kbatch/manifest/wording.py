@@ -43,7 +43,7 @@ def word_error(error: TemplateError) -> Fault:
         case NotLoaded():
             return error.fault
         case TemplateSyntaxError():
-            mark = Source(error.name or "", error.source or "").of_line(error.lineno - 1)
+            mark = Source(error.name or "", error.source or "", plain=True).of_line(error.lineno - 1)
             return Fault("template-syntax", f"the imported template is wrong: {_syntax_words(error)}", mark=mark)
         case _:
             return Fault("template-failed", f"the template cannot be rendered: {plain(error)}")

@@ -63,7 +63,7 @@ def audit(data: bytes, name: str, catalog: Catalog) -> Audit:
     found = [*_entries(lockfile), *_receipts(lockfile, catalog), *_jobs_twice(lockfile), *_mixed(lockfile)]
     if not found:
         return Audit(lockfile=lockfile, problems=())
-    text = data.decode("utf-8")
+    text = data.decode("utf-8-sig")
     lines = lines_of(text, [finding.path[:depth] for finding in found for depth in range(1, len(finding.path) + 1)])
     sources = text.split("\n")
     problems = [finding.at(name, _deepest(lines, finding.path), sources) for finding in found]

@@ -60,7 +60,7 @@ class Lockfile(Struct, frozen=True, kw_only=True):
 def parse(data: bytes, name: str) -> Lockfile:
     """Return the lockfile in `data`; StateUnreadable says `name`, the line and a way out."""
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")  # an editor may have put a byte order mark before it
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise StateUnreadable(f"{name}:{line}: is not UTF-8 text", hint=_RESTORE) from None

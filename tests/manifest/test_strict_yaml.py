@@ -12,7 +12,7 @@ from kbatch.manifest import syntax
 from kbatch.manifest.document import ALIAS_LIMIT, PROBLEM_LIMIT, Document, read_document
 from kbatch.manifest.source import Source
 from kbatch.manifest.syntax import DEPTH_LIMIT, SIZE_LIMIT, VALUE_LIMIT
-from kbatch.problems import Mark, Problem
+from kbatch.problems import Problem
 
 REFUSED: dict[str, tuple[bytes, str, int, int]] = {
     "empty": (b"", "empty-file", 1, 1),
@@ -230,12 +230,30 @@ def test_a_line_of_a_literal_block_has_its_place() -> None:
     assert document.mark_line(("shots", 0, "id"), 1) == document.mark(("shots", 0, "id"))
 
 
-def test_lines_end_where_yaml_ends_them() -> None:
-    """Windows, old Macintosh and Unicode line ends count as one line each, in marks as in libyaml."""
-    document = read_document("a: 1\r\nb: 2\rc: 3\u2028d: 4\n".encode(), "m.yaml")
+def test_places_are_those_of_an_editor() -> None:
+    """Windows and old Macintosh line ends count as one line each; U+2028 and its like are characters of their line."""
+    document = read_document("a: 1\r\nb: 2\rc: 3\u2028d: 4\x85e: 5\n\nf: 6\n".encode(), "m.yaml")
     assert isinstance(document, Document)
-    assert [document.mark((key,), key=True).line for key in "abcd"] == [1, 2, 3, 4]
-    assert document.mark(("d",), key=True) == Mark(file="m.yaml", line=4, column=1, width=1, source="d: 4")
+    marks = [document.mark((key,), key=True) for key in "abcdef"]
+    assert [(mark.line, mark.column) for mark in marks] == [(1, 1), (2, 1), (3, 1), (3, 6), (3, 11), (5, 1)]
+    assert marks[4].source == "c: 3\u2028d: 4\x85e: 5"
+    assert document.mark(("f",)).source == "f: 6"
+
+
+def test_a_repeated_key_names_the_line_of_an_editor() -> None:
+    """The line that a message names is counted as its mark's line is."""
+    found = read_document("a: 1\u2028b: 2\nc: 3\nc: 4\n".encode(), "m.yaml")
+    assert isinstance(found, tuple)
+    assert (found[0].message, found[0].mark and found[0].mark.line) == ("`c` stands already in line 2", 3)
+
+
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\u2029"])
+def test_what_only_yaml_takes_for_a_line_end_is_named_where_it_breaks_a_text(odd: str) -> None:
+    """A syntax error in a line with such a character names it, since nothing of it can be seen."""
+    found = read_document(f"a: one{odd}two\nb: 2\n".encode(), "m.yaml")
+    assert isinstance(found, tuple)
+    assert found[0].code == "yaml-syntax"
+    assert f"U+{ord(odd):04X}" in (found[0].hint or "")
 
 
 def test_what_stands_around_a_file_is_kept_apart() -> None:

@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from receipt_samples import DONE, FAILED, LOST, Teller, lockfiles
 
+from kbatch.catalog.cards import Catalog
 from kbatch.files import packaged
 from kbatch.problems import StateUnreadable
+from kbatch.receipts.audit import audit
 from kbatch.receipts.fold import fold
 from kbatch.receipts.jsontext import write_json
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile import Entry, Lockfile, parse, parse_own, serialize
 
 SCHEMA = Draft202012Validator(json.loads(packaged("lockfile.schema.json")))
+NO_CARDS = Catalog(cards=(), by_key={})
 OTHERS = ("", "x", 0, -1, 1.5, True, None, ["x"], {}, {"x": 1}, "unknown", "2026-01-01T00:00:00Z")
 NAME = "campaign.lock.json"
 
@@ -146,6 +149,14 @@ def test_what_is_no_lockfile_is_an_error_with_its_line(data: bytes, message: str
     error = unreadable(data)
     assert (NAME + message) in error.message
     assert error.hint
+
+
+def test_a_byte_order_mark_before_a_lockfile_changes_nothing() -> None:
+    """An editor of Windows that saved a lockfile with a mark before it has lost no receipt."""
+    data = serialize(full())
+    marked = b"\xef\xbb\xbf" + data
+    assert parse(marked, NAME) == parse(data, NAME)
+    assert audit(marked, NAME, NO_CARDS) == audit(data, NAME, NO_CARDS)
 
 
 def test_a_newer_lockfile_asks_for_a_newer_kbatch() -> None:
