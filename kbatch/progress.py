@@ -16,7 +16,7 @@ from kbatch.console import is_plain, say, styled, write_line
 from kbatch.plan.plan import Plan
 from kbatch.plan.summary import Summary
 from kbatch.report.plan_text import Line
-from kbatch.report.running import Running
+from kbatch.report.running import ENDED, Running
 from kbatch.report.words import harmless, one_line
 from kbatch.run.happenings import Happening, Moment
 
@@ -35,6 +35,8 @@ _MOMENT_STYLES = {
 }
 _REDRAWN_S = 0.1
 _TICK_S = 1.0
+_TALLIES, _TALLY_S = 20, 30.0
+"""How often a log has the sums: so many times over all jobs, and after so many seconds where few of them end."""
 _QUIET = frozenset((Moment.RENDERING, Moment.SUBMITTING, Moment.DOWNLOADING))
 _QUIET_LIVE = _QUIET | {Moment.ACCEPTED, Moment.RENDERED}
 
@@ -57,6 +59,7 @@ class Progress:
         self._live = live or _live_picture()
         self._drawn_s = -math.inf
         self._news = False
+        self._tallied, self._tallied_s = 0, clock()
 
     def __enter__(self) -> Self:
         if self._live:
@@ -91,9 +94,19 @@ class Progress:
         if happening.credits is not None:
             line.append((f"{happening.credits:,} credits ", "money"))
         line.append((one_line(happening.text, 300), ""))
-        if self._live is None and happening.moment is not Moment.NOTE:
+        if self._live is None and self._tally_is_news(happening.moment):
             line.append((f" [{self._running.tally()}]", "dim"))
         return line
+
+    def _tally_is_news(self, moment: Moment) -> bool:
+        """Whether the sums stand in this line: at the last end, each twentieth of the jobs, each half minute."""
+        now_s, ended = self._clock(), self._running.ended
+        step = max(1, self._running.total // _TALLIES)
+        reached = moment in ENDED and (ended >= self._running.total or ended >= self._tallied + step)
+        late = moment is not Moment.NOTE and now_s - self._tallied_s >= _TALLY_S
+        if reached or late:
+            self._tallied, self._tallied_s = ended, now_s
+        return reached or late
 
     def _draw(self, live: "LivePicture", now_s: float) -> None:
         self._drawn_s, self._news = now_s, False

@@ -19,7 +19,7 @@ from kbatch.run.happenings import Happening, Moment
 
 _RENDERS = (Moment.ACCEPTED, Moment.RENDERING)
 _FAILED = (Moment.FAILED, Moment.REFUSED)
-_ENDED = (
+ENDED = (
     Moment.DONE, *_FAILED, Moment.UNKNOWN, Moment.BLOCKED, Moment.OWED, Moment.SKIPPED, Moment.DELIVERED_WRONG,
 )  # fmt: skip
 _MAY_BE_CHARGED = (Moment.ACCEPTED, Moment.UNKNOWN)
@@ -82,9 +82,9 @@ class Running:
             self._counts["done"] += 1
         elif moment in _FAILED:
             self._counts["failed"] += 1
-        elif moment in _ENDED and moment is not Moment.UNKNOWN:
+        elif moment in ENDED and moment is not Moment.UNKNOWN:
             self._counts["other"] += 1
-        if moment in _ENDED:
+        if moment in ENDED:
             self._jobs.pop(address, None)
         elif moment not in (Moment.NOTE, Moment.WAITING):
             self._goes_on(address, happening, now_s)
@@ -105,10 +105,20 @@ class Running:
         elif happening.moment is Moment.RENDERED and job.renders_since_s is not None and address in self._quoted:
             self._took[self._kinds[address][0]].append(now_s - job.renders_since_s)
 
+    @property
+    def total(self) -> int:
+        """How many jobs there are to work on; reused ones are none."""
+        return self._total
+
+    @property
+    def ended(self) -> int:
+        """How many jobs have ended; an unknown outcome may still be settled in this run."""
+        return sum(self._counts.values())
+
     def tally(self) -> str:
         """Return how many jobs ended how, what is committed and what of the plan remains, in words."""
         counts = self._counts
-        left = max(0, self._total - sum(counts.values()))
+        left = max(0, self._total - self.ended)
         sums = self._sums()
         committed = ", ".join(f"{name} {credits:,}" for name, credits in sums.items()) or "0"
         unpriced = sum(quoted.credits is None for quoted in self._committed.values())
@@ -132,7 +142,7 @@ class Running:
     def picture(self, now_s: float, now: datetime, *, rows: int) -> Picture:
         """Return what is to be drawn now; `now` is the time of day at `now_s`, of jobs at most so many are shown."""
         shown = sorted(self._jobs.items(), key=lambda item: item[1].renders_since_s or now_s)[:rows]
-        ended = sum(self._counts.values())
+        ended = self.ended
         elapsed = clock(now_s - self._began_s)
         return Picture(
             rows=tuple(self._row(address, job, now_s, now) for address, job in shown),

@@ -1,0 +1,66 @@
+"""What a run says in a pipe: a line an event, with the sums where they tell something new."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kbatch.loading import load
+from kbatch.plan.actions import Past, Wishes, decide
+from kbatch.plan.plan import Basis, Plan, build_plan
+from kbatch.plan.summary import summarize
+from kbatch.progress import Progress
+from kbatch.run.happenings import Happening, Moment
+
+
+def plan_of(folder: Path, jobs: int) -> Plan:
+    """Return a plan of so many jobs at four credits each."""
+    path = folder / "c.yaml"
+    shot = f"{{id: s, prompt: 'a {{{{ n }}}}', matrix: {{n: [{', '.join(map(str, range(jobs)))}]}}}}"
+    head = "kbatch: 1\nname: c\nprovider: apiframe\ndefaults: {model: kling-2.5-turbo-pro}\n"
+    path.write_text(f"{head}shots: [{shot}]\n", encoding="utf-8")
+    loaded = load(path)
+    entries = decide(loaded.jobs, Past(), Wishes())
+    known = frozenset(job.fingerprint for job in loaded.jobs)
+    return build_plan(Basis(manifest="c.yaml", settings=loaded.settings, known=known, inputs={}, notes=()), entries, {})
+
+
+def said_of(plan: Plan, told: list[tuple[float, Moment, int]], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return the lines that a pipe gets for these moments of jobs, each at its second, without the time of day."""
+    now = [0.0]
+    with Progress(plan, summarize(plan, {}), clock=lambda: now[0]) as progress:
+        for at_s, moment, number in told:
+            now[0] = at_s
+            credits = 4 if moment in (Moment.SUBMITTING, Moment.ACCEPTED) else None
+            progress.tell(Happening(moment=moment, address=f"s[n={number}]", credits=credits, provider="apiframe"))
+    return [re.sub(r"^\d\d:\d\d:\d\d ", "", line).rstrip() for line in capsys.readouterr().err.splitlines()]
+
+
+def test_the_sums_stand_at_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of three jobs each end has them, and what only begins has not."""
+    moments = (Moment.SUBMITTING, Moment.ACCEPTED)
+    told = [(0.0, moment, number) for number in range(3) for moment in moments]
+    told += [(5.0, Moment.DONE, 0), (6.0, Moment.FAILED, 1), (7.0, Moment.DONE, 2)]
+    assert said_of(plan_of(tmp_path, 3), told, capsys) == [
+        "accepted        s[n=0] 4 credits",
+        "accepted        s[n=1] 4 credits",
+        "accepted        s[n=2] 4 credits",
+        "done            s[n=0]  [1 done, 2 left, committed apiframe 12, remaining apiframe 0]",
+        "failed          s[n=1]  [1 done, 1 failed, 1 left, committed apiframe 12, remaining apiframe 0]",
+        "done            s[n=2]  [2 done, 1 failed, 0 left, committed apiframe 12, remaining apiframe 0]",
+    ]
+
+
+def test_of_many_jobs_the_sums_stand_twenty_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 210 ends every tenth has them, and the last one."""
+    told = [(1.0, Moment.DONE, number) for number in range(210)]
+    lines = said_of(plan_of(tmp_path, 210), told, capsys)
+    assert len(lines) == 210
+    assert [number for number, line in enumerate(lines, 1) if "left, committed" in line] == [*range(10, 211, 10)]
+
+
+def test_where_few_end_the_sums_come_by_the_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After half a minute without them the next line has them, and then none for another half minute."""
+    told = [(at_s, Moment.ACCEPTED, number) for number, at_s in enumerate((1.0, 29.0, 31.0, 60.0, 61.0, 62.0))]
+    lines = said_of(plan_of(tmp_path, 6), told, capsys)
+    assert ["left, committed" in line for line in lines] == [False, False, True, False, True, False]
