@@ -33,6 +33,11 @@ class ReceiptState(StrEnum):
     UNKNOWN = "unknown"
     DELIVERED_WRONG = "delivered-wrong"
 
+    @property
+    def spoken(self) -> str:
+        """What people read: a job that is paid and whose clip is not here yet is `owed`, however far it is."""
+        return "owed" if self in (ReceiptState.SUBMITTED, ReceiptState.RENDERED) else self.value
+
 
 KEPT_AS: Mapping[State, ReceiptState] = {
     State.INTENDED: ReceiptState.UNKNOWN,

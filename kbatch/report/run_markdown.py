@@ -17,7 +17,7 @@ STATE_WORDS: Mapping[State, str] = {
     State.FAILED: "failed",
     State.UNKNOWN: "unknown",
     State.RENDERED: "owed",
-    State.SUBMITTED: "rendering",
+    State.SUBMITTED: "owed (rendering)",
     State.BLOCKED: "blocked",
     State.SKIPPED: "not started",
     State.NOT_BOUGHT: "not bought",

@@ -14,6 +14,8 @@ from kbatch.receipts.unknown import way_out
 RETENTION = timedelta(hours=24)
 """How long Apiframe's specification keeps a clip by default (reference/providers, read 2026-11-21)."""
 
+_STATE_WORDS = {state.value: state.spoken for state in ReceiptState}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -130,7 +132,8 @@ def lines(status: Status) -> Iterator[str]:
     """Yield the status for a person: what needs attention first."""
     width = max((len(row.address) for row in status.rows), default=0)
     for row in sorted(status.rows, key=lambda row: not row.attention):
-        yield f"{'!' if row.attention else ' '} {row.state:<15} {row.address:<{width}}  {row.words}"
+        state = _STATE_WORDS.get(row.state, row.state)
+        yield f"{'!' if row.attention else ' '} {state:<15} {row.address:<{width}}  {row.words}"
     for provider in sorted({*status.charged, *status.held}):
         held = status.held.get(provider, 0)
         more = f", {held:,} held by unknown outcomes" if held else ""

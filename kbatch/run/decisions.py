@@ -103,7 +103,7 @@ async def _give_up(run: Run, job_id: str, name: str, *, mine: bool) -> None:
 def not_submitted(name: str, state: ReceiptState | None) -> Refused:
     """Return why there is no job to give up; None is a job that was never sent."""
     hint = "`kbatch reconcile` settles what is unknown" if state is ReceiptState.UNKNOWN else None
-    words = f"`{name}` is {state.value if state else 'not bought'}, so there is no job to give up"
+    words = f"`{name}` is {state.spoken if state else 'not bought'}, so there is no job to give up"
     return Refused("not-submitted", words, hint=hint)
 
 
