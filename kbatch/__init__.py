@@ -7,8 +7,6 @@ that the command line starts quickly.
 from typing import TYPE_CHECKING, Any
 
 # Bound before the functions that share their names: a package sets its attribute only when it is first imported.
-import kbatch.plan
-import kbatch.run  # noqa: F401
 
 if TYPE_CHECKING:
     from kbatch.api import load as load
@@ -41,9 +39,6 @@ __all__ = ["__version__", "load", "plan", "run"]
 def __getattr__(name: str) -> str:
     if name != "__version__":
         raise AttributeError(f"module 'kbatch' has no attribute '{name}'")
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - a tenth of the start
+    from kbatch._version import version  # noqa: PLC0415
 
-    try:
-        return version("kbatch")
-    except PackageNotFoundError:
-        return "0+unknown"
+    return version()

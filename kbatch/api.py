@@ -17,31 +17,31 @@ from pathlib import Path
 
 import anyio
 
-from kbatch.files import Lock
-from kbatch.loading import Loaded, Options
-from kbatch.loading import load as load_manifest
-from kbatch.plan.ceilings import read_ceilings
-from kbatch.plan.consent import Given, Terms, confirm
-from kbatch.plan.plan import Plan
-from kbatch.plan.selection import Selection
-from kbatch.plan.summary import Summary
-from kbatch.prepare import Place, as_bought, load_state, lock_path, lockfile_path, make_plan
-from kbatch.problems import Invalid, Refused
-from kbatch.run.context import Options as RunOptions
-from kbatch.run.execute import Scene, execute
-from kbatch.run.happenings import Tell, nobody
-from kbatch.run.lines import Wiring
-from kbatch.run.outcome import Outcome
-from kbatch.run.writable import check_writable
-from kbatch.saved_plans import Standing, check_covered, held_claim, under_claim
-from kbatch.simulated import simulator_app
+from kbatch.errors import Invalid, Refused
+from kbatch.pipeline.load import LoadedManifest, LoadOptions
+from kbatch.pipeline.load import load as load_manifest
+from kbatch.pipeline.make_plan import Place, as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.pipeline.saved_plans import Standing, check_covered, held_claim, under_claim
+from kbatch.pipeline.simulation import simulator_app
+from kbatch.planner.approval.consent import ConsentTerms, Given, confirm
+from kbatch.planner.ceilings import read_ceilings
+from kbatch.planner.plan import Plan
+from kbatch.planner.selection import Selection
+from kbatch.planner.summary import Summary
+from kbatch.runner.context import RunOptions
+from kbatch.runner.execute import RunSetup, execute
+from kbatch.runner.open_sessions import Endpoints
+from kbatch.runner.outcome import Outcome
+from kbatch.runner.preflight.writable_outputs import check_writable
+from kbatch.runner.progress_events import OnProgress, nobody
+from kbatch.storage import Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
     """A loaded manifest with the lockfile that belongs to it."""
 
-    loaded: Loaded
+    loaded: LoadedManifest
     lockfile: Path
     simulated: bool
 
@@ -66,7 +66,7 @@ def load(
     """Load a manifest; Invalid carries everything that is wrong with it."""
     manifest = Path(path)
     chosen = None if lockfile is None else Path(lockfile)
-    loaded = load_manifest(manifest, Options(profile=profile, simulated=simulate))
+    loaded = load_manifest(manifest, LoadOptions(profile=profile, simulated=simulate))
     where = lockfile_path(manifest, simulated=simulate, chosen=chosen)
     return Campaign(loaded=loaded, lockfile=where, simulated=simulate)
 
@@ -105,7 +105,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     allow_unpriced: int = 0,
     trust_prices: bool = False,
     environment: Mapping[str, str] | None = None,
-    tell: Tell | None = None,
+    tell: OnProgress | None = None,
 ) -> Outcome:
     """Carry out a proposal; `consent` is the digest of its plan, and Refused is raised when that is not the plan now.
 
@@ -130,7 +130,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
         if problems:
             raise Invalid(problems)
         terms = under_claim(
-            Terms(
+            ConsentTerms(
                 ceilings=ceilings,
                 allow_unpriced=allow_unpriced,
                 trust_prices=trust_prices,
@@ -141,13 +141,13 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
             Standing(plan=planned.plan, renders=found.lockfile.renders),
         )
         app = simulator_app(found.lockfile, loaded, faults=None) if campaign.simulated else None
-        scene = Scene(
+        scene = RunSetup(
             folder=loaded.folder,
             tree=loaded.tree,
             jobs=loaded.jobs,
             lockfile_path=campaign.lockfile,
             loaded=found,
-            wiring=Wiring(
+            endpoints=Endpoints(
                 environment=os.environ if environment is None else environment,
                 app=app,
                 concurrency=loaded.settings.concurrency,

@@ -4,6 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# No test is timed: a busy machine is no fault.
+settings.register_profile("kbatch", deadline=None)
+settings.load_profile("kbatch")
 
 
 @pytest.hookimpl(optionalhook=True)

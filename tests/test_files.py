@@ -10,8 +10,8 @@ from pathlib import Path
 import filelock
 import pytest
 
-from kbatch import files
-from kbatch.problems import Refused
+from kbatch import storage
+from kbatch.errors import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +31,7 @@ def test_a_pipe_does_not_hold_anything_up(tmp_path: Path) -> None:
     assert "`prompt.j2` cannot be read: not a regular file" in said.stdout
 
 
-@pytest.mark.parametrize("act", [files.move, files.link_or_copy], ids=["move", "link"])
+@pytest.mark.parametrize("act", [storage.move, storage.link_or_copy], ids=["move", "link"])
 def test_nothing_takes_the_place_of_a_file(tmp_path: Path, act: Callable[[Path, Path], None]) -> None:
     """A file that stands at a target may have been paid: both stay as they are."""
     source, target = tmp_path / "new.mp4", tmp_path / "clip.mp4"
@@ -49,7 +49,7 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
-    with pytest.raises(Refused) as refused, files.Lock(tmp_path / "state" / "a.lock"):
+    with pytest.raises(Refused) as refused, storage.Lock(tmp_path / "state" / "a.lock"):
         pass
     assert refused.value.code == "no-locks"
     assert f"`{tmp_path / 'state'}` has no locks (No locks available)" in refused.value.message

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from kbatch.garbage import at_rest, at_work
+from kbatch.gc_pause import at_rest, at_work
 
 
 @pytest.mark.parametrize("on", [True, False])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kbatch import git
-from kbatch.files import Folder
-from kbatch.git_tree import GitTree, open_revision
-from kbatch.problems import Invalid, Unreadable
+from kbatch.errors import Invalid, Unreadable
+from kbatch.storage import Folder
+from kbatch.storage.git import git_program
+from kbatch.storage.git.revision_tree import GitTree, open_revision
 from tests.git_repository import Repository
 
 FILES = {
@@ -255,7 +255,7 @@ def test_files_named_like_a_bare_repository_are_files(tmp_path: Path, repository
             assert revision.commit == repository.git("rev-parse", "main").stdout.strip()
     with open_revision(folder, "main") as revision:
         assert revision.tree(folder).read_own("c.yaml", limit=100) == b"manifest"
-    assert git.ask(folder, "ls-files", "-z", "--", "c.yaml").out == b"c.yaml\0"
+    assert git_program.ask(folder, "ls-files", "-z", "--", "c.yaml").out == b"c.yaml\0"
     assert not (tmp_path / "ran").exists()
 
 

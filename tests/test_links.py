@@ -6,28 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from kbatch import files
-from kbatch.files import folders
+from kbatch import storage
+from kbatch.storage import open_folder
 from tests.git_repository import Repository
 
 
 def append(path: Path) -> None:
     """Append a line, as the journal does."""
-    sink = files.Appender(path)
+    sink = storage.Appender(path)
     sink.append(b"kbatch\n")
     sink.close()
 
 
 def part(path: Path) -> None:
     """Write a piece of a clip."""
-    collected = files.PartFile(path.with_name(path.name.removesuffix(".part")))
+    collected = storage.PartFile(path.with_name(path.name.removesuffix(".part")))
     collected.write(b"kbatch")
     collected.close()
 
 
 def lock(path: Path) -> None:
     """Take a lock and give it back."""
-    with files.Lock(path):
+    with storage.Lock(path):
         pass
 
 
@@ -40,22 +40,22 @@ def moved(path: Path) -> None:
     """Move a file to a path."""
     clip = path.absolute().parents[1] / "clip.mp4"
     clip.write_bytes(b"kbatch")
-    files.move(clip, path)
+    storage.move(clip, path)
 
 
 def follow(path: Path) -> None:
     """Write a line for others to follow."""
-    lines = files.LineFile(path)
+    lines = storage.LineFile(path)
     lines.write("kbatch")
     lines.close()
 
 
 WRITES: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "replace": ("a.lock.json", lambda path: files.write_atomic(path, b"kbatch")),
-    "lightly": ("clip.mp4.json", lambda path: files.write_lightly(path, b"kbatch")),
-    "new": ("new.yaml", lambda path: files.write_new(path, b"kbatch")),
+    "replace": ("a.lock.json", lambda path: storage.write_atomic(path, b"kbatch")),
+    "lightly": ("clip.mp4.json", lambda path: storage.write_lightly(path, b"kbatch")),
+    "new": ("new.yaml", lambda path: storage.write_new(path, b"kbatch")),
     "append": ("a.journal.jsonl", append),
-    "cut": ("a.journal.jsonl", lambda path: files.cut_back(path, 1)),
+    "cut": ("a.journal.jsonl", lambda path: storage.cut_back(path, 1)),
     "part": ("clip.mp4.part", part),
     "lock": ("a.lock", lock),
     "holder": ("a.lock.holder.json", hold),
@@ -67,7 +67,7 @@ WRITES: dict[str, tuple[str, Callable[[Path], object]]] = {
 @pytest.fixture(params=[True, False], ids=["by-descriptor", "by-name"])
 def here(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """Return a repository beside a folder `outside` with one file, on a system with descriptors of folders or not."""
-    monkeypatch.setattr(folders, "BY_DESCRIPTOR", request.param and folders.BY_DESCRIPTOR)
+    monkeypatch.setattr(open_folder, "BY_DESCRIPTOR", request.param and open_folder.BY_DESCRIPTOR)
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "precious").write_bytes(b"precious\n")
     return Repository(tmp_path / "repository")
@@ -110,9 +110,9 @@ def test_no_file_of_kbatch_is_a_link(here: Repository, name: str, *, there: bool
 def test_a_link_to_a_larger_disk_is_followed(here: Repository) -> None:
     """A link that git does not track is this machine's own: what is written lands behind it, and it is named."""
     (here.folder / "renders").symlink_to(here.folder.parent / "outside")
-    files.write_atomic(here.folder / "renders" / "a" / "clip.mp4", b"clip")
+    storage.write_atomic(here.folder / "renders" / "a" / "clip.mp4", b"clip")
     assert (here.folder.parent / "outside" / "a" / "clip.mp4").read_bytes() == b"clip"
-    way = files.resolve(here.folder / "renders" / "clip.mp4")
+    way = storage.resolve(here.folder / "renders" / "clip.mp4")
     assert way.real == (here.folder.parent / "outside" / "clip.mp4").resolve()
     assert [one.link.name for one in way.away] == ["renders"]
 
@@ -123,7 +123,7 @@ def test_a_link_of_the_user_that_leads_to_a_tracked_one(here: Repository) -> Non
     here.commit()
     (here.folder / "mine").symlink_to("theirs")
     with pytest.raises(OSError, match="symbolic link that git tracks"):
-        files.write_atomic(here.folder / "mine" / "clip.mp4", b"clip")
+        storage.write_atomic(here.folder / "mine" / "clip.mp4", b"clip")
 
 
 @pytest.mark.parametrize("name", ["ren[d]ers", "a*", "back\\slash", "-z", ":(top)x", "häuser"])
@@ -134,9 +134,9 @@ def test_names_that_git_could_take_for_patterns(here: Repository, name: str) -> 
     (here.folder / "d").symlink_to("../outside")
     (here.folder / "other").symlink_to("../outside")
     with pytest.raises(OSError, match="symbolic link that git tracks"):
-        files.write_atomic(here.folder / name / "x", b"x")
-    files.write_atomic(here.folder / "other" / "x", b"x")
-    files.write_atomic(here.folder / "d" / "x", b"x")
+        storage.write_atomic(here.folder / name / "x", b"x")
+    storage.write_atomic(here.folder / "other" / "x", b"x")
+    storage.write_atomic(here.folder / "d" / "x", b"x")
 
 
 def test_where_git_cannot_be_asked_nothing_is_written_through_a_link(
@@ -146,7 +146,7 @@ def test_where_git_cannot_be_asked_nothing_is_written_through_a_link(
     monkeypatch.setenv("PATH", "")
     (here.folder / "renders").symlink_to("../outside")
     with pytest.raises(OSError, match="git does not tell"):
-        files.write_atomic(here.folder / "renders" / "x", b"x")
+        storage.write_atomic(here.folder / "renders" / "x", b"x")
 
 
 def test_a_circle_of_links_ends(here: Repository) -> None:
@@ -154,7 +154,7 @@ def test_a_circle_of_links_ends(here: Repository) -> None:
     (here.folder / "a").symlink_to("b")
     (here.folder / "b").symlink_to("a")
     with pytest.raises(OSError, match=r"(?i)too many .*symbolic links"):
-        files.write_atomic(here.folder / "a" / "x", b"x")
+        storage.write_atomic(here.folder / "a" / "x", b"x")
 
 
 @pytest.mark.parametrize("name", ["append", "cut", "part", "lines"])
@@ -171,10 +171,10 @@ def test_what_is_added_to_a_file_with_two_names_goes_to_one(here: Repository, na
 
 def test_a_folder_that_becomes_a_link_between_two_writes(here: Repository) -> None:
     """Each write looks for itself: what a pull brings in the middle of a run is not followed."""
-    files.write_atomic(here.folder / "renders" / "one", b"1")
+    storage.write_atomic(here.folder / "renders" / "one", b"1")
     (here.folder / "renders" / "one").unlink()
     (here.folder / "renders").rmdir()
     (here.folder / "renders").symlink_to("../outside")
     here.commit()
     with pytest.raises(OSError, match="symbolic link that git tracks"):
-        files.write_atomic(here.folder / "renders" / "two", b"2")
+        storage.write_atomic(here.folder / "renders" / "two", b"2")

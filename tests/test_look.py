@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from kbatch.files import Look
+from kbatch.storage import Look
 
 
 def test_a_file_has_its_size_and_its_time(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.problems import Invalid
-from kbatch.state_key import find_key, key_path, make_key
+from kbatch.errors import Invalid
+from kbatch.storage.state_key import find_key, key_path, make_key
 
 
 def at(folder: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The command line: one file a command, each imported only when it is called, so that `kbatch --help` is quick."""
+"""The command line: options, one file a command, and the terminal; each command is imported only when it is called."""
 
 from kbatch.cli.main import main
 

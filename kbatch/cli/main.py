@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from kbatch.cli.streams import end, let_go, open_closed, speak_utf8, unheard
-from kbatch.garbage import at_rest
-from kbatch.problems import Bug, ExitCode, Invalid, KbatchError, Problem, Refused, Unwritable, did_you_mean
+from kbatch.cli.ui.streams import end, let_go, open_closed, speak_utf8, unheard
+from kbatch.errors import Bug, ExitCode, Invalid, KbatchError, Problem, Refused, Unwritable, did_you_mean
+from kbatch.gc_pause import at_rest
 
 COMMANDS = {
     "init": "Write a small manifest that checks, plans and simulates",
@@ -52,7 +52,7 @@ class _Commands(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = import_module(f"kbatch.cli.{name}").command
+        command = import_module(f"kbatch.cli.commands.{name}").command
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
@@ -69,9 +69,9 @@ class _Commands(click.Group):
 
 def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from kbatch import __version__  # noqa: PLC0415 - reading it from the installation takes a fifth of the start
+        from kbatch._version import version  # noqa: PLC0415 - reading it from the installation takes a fifth of the start
 
-        click.echo(f"kbatch {__version__}")
+        click.echo(f"kbatch {version()}")
         context.exit()
 
 
@@ -131,7 +131,7 @@ def _run(arguments: list[str] | None, kept: list[object]) -> int:
 
 
 def _show_usage(error: click.ClickException) -> None:
-    from kbatch.report.words import harmless_lines  # noqa: PLC0415 - only when something is wrong
+    from kbatch.report.data.format import harmless_lines  # noqa: PLC0415 - only when something is wrong
 
     said = StringIO()
     error.show(file=said)
@@ -140,7 +140,7 @@ def _show_usage(error: click.ClickException) -> None:
 
 
 def _show_problems(error: Invalid) -> None:
-    from kbatch.report.diagnostics import as_text  # noqa: PLC0415 - only when something is wrong
+    from kbatch.report.text.diagnostics import as_text  # noqa: PLC0415 - only when something is wrong
 
     with unheard():
         for problem in error.problems:
@@ -149,7 +149,7 @@ def _show_problems(error: Invalid) -> None:
 
 
 def _show_error(error: KbatchError) -> None:
-    from kbatch.report.words import harmless  # noqa: PLC0415 - only when something is wrong
+    from kbatch.report.data.format import harmless  # noqa: PLC0415 - only when something is wrong
 
     code = getattr(error, "code", None)
     label = "bug" if isinstance(error, Bug) else "refused" if error.exit_code == ExitCode.REFUSED else "error"
@@ -161,7 +161,7 @@ def _show_error(error: KbatchError) -> None:
 
 
 def _of_disk(error: OSError) -> KbatchError:
-    from kbatch.files import LinkRefused  # noqa: PLC0415 - only when something is wrong
+    from kbatch.storage import LinkRefused  # noqa: PLC0415 - only when something is wrong
 
     if isinstance(error, LinkRefused):
         return Refused("link-refused", f"`{error.filename}` {error.strerror}")
@@ -169,7 +169,7 @@ def _of_disk(error: OSError) -> KbatchError:
 
 
 def _annotate(problems: Iterable[Problem]) -> None:
-    from kbatch.github import annotations  # noqa: PLC0415 - only when something is wrong
+    from kbatch.cli.ui.github_actions import annotations  # noqa: PLC0415 - only when something is wrong
 
     for line in annotations(problems):
         click.echo(line, err=True)
@@ -178,7 +178,7 @@ def _annotate(problems: Iterable[Problem]) -> None:
 def _show_bug(error: Exception) -> int:
     import traceback  # noqa: PLC0415 - only for a bug
 
-    from kbatch.report.words import harmless_lines  # noqa: PLC0415 - only for a bug
+    from kbatch.report.data.format import harmless_lines  # noqa: PLC0415 - only for a bug
 
     with unheard():
         click.echo(harmless_lines("".join(traceback.format_exception(error))), err=True, nl=False)

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from kbatch.loading import DEFAULT_MANIFEST
-from kbatch.manifest.shape_parts import PROVIDERS
-from kbatch.plan.selection import Selection
-from kbatch.problems import did_you_mean
+from kbatch.errors import did_you_mean
+from kbatch.manifest.schema.schema_parts import PROVIDERS
+from kbatch.pipeline.load import DEFAULT_MANIFEST
+from kbatch.planner.selection import Selection
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

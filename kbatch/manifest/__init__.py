@@ -1,1 +1,1 @@
-"""The first stage: a manifest's text becomes drafts, or problems with their places; pure."""
+"""A manifest's text becomes drafts of jobs, or problems with their places; pure."""

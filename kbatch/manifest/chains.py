@@ -11,11 +11,11 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from kbatch.errors import did_you_mean
 from kbatch.manifest.drafts import Draft, Frame, FrameCall, Path
-from kbatch.manifest.faults import Fault, say_fault
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.labels import label_of
-from kbatch.problems import did_you_mean
+from kbatch.manifest.matrix.labels import label_of
+from kbatch.manifest.templates.faults import Fault, say_fault
 
 
 def chain(findings: Findings, drafts: list[Draft], shots: Sequence[str]) -> list[Draft]:

@@ -13,12 +13,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from kbatch.manifest.document import read_document
+from kbatch.errors import Problem, Unreadable
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.json_faults import JsonFault, json_faults
-from kbatch.manifest.lost import warn_lost_text
-from kbatch.manifest.source import Source, read_text
-from kbatch.problems import Problem, Unreadable
+from kbatch.manifest.yaml.document import read_document
+from kbatch.manifest.yaml.json_faults import JsonFault, json_faults
+from kbatch.manifest.yaml.lost_text import warn_lost_text
+from kbatch.manifest.yaml.source import SourceText, read_text
 
 Rows = list[Any]
 
@@ -58,14 +58,14 @@ def read_data(name: str, read: Callable[[str], bytes], shown: str) -> Data:
     text = read_text(data, shown)
     if isinstance(text, Problem):
         return _no(text)
-    source = Source(shown, text, plain=True)
+    source = SourceText(shown, text, plain=True)
     found = reader(source)
     if found.rows is not None and len(found.rows) > _ROW_LIMIT:
         return _no(_bad(source, 0, f"{len(found.rows):,} rows, at most {_ROW_LIMIT:,} are read"))
     return found
 
 
-def _read_csv(source: Source) -> Data:
+def _read_csv(source: SourceText) -> Data:
     reader = csv.reader(io.StringIO(source.text, newline=""), strict=True)
     rows: Rows = []
     faults: list[Problem] = []
@@ -90,7 +90,7 @@ def _read_csv(source: Source) -> Data:
     return _no(*faults) if faults else Data(rows=rows)
 
 
-def _header_fault(source: Source, header: list[str]) -> Problem | None:
+def _header_fault(source: SourceText, header: list[str]) -> Problem | None:
     """Return what is wrong with the first line, above all that another character than `,` stands between its names."""
     if len(header) == 1:
         found = next((mark for mark in _SEPARATORS if mark in header[0]), None)
@@ -103,7 +103,7 @@ def _header_fault(source: Source, header: list[str]) -> Problem | None:
     return _bad(source, 0, "the first line must name every column once")
 
 
-def _row_fault(source: Source, line: int, fields: list[str], columns: int) -> Problem:
+def _row_fault(source: SourceText, line: int, fields: list[str], columns: int) -> Problem:
     if not any(field.strip() for field in fields):
         hint = "remove the line; spreadsheets leave such lines at the end"
         return _bad(source, line, "every field of this row is empty", hint=hint)
@@ -111,14 +111,14 @@ def _row_fault(source: Source, line: int, fields: list[str], columns: int) -> Pr
     return _bad(source, line, message, hint="a field with a comma in it needs quotes")
 
 
-def _read_json(source: Source) -> Data:
+def _read_json(source: SourceText) -> Data:
     value = _parse(source, source.text, 0)
     if isinstance(value, Data):
         return value
     return Data(rows=value) if isinstance(value, list) else _no(_bad(source, 0, _NOT_ROWS))
 
 
-def _read_jsonl(source: Source) -> Data:
+def _read_jsonl(source: SourceText) -> Data:
     rows: Rows = []
     faults: list[Problem] = []
     for number, line in enumerate(source.text.split("\n")):
@@ -151,7 +151,7 @@ def _finite(word: str) -> float:
     return number
 
 
-def _parse(source: Source, text: str, first_line: int) -> Any:
+def _parse(source: SourceText, text: str, first_line: int) -> Any:
     """Return the value of a text that begins at a line, from 0; Data when it has none."""
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
@@ -165,7 +165,7 @@ def _parse(source: Source, text: str, first_line: int) -> Any:
     return value
 
 
-def _placed(source: Source, text: str, first_line: int, fault: JsonFault) -> Problem:
+def _placed(source: SourceText, text: str, first_line: int, fault: JsonFault) -> Problem:
     line, begin = text.count("\n", 0, fault.at), text.rfind("\n", 0, fault.at) + 1
     mark = source.at(first_line + line, fault.at - begin, fault.width)
     return Problem(code=fault.code, message=fault.message, mark=mark, hint=fault.hint)
@@ -182,7 +182,7 @@ def _read_yaml(data: bytes, shown: str) -> Data:
     return Data(rows=document.value, problems=findings.problems())
 
 
-_READERS: Mapping[str, Callable[[Source], Data]] = {
+_READERS: Mapping[str, Callable[[SourceText], Data]] = {
     "csv": _read_csv,
     "json": _read_json,
     "jsonl": _read_jsonl,
@@ -194,6 +194,6 @@ def _no(*problems: Problem) -> Data:
     return Data(rows=None, problems=problems)
 
 
-def _bad(source: Source, line: int, message: str, column: int | None = None, *, hint: str | None = None) -> Problem:
+def _bad(source: SourceText, line: int, message: str, column: int | None = None, *, hint: str | None = None) -> Problem:
     mark = source.of_line(line) if column is None else source.at(line, column)
     return Problem(code="data-format", message=message, mark=mark, hint=hint)

@@ -6,18 +6,18 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kbatch.errors import Severity
 from kbatch.manifest.drafts import Draft, FrameCall
-from kbatch.manifest.faults import Fault, say_fault
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.labels import file_name
-from kbatch.manifest.matrix import Combination
+from kbatch.manifest.matrix.combinations import Combination
+from kbatch.manifest.matrix.labels import file_name
 from kbatch.manifest.outputs import output_fault
-from kbatch.manifest.sheets import Maker, Sheet
-from kbatch.manifest.texts import kind_of, text_of
-from kbatch.problems import Severity
+from kbatch.manifest.shots import Maker, ShotSheet
+from kbatch.manifest.templates.faults import Fault, say_fault
+from kbatch.manifest.templates.value_text import kind_of, text_of
 
 
-def draft_all(maker: Maker, sheet: Sheet) -> Iterator[Draft]:
+def draft_all(maker: Maker, sheet: ShotSheet) -> Iterator[Draft]:
     """Yield the drafts of a shot in address order; a combination whose `when` is false has none."""
     of = len(sheet.combinations) * sheet.takes
     fixed = _Fixed.of(maker, sheet)
@@ -46,7 +46,7 @@ def address_of(shot: str, shown: tuple[tuple[str, str], ...]) -> str:
     return f"{shot}[{','.join([f'{axis}={label}' for axis, label in shown])}]" if shown else shot
 
 
-def _warn_no_jobs(findings: Findings, sheet: Sheet) -> None:
+def _warn_no_jobs(findings: Findings, sheet: ShotSheet) -> None:
     origin = sheet.origins.get("when")
     path = (*sheet.shot.path, "matrix", "exclude") if origin is None else origin.path
     what = "`exclude` leaves out every combination" if origin is None else "`when` is false for every combination"
@@ -127,7 +127,7 @@ class _Fixed(Struct, frozen=True, kw_only=True):
     shot: Mapping[str, Any] | None
 
     @staticmethod
-    def of(maker: Maker, sheet: Sheet) -> "_Fixed":
+    def of(maker: Maker, sheet: ShotSheet) -> "_Fixed":
         """Render what uses no name."""
         rendered = {name: template.render({}) for name, template in sheet.templates.items() if not template.names}
         values = {name: value for name, value in rendered.items() if not isinstance(value, Fault)}
@@ -152,7 +152,7 @@ class _Renderer(Struct):
     """Renders one job's fields; `failed` once something could not be rendered, which has been said."""
 
     findings: Findings
-    sheet: Sheet
+    sheet: ShotSheet
     scope: dict[str, Any]
     job: tuple[str, int]
     fixed: _Fixed

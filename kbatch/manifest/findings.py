@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from msgspec import Struct, field
 
-from kbatch.manifest.document import Document
+from kbatch.errors import Hit, Mark, Problem, Severity
 from kbatch.manifest.drafts import Path
-from kbatch.problems import Hit, Mark, Problem, Severity
+from kbatch.manifest.yaml.document import Document
 
 
 class _Found(Struct):

@@ -3,23 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kbatch.manifest.axes import name_fault
+from kbatch.errors import did_you_mean
 from kbatch.manifest.chains import chain
 from kbatch.manifest.data import read_data
-from kbatch.manifest.document import Document
 from kbatch.manifest.drafting import draft_all
 from kbatch.manifest.drafts import Draft, Path
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.layers import layer_data, layer_vars
+from kbatch.manifest.matrix.axes import name_fault
 from kbatch.manifest.outputs import check_folder, check_outputs
-from kbatch.manifest.sheets import Maker, Tree, Wanted, read_sheets
-from kbatch.manifest.template import Templates, find_templates
-from kbatch.problems import did_you_mean
+from kbatch.manifest.shots import Maker, ShotTree, Wanted, read_sheets
+from kbatch.manifest.templates.template import Templates, find_templates
+from kbatch.manifest.yaml.document import Document
 
-__all__ = ["Tree", "Wanted", "resolve"]
+__all__ = ["ShotTree", "Wanted", "resolve"]
 
 
-def resolve(document: Document, tree: Tree, wanted: Wanted, findings: Findings) -> tuple[Draft, ...]:
+def resolve(document: Document, tree: ShotTree, wanted: Wanted, findings: Findings) -> tuple[Draft, ...]:
     """Return all drafts of a manifest whose shape was checked; with errors in `findings` they are not complete."""
     manifest = document.value
     if wanted.profile is not None and wanted.profile not in manifest.get("profiles", {}):
@@ -62,7 +62,7 @@ def _place_of_var(manifest: Mapping[str, Any], profile: str | None, name: str) -
     return ("profiles", profile, "vars", name) if profile and name in theirs else ("vars", name)
 
 
-def _read_data(manifest: Mapping[str, Any], profile: str | None, tree: Tree, findings: Findings) -> dict[str, Any]:
+def _read_data(manifest: Mapping[str, Any], profile: str | None, tree: ShotTree, findings: Findings) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, placed in layer_data(manifest, profile).items():
         read = read_data(placed.value, tree.read, findings.document.beside(placed.value))

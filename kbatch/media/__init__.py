@@ -1,0 +1,1 @@
+"""What a clip's file holds: MP4 boxes, frames, posters."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from kbatch.errors import ExitCode, KbatchError
 from kbatch.media.containers import open_clip
 from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT
-from kbatch.problems import ExitCode, KbatchError
 
 if TYPE_CHECKING:
     import av

@@ -33,7 +33,7 @@ _OTHERS = (
 _FIRST_KINDS = {"ftyp", "styp", "moov", "mdat", "wide", "free", "skip"}
 
 
-class Media(Struct, frozen=True, kw_only=True):
+class ProbedMedia(Struct, frozen=True, kw_only=True):
     """What a whole clip holds: seconds, pixels, frames a second (None when the file does not tell), audio track."""
 
     duration: float
@@ -55,7 +55,7 @@ class _Blank(Damaged):
     """Nothing, or a text such as an error page."""
 
 
-def probe(source: bytes | BinaryIO) -> Media | NotWhole:
+def probe(source: bytes | BinaryIO) -> ProbedMedia | NotWhole:
     """Read a clip from bytes or a seekable reader; any bytes give an answer, a reader's OSError is its own."""
     reader = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
@@ -64,7 +64,7 @@ def probe(source: bytes | BinaryIO) -> Media | NotWhole:
         return NotWhole(message=str(damage), cut=isinstance(damage, Short), blank=isinstance(damage, _Blank))
 
 
-def wrong(media: Media, *, seconds: float | None, audio: bool, ratio: str | None = None) -> tuple[str, ...]:
+def wrong(media: ProbedMedia, *, seconds: float | None, audio: bool, ratio: str | None = None) -> tuple[str, ...]:
     """Return what was delivered otherwise than bought, empty when nothing; a length not bought (None) is not judged.
 
     A shape is another one when it is more than a tenth off `ratio`, such as `16:9`: models round to whole blocks.
@@ -82,7 +82,7 @@ def wrong(media: Media, *, seconds: float | None, audio: bool, ratio: str | None
     return tuple(reasons)
 
 
-def _probe(reader: BinaryIO) -> Media:
+def _probe(reader: BinaryIO) -> ProbedMedia:
     size = reader.seek(0, io.SEEK_END)
     boxes = _outer_boxes(reader, size)
     movie = _read_only(reader, [box for box in boxes if box.kind == "moov"][:1])
@@ -150,8 +150,8 @@ def _seconds(data: bytes, video: Track) -> float:
     return ticks / timescale
 
 
-def _media(video: Track, seconds: float, audio: bool) -> Media:
+def _media(video: Track, seconds: float, audio: bool) -> ProbedMedia:
     if not (0 < video.width <= _LARGEST_SIDE and 0 < video.height <= _LARGEST_SIDE):
         raise Damaged(f"the picture claims {video.width} by {video.height} pixels")
     fps = round(video.samples / seconds, 3) if video.samples > 1 else None
-    return Media(duration=round(seconds, 3), width=video.width, height=video.height, fps=fps, audio=audio)
+    return ProbedMedia(duration=round(seconds, 3), width=video.width, height=video.height, fps=fps, audio=audio)

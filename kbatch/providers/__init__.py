@@ -1,0 +1,1 @@
+"""Both APIs, translated: requests out, outcomes in; what is sent goes through `http/`."""

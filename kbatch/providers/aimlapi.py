@@ -9,16 +9,15 @@ import re
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from kbatch.problems import Bug
-from kbatch.providers.answers import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
+from kbatch.errors import Bug
 from kbatch.providers.base import (
     Answer,
     Balance,
     Failed,
+    JobPage,
     Listed,
     NotAccepted,
     NotNow,
-    Page,
     PollOutcome,
     Reason,
     Reply,
@@ -28,8 +27,9 @@ from kbatch.providers.base import (
     Succeeded,
     Uploaded,
 )
-from kbatch.providers.messages import describe, harmless, is_moderation
+from kbatch.providers.error_messages import describe, harmless, is_moderation
 from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
+from kbatch.providers.responses import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
 
 CREDITS_PER_USD = 2_000_000
 _PATH = "/v2/generate/video/kling/generation"
@@ -130,7 +130,7 @@ class Aimlapi:
         """Raise: this API has no list of jobs."""
         raise Bug("the AI/ML API has no list of jobs")
 
-    def read_jobs(self, reply: Reply) -> Page | NotNow:
+    def read_jobs(self, reply: Reply) -> JobPage | NotNow:
         """Refuse: this API has no list of jobs."""
         return NotNow(message="the AI/ML API has no list of jobs")
 

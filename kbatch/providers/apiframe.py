@@ -9,17 +9,16 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from kbatch.problems import Bug
-from kbatch.providers.answers import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
+from kbatch.errors import Bug
 from kbatch.providers.base import (
     Answer,
     Balance,
     Failed,
     File,
+    JobPage,
     Listed,
     NotAccepted,
     NotNow,
-    Page,
     PollOutcome,
     Reason,
     Reply,
@@ -29,8 +28,9 @@ from kbatch.providers.base import (
     Succeeded,
     Uploaded,
 )
-from kbatch.providers.messages import describe, harmless, is_moderation
+from kbatch.providers.error_messages import describe, harmless, is_moderation
 from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
+from kbatch.providers.responses import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
 from kbatch.receipts.account import Account, key_shown
 
 _JSON = {"Accept": "application/json"}
@@ -129,14 +129,14 @@ class Apiframe:
         more = f"&cursor={encoded(cursor)}" if cursor is not None else ""
         return Request(method="GET", path=f"/v2/jobs?limit=100{more}", headers=_JSON)
 
-    def read_jobs(self, reply: Reply) -> Page | NotNow:
+    def read_jobs(self, reply: Reply) -> JobPage | NotNow:
         """Read `{"jobs", "nextCursor", "hasMore"}`; entries that cannot be read are left out."""
         told = succeeded(reply)
         jobs = told.get("jobs") if told is not None else None
         if told is None or not isinstance(jobs, list):
             return not_now(reply, _refusal(reply), "no list of jobs in it")
         cursor = identifier(told.get("nextCursor")) if told.get("hasMore") is not False else None
-        return Page(jobs=tuple(job for job in map(_listed, jobs) if job is not None), cursor=cursor)
+        return JobPage(jobs=tuple(job for job in map(_listed, jobs) if job is not None), cursor=cursor)
 
 
 APIFRAME = Apiframe()

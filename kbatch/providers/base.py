@@ -163,7 +163,7 @@ class Listed(Struct, frozen=True, kw_only=True):
     credits: int | None = None
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class JobPage(Struct, frozen=True, kw_only=True):
     """One page of the provider's job list, newest first; `cursor` is None on the last one."""
 
     jobs: tuple[Listed, ...]
@@ -217,5 +217,5 @@ class Provider(Protocol):
     def jobs(self, cursor: str | None) -> Request:
         """Return the call for one page of the job list; only where `lists_jobs` is True."""
 
-    def read_jobs(self, reply: Reply) -> Page | NotNow:
+    def read_jobs(self, reply: Reply) -> JobPage | NotNow:
         """Read one page of the job list."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from kbatch.providers.answers import retry_after
 from kbatch.providers.base import Accepted, Answer, NoAnswer, NotAccepted, NotNow, Reason, Reply, SubmitOutcome, Unknown
-from kbatch.providers.messages import harmless, message_of
+from kbatch.providers.error_messages import harmless, message_of
+from kbatch.providers.responses import retry_after
 
 _GONE = (404, 410)
 _KEPT = 300

@@ -1,1 +1,1 @@
-"""What was bought and how far it came: events, the receipts folded from them, the lockfile and the journal on disk."""
+"""What was bought and how far it came: events, the receipts folded from them, journal and lockfile."""

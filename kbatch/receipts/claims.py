@@ -15,8 +15,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kbatch.receipts.attempts import records_of
 from kbatch.receipts.events import Event
+from kbatch.receipts.join import records_of
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
 

@@ -41,107 +41,120 @@ from typing import Any
 
 import msgspec
 
-from kbatch.receipts import shape
-from kbatch.receipts.jsontext import parse_json
+from kbatch.receipts import json_checks
+from kbatch.receipts.json_text import parse_json
 from kbatch.receipts.lifecycle import RUN_KINDS, Kind
 
-_credits = shape.nullable(shape.whole())
-MEDIA = shape.record(
+_credits = json_checks.nullable(json_checks.whole())
+MEDIA = json_checks.record(
     {
-        "duration": shape.nullable(shape.number),
-        "width": shape.nullable(shape.whole()),
-        "height": shape.nullable(shape.whole()),
-        "fps": shape.nullable(shape.number),
-        "audio": shape.nullable(shape.boolean),
+        "duration": json_checks.nullable(json_checks.number),
+        "width": json_checks.nullable(json_checks.whole()),
+        "height": json_checks.nullable(json_checks.whole()),
+        "fps": json_checks.nullable(json_checks.number),
+        "audio": json_checks.nullable(json_checks.boolean),
     }
 )
 """What a clip's file tells of it; null where it does not."""
 
 CLAIM = {
-    "fingerprints": shape.object_of(shape.record({"attempt": shape.whole(1), "quote": _credits})),
-    "maximum": shape.object_of(_credits),
-    "origins": shape.object_of(shape.nullable(shape.text)),
-    "terms": shape.text,
-    "accounts": shape.object_of(shape.text),
+    "fingerprints": json_checks.object_of(json_checks.record({"attempt": json_checks.whole(1), "quote": _credits})),
+    "maximum": json_checks.object_of(_credits),
+    "origins": json_checks.object_of(json_checks.nullable(json_checks.text)),
+    "terms": json_checks.text,
+    "accounts": json_checks.object_of(json_checks.text),
 }
 """What an approval covers."""
 
-ACCOUNT = shape.text_or(shape.record({name: shape.nullable(shape.text) for name in ("team", "user", "key")}))
+ACCOUNT = json_checks.text_or(
+    json_checks.record({name: json_checks.nullable(json_checks.text) for name in ("team", "user", "key")})
+)
 """Whose key it was (`account`); a text names the team only, as earlier versions wrote it."""
 
-_send = {"sent_at": shape.moment}
-_job = {"job_id": shape.usable_text}
-_clip = {**_job, "path": shape.usable_text, "sha256": shape.digest, "bytes": shape.whole(), "media": MEDIA}
+_send = {"sent_at": json_checks.moment}
+_job = {"job_id": json_checks.usable_text}
+_clip = {
+    **_job,
+    "path": json_checks.usable_text,
+    "sha256": json_checks.digest,
+    "bytes": json_checks.whole(),
+    "media": MEDIA,
+}
 
-DATA: Mapping[Kind, shape.Check] = MappingProxyType(
+DATA: Mapping[Kind, json_checks.Check] = MappingProxyType(
     {
-        Kind.INTENDED: shape.record(
+        Kind.INTENDED: json_checks.record(
             {
-                "address": shape.text,
-                "provider": shape.some_text,
-                "model": shape.some_text,
-                "variant": shape.nullable(shape.text),
-                "origin": shape.text,
-                "key": shape.text,
+                "address": json_checks.text,
+                "provider": json_checks.some_text,
+                "model": json_checks.some_text,
+                "variant": json_checks.nullable(json_checks.text),
+                "origin": json_checks.text,
+                "key": json_checks.text,
                 "credits": _credits,
-                "request": shape.object_of(shape.anything),
-                "inputs": shape.object_of(shape.object_of(shape.anything)),
-                "body": shape.nullable(shape.text),
+                "request": json_checks.object_of(json_checks.anything),
+                "inputs": json_checks.object_of(json_checks.object_of(json_checks.anything)),
+                "body": json_checks.nullable(json_checks.text),
             },
-            {"provider_time": shape.nullable(shape.moment), "account": ACCOUNT},
+            {"provider_time": json_checks.nullable(json_checks.moment), "account": ACCOUNT},
         ),
-        Kind.LOST: shape.record({**_send, "message": shape.text}),
-        Kind.REFUSED: shape.record(
-            {**_send, "reason": shape.text, "message": shape.text, "by": shape.one_of(("submit", "reconcile"))}
+        Kind.LOST: json_checks.record({**_send, "message": json_checks.text}),
+        Kind.REFUSED: json_checks.record(
+            {
+                **_send,
+                "reason": json_checks.text,
+                "message": json_checks.text,
+                "by": json_checks.one_of(("submit", "reconcile")),
+            }
         ),
-        Kind.ACCEPTED: shape.record(
+        Kind.ACCEPTED: json_checks.record(
             {
                 **_send,
                 **_job,
                 "account": ACCOUNT,
-                "by": shape.one_of(("submit", "resend", "reconcile", "list")),
+                "by": json_checks.one_of(("submit", "resend", "reconcile", "list")),
             }
         ),
-        Kind.REPORTED: shape.record({**_job, "credits": shape.whole()}),
-        Kind.RENDERED: shape.record({**_job, "credits": _credits}),
-        Kind.FAILED: shape.record({**_job, "message": shape.text, "credits": _credits}),
-        Kind.DOWNLOADED: shape.record(_clip),
-        Kind.DELIVERED: shape.record(_clip),
-        Kind.DELIVERED_WRONG: shape.record({**_clip, "reasons": shape.list_of(shape.text)}),
-        Kind.MOVED: shape.record({**_job, "path": shape.usable_text}),
-        Kind.ACCEPTED_AS_IS: shape.record(_job),
-        Kind.BEGAN: shape.record(
+        Kind.REPORTED: json_checks.record({**_job, "credits": json_checks.whole()}),
+        Kind.RENDERED: json_checks.record({**_job, "credits": _credits}),
+        Kind.FAILED: json_checks.record({**_job, "message": json_checks.text, "credits": _credits}),
+        Kind.DOWNLOADED: json_checks.record(_clip),
+        Kind.DELIVERED: json_checks.record(_clip),
+        Kind.DELIVERED_WRONG: json_checks.record({**_clip, "reasons": json_checks.list_of(json_checks.text)}),
+        Kind.MOVED: json_checks.record({**_job, "path": json_checks.usable_text}),
+        Kind.ACCEPTED_AS_IS: json_checks.record(_job),
+        Kind.BEGAN: json_checks.record(
             {
-                "manifest": shape.text,
-                "plan": shape.nullable(shape.text),
-                "maximum": shape.object_of(_credits),
-                "replacing": shape.list_of(shape.some_text),
+                "manifest": json_checks.text,
+                "plan": json_checks.nullable(json_checks.text),
+                "maximum": json_checks.object_of(_credits),
+                "replacing": json_checks.list_of(json_checks.some_text),
             },
-            {"claim": shape.record(CLAIM)},
+            {"claim": json_checks.record(CLAIM)},
         ),
-        Kind.UPLOADED: shape.record(
+        Kind.UPLOADED: json_checks.record(
             {
-                "provider": shape.some_text,
-                "digest": shape.some_text,
-                "url": shape.some_text,
-                "expires_at": shape.nullable(shape.text),
+                "provider": json_checks.some_text,
+                "digest": json_checks.some_text,
+                "url": json_checks.some_text,
+                "expires_at": json_checks.nullable(json_checks.text),
             },
-            {"origin": shape.text},
+            {"origin": json_checks.text},
         ),
-        Kind.ENDED: shape.record({"exit_code": shape.whole(), "finished": shape.boolean}),
+        Kind.ENDED: json_checks.record({"exit_code": json_checks.whole(), "finished": json_checks.boolean}),
     }
 )
 
 _HEAD = {
-    "kind": shape.one_of(tuple(Kind)),
-    "at": shape.moment,
-    "run": shape.some_text,
-    "sequence": shape.whole(1),
-    "fingerprint": shape.nullable(shape.usable_text),
-    "attempt": shape.nullable(shape.whole(1)),
+    "kind": json_checks.one_of(tuple(Kind)),
+    "at": json_checks.moment,
+    "run": json_checks.some_text,
+    "sequence": json_checks.whole(1),
+    "fingerprint": json_checks.nullable(json_checks.usable_text),
+    "attempt": json_checks.nullable(json_checks.whole(1)),
 }
-_SEAL = {"seal": shape.some_text}
-_EVENT = shape.record({**_HEAD, "data": shape.object_of(shape.anything)}, _SEAL)
+_SEAL = {"seal": json_checks.some_text}
+_EVENT = json_checks.record({**_HEAD, "data": json_checks.object_of(json_checks.anything)}, _SEAL)
 _WRITER = msgspec.json.Encoder(order="sorted")
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 _UNWRITABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
@@ -156,7 +169,7 @@ def _data_reader(kind: Kind) -> _Reader:
 
 @cache
 def _line_reader(kind: Kind) -> _Reader:
-    return msgspec.json.Decoder(shape.record({**_HEAD, "data": DATA[kind]}, _SEAL).form)
+    return msgspec.json.Decoder(json_checks.record({**_HEAD, "data": DATA[kind]}, _SEAL).form)
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,14 +285,14 @@ def _check_owner(kind: Kind, fingerprint: str | None, attempt: int | None) -> No
     of_run = kind in RUN_KINDS
     if of_run != (fingerprint is None) or of_run != (attempt is None):
         belongs = "belongs to no attempt" if of_run else "needs fingerprint and attempt"
-        raise shape.Misfit(f"an event `{kind.value}` {belongs}")
+        raise json_checks.Misfit(f"an event `{kind.value}` {belongs}")
 
 
 def _check_data(kind: Kind, data: Any) -> None:
     try:
         DATA[kind](data)
-    except shape.Misfit as misfit:
-        raise shape.Misfit(f"in an event `{kind.value}`: {misfit.within('data')}") from None
+    except json_checks.Misfit as misfit:
+        raise json_checks.Misfit(f"in an event `{kind.value}`: {misfit.within('data')}") from None
 
 
 def _as_object(value: object) -> dict[str, Any]:

@@ -8,13 +8,13 @@ matters only when it was refused and sent again: then `accepted` must come befor
 
 from collections.abc import Iterable, Mapping
 
-from kbatch.problems import IllegalTransition
-from kbatch.receipts.attempts import find, join, records_of
-from kbatch.receipts.course import followed
+from kbatch.errors import IllegalTransition
+from kbatch.receipts.event_facts import told
 from kbatch.receipts.events import Event, Fact
+from kbatch.receipts.join import find, join, records_of
 from kbatch.receipts.lifecycle import Kind, State, advance
 from kbatch.receipts.receipt import Receipt
-from kbatch.receipts.told import told
+from kbatch.receipts.usual_course import followed
 
 
 def fold(events: Iterable[Event], renders: Mapping[str, Receipt] | None = None) -> dict[str, Receipt]:

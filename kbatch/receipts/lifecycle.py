@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from kbatch.problems import IllegalTransition
+from kbatch.errors import IllegalTransition
 
 
 class State(StrEnum):

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kbatch.receipts.pretended import ORIGIN
 from kbatch.receipts.receipt import Receipt, as_kept
+from kbatch.receipts.simulated_origin import ORIGIN
 
 VERSION = 1
 ENDING = ".json"

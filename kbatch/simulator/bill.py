@@ -15,7 +15,7 @@ REQUESTS = ("submit", "poll", "download", "upload")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class BilledCharge:
     """One job's line: `credits` and `refunded` in the provider's own unit, `at` in UTC (ISO 8601)."""
 
     job_id: str
@@ -32,7 +32,7 @@ class Charge:
 class Bill:
     """The account so far; `version` grows with every change, `paid_version` with every change of money."""
 
-    charges: dict[str, Charge] = field(default_factory=dict)
+    charges: dict[str, BilledCharge] = field(default_factory=dict)
     lines: dict[str, str] = field(default_factory=dict)
     charged: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
     refunded: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
@@ -42,7 +42,7 @@ class Bill:
     paid_version: int = 0
 
 
-def charge(bill: Bill, line: Charge) -> None:
+def charge(bill: Bill, line: BilledCharge) -> None:
     """Write a job's charge."""
     bill.charged[line.provider] += line.credits
     _put(bill, line)
@@ -80,7 +80,7 @@ def as_text(bill: Bill) -> str:
     return '{"charges": [\n' + ",\n".join(bill.lines.values()) + "\n], " + rest[1:] + "\n"
 
 
-def _put(bill: Bill, line: Charge) -> None:
+def _put(bill: Bill, line: BilledCharge) -> None:
     bill.charges[line.job_id] = line
     bill.lines[line.job_id] = json.dumps(asdict(line))
     bill.version += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from kbatch.simulator.orders import Clip
+from kbatch.simulator.clips.orders import ClipOrder
 
 APIFRAME = "apiframe"
 AIMLAPI = "aimlapi"
@@ -19,7 +19,7 @@ JSON_TYPE = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class SimulatedRequest:
     """One HTTP request; `path` is decoded, header names are lower case, `base` is the origin that was called."""
 
     method: str
@@ -49,7 +49,7 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    clip: Clip | None = None
+    clip: ClipOrder | None = None
     effect: str | None = None
     connection: Connection = Connection.KEEP
     sent: int | None = None

@@ -18,14 +18,14 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from kbatch.simulator.server import SEVER, Cut, Settings, build_app
+from kbatch.simulator.server import SEVER, ConnectionCut, SimulatorSettings, build_app
 
 HOST = "127.0.0.1"
 _GRACE_S = 1
 _IDLE_S = 75
 
 
-def serve(settings: Settings, *, port: int = 0, on_ready: Callable[[str], None]) -> None:
+def serve(settings: SimulatorSettings, *, port: int = 0, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM, then return; `on_ready` gets the URL; OSError when the port is in use."""
     with _listening(port) as listener:
         server = _server(build_app(settings), lambda: on_ready(_url(listener)))
@@ -43,7 +43,7 @@ def serve(settings: Settings, *, port: int = 0, on_ready: Callable[[str], None])
 
 
 @contextmanager
-def serving(settings: Settings, *, port: int = 0, app: ASGIApp | None = None) -> Iterator[str]:
+def serving(settings: SimulatorSettings, *, port: int = 0, app: ASGIApp | None = None) -> Iterator[str]:
     """Serve in a thread while the block runs; yields the URL. An `app` of `build_app` may be handed in."""
     ready = threading.Event()
     with _listening(port) as listener:
@@ -119,7 +119,7 @@ def _severable(app: ASGIApp, transports: dict[tuple[str, int], asyncio.Transport
 
         try:
             await app({**scope, "extensions": {**scope.get("extensions", {}), SEVER: sever}}, receive, send)
-        except Cut:
+        except ConnectionCut:
             return
 
     return served

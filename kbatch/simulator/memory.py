@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kbatch.simulator import aimlapi, apiframe
 from kbatch.simulator.exchange import APIFRAME
-from kbatch.simulator.purchase import Purchase, job_of
+from kbatch.simulator.providers import aimlapi, apiframe
+from kbatch.simulator.providers.purchase import Purchase, job_of
 from kbatch.simulator.state import Phase, World
 
 

@@ -22,13 +22,13 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from kbatch.files import put
 from kbatch.simulator import bill
-from kbatch.simulator.downloads import deliver
-from kbatch.simulator.exchange import Call, Connection, Reply, reply_json
-from kbatch.simulator.state import Terms, World, new_world
-from kbatch.simulator.studio import Studio, fetch
+from kbatch.simulator.clips.downloads import deliver
+from kbatch.simulator.clips.studio import Studio, fetch
+from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest, reply_json
+from kbatch.simulator.state import World, WorldTerms, new_world
 from kbatch.simulator.world import answer
+from kbatch.storage import put
 
 BODY_LIMIT = 64 * 1024 * 1024
 SEVER = "kbatch.sever"
@@ -38,12 +38,12 @@ Sever = Callable[[], Awaitable[None]]
 """Ends a real connection: what was written is flushed, nothing more is sent."""
 
 
-class Cut(ConnectionError):
+class ConnectionCut(ConnectionError):
     """The connection ended without a whole answer: the request arrived, and may have been paid for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Terms):
+class SimulatorSettings(WorldTerms):
     """How a simulator is set up: the world's terms, whether clips are real, and where the bill goes.
 
     `clock` gives seconds since the epoch; a virtual one makes a rehearsal instant. `hang_s` bounds an answer that never
@@ -56,7 +56,7 @@ class Settings(Terms):
     clock: Callable[[], float] = time.time
 
 
-def build_app(settings: Settings) -> Starlette:
+def build_app(settings: SimulatorSettings) -> Starlette:
     """Return the app that serves both providers, their clips and the bill; its world is `app.state.world`.
 
     ImportError now rather than at the first download when clips are to be real and PyAV is not installed.
@@ -74,7 +74,7 @@ def build_app(settings: Settings) -> Starlette:
 class Door:
     """The ASGI side of one world."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SimulatorSettings) -> None:
         self.settings = settings
         self.world: World = new_world(settings)
         self._studio = Studio(real=settings.clips)
@@ -131,7 +131,7 @@ class Door:
         sever: Sever | None = scope.get("extensions", {}).get(SEVER)
         if sever is not None:
             await sever()
-        raise Cut(f"{scope['method']} {scope['path']}: the connection was cut")
+        raise ConnectionCut(f"{scope['method']} {scope['path']}: the connection was cut")
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -150,10 +150,10 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(pieces) if size <= BODY_LIMIT else None
 
 
-def _call(scope: Scope, body: bytes) -> Call:
+def _call(scope: Scope, body: bytes) -> SimulatedRequest:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query = scope["query_string"].decode("latin-1")
-    return Call(
+    return SimulatedRequest(
         method=scope["method"],
         path=scope["path"],
         query=dict(parse_qsl(query, keep_blank_values=True)) if query else {},

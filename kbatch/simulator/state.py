@@ -15,9 +15,9 @@ from enum import StrEnum
 from typing import Any
 
 from kbatch.simulator.bill import Bill, refund
+from kbatch.simulator.clips.orders import ClipOrder
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME, PROVIDERS
-from kbatch.simulator.faults import Rule, Tally
-from kbatch.simulator.orders import Clip
+from kbatch.simulator.faults.dice import FaultRule, Tally
 
 DAY_S = 86_400.0
 QUEUED_SHARE = 0.1
@@ -34,7 +34,7 @@ class KeyScope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class WorldTerms:
     """How this world behaves: times in seconds, `credits` per provider in its own unit, None for no limit.
 
     `retention_s` is how long a clip stays (24 h is the default in Apiframe's specification), `key_scope` within what an
@@ -51,7 +51,7 @@ class Terms:
     retry_after_s: int = 1
     slow_s: float = 2.0
     key_scope: KeyScope = KeyScope.USER
-    faults: tuple[Rule, ...] = ()
+    faults: tuple[FaultRule, ...] = ()
 
 
 class Phase(StrEnum):
@@ -68,7 +68,7 @@ ENDED_WITHOUT_A_CLIP = frozenset({Phase.FAILED, Phase.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class SimulatedJob:
     """One accepted purchase; `ends_at` is infinite for a job that hangs, `input` what the caller sent.
 
     `owner` is the user who alone sees it, empty where everyone does.
@@ -87,7 +87,7 @@ class Job:
     end: Phase
     error: str | None
     fates: frozenset[str]
-    clip: Clip
+    clip: ClipOrder
     owner: str = ""
 
 
@@ -118,17 +118,17 @@ class World:
     `dead` counts the clip URLs of a job that were found expired, `due` is a heap of when jobs end.
     """
 
-    terms: Terms = field(default_factory=Terms)
+    terms: WorldTerms = field(default_factory=WorldTerms)
     bill: Bill = field(default_factory=Bill)
     tally: Tally = field(default_factory=Tally)
-    jobs: dict[str, Job] = field(default_factory=dict)
+    jobs: dict[str, SimulatedJob] = field(default_factory=dict)
     order: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in PROVIDERS})
     keys: dict[str, KeyUse] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     pictures: dict[bytes, bytes] = field(default_factory=dict)
-    takes: dict[Clip, int] = field(default_factory=dict)
+    takes: dict[ClipOrder, int] = field(default_factory=dict)
     spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
     held: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
     running: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
@@ -136,7 +136,7 @@ class World:
     calls: dict[str, deque[float]] = field(default_factory=lambda: {name: deque() for name in PROVIDERS})
 
 
-def new_world(terms: Terms) -> World:
+def new_world(terms: WorldTerms) -> World:
     """Return a world in which nothing has happened yet."""
     return World(terms=terms, tally=Tally(seed=terms.seed))
 
@@ -166,7 +166,7 @@ def available(world: World, provider: str) -> int:
     return balance(world, provider) - world.held[provider]
 
 
-def phase(world: World, job: Job, now: float) -> tuple[Phase, int]:
+def phase(world: World, job: SimulatedJob, now: float) -> tuple[Phase, int]:
     """Return where a job is and its progress in percent: queued for a tenth of the latency, then rising to 99."""
     if now >= job.ends_at:
         return job.end, 100
@@ -177,12 +177,12 @@ def phase(world: World, job: Job, now: float) -> tuple[Phase, int]:
     return Phase.RUNNING, max(1, min(99, int(100 * (share - QUEUED_SHARE) / (1 - QUEUED_SHARE))))
 
 
-def expired(world: World, job: Job, now: float) -> bool:
+def expired(world: World, job: SimulatedJob, now: float) -> bool:
     """Tell whether the clip of a completed job is no longer kept."""
     return now >= job.ends_at + world.terms.retention_s
 
 
-def clip_token(world: World, job: Job) -> str:
+def clip_token(world: World, job: SimulatedJob) -> str:
     """Return the unguessable name of a job's clip; another one after the first was found dead (`expired-url`)."""
     turn = world.dead.get(job.id, 0)
     token = digest_of(f"{world.terms.seed}|clip|{job.id}|{turn}")[:40]
@@ -190,7 +190,7 @@ def clip_token(world: World, job: Job) -> str:
     return token
 
 
-def is_dead(world: World, job: Job, token: str) -> bool:
+def is_dead(world: World, job: SimulatedJob, token: str) -> bool:
     """Tell whether a token is the dead first one of an `expired-url` job, and retire it."""
     if "expired-url" not in job.fates or token != digest_of(f"{world.terms.seed}|clip|{job.id}|0")[:40]:
         return False

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import kbatch
-from kbatch.problems import ExitCode, Invalid, Refused
+from kbatch.errors import ExitCode, Invalid, Refused
 
 pytestmark = pytest.mark.anyio
 

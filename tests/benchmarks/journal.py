@@ -29,7 +29,7 @@ def journal(name: str) -> None:
     import anyio
 
     from kbatch.receipts.events import Fact
-    from kbatch.receipts.journal import Journal
+    from kbatch.receipts.journal.journal import Journal
     from kbatch.receipts.lifecycle import Kind
 
     async def work() -> None:

@@ -41,18 +41,18 @@ def rows(sizes: tuple[int, ...] = SIZES) -> Iterator[Row]:
 
 def bought(manifest: Path, jobs: int) -> Path:
     """Write the lockfile and the clips of a campaign that is wholly bought; return the lockfile."""
-    from kbatch.loading import Options, load
-    from kbatch.receipts.lockfile import Entry, Lockfile
+    from kbatch.pipeline.load import LoadOptions, load
+    from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
     from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
-    from kbatch.receipts.state import save
+    from kbatch.receipts.store import save
 
-    loaded = load(manifest, Options(max_jobs=jobs))
+    loaded = load(manifest, LoadOptions(max_jobs=jobs))
     media = Media(duration=5.0, width=1280, height=720, fps=24, audio=False)
     index, renders = {}, {}
     (manifest.parent / "renders").mkdir()
     for number, job in enumerate(loaded.jobs):
         (manifest.parent / job.draft.output).write_bytes(CLIP)
-        index[job.address] = Entry(fingerprint=job.fingerprint, path=job.draft.output)
+        index[job.address] = IndexEntry(fingerprint=job.fingerprint, path=job.draft.output)
         renders[job.fingerprint] = Receipt(
             provider=job.provider,
             model=job.model,

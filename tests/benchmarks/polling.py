@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kbatch.run.pacing import Learned, first_poll_after, learn, next_poll_after
+from kbatch.runner.limits.render_time_estimate import RenderTimeEstimate, first_poll_after, learn, next_poll_after
 from tests.benchmarks.measure import Row, Sample
 
 JOBS, PLACES, USUAL_S, FIXED_S = 600, 16, 60.0, 5.0
@@ -60,7 +60,7 @@ def rows() -> Iterator[Row]:
 
 def _count(draw: Draw, *, adaptive: bool) -> Counted:
     dice = random.Random(1)
-    known = Learned(usual_s=USUAL_S)
+    known = RenderTimeEstimate(usual_s=USUAL_S)
     polls, late, started = 0, 0.0, 0
     due: list[tuple[float, int, float, float, float]] = []
 

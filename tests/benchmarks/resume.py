@@ -46,11 +46,11 @@ def write(name: str) -> None:
 
 def load(name: str) -> None:
     """Read lockfile, journal and history as a run does before it goes on."""
-    from kbatch.garbage import at_rest
-    from kbatch.receipts import state
+    from kbatch.gc_pause import at_rest
+    from kbatch.receipts import store
 
     with at_rest():
-        found = state.load(Path(name) / "campaign.lock.json", manifest_name="campaign.yaml")
+        found = store.load(Path(name) / "campaign.lock.json", manifest_name="campaign.yaml")
     assert len(found.events) == EVENTS
     assert len(found.lockfile.renders) == -(-EVENTS // 6)
 

@@ -13,9 +13,9 @@ import trio
 from trio.testing import MockClock
 
 from kbatch.api import Proposal, load, plan
-from kbatch.plan.actions import Entry
-from kbatch.run.slots import Slots
-from kbatch.run.urgency import urgencies
+from kbatch.planner.actions import PlanEntry
+from kbatch.runner.limits.concurrency import Slots
+from kbatch.runner.limits.priority import urgencies
 from tests.benchmarks.measure import Row, Sample, folder
 from tests.benchmarks.service import manifest
 
@@ -63,11 +63,11 @@ def _sample(seconds: float) -> Sample:
     return Sample(wall_s=seconds, cpu_s=0.0, peak_mb=0.0)
 
 
-def _seconds(entry: Entry) -> float:
+def _seconds(entry: PlanEntry) -> float:
     return float(entry.job.clip.duration_s * 10)
 
 
-def _longest_path(entries: tuple[Entry, ...]) -> float:
+def _longest_path(entries: tuple[PlanEntry, ...]) -> float:
     ends: dict[str, float] = {}
     for entry in entries:
         ends[entry.address] = _seconds(entry) + max((ends[need] for need in entry.job.upstream), default=0.0)
@@ -81,7 +81,7 @@ def _makespan(proposal: Proposal, urgency: Mapping[str, float], places: int) -> 
         slots = Slots(places)
         ended = {entry.address: anyio.Event() for entry in proposal.plan.entries}
 
-        async def job(entry: Entry) -> None:
+        async def job(entry: PlanEntry) -> None:
             for need in entry.job.upstream:
                 await ended[need].wait()
             async with slots.place(urgency[entry.address]):

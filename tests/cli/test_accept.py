@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from kbatch.loading import load
-from kbatch.plan.jobs import Job
-from kbatch.prepare import lock_path
-from kbatch.receipts.journal import journal_path, read_journal
+from kbatch.pipeline.load import load
+from kbatch.pipeline.make_plan import lock_path
+from kbatch.planner.jobs import Job
+from kbatch.receipts.journal.journal import journal_path, read_journal
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile import Entry, Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, serialize
 from kbatch.receipts.receipt import Receipt, ReceiptState
-from tests.plan.conftest import receipt_of
+from tests.planner.conftest import receipt_of
 
 Run = Callable[..., Any]
 
@@ -47,7 +47,7 @@ class Campaign:
             if address not in without:
                 name = address.replace("[city=", "_").removesuffix("]")
                 renders[job.fingerprint] = changed.get(name, receipt_of(job))
-        index = {a: Entry(fingerprint=job.fingerprint, path=job.draft.output) for a, job in self.jobs.items()}
+        index = {a: IndexEntry(fingerprint=job.fingerprint, path=job.draft.output) for a, job in self.jobs.items()}
         index = {a: entry for a, entry in index.items() if a not in without}
         self.lockfile.write_bytes(serialize(Lockfile(manifest="c.yaml", jobs=index, renders=renders)))
 
@@ -166,7 +166,7 @@ def test_an_orphan_can_be_accepted_by_its_last_address(campaign: Campaign, run: 
 
 def test_a_running_run_keeps_its_state(campaign: Campaign, run: Run) -> None:
     """While a run holds the state nothing is accepted: exit 3."""
-    from kbatch.files import Lock
+    from kbatch.storage import Lock
 
     with Lock(lock_path(campaign.lockfile)):
         assert run("accept", "c.yaml", "next").code == 3

@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 from PIL import Image
 
-from kbatch.files import packaged
-from kbatch.loading import load
-from kbatch.receipts.lockfile import Entry, Lockfile, serialize
+from kbatch.pipeline.load import load
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, serialize
+from kbatch.storage import packaged
 from tests.git_repository import Repository
-from tests.plan.conftest import receipt_of
+from tests.planner.conftest import receipt_of
 
 Run = Callable[..., Any]
 Golden = Callable[[str, Any], None]
@@ -52,7 +52,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     shutil.copy(next(CAMPAIGN.rglob("*.png")), folder / "table.png")
     jobs = load(folder / "c.yaml").jobs
     paid = {job.fingerprint: receipt_of(job) for job in jobs[:2]}
-    index = {job.address: Entry(fingerprint=job.fingerprint, path=job.draft.output) for job in jobs[:2]}
+    index = {job.address: IndexEntry(fingerprint=job.fingerprint, path=job.draft.output) for job in jobs[:2]}
     made.write("spring/c.lock.json", serialize(Lockfile(manifest="c.yaml", jobs=index, renders=paid)))
     made.commit("as it was")
     made.git("tag", "before")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.cli.streams import speak_utf8
+from kbatch.cli.ui.streams import speak_utf8
 
 MANIFEST = """\
 kbatch: 1

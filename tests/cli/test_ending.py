@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kbatch.cli.main import main
-from kbatch.files import packaged
-from kbatch.loading import Loaded
+from kbatch.pipeline.load import LoadedManifest
+from kbatch.storage import packaged
 
 
 def kbatch(*words: str) -> "subprocess.CompletedProcess[bytes]":
@@ -37,4 +37,4 @@ def test_what_a_command_keeps_goes_with_main(campaign: Path, capsys: pytest.Capt
         main(["plan", str(next(campaign.glob("*.yaml")))])
     capsys.readouterr()
     gc.collect()
-    assert not [found for found in gc.get_objects() if isinstance(found, Loaded)]
+    assert not [found for found in gc.get_objects() if isinstance(found, LoadedManifest)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kbatch.loading import Options, load
+from kbatch.pipeline.load import LoadOptions, load
 
 Run = Callable[..., Any]
 Golden = Callable[[str, Any], None]
@@ -71,7 +71,7 @@ def explained(run: Run, address: str, *flags: str) -> dict[str, Any]:
 def test_every_job_is_explained_as_it_is(campaign: Path, run: Run, profile: str | None) -> None:
     """For each job the request is the job's own, and every parameter in it has an origin and no other has."""
     flags = ("--profile", profile) if profile else ()
-    for job in load(Path("campaign.yaml"), Options(profile=profile)).jobs:
+    for job in load(Path("campaign.yaml"), LoadOptions(profile=profile)).jobs:
         found = explained(run, job.address, *flags)
         assert found["request"] == job.request
         params = found["request"].get("klingParams") or {

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from kbatch.cli.main import main
-from kbatch.loading import load
+from kbatch.pipeline.load import load
 from kbatch.providers.registry import PROVIDERS
 from kbatch.receipts.events import Fact, stamp
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile import Entry, Lockfile
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
-from kbatch.receipts.state import load as load_state
-from kbatch.receipts.state import save
+from kbatch.receipts.store import load as load_state
+from kbatch.receipts.store import save
 
 HEAD = (
     "kbatch: 1\nname: idle\nprovider: apiframe\ndefaults: {model: kling-2.5-turbo-pro}\nprofiles: {draft: {}}\nshots:\n"
@@ -66,7 +66,7 @@ def bought(folder: Path, **changes: object) -> Path:
             output=Output(path=path, sha256=sha256(CLIP).hexdigest(), bytes=len(CLIP), media=media),
         )
         renders[job.fingerprint] = replace(receipt, **changes)  # type: ignore[arg-type]
-        index[job.address] = Entry(fingerprint=job.fingerprint, path=path)
+        index[job.address] = IndexEntry(fingerprint=job.fingerprint, path=path)
     lockfile = folder / "campaign.lock.json"
     save(lockfile, Lockfile(manifest="campaign.yaml", jobs=index, renders=renders))
     return lockfile
@@ -74,8 +74,8 @@ def bought(folder: Path, **changes: object) -> Path:
 
 def run_to_the_end(patch: pytest.MonkeyPatch) -> None:
     """Let a run never find that it has nothing to do."""
-    patch.setattr(import_module("kbatch.cli.run"), "_nothing_to_do", lambda *_: None)
-    patch.setattr(import_module("kbatch.run.execute"), "idle", lambda *_: None)
+    patch.setattr(import_module("kbatch.cli.commands.run"), "_nothing_to_do", lambda *_: None)
+    patch.setattr(import_module("kbatch.runner.execute"), "nothing_to_do", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_neither_httpx_nor_an_event_loop_is_loaded(folder: Path) -> None:
     code, *loaded = json.loads(ended.stdout)
     assert code == 0
     assert "finished: 2 reused" in ended.stderr
-    assert not {"httpx", "asyncio", "kbatch.run.runner", "kbatch.run.transport"} & set(loaded)
+    assert not {"httpx", "asyncio", "kbatch.runner.scheduler", "kbatch.providers.http.client"} & set(loaded)
 
 
 def test_nothing_is_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +203,10 @@ def _all(lockfile: Lockfile, **changes: Any) -> Lockfile:
 def _crossed(lockfile: Lockfile) -> Lockfile:
     one, two = lockfile.jobs["one"], lockfile.jobs["two"]
     first, second = one.fingerprint, two.fingerprint
-    crossed = {"one": Entry(fingerprint=second, path=one.path), "two": Entry(fingerprint=first, path=two.path)}
+    crossed = {
+        "one": IndexEntry(fingerprint=second, path=one.path),
+        "two": IndexEntry(fingerprint=first, path=two.path),
+    }
     return replace(lockfile, jobs=crossed)
 
 

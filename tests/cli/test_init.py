@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.loading import load
+from kbatch.pipeline.load import load
 from tests.cli.conftest import Run
 
 

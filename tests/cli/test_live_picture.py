@@ -11,13 +11,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kbatch.loading import load
-from kbatch.plan.actions import Past, Wishes, decide
-from kbatch.plan.plan import Basis, Plan, build_plan
-from kbatch.plan.summary import summarize
-from kbatch.progress import Progress
-from kbatch.report.running import Picture, Running, clock
-from kbatch.run.happenings import Happening, Moment
+from kbatch.cli.ui.progress import Progress
+from kbatch.pipeline.load import load
+from kbatch.planner.actions import Past, Wishes, decide
+from kbatch.planner.plan import Basis, Plan, build_plan
+from kbatch.planner.summary import summarize
+from kbatch.report.data.running import Picture, Running, clock
+from kbatch.runner.progress_events import EventKind, ProgressEvent
 
 MANIFEST = """kbatch: 1
 name: c
@@ -59,12 +59,12 @@ class Screen:
         self.drawn.append((anyio.current_time(), picture))
 
 
-def bought(names: Sequence[str], *, credits: int | None = 4) -> list[Happening]:
+def bought(names: Sequence[str], *, credits: int | None = 4) -> list[ProgressEvent]:
     """Return what is told while these jobs are bought."""
     return [
-        Happening(moment=moment, address=name, credits=credits, provider="apiframe")
+        ProgressEvent(moment=moment, address=name, credits=credits, provider="apiframe")
         for name in names
-        for moment in (Moment.SUBMITTING, Moment.ACCEPTED)
+        for moment in (EventKind.SUBMITTING, EventKind.ACCEPTED)
     ]
 
 
@@ -118,7 +118,7 @@ def test_many_events_are_not_many_pictures(plan: Plan) -> None:
 
     async def work(tell: Any) -> None:
         for turn in range(1000):
-            tell(Happening(moment=Moment.RENDERING, address=NAMES[turn % 5], progress=turn // 10))
+            tell(ProgressEvent(moment=EventKind.RENDERING, address=NAMES[turn % 5], progress=turn // 10))
             await anyio.sleep(0.001)
 
     assert len(drawn_while(plan, work)) <= 12
@@ -136,7 +136,7 @@ def test_a_job_shows_when_it_should_end(plan: Plan) -> None:
         run.take(happening, 100.0)
     first = run.picture(110.0, NOON, rows=8).rows[0]
     assert (first.elapsed, first.end) == ("0:10", "ends 12:00:50 to 12:04:50")
-    run.take(Happening(moment=Moment.RENDERED, address=NAMES[0]), 140.0)
+    run.take(ProgressEvent(moment=EventKind.RENDERED, address=NAMES[0]), 140.0)
     rows = {row.address: row for row in run.picture(140.0, NOON, rows=8).rows}
     assert rows[NAMES[1]].end == "ends about 12:00:00"
     assert rows[NAMES[0]].end == ""
@@ -148,12 +148,12 @@ def test_what_is_not_known_to_be_refused_is_committed(plan: Plan) -> None:
     """An unknown outcome may be charged, a refusal is not, and a job without a price is no 0."""
     run = running(plan)
     for name in NAMES[:2]:
-        run.take(Happening(moment=Moment.SUBMITTING, address=name, credits=4, provider="apiframe"), 100.0)
-        run.take(Happening(moment=Moment.UNKNOWN, address=name), 101.0)
+        run.take(ProgressEvent(moment=EventKind.SUBMITTING, address=name, credits=4, provider="apiframe"), 100.0)
+        run.take(ProgressEvent(moment=EventKind.UNKNOWN, address=name), 101.0)
     assert "committed apiframe 8" in run.tally()
-    run.take(Happening(moment=Moment.ACCEPTED, address=NAMES[0], credits=4, provider="apiframe"), 102.0)
+    run.take(ProgressEvent(moment=EventKind.ACCEPTED, address=NAMES[0], credits=4, provider="apiframe"), 102.0)
     assert "committed apiframe 8" in run.tally()
-    run.take(Happening(moment=Moment.REFUSED, address=NAMES[1]), 102.0)
+    run.take(ProgressEvent(moment=EventKind.REFUSED, address=NAMES[1]), 102.0)
     assert "committed apiframe 4" in run.tally()
     for happening in bought(NAMES[2:3], credits=None):
         run.take(happening, 103.0)

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from kbatch.loading import load
-from kbatch.merge_driver import driver
-from kbatch.plan.jobs import Job
-from kbatch.receipts.attempts import records_of
-from kbatch.receipts.lockfile import Entry, Lockfile, parse, serialize
+from kbatch.pipeline.load import load
+from kbatch.planner.jobs import Job
+from kbatch.receipts.join import records_of
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, serialize
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.storage.git.merge_driver import driver
 from tests.git_repository import Repository
-from tests.plan.conftest import receipt_of
+from tests.planner.conftest import receipt_of
 
 Run = Callable[..., Any]
 Golden = Callable[[str, Any], None]
@@ -59,7 +59,7 @@ def bought(jobs: Sequence[Job], **receipts: Receipt) -> bytes:
     renders = {job.fingerprint: receipt_of(job) for job in jobs} | {
         key.strip("_"): one for key, one in receipts.items()
     }
-    index = {job.address: Entry(fingerprint=job.fingerprint, path=job.draft.output) for job in jobs}
+    index = {job.address: IndexEntry(fingerprint=job.fingerprint, path=job.draft.output) for job in jobs}
     return serialize(Lockfile(manifest="campaign.yaml", jobs=index, renders=renders))
 
 
@@ -387,8 +387,8 @@ def test_check_without_lockfiles_has_nothing_to_do(tmp_path: Path, run: Run, mon
 
 def test_a_run_that_works_on_the_lockfile_keeps_it(tmp_path: Path, jobs: Sequence[Job], run: Run) -> None:
     """While another process holds the state, nothing is written over its lockfile."""
-    from kbatch.files import Lock
-    from kbatch.prepare import lock_path
+    from kbatch.pipeline.make_plan import lock_path
+    from kbatch.storage import Lock
 
     target = tmp_path / NAME
     target.write_bytes(bought(jobs[:1]))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.loading import load
-from kbatch.plan.actions import Past, Wishes, decide
-from kbatch.plan.plan import Basis, Plan, build_plan
-from kbatch.plan.summary import summarize
-from kbatch.progress import Progress
-from kbatch.run.happenings import Happening, Moment
+from kbatch.cli.ui.progress import Progress
+from kbatch.pipeline.load import load
+from kbatch.planner.actions import Past, Wishes, decide
+from kbatch.planner.plan import Basis, Plan, build_plan
+from kbatch.planner.summary import summarize
+from kbatch.runner.progress_events import EventKind, ProgressEvent
 
 
 def plan_of(folder: Path, jobs: int) -> Plan:
@@ -25,22 +25,22 @@ def plan_of(folder: Path, jobs: int) -> Plan:
     return build_plan(Basis(manifest="c.yaml", settings=loaded.settings, known=known, inputs={}, notes=()), entries, {})
 
 
-def said_of(plan: Plan, told: list[tuple[float, Moment, int]], capsys: pytest.CaptureFixture[str]) -> list[str]:
+def said_of(plan: Plan, told: list[tuple[float, EventKind, int]], capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Return the lines that a pipe gets for these moments of jobs, each at its second, without the time of day."""
     now = [0.0]
     with Progress(plan, summarize(plan, {}), clock=lambda: now[0]) as progress:
         for at_s, moment, number in told:
             now[0] = at_s
-            credits = 4 if moment in (Moment.SUBMITTING, Moment.ACCEPTED) else None
-            progress.tell(Happening(moment=moment, address=f"s[n={number}]", credits=credits, provider="apiframe"))
+            credits = 4 if moment in (EventKind.SUBMITTING, EventKind.ACCEPTED) else None
+            progress.tell(ProgressEvent(moment=moment, address=f"s[n={number}]", credits=credits, provider="apiframe"))
     return [re.sub(r"^\d\d:\d\d:\d\d ", "", line).rstrip() for line in capsys.readouterr().err.splitlines()]
 
 
 def test_the_sums_stand_at_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of three jobs each end has them, and what only begins has not."""
-    moments = (Moment.SUBMITTING, Moment.ACCEPTED)
+    moments = (EventKind.SUBMITTING, EventKind.ACCEPTED)
     told = [(0.0, moment, number) for number in range(3) for moment in moments]
-    told += [(5.0, Moment.DONE, 0), (6.0, Moment.FAILED, 1), (7.0, Moment.DONE, 2)]
+    told += [(5.0, EventKind.DONE, 0), (6.0, EventKind.FAILED, 1), (7.0, EventKind.DONE, 2)]
     assert said_of(plan_of(tmp_path, 3), told, capsys) == [
         "accepted        s[n=0] 4 credits",
         "accepted        s[n=1] 4 credits",
@@ -53,7 +53,7 @@ def test_the_sums_stand_at_ends(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_of_many_jobs_the_sums_stand_twenty_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of 210 ends every tenth has them, and the last one."""
-    told = [(1.0, Moment.DONE, number) for number in range(210)]
+    told = [(1.0, EventKind.DONE, number) for number in range(210)]
     lines = said_of(plan_of(tmp_path, 210), told, capsys)
     assert len(lines) == 210
     assert [number for number, line in enumerate(lines, 1) if "left, committed" in line] == [*range(10, 211, 10)]
@@ -61,6 +61,6 @@ def test_of_many_jobs_the_sums_stand_twenty_times(tmp_path: Path, capsys: pytest
 
 def test_where_few_end_the_sums_come_by_the_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """After half a minute without them the next line has them, and then none for another half minute."""
-    told = [(at_s, Moment.ACCEPTED, number) for number, at_s in enumerate((1.0, 29.0, 31.0, 60.0, 61.0, 62.0))]
+    told = [(at_s, EventKind.ACCEPTED, number) for number, at_s in enumerate((1.0, 29.0, 31.0, 60.0, 61.0, 62.0))]
     lines = said_of(plan_of(tmp_path, 6), told, capsys)
     assert ["left, committed" in line for line in lines] == [False, False, True, False, True, False]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.cli.run import report
-from kbatch.loading import load
-from kbatch.run.outcome import Outcome, Settlement
+from kbatch.cli.commands.run import report
+from kbatch.pipeline.load import load
+from kbatch.runner.outcome import Outcome, Settlement
 from tests.cli.conftest import Run
 
 

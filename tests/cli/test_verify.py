@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from kbatch.cli.main import main
-from kbatch.receipts.lockfile import Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 Run = Callable[..., Any]

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.campaign_rig import Rig, Stage, standing
 from tests.crash.ceilings import ceilings
 from tests.crash.every_fault import every_fault
 from tests.crash.every_moment import every_moment
@@ -28,10 +29,9 @@ from tests.crash.random_moments import random_moments
 from tests.crash.real_kills import real_kills
 from tests.crash.replacements import replacements
 from tests.crash.report import as_json, as_table
+from tests.crash.scenario import hurry
 from tests.crash.strangers import strangers
 from tests.crash.tally import Tally
-from tests.crash.trial import hurry
-from tests.rehearsal import Rig, Stage, standing
 
 _EXAMPLES = """\
 examples:

@@ -4,9 +4,9 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from tests.campaign_rig import Rig
+from tests.crash.scenario import begin
 from tests.crash.tally import Tally
-from tests.crash.trial import begin
-from tests.rehearsal import Rig
 
 _SURPRISE = """
 run: {concurrency: 1}
@@ -29,10 +29,10 @@ def ceilings(rig: Rig) -> Tally:
 
 def surprise(rig: Rig) -> Tally:
     """One model charges 8 for 4: what the ceiling of 16 has room for no longer, 9 for another model, is not bought."""
-    trial = begin(rig, "surprise", _SURPRISE, {"apiframe": 16}, faults=[_DEAR])
-    said = trial.finish("-j", "1", code=1)
-    trial.expect("the ceiling is reached" in said.err, "the ceiling is not said")
-    return trial.tally()
+    scenario = begin(rig, "surprise", _SURPRISE, {"apiframe": 16}, faults=[_DEAR])
+    said = scenario.finish("-j", "1", code=1)
+    scenario.expect("the ceiling is reached" in said.err, "the ceiling is not said")
+    return scenario.tally()
 
 
 def surprise_while_held(rig: Rig) -> Tally:
@@ -41,7 +41,7 @@ def surprise_while_held(rig: Rig) -> Tally:
         {"fault": "lost-answer", "match": "held", "times": 1},
         {"fault": "400", "at": "submit", "match": "held"},
     ]
-    trial = begin(rig, "held", _HELD, {"apiframe": 23}, faults=lost[:1])
+    scenario = begin(rig, "held", _HELD, {"apiframe": 23}, faults=lost[:1])
     app = rig.stage.app
     assert app is not None
 
@@ -51,19 +51,19 @@ def surprise_while_held(rig: Rig) -> Tally:
         await app({**scope, "path": "/nowhere"} if scope["path"] == "/v2/jobs" else scope, receive, send)
 
     rig.stage.app = hushed
-    trial.finish("--only", "held", code=4)
-    trial.finish("-j", "1", code=4)
-    trial.expect(rig.states().get("held") == "unknown", f"{rig.states()}")
-    trial.expect([line["credits"] for line in rig.charges()] == [10, 8], f"{rig.charges()}")
+    scenario.finish("--only", "held", code=4)
+    scenario.finish("-j", "1", code=4)
+    scenario.expect(rig.states().get("held") == "unknown", f"{rig.states()}")
+    scenario.expect([line["credits"] for line in rig.charges()] == [10, 8], f"{rig.charges()}")
     rig.stage.app = app
     rig.faults()
-    return trial.tally()
+    return scenario.tally()
 
 
 def surprise_in_a_crowd(rig: Rig) -> Tally:
     """Five jobs of one model at once, every one of which would cost double: one is bought, and the next run asks."""
-    trial = begin(rig, "crowd", _SAME, {"apiframe": 20}, faults=["charge-double"])
-    trial.finish(code=1)
-    trial.finish(code=3)
-    trial.expect(len(rig.charges()) == 1, f"{len(rig.charges())} charges above the quote")
-    return trial.tally()
+    scenario = begin(rig, "crowd", _SAME, {"apiframe": 20}, faults=["charge-double"])
+    scenario.finish(code=1)
+    scenario.finish(code=3)
+    scenario.expect(len(rig.charges()) == 1, f"{len(rig.charges())} charges above the quote")
+    return scenario.tally()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.trial import hurry
-from tests.rehearsal import Rig, Stage, standing
+from tests.campaign_rig import Rig, Stage, standing
+from tests.crash.scenario import hurry
 
 
 @pytest.fixture(scope="session")

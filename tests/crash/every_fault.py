@@ -12,12 +12,12 @@ from zlib import crc32
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kbatch.run.context import Options
+from kbatch.runner.context import RunOptions
 from kbatch.simulator.exchange import PROVIDERS
-from kbatch.simulator.faultkinds import KINDS, Moment, Place
+from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment, FaultPlace
+from tests.campaign_rig import AIMLAPI, Rig, use_backend
+from tests.crash.scenario import AIMLAPI_CLIP, Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import AIMLAPI_CLIP, Trial, begin
-from tests.rehearsal import AIMLAPI, Rig, use_backend
 
 _APIFRAME = """
 defaults: {model: kling-2.6}
@@ -120,16 +120,16 @@ def cases() -> tuple[Case, ...]:
 
 def _everywhere() -> Iterator[tuple[str, str, str]]:
     for fault, kind in KINDS.items():
-        for place in kind.places[:1] if kind.moment is Moment.FATE else kind.places:
+        for place in kind.places[:1] if kind.moment is FaultMoment.FATE else kind.places:
             for provider in PROVIDERS if kind.provider is None else (kind.provider,):
-                if place is not Place.UPLOAD or provider == "apiframe":
+                if place is not FaultPlace.UPLOAD or provider == "apiframe":
                     yield fault, place.value, provider
 
 
 def _resent(case: Case) -> Iterator[Case]:
     """Give the cases in which what is sent again is refused, if it is sent again, or must not be."""
     kind = KINDS[case.fault]
-    if case.place != "submit" or kind.moment not in (Moment.BEFORE, Moment.AFTER):
+    if case.place != "submit" or kind.moment not in (FaultMoment.BEFORE, FaultMoment.AFTER):
         return
     for then in _THEN:
         if case.unknown:
@@ -137,7 +137,7 @@ def _resent(case: Case) -> Iterator[Case]:
         elif case.fault in _FIRST_SENDS:
             yield replace(case, then=then, codes=_AFTER_FIRST_SENDS[then])
         elif case.codes == (0, 0):
-            found = kind.moment is Moment.AFTER  # in the list of jobs, which only the accepted are in
+            found = kind.moment is FaultMoment.AFTER  # in the list of jobs, which only the accepted are in
             yield replace(case, then=then, codes=(0, 0) if found else (4, 0))
 
 
@@ -162,48 +162,48 @@ def meet(rig: Rig, case: Case) -> Tally:
     """Run a campaign into a fault, then without it, then to its end."""
     use_backend(rig.monkeypatch, ("asyncio", "trio")[crc32(case.name.encode()) % 2])
     body, ceiling = _CAMPAIGNS[case.provider]
-    trial = begin(rig, case.name, body, {case.provider: ceiling}, faults=[_fault(case)], hang_s=0.05)
+    scenario = begin(rig, case.name, body, {case.provider: ceiling}, faults=[_fault(case)], hang_s=0.05)
     rig.stage.app = sequel = Sequel(rig, case.then)
     with rig.monkeypatch.context() as patch:
         if case.fault == "hang":
-            patch.setattr("kbatch.cli.working.RunOptions", partial(Options, render_deadline_s=400.0))
-        trial.finish(code=case.codes[0])
+            patch.setattr("kbatch.cli.run_plan.RunOptions", partial(RunOptions, render_deadline_s=400.0))
+        scenario.finish(code=case.codes[0])
         sequel.over()
-        trial.finish(code=case.codes[1])
+        scenario.finish(code=case.codes[1])
     if case.fault == "charge-double":
-        trial.expect(len(rig.charges()) == 1, f"charged {len(rig.charges())} times above the quote")
+        scenario.expect(len(rig.charges()) == 1, f"charged {len(rig.charges())} times above the quote")
     if not case.unknown:
-        return trial.tally()
-    trial.expect(sequel.sends == {"lighthouse": 1, "harbour": 1}, f"sent {sequel.sends}")
-    held = trial.tally()
-    trial.expect(held.unknown == 1, f"{held.unknown} unknown")
+        return scenario.tally()
+    scenario.expect(sequel.sends == {"lighthouse": 1, "harbour": 1}, f"sent {sequel.sends}")
+    held = scenario.tally()
+    scenario.expect(held.unknown == 1, f"{held.unknown} unknown")
     if case.then or held.unknown != 1:
         return held
-    _settle(trial)
-    return replace(trial.tally(), unknown=held.unknown)
+    _settle(scenario)
+    return replace(scenario.tally(), unknown=held.unknown)
 
 
 def _fault(case: Case) -> dict[str, object]:
     """Return the fault for a faults file; what is followed by another answer hits the job that this one is for."""
-    at = {} if KINDS[case.fault].moment is Moment.FATE else {"at": case.place}
+    at = {} if KINDS[case.fault].moment is FaultMoment.FATE else {"at": case.place}
     return {"fault": case.fault, "times": 1, **at, **({"match": _FIRST} if case.then else {})}
 
 
-def _settle(trial: Trial) -> None:
+def _settle(scenario: Scenario) -> None:
     """Try to buy with what is held, then say what became of the send, as a person does who looks at the dashboard."""
-    manifest = trial.rig.folder / trial.rig.name
+    manifest = scenario.rig.folder / scenario.rig.name
     before = manifest.read_text()
     manifest.write_text(before + "  - {id: three, prompt: a meadow}\n")
-    trial.finish(code=3)
+    scenario.finish(code=3)
     manifest.write_text(before)
-    (address,) = [name for name, state in trial.rig.states().items() if state == "unknown"]
-    known = {trial.rig.receipt(name)["job_id"] for name in trial.rig.states()}
-    lost = [job_id for job_id in trial.rig.world.jobs if job_id not in known]
+    (address,) = [name for name, state in scenario.rig.states().items() if state == "unknown"]
+    known = {scenario.rig.receipt(name)["job_id"] for name in scenario.rig.states()}
+    lost = [job_id for job_id in scenario.rig.world.jobs if job_id not in known]
     word = ("--adopt", f"{address}={lost[0]}") if lost else ("--refused", address)
-    settled = trial.rig.kbatch("reconcile", *word)
-    trial.expect(settled.code == 0, f"reconcile: exit {settled.code}: {settled.err[-160:]}")
-    trial.finish()
-    trial.expect(not trial.unknown(), "unknown after reconcile")
+    settled = scenario.rig.kbatch("reconcile", *word)
+    scenario.expect(settled.code == 0, f"reconcile: exit {settled.code}: {settled.err[-160:]}")
+    scenario.finish()
+    scenario.expect(not scenario.unknown(), "unknown after reconcile")
 
 
 class Sequel:

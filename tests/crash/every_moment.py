@@ -2,10 +2,10 @@
 
 from itertools import count
 
+from tests.campaign_rig import AIMLAPI, Rig, use_backend
+from tests.crash.scenario import AIMLAPI_CLIP, Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import AIMLAPI_CLIP, Trial, begin
-from tests.mortal import At, When
-from tests.rehearsal import AIMLAPI, Rig, use_backend
+from tests.crash_points import At, When
 
 _APIFRAME = """
 defaults: {model: kling-2.5-turbo-pro}
@@ -50,21 +50,23 @@ def each(rig: Rig, provider: str, at: At, when: When, least: int) -> Tally:
     body, ceiling = _CAMPAIGNS[provider]
     for number in count(1):
         use_backend(rig.monkeypatch, ("asyncio", "trio")[number % 2])
-        trial = begin(rig, f"{provider}-{when.value}-{at.name.lower()}-{number}", body, {provider: ceiling})
-        if not trial.die(at, when, number):
-            trial.expect(number > least, f"there were only {number - 1} moments to kill at")
-            return total + trial.tally()
-        _finish(trial, provider)
-        total += trial.tally()
+        scenario = begin(rig, f"{provider}-{when.value}-{at.name.lower()}-{number}", body, {provider: ceiling})
+        if not scenario.die(at, when, number):
+            scenario.expect(number > least, f"there were only {number - 1} moments to kill at")
+            return total + scenario.tally()
+        _finish(scenario, provider)
+        total += scenario.tally()
     raise AssertionError
 
 
-def _finish(trial: Trial, provider: str) -> None:
-    said = trial.run()
-    unknown = trial.unknown()
-    trial.expect(said.code == (4 if unknown else 0), f"exit {said.code}: {said.err[-160:]}")
-    trial.expect(len(unknown) <= (provider == "aimlapi"), f"unknown: {unknown}")
-    trial.expect(trial.rig.kbatch("plan", "--check").code == 0, "something is left to buy")
+def _finish(scenario: Scenario, provider: str) -> None:
+    said = scenario.run()
+    unknown = scenario.unknown()
+    scenario.expect(said.code == (4 if unknown else 0), f"exit {said.code}: {said.err[-160:]}")
+    scenario.expect(len(unknown) <= (provider == "aimlapi"), f"unknown: {unknown}")
+    scenario.expect(scenario.rig.kbatch("plan", "--check").code == 0, "something is left to buy")
     if not unknown:
         jobs = ("one", "two", "twin") if provider == "apiframe" else ("one", "two")
-        trial.expect(sorted(trial.rig.clips()) == sorted(f"renders/{job}.mp4" for job in jobs), "clips are missing")
+        scenario.expect(
+            sorted(scenario.rig.clips()) == sorted(f"renders/{job}.mp4" for job in jobs), "clips are missing"
+        )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kbatch import files
+from kbatch import storage
+from tests.campaign_rig import AIMLAPI, Rig, use_backend
+from tests.crash.scenario import AIMLAPI_CLIP, Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import AIMLAPI_CLIP, Trial, begin
-from tests.rehearsal import AIMLAPI, Rig, use_backend
 
 _BODY = f"""
 run: {{concurrency: 1}}
@@ -29,14 +29,14 @@ class FullDisk:
     def __init__(self, patch: pytest.MonkeyPatch, left: int) -> None:
         self.left = left
         self.refused = 0
-        self._append = files.Appender.append
+        self._append = storage.Appender.append
 
-        def append(sink: files.Appender, data: bytes) -> None:
+        def append(sink: storage.Appender, data: bytes) -> None:
             self.append(sink, data)
 
-        patch.setattr(files.Appender, "append", append)
+        patch.setattr(storage.Appender, "append", append)
 
-    def append(self, sink: files.Appender, data: bytes) -> None:
+    def append(self, sink: storage.Appender, data: bytes) -> None:
         """Append what there is room for."""
         for line in data.splitlines(keepends=True):
             if self.left == 0:
@@ -63,80 +63,80 @@ def under_the_journal(rig: Rig) -> Tally:
     total = Tally()
     for number in count():
         use_backend(rig.monkeypatch, ("asyncio", "trio")[number % 2])
-        trial = begin(rig, f"line-{number}", _BODY, _CEILINGS)
+        scenario = begin(rig, f"line-{number}", _BODY, _CEILINGS)
         with pytest.MonkeyPatch.context() as patch:
             disk = FullDisk(patch, number)
-            said = trial.run()
+            said = scenario.run()
         if not disk.refused:
-            trial.expect(number > 15, f"there were only {number} lines")
-            return total + trial.tally()
-        trial.expect(said.code == 1 and "No space left" in said.err, f"exit {said.code}: {said.err[-160:]}")
-        again = trial.run()
-        unknown = trial.unknown()
+            scenario.expect(number > 15, f"there were only {number} lines")
+            return total + scenario.tally()
+        scenario.expect(said.code == 1 and "No space left" in said.err, f"exit {said.code}: {said.err[-160:]}")
+        again = scenario.run()
+        unknown = scenario.unknown()
         # An intention may be on the disk though the line behind it was refused: then AI/ML's job is held, unsent.
-        trial.expect(set(unknown) <= {"other"}, f"unknown: {unknown}")
-        trial.expect(again.code == (4 if unknown else 0), f"exit {again.code}: {again.err[-160:]}")
-        trial.expect(len(rig.charges()) == 3 - len(unknown), f"{len(rig.charges())} charges")
-        total += trial.tally()
+        scenario.expect(set(unknown) <= {"other"}, f"unknown: {unknown}")
+        scenario.expect(again.code == (4 if unknown else 0), f"exit {again.code}: {again.err[-160:]}")
+        scenario.expect(len(rig.charges()) == 3 - len(unknown), f"{len(rig.charges())} charges")
+        total += scenario.tally()
     raise AssertionError
 
 
 def under_a_job_id(rig: Rig) -> Tally:
     """Refuse a job id in journal and lockfile: it stands in the message, and `reconcile --adopt` brings it back."""
-    trial = begin(rig, "id", _BODY, _CEILINGS)
+    scenario = begin(rig, "id", _BODY, _CEILINGS)
     with pytest.MonkeyPatch.context() as patch:
         FullDisk(patch, 2)
-        write = files.write_atomic
+        write = storage.write_atomic
 
         def refuse(path: Path, data: bytes) -> None:
             if "lock.json" in path.name:
                 raise no_space(path)
             write(path, data)
 
-        patch.setattr(files, "write_atomic", refuse)
-        said = trial.finish("--only", "other", code=1)
+        patch.setattr(storage, "write_atomic", refuse)
+        said = scenario.finish("--only", "other", code=1)
     (charge,) = rig.charges()
-    trial.expect(f"was accepted as job {charge['job_id']}" in said.err, f"the job id is not said: {said.err}")
-    trial.finish("--only", "other", code=4)
+    scenario.expect(f"was accepted as job {charge['job_id']}" in said.err, f"the job id is not said: {said.err}")
+    scenario.finish("--only", "other", code=4)
     adopted = rig.kbatch("reconcile", "--adopt", f"other={charge['job_id']}")
-    trial.expect(adopted.code == 0, f"reconcile: exit {adopted.code}")
-    return trial.tally()
+    scenario.expect(adopted.code == 0, f"reconcile: exit {adopted.code}")
+    return scenario.tally()
 
 
 def under_the_clips(rig: Rig) -> Tally:
     """Let a file be where the folder of the clips should be: before a run, and since the run has looked."""
-    trial = begin(rig, "folder", _THREE, {"apiframe": 12})
+    scenario = begin(rig, "folder", _THREE, {"apiframe": 12})
     (rig.folder / "renders").write_bytes(b"a file where a folder should be")
-    trial.expect(rig.run().code == 3 and not rig.charges(), "bought for a folder that is none")
+    scenario.expect(rig.run().code == 3 and not rig.charges(), "bought for a folder that is none")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kbatch.cli.run.check_writable", lambda _plan, _ground: ())
-        _owe(trial)
+        patch.setattr("kbatch.cli.commands.run.check_writable", lambda _plan, _ground: ())
+        _owe(scenario)
     (rig.folder / "renders").unlink()
-    return _collect(trial)
+    return _collect(scenario)
 
 
 def under_a_download(rig: Rig) -> Tally:
     """Leave no room for a clip."""
-    trial = begin(rig, "download", _THREE, {"apiframe": 12})
+    scenario = begin(rig, "download", _THREE, {"apiframe": 12})
     with pytest.MonkeyPatch.context() as patch:
 
-        def full(part: files.PartFile, data: bytes) -> None:
+        def full(part: storage.PartFile, data: bytes) -> None:
             raise no_space(part.path)
 
-        patch.setattr(files.PartFile, "write", full)
-        _owe(trial)
-    return _collect(trial)
+        patch.setattr(storage.PartFile, "write", full)
+        _owe(scenario)
+    return _collect(scenario)
 
 
-def _owe(trial: Trial) -> None:
+def _owe(scenario: Scenario) -> None:
     """What finds no room is owed, and nothing more is bought that would find none either."""
-    owed = trial.finish("-j", "1", code=1).json["counts"]["owed"]
-    trial.expect(owed == len(trial.rig.charges()) < 3, f"{owed} owed, {len(trial.rig.charges())} charged")
-    trial.expect(trial.tally().lost == 0, "what is owed is not in the lockfile")
+    owed = scenario.finish("-j", "1", code=1).json["counts"]["owed"]
+    scenario.expect(owed == len(scenario.rig.charges()) < 3, f"{owed} owed, {len(scenario.rig.charges())} charged")
+    scenario.expect(scenario.tally().lost == 0, "what is owed is not in the lockfile")
 
 
-def _collect(trial: Trial) -> Tally:
-    trial.finish()
-    trial.expect(len(trial.rig.charges()) == 3, f"{len(trial.rig.charges())} charges, not 3")
-    trial.expect(not trial.unknown(), "unknown")
-    return trial.tally()
+def _collect(scenario: Scenario) -> Tally:
+    scenario.finish()
+    scenario.expect(len(scenario.rig.charges()) == 3, f"{len(scenario.rig.charges())} charges, not 3")
+    scenario.expect(not scenario.unknown(), "unknown")
+    return scenario.tally()

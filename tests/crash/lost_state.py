@@ -11,10 +11,10 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from tests.campaign_rig import KEYS, Rig, environment, history, journal
+from tests.crash.scenario import Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import Trial, begin
-from tests.mortal import At, When
-from tests.rehearsal import KEYS, Rig, environment, history, journal
+from tests.crash_points import At, When
 
 _TWO = """
 defaults: {model: kling-2.5-turbo-pro}
@@ -37,23 +37,23 @@ class Clock:
         return time.time() + self.ahead_s
 
 
-def two(rig: Rig, name: str, **settings: Any) -> Trial:
-    """Begin a trial of two jobs."""
+def two(rig: Rig, name: str, **settings: Any) -> Scenario:
+    """Begin a scenario of two jobs."""
     return begin(rig, name, _TWO, {"apiframe": 8}, **settings)
 
 
 def lost_folder(rig: Rig, line: int) -> Tally:
     """Killed, and `.kbatch/` gone with nothing in a lockfile: the key is the same again, so the jobs are too."""
-    trial = two(rig, f"folder-{line}")
-    trial.expect(trial.die(At.LINE, When.AFTER, line), "was not killed")
+    scenario = two(rig, f"folder-{line}")
+    scenario.expect(scenario.die(At.LINE, When.AFTER, line), "was not killed")
     shutil.rmtree(rig.folder / ".kbatch")
-    trial.finish()
-    return _both_bought(trial)
+    scenario.finish()
+    return _both_bought(scenario)
 
 
 def two_checkouts(rig: Rig) -> Tally:
     """Two clones that run the same manifest at the same time get the same jobs, and each its clips."""
-    trial = two(rig, "checkouts", latency_s=0.02)
+    scenario = two(rig, "checkouts", latency_s=0.02)
     clones = [rig.folder / name for name in ("left", "right")]
     for clone in clones:
         clone.mkdir()
@@ -68,55 +68,57 @@ def two_checkouts(rig: Rig) -> Tally:
     ]
     for process in running:
         _, said = process.communicate(timeout=60)
-        trial.runs += 1
-        trial.expect(process.returncode == 0, f"exit {process.returncode}: {said.decode()}")
+        scenario.runs += 1
+        scenario.expect(process.returncode == 0, f"exit {process.returncode}: {said.decode()}")
     for clone in clones:
         rig.folder = clone
-        trial.expect(not trial.unknown() and len(rig.clips()) == 2, f"{clone.name}: {rig.states()}, {rig.clips()}")
-    return _both_bought(trial, *clones)
+        scenario.expect(
+            not scenario.unknown() and len(rig.clips()) == 2, f"{clone.name}: {rig.states()}, {rig.clips()}"
+        )
+    return _both_bought(scenario, *clones)
 
 
 def old_journal(rig: Rig, line: int) -> Tally:
     """A journal of an earlier moment, restored over a finished state, takes nothing back and buys nothing."""
-    trial = two(rig, f"journal-{line}")
-    trial.finish()
+    scenario = two(rig, f"journal-{line}")
+    scenario.finish()
     (kept,) = (rig.folder / ".kbatch" / "history").glob("*.jsonl")
     old = kept.read_bytes().splitlines(keepends=True)[:line]
     (rig.folder / ".kbatch" / "campaign.journal.jsonl").write_bytes(b"".join(old))
-    trial.expect(trial.finish().json["counts"]["reused"] == 2, "something was not reused")
-    return _both_bought(trial)
+    scenario.expect(scenario.finish().json["counts"]["reused"] == 2, "something was not reused")
+    return _both_bought(scenario)
 
 
 def git_reset(rig: Rig) -> Tally:
     """A lockfile of before a purchase gets it back from the history, and says so."""
-    trial = two(rig, "reset")
-    trial.finish("--only", "one")
+    scenario = two(rig, "reset")
+    scenario.finish("--only", "one")
     old = (rig.folder / "campaign.lock.json").read_bytes()
-    trial.finish()
+    scenario.finish()
     (rig.folder / "campaign.lock.json").write_bytes(old)
-    trial.expect("lacked 1 paid render" in trial.finish().err, "nothing is said of it")
-    return _both_bought(trial)
+    scenario.expect("lacked 1 paid render" in scenario.finish().err, "nothing is said of it")
+    return _both_bought(scenario)
 
 
 def deleted_lockfile(rig: Rig) -> Tally:
     """Killed before there was a lockfile, or without the one that was there: the journal and its history are enough."""
-    trial = two(rig, "deleted")
-    trial.expect(trial.die(At.LINE, When.AFTER, 12), "was not killed")
-    trial.expect(not (rig.folder / "campaign.lock.json").exists(), "there is a lockfile already")
-    trial.finish()
+    scenario = two(rig, "deleted")
+    scenario.expect(scenario.die(At.LINE, When.AFTER, 12), "was not killed")
+    scenario.expect(not (rig.folder / "campaign.lock.json").exists(), "there is a lockfile already")
+    scenario.finish()
     (rig.folder / "campaign.lock.json").unlink()
-    trial.expect(trial.finish().json["counts"]["reused"] == 2, "something was not reused")
-    return _both_bought(trial)
+    scenario.expect(scenario.finish().json["counts"]["reused"] == 2, "something was not reused")
+    return _both_bought(scenario)
 
 
 def ended_upload(rig: Rig, fault: str, code: int) -> Tally:
     """A send whose picture is gone is not repeated, which could buy a broken job; the list tells what was accepted."""
     hit = {"fault": fault, "at": "submit", "match": "harbour", "times": 1}
-    trial = two(rig, f"upload-{fault}", faults=[hit], upload_lives_s=200.0)
-    trial.finish(code=code)
-    trial.finish(code=code)
-    trial.expect(rig.bill()["requests"]["submit"] == 2, "it was sent again")
-    return trial.tally()
+    scenario = two(rig, f"upload-{fault}", faults=[hit], upload_lives_s=200.0)
+    scenario.finish(code=code)
+    scenario.finish(code=code)
+    scenario.expect(rig.bill()["requests"]["submit"] == 2, "it was sent again")
+    return scenario.tally()
 
 
 def old_key(rig: Rig, hours: int, code: int) -> Tally:
@@ -125,44 +127,44 @@ def old_key(rig: Rig, hours: int, code: int) -> Tally:
     Without pictures: an upload that has ended forbids a resend, too.
     """
     clock = Clock()
-    trial = begin(rig, f"key-{hours}", _WITHOUT_PICTURES, {"apiframe": 16}, clock=clock, retention_s=1e9)
-    trial.expect(trial.die(At.ANSWER, When.AFTER, 2), "was not killed")
+    scenario = begin(rig, f"key-{hours}", _WITHOUT_PICTURES, {"apiframe": 16}, clock=clock, retention_s=1e9)
+    scenario.expect(scenario.die(At.ANSWER, When.AFTER, 2), "was not killed")
     clock.ahead_s = hours * 3600.0
-    trial.finish(code=code)
-    trial.expect(_found_by(rig) == ["list", "submit"], f"found by {_found_by(rig)}")
-    return _both_bought(trial)
+    scenario.finish(code=code)
+    scenario.expect(_found_by(rig) == ["list", "submit"], f"found by {_found_by(rig)}")
+    return _both_bought(scenario)
 
 
 def young_key(rig: Rig) -> Tally:
     """Nineteen hours later the same key still brings the same job."""
     clock = Clock()
-    trial = begin(rig, "key", _WITHOUT_PICTURES, {"apiframe": 16}, clock=clock)
-    trial.expect(trial.die(At.ANSWER, When.AFTER, 1), "was not killed")
+    scenario = begin(rig, "key", _WITHOUT_PICTURES, {"apiframe": 16}, clock=clock)
+    scenario.expect(scenario.die(At.ANSWER, When.AFTER, 1), "was not killed")
     clock.ahead_s = 19 * 3600.0
-    trial.finish()
-    trial.expect("resend" in _found_by(rig), f"found by {_found_by(rig)}")
-    return _both_bought(trial)
+    scenario.finish()
+    scenario.expect("resend" in _found_by(rig), f"found by {_found_by(rig)}")
+    return _both_bought(scenario)
 
 
 def other_account(rig: Rig) -> Tally:
     """A key belongs to an account: under another one the same request would be a second purchase."""
-    trial = two(rig, "account", faults=[{"fault": "cut", "at": "submit", "match": "harbour"}])
-    trial.finish(code=4)
+    scenario = two(rig, "account", faults=[{"fault": "cut", "at": "submit", "match": "harbour"}])
+    scenario.finish(code=4)
     rig.faults()
     submits = rig.bill()["requests"]["submit"]
     rig.monkeypatch.setenv("APIFRAME_API_KEY", "another-team/ann/laptop")
-    trial.expect("another account" in trial.finish(code=4).err, "nothing is said of it")
-    trial.expect(rig.bill()["requests"]["submit"] == submits, "it was sent again")
+    scenario.expect("another account" in scenario.finish(code=4).err, "nothing is said of it")
+    scenario.expect(rig.bill()["requests"]["submit"] == submits, "it was sent again")
     rig.monkeypatch.setenv("APIFRAME_API_KEY", KEYS["APIFRAME_API_KEY"])
-    trial.finish()
-    return _both_bought(trial)
+    scenario.finish()
+    return _both_bought(scenario)
 
 
 def look_alikes(rig: Rig) -> Tally:
     """Three takes of one request, all unknown: each finds a job of its own in the list, and none is lost."""
     lost = {"fault": "lost-answer", "at": "submit"}
     settings: dict[str, Any] = {"faults": [lost], "bought": {"a harbour": 3}, "upload_lives_s": 200.0}
-    trial = begin(rig, "alike", _TAKES, {"apiframe": 12}, **settings)
+    scenario = begin(rig, "alike", _TAKES, {"apiframe": 12}, **settings)
     app = rig.stage.app
     assert app is not None
 
@@ -170,13 +172,13 @@ def look_alikes(rig: Rig) -> Tally:
         await app({**scope, "path": "/nowhere"} if scope["path"] == "/v2/jobs" else scope, receive, send)
 
     rig.stage.app = without_list
-    trial.finish("--only", "two", code=4)
-    trial.expect(len(trial.unknown()) == 3, f"{rig.states()}")
+    scenario.finish("--only", "two", code=4)
+    scenario.expect(len(scenario.unknown()) == 3, f"{rig.states()}")
     rig.stage.app = app
-    trial.finish("--only", "two")
-    trial.expect(not trial.unknown(), f"{rig.states()}")
-    trial.expect(len({rig.receipt(name)["job_id"] for name in rig.states()}) == 3, "two takes share a job")
-    return trial.tally()
+    scenario.finish("--only", "two")
+    scenario.expect(not scenario.unknown(), f"{rig.states()}")
+    scenario.expect(len({rig.receipt(name)["job_id"] for name in rig.states()}) == 3, "two takes share a job")
+    return scenario.tally()
 
 
 LOSSES: dict[str, Callable[[Rig], Tally]] = {
@@ -206,7 +208,7 @@ def _found_by(rig: Rig) -> list[str]:
     return sorted(str(event.data["by"]) for event in events if event.kind.value == "accepted")
 
 
-def _both_bought(trial: Trial, *folders: Path) -> Tally:
-    tally = trial.tally(*folders)
-    trial.expect(tally.charges == 2, f"{tally.charges} charges, not 2")
-    return trial.tally(*folders)
+def _both_bought(scenario: Scenario, *folders: Path) -> Tally:
+    tally = scenario.tally(*folders)
+    scenario.expect(tally.charges == 2, f"{tally.charges} charges, not 2")
+    return scenario.tally(*folders)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaign_rig import AIMLAPI, Rig, use_backend
+from tests.crash.scenario import AIMLAPI_CLIP, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import AIMLAPI_CLIP, begin
-from tests.mortal import At, When
-from tests.rehearsal import AIMLAPI, Rig, use_backend
+from tests.crash_points import At, When
 
 _BODY = f"""
 defaults: {{model: kling-2.5-turbo-pro}}
@@ -64,17 +64,17 @@ def each(rig: Rig, at: At, when: When, least: int, *, step: int = 1) -> Tally:
     total = Tally()
     for number in count(1, step):
         use_backend(rig.monkeypatch, ("asyncio", "trio")[number % 2])
-        trial = begin(rig, f"power-{at.name.lower()}-{number}", _BODY, _CEILINGS)
+        scenario = begin(rig, f"power-{at.name.lower()}-{number}", _BODY, _CEILINGS)
         with rig.monkeypatch.context() as patch:
             disk = Disk(patch, rig.folder)
-            struck = trial.die(at, when, number)
+            struck = scenario.die(at, when, number)
         if not struck:
-            trial.expect(number > least and disk.synced > 0, f"there were only {number - 1} moments")
-            return total + trial.tally()
+            scenario.expect(number > least and disk.synced > 0, f"there were only {number - 1} moments")
+            return total + scenario.tally()
         disk.forget()
-        said = trial.run()
-        unknown = trial.unknown()
-        trial.expect(set(unknown) <= {"other"}, f"unknown: {unknown}")
-        trial.expect(said.code == (4 if unknown else 0), f"exit {said.code}: {said.err[-160:]}")
-        total += trial.tally()
+        said = scenario.run()
+        unknown = scenario.unknown()
+        scenario.expect(set(unknown) <= {"other"}, f"unknown: {unknown}")
+        scenario.expect(said.code == (4 if unknown else 0), f"exit {said.code}: {said.err[-160:]}")
+        total += scenario.tally()
     raise AssertionError

@@ -2,10 +2,10 @@
 
 import random
 
+from tests.campaign_rig import AIMLAPI, Rig, use_backend
+from tests.crash.scenario import AIMLAPI_CLIP, Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import AIMLAPI_CLIP, Trial, begin
-from tests.mortal import At, When
-from tests.rehearsal import AIMLAPI, Rig, use_backend
+from tests.crash_points import At, When
 
 _BODY = f"""
 run: {{concurrency: 3}}
@@ -54,18 +54,18 @@ def _campaign(rig: Rig, seed: int) -> Tally:
     names = (dice.choice(_LOST_ANSWERS), *dice.sample(_MISFORTUNES, 3))
     faults = [{"fault": name, "probability": dice.choice((0.1, 0.3, 0.5))} for name in names]
     use_backend(rig.monkeypatch, dice.choice(("asyncio", "trio")))
-    trial = begin(rig, f"seed-{seed}", _BODY, _CEILINGS, faults=faults, seed=seed)
+    scenario = begin(rig, f"seed-{seed}", _BODY, _CEILINGS, faults=faults, seed=seed)
     for _ in range(dice.randrange(1, 5)):
         at = dice.choice(list(At))
-        trial.die(at, dice.choice(list(When)), dice.randrange(1, _NUMBERS[at]))
+        scenario.die(at, dice.choice(list(When)), dice.randrange(1, _NUMBERS[at]))
     rig.faults()
-    trial.run()
-    _finish(trial)
-    return trial.tally()
+    scenario.run()
+    _finish(scenario)
+    return scenario.tally()
 
 
-def _finish(trial: Trial) -> None:
-    said = trial.run()  # the second run without faults: it buys what the first one found to have failed
-    unknown = trial.unknown()
-    trial.expect(said.code == (4 if unknown else 0), f"exit {said.code}: {said.err[-160:]}")
-    trial.expect(all(name.startswith("other") for name in unknown), f"unknown: {unknown}")
+def _finish(scenario: Scenario) -> None:
+    said = scenario.run()  # the second run without faults: it buys what the first one found to have failed
+    unknown = scenario.unknown()
+    scenario.expect(said.code == (4 if unknown else 0), f"exit {said.code}: {said.err[-160:]}")
+    scenario.expect(all(name.startswith("other") for name in unknown), f"unknown: {unknown}")

@@ -6,10 +6,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from tests.campaign_rig import AIMLAPI, Rig, environment
+from tests.crash.scenario import AIMLAPI_CLIP, Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import AIMLAPI_CLIP, Trial, begin
-from tests.mortal import At, When
-from tests.rehearsal import AIMLAPI, Rig, environment
+from tests.crash_points import At, When
 
 _BODY = f"""
 defaults: {{model: kling-2.5-turbo-pro}}
@@ -26,12 +26,12 @@ _ROOT = Path(__file__).resolve().parents[2]
 _SCRIPT = """
 import os, signal, sys
 from kbatch.cli import main
-from tests import mortal
-class Gone(mortal.Killed):
+from tests import crash_points
+class Gone(crash_points.Killed):
     def __init__(self):
         os.kill(os.getpid(), signal.SIGKILL)
-mortal.Killed = Gone
-mortal.Death(mortal.At(sys.argv[1]), mortal.When(sys.argv[2]), int(sys.argv[3]))
+crash_points.Killed = Gone
+crash_points.Death(crash_points.At(sys.argv[1]), crash_points.When(sys.argv[2]), int(sys.argv[3]))
 main(["run", sys.argv[4], "--yes", "--trust-prices"])
 """
 
@@ -39,30 +39,30 @@ main(["run", sys.argv[4], "--yes", "--trust-prices"])
 def real_kills(rig: Rig) -> Tally:
     """Kill a process at each moment, all at once, then finish each campaign; all share one bill."""
     ceilings = {"apiframe": 8, "aimlapi": AIMLAPI_CLIP}
-    trial = begin(rig, "kill", _BODY, ceilings, latency_s=0.02)
-    trial.meter.allow({provider: credits * len(MOMENTS) for provider, credits in ceilings.items()})
+    scenario = begin(rig, "kill", _BODY, ceilings, latency_s=0.02)
+    scenario.meter.allow({provider: credits * len(MOMENTS) for provider, credits in ceilings.items()})
     folders = [_campaign(rig, number) for number in range(len(MOMENTS))]
     todo = list(zip(folders, MOMENTS, strict=True))
     for process in [_start(rig, folder, moment) for folder, moment in todo]:
         _, said = process.communicate(timeout=60)
-        trial.expect(process.returncode == -signal.SIGKILL, f"a process was not killed: {said}")
-        trial.kills += process.returncode == -signal.SIGKILL
-        trial.runs += 1
+        scenario.expect(process.returncode == -signal.SIGKILL, f"a process was not killed: {said}")
+        scenario.kills += process.returncode == -signal.SIGKILL
+        scenario.runs += 1
     for folder, moment in todo:
-        _finish(trial, folder, moment)
-    tally = trial.tally(*folders)
-    trial.expect(tally.charges <= 3 * len(MOMENTS), f"{tally.charges} charges")
-    return replace(tally, surprises=tuple(trial.surprises))
+        _finish(scenario, folder, moment)
+    tally = scenario.tally(*folders)
+    scenario.expect(tally.charges <= 3 * len(MOMENTS), f"{tally.charges} charges")
+    return replace(tally, surprises=tuple(scenario.surprises))
 
 
-def _finish(trial: Trial, folder: Path, moment: tuple[At, When, int]) -> None:
-    trial.rig.folder = folder
+def _finish(scenario: Scenario, folder: Path, moment: tuple[At, When, int]) -> None:
+    scenario.rig.folder = folder
     holders = list((folder / ".kbatch").glob("*.holder.json"))
-    trial.expect(len(holders) == 1, "a killed process leaves its name, and the system frees its lock")
-    said = trial.run()
-    unknown = trial.unknown()
-    trial.expect(set(unknown) <= {"other"}, f"{moment}: unknown: {unknown}")
-    trial.expect(said.code == (4 if unknown else 0), f"{moment}: exit {said.code}: {said.err[-160:]}")
+    scenario.expect(len(holders) == 1, "a killed process leaves its name, and the system frees its lock")
+    said = scenario.run()
+    unknown = scenario.unknown()
+    scenario.expect(set(unknown) <= {"other"}, f"{moment}: unknown: {unknown}")
+    scenario.expect(said.code == (4 if unknown else 0), f"{moment}: exit {said.code}: {said.err[-160:]}")
 
 
 def _campaign(rig: Rig, number: int) -> Path:

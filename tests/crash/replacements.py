@@ -2,10 +2,10 @@
 
 from itertools import count
 
+from tests.campaign_rig import Rig, use_backend
+from tests.crash.scenario import Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import Trial, begin
-from tests.mortal import At, When
-from tests.rehearsal import Rig, use_backend
+from tests.crash_points import At, When
 
 _TWO = """
 defaults: {model: kling-2.5-turbo-pro}
@@ -24,25 +24,25 @@ def replacements(rig: Rig) -> Tally:
     total = Tally()
     for number in count(1):
         use_backend(rig.monkeypatch, ("asyncio", "trio")[number % 2])
-        trial = begin(rig, f"at-{number}", _TWO, {"apiframe": 32}, bought=_TWICE)
-        trial.finish()
-        if not trial.die(At.LINE, When.AFTER, number, *_ALL):
-            return total + trial.tally() + _first_purchase(rig)
-        trial.finish(*_ALL)
-        _expect(trial, 4)
-        total += trial.tally()
+        scenario = begin(rig, f"at-{number}", _TWO, {"apiframe": 32}, bought=_TWICE)
+        scenario.finish()
+        if not scenario.die(At.LINE, When.AFTER, number, *_ALL):
+            return total + scenario.tally() + _first_purchase(rig)
+        scenario.finish(*_ALL)
+        _expect(scenario, 4)
+        total += scenario.tally()
     raise AssertionError
 
 
 def _first_purchase(rig: Rig) -> Tally:
     """What this very run has bought first is finished after a crash, not replaced."""
-    trial = begin(rig, "first", _TWO, {"apiframe": 16})
-    trial.expect(trial.die(At.LINE, When.AFTER, 12, *_ALL), "was not killed")
-    trial.finish(*_ALL)
-    _expect(trial, 2)
-    return trial.tally()
+    scenario = begin(rig, "first", _TWO, {"apiframe": 16})
+    scenario.expect(scenario.die(At.LINE, When.AFTER, 12, *_ALL), "was not killed")
+    scenario.finish(*_ALL)
+    _expect(scenario, 2)
+    return scenario.tally()
 
 
-def _expect(trial: Trial, charges: int) -> None:
-    trial.expect(len(trial.rig.charges()) == charges, f"{len(trial.rig.charges())} charges, not {charges}")
-    trial.expect(not trial.unknown(), "unknown")
+def _expect(scenario: Scenario, charges: int) -> None:
+    scenario.expect(len(scenario.rig.charges()) == charges, f"{len(scenario.rig.charges())} charges, not {charges}")
+    scenario.expect(not scenario.unknown(), "unknown")

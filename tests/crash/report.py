@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from kbatch.simulator.exchange import PROVIDERS
-from kbatch.simulator.faultkinds import KINDS
+from kbatch.simulator.faults.faultkinds import KINDS
 from tests.crash.every_fault import cases
 from tests.crash.tally import Tally
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kbatch.simulator.tiny import make_tiny
+from kbatch.simulator.clips.tiny import make_tiny
+from tests.campaign_rig import KEYS, Rig
+from tests.crash.scenario import Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import Trial, begin
+from tests.crash_points import At, When
 from tests.git_repository import Repository
-from tests.mortal import At, When
-from tests.rehearsal import KEYS, Rig
 
 _ONE = """
 shots:
@@ -60,52 +60,52 @@ def strangers(rig: Rig) -> Tally:
 
 def forged_intention(rig: Rig) -> Tally:
     """A committed journal tells of a send with a dearer body, which is never made."""
-    trial = begin(rig, "forged", _ONE, {"apiframe": 200})
-    donor = _killed_state(trial, _ONE.replace("kling-2.5-turbo-pro", "kling-3.0").replace("a lighthouse", "a bribe"))
-    mine = _fingerprint(trial)
-    _plant(trial, donor, lambda line: line.replace(str(json.loads(line)["fingerprint"]), mine))
-    _without_consent(trial)
-    trial.finish(code=4)
-    trial.expect("a bribe" not in _prompts(rig), "the stranger's film was bought")
-    return trial.tally()
+    scenario = begin(rig, "forged", _ONE, {"apiframe": 200})
+    donor = _killed_state(scenario, _ONE.replace("kling-2.5-turbo-pro", "kling-3.0").replace("a lighthouse", "a bribe"))
+    mine = _fingerprint(scenario)
+    _plant(scenario, donor, lambda line: line.replace(str(json.loads(line)["fingerprint"]), mine))
+    _without_consent(scenario)
+    scenario.finish(code=4)
+    scenario.expect("a bribe" not in _prompts(rig), "the stranger's film was bought")
+    return scenario.tally()
 
 
 def carried_away(rig: Rig, line: int) -> Tally:
     """Killed at a line of the journal, and its folder given to another user: without consent that user buys nothing."""
-    trial = begin(rig, f"carried-{line}", _TWO, {"apiframe": 8})
-    trial.expect(trial.die(At.LINE, When.AFTER, line), "was not killed")
-    with trial.rig.monkeypatch.context() as patch:
+    scenario = begin(rig, f"carried-{line}", _TWO, {"apiframe": 8})
+    scenario.expect(scenario.die(At.LINE, When.AFTER, line), "was not killed")
+    with scenario.rig.monkeypatch.context() as patch:
         patch.setenv("KBATCH_STATE_KEY", "b" * 64)
-        _without_consent(trial)
-        trial.run()
-    trial.run()
-    trial.unknown()
-    return trial.tally()
+        _without_consent(scenario)
+        scenario.run()
+    scenario.run()
+    scenario.unknown()
+    return scenario.tally()
 
 
 def first_send_that_never_left(rig: Rig) -> Tally:
     """Killed after the intention, before the first byte: the send is a purchase, so it waits for consent."""
-    trial = begin(rig, "unsent", _ONE, {"apiframe": 4})
-    trial.expect(trial.die(At.LINE, When.AFTER, 2), "was not killed")
-    _without_consent(trial)
-    trial.expect(not rig.charges(), "it was bought without consent")
-    trial.finish()
-    return trial.tally()
+    scenario = begin(rig, "unsent", _ONE, {"apiframe": 4})
+    scenario.expect(scenario.die(At.LINE, When.AFTER, 2), "was not killed")
+    _without_consent(scenario)
+    scenario.expect(not rig.charges(), "it was bought without consent")
+    scenario.finish()
+    return scenario.tally()
 
 
 def forged_index(rig: Rig) -> Tally:
     """A lockfile with credits below nothing, and an index that vouches for it: refused, and no ceiling is lifted."""
-    trial = begin(rig, "index", _TWO, {"apiframe": 8})
-    trial.finish("--only", "one")
+    scenario = begin(rig, "index", _TWO, {"apiframe": 8})
+    scenario.finish("--only", "one")
     path = rig.folder / "campaign.lock.json"
     lockfile = path.read_bytes()
     path.write_bytes(lockfile.replace(b'"reported": 4', b'"reported": -1000000'))
     (index,) = (rig.folder / ".kbatch" / "history").glob("*.covered.json")
     index.write_text(json.dumps({**json.loads(index.read_bytes()), "lockfile": sha256(path.read_bytes()).hexdigest()}))
-    trial.expect(trial.run().code == 2, "the forged lockfile was believed")
+    scenario.expect(scenario.run().code == 2, "the forged lockfile was believed")
     path.write_bytes(lockfile)
-    trial.finish()
-    return trial.tally()
+    scenario.finish()
+    return scenario.tally()
 
 
 # links
@@ -113,10 +113,10 @@ def forged_index(rig: Rig) -> Tally:
 
 def link_away(rig: Rig, place: str, *, simulated: bool) -> Tally:
     """A committed link stands where kbatch writes, and leads out of the folder: nothing outside changes."""
-    trial = begin(rig, f"link-{place.replace('/', '-')}-{simulated}", _ONE, {"apiframe": 4})
+    scenario = begin(rig, f"link-{place.replace('/', '-')}-{simulated}", _ONE, {"apiframe": 4})
     if simulated:
         place = place.replace("campaign.", "campaign.sim.").replace("renders", "renders-sim")
-    outside = rig.root / f"outside-of-{trial.name}"
+    outside = rig.root / f"outside-of-{scenario.name}"
     outside.mkdir()
     (outside / "precious").write_text("precious\n")
     link = rig.folder / place
@@ -125,12 +125,12 @@ def link_away(rig: Rig, place: str, *, simulated: bool) -> Tally:
     link.symlink_to(os.path.relpath(outside if is_folder else outside / "precious", link.parent))
     Repository(rig.folder).git("add", "--all", "--force")
     before = _contents(outside)
-    trial.run("--simulate") if simulated else trial.run()
-    trial.outside += _contents(outside) != before
-    trial.expect(link.is_symlink(), f"the link at {place} was replaced")
-    trial.expect(not rig.charges(), "something was bought")
+    scenario.run("--simulate") if simulated else scenario.run()
+    scenario.outside += _contents(outside) != before
+    scenario.expect(link.is_symlink(), f"the link at {place} was replaced")
+    scenario.expect(not rig.charges(), "something was bought")
     link.unlink()
-    return trial.tally()
+    return scenario.tally()
 
 
 # answers
@@ -138,7 +138,7 @@ def link_away(rig: Rig, place: str, *, simulated: bool) -> Tally:
 
 def swapped_polls(rig: Rig) -> Tally:
     """Two jobs' polls get each other's answers for a while: none is believed, and each gets its own clip."""
-    trial = begin(rig, "swapped", _TWO, {"apiframe": 8})
+    scenario = begin(rig, "swapped", _TWO, {"apiframe": 8})
     app, swapped = _app(rig), count()
 
     async def swapping(scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,31 +149,31 @@ def swapped_polls(rig: Rig) -> Tally:
         await app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
 
     rig.stage.app = swapping
-    trial.run()
+    scenario.run()
     rig.stage.app = app
-    trial.finish()
-    _each_its_own(trial)
-    return trial.tally()
+    scenario.finish()
+    _each_its_own(scenario)
+    return scenario.tally()
 
 
 def swapped_list(rig: Rig) -> Tally:
     """Three sends with one prompt and three pictures lose their answers: each finds its own job, or stays unknown."""
     lost = {"fault": "lost-answer", "at": "submit"}
-    trial = begin(rig, "alike", _ALIKE, {"apiframe": 12}, faults=[lost], bought={"a door": 3}, upload_lives_s=200.0)
+    scenario = begin(rig, "alike", _ALIKE, {"apiframe": 12}, faults=[lost], bought={"a door": 3}, upload_lives_s=200.0)
     for color in ("red", "blue", "green"):
         rig.picture(f"{color}.png", color)
-    trial.run()
+    scenario.run()
     rig.faults()
-    trial.run("--only", "red")
-    trial.run()
-    trial.unknown()
-    _each_its_own(trial)
-    return trial.tally()
+    scenario.run("--only", "red")
+    scenario.run()
+    scenario.unknown()
+    _each_its_own(scenario)
+    return scenario.tally()
 
 
 def repeated_id(rig: Rig) -> Tally:
     """A provider answers two submits with one job id: one purchase has it, the other keeps looking for its own."""
-    trial = begin(rig, "repeated", _TWO, {"apiframe": 8})
+    scenario = begin(rig, "repeated", _TWO, {"apiframe": 8})
     app = _app(rig)
     first: list[bytes] = []
 
@@ -186,18 +186,18 @@ def repeated_id(rig: Rig) -> Tally:
         await _answer(send, head, first[0])
 
     rig.stage.app = repeating
-    trial.run("-j", "1")
+    scenario.run("-j", "1")
     rig.stage.app = app
-    trial.run()
-    trial.unknown()
-    _each_its_own(trial)
-    return trial.tally()
+    scenario.run()
+    scenario.unknown()
+    _each_its_own(scenario)
+    return scenario.tally()
 
 
 def other_bytes(rig: Rig) -> Tally:
     """A fresh clone is served other bytes than the receipt has: they are kept aside, and the receipt stays true."""
-    trial = begin(rig, "bytes", _ONE, {"apiframe": 4})
-    trial.finish()
+    scenario = begin(rig, "bytes", _ONE, {"apiframe": 4})
+    scenario.finish()
     digest = rig.receipt("one")["output"]["sha256"]
     shutil.rmtree(rig.folder / "renders")
     shutil.rmtree(rig.folder / ".kbatch")
@@ -211,13 +211,13 @@ def other_bytes(rig: Rig) -> Tally:
         await _answer(send, head, body.replace(b"mdat", b"mdat", 1)[:-1] + bytes([body[-1] ^ 1]))
 
     rig.stage.app = altered
-    trial.runs += 1
-    trial.expect(rig.kbatch("pull").code == 1, "other bytes are no difference")
-    trial.expect(rig.receipt("one")["output"]["sha256"] == digest, "the receipt was rewritten")
+    scenario.runs += 1
+    scenario.expect(rig.kbatch("pull").code == 1, "other bytes are no difference")
+    scenario.expect(rig.receipt("one")["output"]["sha256"] == digest, "the receipt was rewritten")
     rig.stage.app = app
-    trial.runs += 1
-    trial.expect(rig.kbatch("pull").code == 0, "the right bytes were not taken")
-    return trial.tally()
+    scenario.runs += 1
+    scenario.expect(rig.kbatch("pull").code == 0, "the right bytes were not taken")
+    return scenario.tally()
 
 
 # plans, clones and colleagues
@@ -225,10 +225,10 @@ def other_bytes(rig: Rig) -> Tally:
 
 def plan_presented_again(rig: Rig) -> Tally:
     """A saved plan that replaces a clip is presented in clone after clone, and killed in the first: one more charge."""
-    trial = begin(rig, "again", _ONE, {"apiframe": 40}, bought={"a lighthouse": 2})
-    trial.finish()
-    trial.expect(rig.kbatch("plan", "--replace", "*", "--out", str(rig.folder / "plan.json")).code == 0, "no plan")
-    trial.runs += 1
+    scenario = begin(rig, "again", _ONE, {"apiframe": 40}, bought={"a lighthouse": 2})
+    scenario.finish()
+    scenario.expect(rig.kbatch("plan", "--replace", "*", "--out", str(rig.folder / "plan.json")).code == 0, "no plan")
+    scenario.runs += 1
     rig.kbatch("run", "--yes", manifest="plan.json")
     charges = len(rig.charges())
     folders = [rig.folder]
@@ -237,48 +237,48 @@ def plan_presented_again(rig: Rig) -> Tally:
         shutil.copytree(folders[0], clone, ignore=shutil.ignore_patterns(".kbatch", "renders"))
         rig.folder = clone
         folders.append(clone)
-        trial.runs += 1
+        scenario.runs += 1
         rig.kbatch("run", "--yes", manifest="plan.json")
         rig.kbatch("pull")
-    trial.expect(len(rig.charges()) == charges == 2, f"{len(rig.charges())} charges, not 2")
-    return trial.tally(folders[0])
+    scenario.expect(len(rig.charges()) == charges == 2, f"{len(rig.charges())} charges, not 2")
+    return scenario.tally(folders[0])
 
 
 def plan_killed_and_presented(rig: Rig) -> Tally:
     """Killed anywhere, a saved plan goes on in a clone that has its lockfile or not: each purchase is made once."""
     total = Tally()
     for line in (4, 6, 9):
-        trial = begin(rig, f"killed-plan-{line}", _TWO, {"apiframe": 8})
-        trial.expect(rig.kbatch("plan", "--out", str(rig.folder / "plan.json")).code == 0, "no plan")
+        scenario = begin(rig, f"killed-plan-{line}", _TWO, {"apiframe": 8})
+        scenario.expect(rig.kbatch("plan", "--out", str(rig.folder / "plan.json")).code == 0, "no plan")
         manifest, rig.name = rig.name, "plan.json"
-        trial.die(At.LINE, When.AFTER, line)
+        scenario.die(At.LINE, When.AFTER, line)
         rig.name = manifest
         clone = rig.root / f"clone-of-{line}"
         shutil.copytree(rig.folder, clone, ignore=shutil.ignore_patterns(".kbatch", "renders"))
         here, rig.folder = rig.folder, clone
-        trial.runs += 1
+        scenario.runs += 1
         rig.kbatch("run", "--yes", manifest="plan.json")
         rig.folder = here
-        trial.finish()
-        total += trial.tally(here, clone)
+        scenario.finish()
+        total += scenario.tally(here, clone)
     return total
 
 
 def colleague(rig: Rig) -> Tally:
     """A colleague's key gets 404 for a living job: it gives nothing up, buys nothing, and the buyer goes on."""
-    trial = begin(rig, "colleague", _ONE, {"apiframe": 40})
+    scenario = begin(rig, "colleague", _ONE, {"apiframe": 40})
     rig.monkeypatch.setenv("APIFRAME_API_KEY", "team/ann/laptop")
-    trial.expect(trial.die(At.LINE, When.AFTER, 3), "was not killed")
+    scenario.expect(scenario.die(At.LINE, When.AFTER, 3), "was not killed")
     rig.monkeypatch.setenv("APIFRAME_API_KEY", "team/bob/desk")
-    _without_consent(trial)
-    trial.runs += 1
+    _without_consent(scenario)
+    scenario.runs += 1
     rig.kbatch("reconcile", "--lost", "one")
-    trial.run()
+    scenario.run()
     rig.monkeypatch.setenv("APIFRAME_API_KEY", "team/ann/laptop")
-    trial.finish()
+    scenario.finish()
     rig.monkeypatch.setenv("APIFRAME_API_KEY", KEYS["APIFRAME_API_KEY"])
-    trial.expect(len(rig.charges()) == 1, f"{len(rig.charges())} charges, not 1")
-    return trial.tally()
+    scenario.expect(len(rig.charges()) == 1, f"{len(rig.charges())} charges, not 1")
+    return scenario.tally()
 
 
 MEETINGS: dict[str, Callable[[Rig], Tally]] = {
@@ -301,51 +301,51 @@ MEETINGS: dict[str, Callable[[Rig], Tally]] = {
 }
 
 
-def _without_consent(trial: Trial) -> None:
+def _without_consent(scenario: Scenario) -> None:
     """Give every command that has no consent its chance to spend."""
     for words in _WITHOUT_CONSENT:
-        before = len(trial.rig.charges())
-        trial.runs += 1
-        trial.rig.kbatch(*words)
-        trial.unasked += len(trial.rig.charges()) - before
+        before = len(scenario.rig.charges())
+        scenario.runs += 1
+        scenario.rig.kbatch(*words)
+        scenario.unasked += len(scenario.rig.charges()) - before
 
 
-def _killed_state(trial: Trial, body: str) -> list[str]:
+def _killed_state(scenario: Scenario, body: str) -> list[str]:
     """Return the journal of another campaign whose only send was never sent, as a stranger would make one."""
-    rig, folder, world = trial.rig, trial.rig.folder, trial.rig.world
+    rig, folder, world = scenario.rig, scenario.rig.folder, scenario.rig.world
     donor = folder / "donor"
     donor.mkdir()
     rig.folder = donor
     rig.write("budget: {max_credits: {apiframe: 1000}}\n" + body)
-    trial.expect(trial.die(At.LINE, When.AFTER, 2), "the donor was not killed")
+    scenario.expect(scenario.die(At.LINE, When.AFTER, 2), "the donor was not killed")
     lines = (donor / ".kbatch" / "campaign.journal.jsonl").read_text(encoding="utf-8").splitlines()
     shutil.rmtree(donor)
     rig.folder = folder
-    trial.expect(not world.bill.charges, "the donor has bought")
+    scenario.expect(not world.bill.charges, "the donor has bought")
     return lines
 
 
-def _plant(trial: Trial, lines: list[str], change: Callable[[str], str]) -> None:
+def _plant(scenario: Scenario, lines: list[str], change: Callable[[str], str]) -> None:
     """Commit a journal whose intention is about this campaign's job."""
-    folder = trial.rig.folder / ".kbatch"
+    folder = scenario.rig.folder / ".kbatch"
     folder.mkdir(exist_ok=True)
     changed = [change(line) if json.loads(line)["fingerprint"] else line for line in lines]
     (folder / "campaign.journal.jsonl").write_text("\n".join(changed) + "\n", encoding="utf-8")
-    Repository(trial.rig.folder).git("add", "--all", "--force")
+    Repository(scenario.rig.folder).git("add", "--all", "--force")
 
 
-def _fingerprint(trial: Trial) -> str:
+def _fingerprint(scenario: Scenario) -> str:
     """Return the fingerprint of the campaign's only job."""
-    return str(trial.rig.kbatch("plan", "--format", "json").json["jobs"][0]["fingerprint"])
+    return str(scenario.rig.kbatch("plan", "--format", "json").json["jobs"][0]["fingerprint"])
 
 
 def _prompts(rig: Rig) -> set[str]:
     return {rig.world.jobs[line["job_id"]].prompt for line in rig.charges()}
 
 
-def _each_its_own(trial: Trial) -> None:
+def _each_its_own(scenario: Scenario) -> None:
     """Expect that the clip of every job that is done was made from the very request of its receipt."""
-    rig = trial.rig
+    rig = scenario.rig
     seen: list[str] = []
     for address, state in rig.states().items():
         receipt = rig.receipt(address)
@@ -354,15 +354,15 @@ def _each_its_own(trial: Trial) -> None:
         seen.append(receipt["job_id"])
         job = rig.world.jobs[receipt["job_id"]]
         made = sha256(make_tiny(job.clip)).hexdigest()
-        trial.expect(made == receipt["output"]["sha256"], f"the clip of {address} is another job's")
-        trial.expect(job.prompt == receipt["request"]["prompt"], f"{address} is job {job.id}, of another prompt")
+        scenario.expect(made == receipt["output"]["sha256"], f"the clip of {address} is another job's")
+        scenario.expect(job.prompt == receipt["request"]["prompt"], f"{address} is job {job.id}, of another prompt")
         picture = rig.folder / f"{address}.png"
         if picture.exists():
             digest = sha256(picture.read_bytes()).hexdigest()
             wanted = [name for name, one in rig.world.uploads.items() if sha256(one.data).hexdigest() == digest]
             shown = json.dumps(job.input, default=dict)
-            trial.expect(any(name in shown for name in wanted), f"{address} has another picture's film")
-    trial.expect(len(seen) == len(set(seen)), "two receipts share a job")
+            scenario.expect(any(name in shown for name in wanted), f"{address} has another picture's film")
+    scenario.expect(len(seen) == len(set(seen)), "two receipts share a job")
 
 
 def _contents(folder: Path) -> dict[str, bytes | None]:

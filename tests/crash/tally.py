@@ -14,9 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from kbatch.simulator.bill import Bill, Charge
+from kbatch.simulator.bill import Bill, BilledCharge
+from kbatch.simulator.clips.tiny import make_tiny
 from kbatch.simulator.state import World
-from kbatch.simulator.tiny import make_tiny
 
 _OWED = ("submitted", "rendered")
 _ENDED = ("delivered", "delivered-wrong", "failed")
@@ -132,7 +132,7 @@ def lost(world: World, folders: Sequence[Path]) -> list[str]:
     return missing
 
 
-def _paid(world: World) -> list[Charge]:
+def _paid(world: World) -> list[BilledCharge]:
     return [line for line in world.bill.charges.values() if not line.refunded]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.campaign_rig import Rig
 from tests.crash.ceilings import surprise, surprise_in_a_crowd, surprise_while_held
 from tests.crash.tally import Tally
-from tests.rehearsal import Rig
 
 
 @pytest.mark.parametrize("spend", [surprise, surprise_while_held, surprise_in_a_crowd])

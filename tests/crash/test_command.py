@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaign_rig import Rig
 from tests.crash import __main__ as command
 from tests.crash.tally import Tally
-from tests.rehearsal import Rig
 
 
 def test_one_family(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,9 +6,9 @@ at every place, with every such answer.
 
 import pytest
 
-from kbatch.simulator.faultkinds import KINDS
+from kbatch.simulator.faults.faultkinds import KINDS
+from tests.campaign_rig import Rig
 from tests.crash.every_fault import CODES, Case, cases, meet, short
-from tests.rehearsal import Rig
 
 
 def test_no_fault_is_forgotten() -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
+from tests.campaign_rig import Rig
 from tests.crash.every_moment import MOMENTS, each
 from tests.crash.tally import Tally
-from tests.mortal import At, When
-from tests.rehearsal import Rig
+from tests.crash_points import At, When
 
 IDS = [f"{provider}-{when.value}-{at.value.replace(' ', '-')}" for provider, at, when, _ in MOMENTS]
 

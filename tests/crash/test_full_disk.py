@@ -5,8 +5,8 @@ import os
 
 import pytest
 
+from tests.campaign_rig import Rig
 from tests.crash.full_disk import under_a_download, under_a_job_id, under_the_clips, under_the_journal
-from tests.rehearsal import Rig
 
 ONE = "shots:\n  - {id: one, model: kling-2.5-turbo-pro, prompt: a lighthouse}\n"
 
@@ -45,6 +45,6 @@ def test_a_run_does_not_end_because_nobody_can_be_told(rig: Rig) -> None:
         def broken(_self: object, _happening: object) -> None:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-        patch.setattr("kbatch.progress.Progress.tell", broken)
+        patch.setattr("kbatch.cli.ui.progress.Progress.tell", broken)
         assert rig.run().code == 0
     assert set(rig.states().values()) == {"done"}

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from kbatch.run import lines
-from kbatch.run.pacing import poll_scale
+from kbatch.runner import open_sessions
+from kbatch.runner.limits.retry import poll_scale
+from tests.campaign_rig import Rig, journal
 from tests.crash.lost_state import LOSSES
 from tests.crash.tally import Tally
-from tests.mortal import At, When, die
-from tests.rehearsal import Rig, journal
+from tests.crash_points import At, When, die
 
 TWO = """
 defaults: {model: kling-2.5-turbo-pro}
@@ -102,7 +102,7 @@ def test_a_journal_of_another_manifest(two: Rig) -> None:
 @pytest.mark.parametrize("line", [4, 6, 9, 12])
 def test_a_rehearsal_that_was_killed_goes_on(two: Rig, line: int) -> None:
     """`--simulate` forgets its world with its process; what was accepted there is remembered and finished."""
-    two.monkeypatch.setattr(lines, "poll_scale", poll_scale)
+    two.monkeypatch.setattr(open_sessions, "poll_scale", poll_scale)
     assert die(two, At.LINE, When.AFTER, line, "--simulate")
     codes = [two.run("--simulate").code, two.run("--simulate").code]
     assert codes[-1] == 0

@@ -5,9 +5,9 @@ Here after every third line of the journal; `python -m tests.crash power-cuts` d
 
 import pytest
 
+from tests.campaign_rig import Rig
 from tests.crash.power_cuts import KINDS, each
-from tests.mortal import At, When
-from tests.rehearsal import Rig
+from tests.crash_points import At, When
 
 
 @pytest.mark.parametrize(("at", "when", "least"), KINDS, ids=[at.name.lower() for at, _, _ in KINDS])

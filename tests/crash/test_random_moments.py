@@ -3,8 +3,8 @@
 `python -m tests.crash --kills 500 random-moments` does it that many times; a seed that fails names itself.
 """
 
+from tests.campaign_rig import Rig
 from tests.crash.random_moments import random_moments
-from tests.rehearsal import Rig
 
 KILLS = 25
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from tests.campaign_rig import Rig
 from tests.crash.real_kills import MOMENTS, real_kills
-from tests.rehearsal import Rig
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")

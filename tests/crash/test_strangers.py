@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.campaign_rig import Rig
 from tests.crash.strangers import MEETINGS
 from tests.crash.tally import Tally
-from tests.rehearsal import Rig
 
 
 @pytest.mark.parametrize("meet", [pytest.param(meet, id=name) for name, meet in MEETINGS.items()])

@@ -6,10 +6,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.campaign_rig import AIMLAPI, Rig
 from tests.crash.lost_state import Clock
+from tests.crash.scenario import AIMLAPI_CLIP, Scenario, begin
 from tests.crash.tally import Tally
-from tests.crash.trial import AIMLAPI_CLIP, Trial, begin
-from tests.rehearsal import AIMLAPI, Rig
 
 BODY = f"""
 defaults: {{model: kling-2.5-turbo-pro}}
@@ -20,11 +20,11 @@ shots:
 CEILINGS = {"apiframe": 4, "aimlapi": AIMLAPI_CLIP}
 
 
-def bought(rig: Rig, *faults: str) -> Trial:
-    """Return a trial whose campaign was run once, on this world."""
-    trial = begin(rig, "judged", BODY, CEILINGS, faults=[{"fault": name, "times": 1} for name in faults])
-    trial.run()
-    return trial
+def bought(rig: Rig, *faults: str) -> Scenario:
+    """Return a scenario whose campaign was run once, on this world."""
+    scenario = begin(rig, "judged", BODY, CEILINGS, faults=[{"fault": name, "times": 1} for name in faults])
+    scenario.run()
+    return scenario
 
 
 def buy_by_hand(rig: Rig, prompt: str) -> None:
@@ -51,20 +51,20 @@ def test_a_good_run_is_sound(rig: Rig) -> None:
 
 def test_a_second_purchase_is_a_double_a_loss_and_an_overshoot(rig: Rig) -> None:
     """The same request bought by hand: paid twice, its clip is nowhere, and the ceiling is passed."""
-    trial = bought(rig)
+    scenario = bought(rig)
     buy_by_hand(rig, "a lighthouse")
-    tally = trial.tally()
+    tally = scenario.tally()
     assert (tally.charges, tally.doubles, tally.lost, tally.overshoots) == (3, 1, 1, 1)
     assert not tally.safe
-    trial.bought = {"a lighthouse": 2}
-    assert trial.tally().doubles == 0
+    scenario.bought = {"a lighthouse": 2}
+    assert scenario.tally().doubles == 0
 
 
 def test_another_purchase_is_no_double(rig: Rig) -> None:
     """Another prompt bought by hand is a loss and an overshoot, and no double."""
-    trial = bought(rig)
+    scenario = bought(rig)
     buy_by_hand(rig, "a harbour")
-    tally = trial.tally()
+    tally = scenario.tally()
     assert (tally.doubles, tally.lost, tally.overshoots) == (0, 1, 1)
 
 
@@ -79,45 +79,45 @@ LOSSES: dict[str, tuple[Callable[[Rig], object], int]] = {
 @pytest.mark.parametrize(("lose", "lost"), LOSSES.values(), ids=LOSSES)
 def test_a_clip_is_here_when_its_bytes_are(rig: Rig, lose: Callable[[Rig], object], lost: int) -> None:
     """Wherever it lies, and whatever the lockfile says of it."""
-    trial = bought(rig)
+    scenario = bought(rig)
     lose(rig)
-    assert trial.tally().lost == lost
+    assert scenario.tally().lost == lost
 
 
 def test_what_is_owed_is_not_lost_until_nobody_knows_of_it(rig: Rig) -> None:
     """A clip that cannot be fetched is owed by its job id, in the lockfile or in the journal alone."""
-    trial = bought(rig, "redirect-private")
+    scenario = bought(rig, "redirect-private")
     assert "rendered" in rig.states().values()
-    assert trial.tally().lost == 0
+    assert scenario.tally().lost == 0
     (rig.folder / "campaign.lock.json").unlink()
     for path in (rig.folder / ".kbatch" / "history").glob("*.jsonl"):
         path.rename(rig.folder / ".kbatch" / "campaign.journal.jsonl")
-    assert trial.tally().lost == 0
+    assert scenario.tally().lost == 0
     (rig.folder / ".kbatch" / "campaign.journal.jsonl").unlink()
-    assert trial.tally().lost == 1
+    assert scenario.tally().lost == 1
 
 
 def test_what_is_unknown_is_held_once(rig: Rig) -> None:
     """A lost answer is covered by its unknown receipt, for one charge and for no other; called failed it is lost."""
-    trial = begin(rig, "judged", BODY, CEILINGS, faults=[{"fault": "lost-answer", "provider": "aimlapi"}])
-    trial.run()
-    tally = trial.tally()
+    scenario = begin(rig, "judged", BODY, CEILINGS, faults=[{"fault": "lost-answer", "provider": "aimlapi"}])
+    scenario.run()
+    tally = scenario.tally()
     assert (tally.unknown, tally.lost, tally.sound) == (1, 0, True)
     rewrite(rig, '"unknown"', '"failed"')
-    tally = trial.tally()
+    tally = scenario.tally()
     assert (tally.unknown, tally.lost) == (0, 1)
 
 
 def test_a_ceiling_that_was_passed_for_a_moment_is_passed(rig: Rig) -> None:
     """What is refunded later was too much while it was paid."""
     clock = Clock()
-    trial = begin(rig, "judged", BODY, CEILINGS, faults=["fail"], latency_s=60.0, clock=clock)
+    scenario = begin(rig, "judged", BODY, CEILINGS, faults=["fail"], latency_s=60.0, clock=clock)
     buy_by_hand(rig, "one")
     buy_by_hand(rig, "two")
     clock.ahead_s = 3600.0
     with urlopen(f"{rig.stage.url}/__bill"):
         pass
-    tally = trial.tally()
+    tally = scenario.tally()
     assert (tally.charges, tally.refunds, tally.doubles, tally.lost, tally.overshoots) == (2, 2, 0, 0, 1)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kbatch.cli.main import COMMANDS
-from kbatch.problems import ExitCode
+from kbatch.errors import ExitCode
 from kbatch.receipts.lifecycle import diagram
 from tests.simulated_server import Server, serving
 

@@ -6,8 +6,8 @@ from zlib import crc32
 
 import pytest
 
-from kbatch.run import lines
-from tests.rehearsal import Rig, Stage, standing, use_backend
+from kbatch.runner import open_sessions
+from tests.campaign_rig import Rig, Stage, standing, use_backend
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture
 def rig(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rig:
     """Return a folder with a world on stage; the waits of runs in this process are shorter still than a rehearsal's."""
-    monkeypatch.setattr(lines, "poll_scale", lambda _text, *, loopback: 0.0002 if loopback else 1.0)
+    monkeypatch.setattr(open_sessions, "poll_scale", lambda _text, *, loopback: 0.0002 if loopback else 1.0)
     return Rig(tmp_path, stage, monkeypatch, capsys)
 
 

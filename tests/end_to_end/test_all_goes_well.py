@@ -2,7 +2,7 @@
 
 import json
 
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig
 
 TWO = """
 defaults: {model: kling-2.5-turbo-pro, params: {duration: 5}}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig
 
 COLORS = ("red", "green", "blue", "gold", "teal", "plum")
 TWO = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a}\n  - {id: two, prompt: b}\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig
 
 ONE = "shots:\n  - {id: one, model: kling-2.5-turbo-pro, prompt: a}\n"
 TWO = """

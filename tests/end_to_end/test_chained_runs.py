@@ -12,9 +12,9 @@ from PIL import Image
 
 from kbatch.media.frames import extract_frame
 from kbatch.receipts.events import Event
-from kbatch.run import lines
-from tests.mortal import At, When, die
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig, doubles, history, journal
+from kbatch.runner import open_sessions
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig, doubles, history, journal
+from tests.crash_points import At, When, die
 
 FAST = "defaults: {model: kling-3.0, params: {duration: 3, aspect_ratio: 16:9, mode: standard, generate_audio: false}}"
 PRICE = 9
@@ -29,7 +29,7 @@ THREE = CHAIN + """  - {id: third, prompt: three, params: {start_image: "{{ last
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let kbatch's own waits be shorter still than a rehearsal's: a chain waits for each of its links."""
-    monkeypatch.setattr(lines, "poll_scale", lambda _text, *, loopback: 0.0001 if loopback else 1.0)
+    monkeypatch.setattr(open_sessions, "poll_scale", lambda _text, *, loopback: 0.0001 if loopback else 1.0)
 
 
 @pytest.fixture

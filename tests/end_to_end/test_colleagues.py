@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from kbatch.run.context import Options
+from kbatch.runner.context import RunOptions
 from kbatch.simulator.state import KeyScope
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 BUYER, SECOND, COLLEAGUE = "red/ann/laptop-of-ann", "red/ann/key-in-the-ci", "red/ben/laptop-of-ben"
 ONE = "shots:\n  - {id: one, model: kling-2.6, prompt: a lighthouse}\n"
@@ -23,14 +23,14 @@ def use(rig: Rig, key: str) -> None:
     rig.monkeypatch.setenv("APIFRAME_API_KEY", key)
 
 
-def _hasty(**flags: Any) -> Options:
-    return Options(**{**flags, "render_deadline_s": 0.1})
+def _hasty(**flags: Any) -> RunOptions:
+    return RunOptions(**{**flags, "render_deadline_s": 0.1})
 
 
 def _running(rig: Rig, scope: KeyScope) -> str:
     """Buy a job that goes on rendering, with the buyer's key, and return its id."""
     rig.open("hang", key_scope=scope)
-    rig.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    rig.monkeypatch.setattr("kbatch.cli.run_plan.RunOptions", _hasty)
     use(rig, BUYER)
     rig.write(ONE)
     assert rig.run().code == 1

@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from kbatch.run.context import Options
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig
+from kbatch.runner.context import RunOptions
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig
 
 ONE = "shots:\n  - {id: one, model: kling-2.6, prompt: a lighthouse}\n"
 OTHER = (
@@ -97,7 +97,7 @@ def test_a_clip_that_is_not_as_bought(both: Rig, fault: str, why: str) -> None:
 def test_a_job_that_hangs_is_owed_at_the_deadline(both: Rig) -> None:
     """The deadline means "still running": exit 1, never failed, never bought again; `pull` asks once or waits."""
     both.open("hang")
-    both.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    both.monkeypatch.setattr("kbatch.cli.run_plan.RunOptions", _hasty)
     both.write(ONE)
     said = both.run()
     assert said.code == 1
@@ -112,7 +112,7 @@ def test_a_job_that_hangs_is_owed_at_the_deadline(both: Rig) -> None:
 
 
 def _hasty(**options):
-    return Options(render_deadline_s=400.0, **options)
+    return RunOptions(render_deadline_s=400.0, **options)
 
 
 def _ended(job):
@@ -177,7 +177,7 @@ def test_a_clip_that_expired_before_it_was_fetched(both: Rig) -> None:
 def test_what_was_bought_for_an_earlier_prompt_is_collected_too(both: Rig) -> None:
     """A prompt that changes while its clip renders leaves a paid job behind: it is fetched, kept, and can come back."""
     both.open("hang")
-    both.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    both.monkeypatch.setattr("kbatch.cli.run_plan.RunOptions", _hasty)
     both.write(ONE)
     assert both.run().code == 1
     (job,) = both.world.jobs.values()
@@ -198,7 +198,7 @@ def test_what_was_bought_for_an_earlier_prompt_is_collected_too(both: Rig) -> No
 def test_a_job_that_the_provider_has_lost_can_be_given_up(both: Rig) -> None:
     """While the provider still has it that is refused; its charge stays counted, and the next run buys it again."""
     both.open("hang")
-    both.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    both.monkeypatch.setattr("kbatch.cli.run_plan.RunOptions", _hasty)
     both.write(ONE)
     assert both.run().code == 1
     (job,) = both.world.jobs.values()
@@ -238,7 +238,7 @@ def test_a_job_that_the_provider_has_lost_can_be_given_up(both: Rig) -> None:
 def test_a_job_of_another_account_is_not_given_up(rig: Rig, path: str, was: bytes, now: bytes, why: str) -> None:
     """For a key that did not buy it a job is gone too, and so it is for an address that is no API."""
     rig.open("hang")
-    rig.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    rig.monkeypatch.setattr("kbatch.cli.run_plan.RunOptions", _hasty)
     rig.write(ONE)
     assert rig.run().code == 1
     rig.world.jobs.clear()
@@ -274,7 +274,7 @@ def test_an_unknown_send_is_not_given_up(rig: Rig) -> None:
 def test_a_lost_job_that_no_job_refers_to_can_be_given_up(rig: Rig) -> None:
     """It goes by its job id, by which `pull` names it; nothing is asked for again afterwards."""
     rig.open("hang")
-    rig.monkeypatch.setattr("kbatch.cli.working.RunOptions", _hasty)
+    rig.monkeypatch.setattr("kbatch.cli.run_plan.RunOptions", _hasty)
     rig.write(ONE)
     assert rig.run().code == 1
     rig.faults()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 TWO = """
 defaults: {model: kling-2.5-turbo-pro}

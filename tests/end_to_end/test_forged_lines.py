@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kbatch.report.words import harmless, harmless_json, harmless_lines
-from tests.rehearsal import Rig
+from kbatch.report.data.format import harmless, harmless_json, harmless_lines
+from tests.campaign_rig import Rig
 
 NASTY = "\n::error::forged\r::warning title=x::forged\u2028  ::add-mask::forged\n##[error]a ##vso[x]\x1b[2J\x9b\u202e"
 BODY = """

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from kbatch.loading import load_catalog
-from kbatch.receipts.audit import audit
+from kbatch.pipeline.load import load_catalog
 from kbatch.receipts.events import Fact
-from kbatch.receipts.journal import Journal
+from kbatch.receipts.journal.journal import Journal
 from kbatch.receipts.lifecycle import Kind
-from tests.rehearsal import Rig
+from kbatch.receipts.lockfile.audit import audit
+from tests.campaign_rig import Rig
 
 BODY = """
 defaults: {model: kling-2.5-turbo-pro}

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 NAMES = ("{{ slug }}.mp4", "x/{{ slug }}.mp4", "{{ shot.id }}-{{ take }}.mp4")
 RUNS = 7

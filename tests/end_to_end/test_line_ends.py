@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.manifest import source
+from kbatch.manifest.yaml import source
+from tests.campaign_rig import Rig
 from tests.git_repository import Repository
-from tests.rehearsal import Rig
 
 CHAIN = """
 data: {rows: d.csv}

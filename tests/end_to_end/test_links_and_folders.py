@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kbatch.cli import main
+from tests.campaign_rig import Rig
 from tests.git_repository import Repository
-from tests.rehearsal import Rig
 
 ONE = "shots:\n  - {id: one, model: kling-2.5-turbo-pro, prompt: a lighthouse}\n"
 NAMED = 'output: {name: "{{ shot.id }}/{{ slug }}.mp4"}\n' + ONE

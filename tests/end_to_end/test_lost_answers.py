@@ -11,8 +11,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from kbatch.run.context import Options
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, KEYS, Rig, doubles
+from kbatch.runner.context import RunOptions
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, KEYS, Rig, doubles
 
 AFTER_ACCEPTANCE = (
     "lost-answer", "hang-answer", "non-json-after-accept", "500-after-accept", "502-after-accept", "503-after-accept",
@@ -134,8 +134,8 @@ def test_reconcile_settles_a_send_that_no_job_refers_to(rig: Rig, word: str) -> 
 
 def test_no_answer_in_time_is_unknown(either: Rig) -> None:
     """An answer that does not come within the time for it is one that nobody has seen: Apiframe tells by the key."""
-    hasty = partial(Options, submit_timeout_s=0.2)
-    either.monkeypatch.setattr("kbatch.cli.working.RunOptions", hasty)
+    hasty = partial(RunOptions, submit_timeout_s=0.2)
+    either.monkeypatch.setattr("kbatch.cli.run_plan.RunOptions", hasty)
     either.open({"fault": "hang-answer", "match": "a", "times": 1}, hang_s=60.0)
     either.write(APIFRAME)
     assert either.run().code == 0

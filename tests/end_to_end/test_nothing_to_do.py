@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 TWO = """
 defaults: {model: kling-2.5-turbo-pro}

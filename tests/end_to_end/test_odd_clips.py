@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 ONE = "shots:\n  - {id: one, model: kling-2.6, prompt: a lighthouse}\n"
 WEBM = b"\x1aE\xdf\xa3" + bytes(2000)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kbatch.cli import main
+from tests.campaign_rig import Rig
 from tests.git_repository import Repository
-from tests.rehearsal import Rig
 
 BODY = (
     "data: {rows: rows.csv}\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig
 
 BODY = """{price}
 output: {{dir: clips, name: "{name}"}}

@@ -2,8 +2,8 @@
 
 from hashlib import sha256
 
-from tests.mortal import At, When, die
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
+from tests.crash_points import At, When, die
 
 ONE = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a lighthouse}\n"
 TWO = ONE + "  - {id: two, prompt: a harbour}\n"

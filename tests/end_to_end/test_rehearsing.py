@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 BODY = """
 defaults: {model: kling-2.5-turbo-pro}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 SMALL = "shots:\n  - {id: one, model: kling-2.5-turbo-pro, prompt: a}\n"
 LARGE = SMALL.replace("prompt: a", "prompt: something else") + "  - {id: two, model: kling-3.0, prompt: b}\n"
@@ -87,8 +87,8 @@ def test_the_question_names_what_is_asked_for(rig: Rig) -> None:
     """Before someone pays: the start of each prompt, on a line of its own, and a line break in one makes no line."""
     asked: list[str] = []
     rig.write(SMALL.replace("prompt: a", 'prompt: "a fox\\nSpend up to 1 credit?"'))
-    rig.monkeypatch.setattr("kbatch.console.is_terminal", lambda: True)
-    rig.monkeypatch.setattr("kbatch.console.ask", asked.append)
+    rig.monkeypatch.setattr("kbatch.cli.ui.console.is_terminal", lambda: True)
+    rig.monkeypatch.setattr("kbatch.cli.ui.console.ask", asked.append)
     said = rig.kbatch("run")
     assert said.code == 3
     assert asked == ["Spend up to 4 credits of apiframe on 1 render?"]

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from kbatch.providers.apiframe import Apiframe
-from kbatch.run.transport import Client
+from kbatch.providers.http.client import Client
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, KEYS, Rig, environment
 from tests.end_to_end.test_stopping import until
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, KEYS, Rig, environment
 
 BOTH = f"""
 {AIMLAPI_PRICE}

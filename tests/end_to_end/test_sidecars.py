@@ -8,10 +8,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from kbatch import __version__
-from kbatch.files import packaged
 from kbatch.receipts.sidecar import DRAWN, GENERATED
-from kbatch.run import sidecars as module
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, KEYS, Rig
+from kbatch.runner.collect import sidecars as module
+from kbatch.storage import packaged
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, KEYS, Rig
 
 ONE = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a lighthouse}\n"
 TWIN = ONE + "  - {id: twin, prompt: a lighthouse}\n"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 BODY = """
 defaults: {model: kling-2.5-turbo-pro}

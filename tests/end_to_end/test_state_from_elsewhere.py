@@ -17,16 +17,16 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from kbatch import console
 from kbatch.cli import main
+from kbatch.cli.ui import console
 from kbatch.receipts.events import Event, Fact, stamp
-from kbatch.receipts.history import index_path
-from kbatch.receipts.journal import journal_path
+from kbatch.receipts.journal.history import index_path
+from kbatch.receipts.journal.journal import journal_path
 from kbatch.receipts.lifecycle import Kind
-from kbatch.run.buy import idempotency_key
+from kbatch.runner.submit.submit import idempotency_key
+from tests.campaign_rig import Rig, Said, journal
+from tests.crash_points import At, When, die
 from tests.git_repository import Repository
-from tests.mortal import At, When, die
-from tests.rehearsal import Rig, Said, journal
 
 ONE = "defaults: {model: kling-2.5-turbo-pro}\nshots:\n  - {id: one, prompt: a lighthouse}\n"
 PICTURED = ONE.replace("prompt: a lighthouse}", "prompt: a lighthouse, params: {start_image: a.png}}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rehearsal import AIMLAPI, AIMLAPI_PRICE, Rig
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig
 
 FIVE = """
 run: {concurrency: 2}

@@ -13,8 +13,8 @@ from typing import Self
 
 import pytest
 
-from kbatch import files
-from tests.rehearsal import Rig, doubles, environment
+from kbatch import storage
+from tests.campaign_rig import Rig, doubles, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BODY = """
@@ -119,9 +119,9 @@ def test_the_second_ctrl_c_stops_at_once(rig: Rig) -> None:
 
 def test_a_stop_before_the_first_byte(both: Rig) -> None:
     """A stop that comes while the intention is written down: it is not carried out, and nothing is held for it."""
-    keep = files.Appender.append
+    keep = storage.Appender.append
 
-    def append(sink: files.Appender, data: bytes) -> None:
+    def append(sink: storage.Appender, data: bytes) -> None:
         keep(sink, data)
         if b'"kind":"intended"' in data:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -129,7 +129,7 @@ def test_a_stop_before_the_first_byte(both: Rig) -> None:
 
     both.write(BODY)
     with both.monkeypatch.context() as patch:
-        patch.setattr(files.Appender, "append", append)
+        patch.setattr(storage.Appender, "append", append)
         assert both.run().code == 130
     assert both.bill()["requests"]["submit"] == 0
     assert both.kbatch("status", "--format", "json").json["held"] == {}

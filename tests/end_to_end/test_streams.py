@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaign_rig import Rig, environment
 from tests.end_to_end.test_stopping import BODY, until
-from tests.rehearsal import Rig, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "kbatch"]
@@ -98,7 +98,7 @@ def test_what_a_library_says_on_a_closed_stderr(rig: Rig) -> None:
     """No file that a run opens takes the place of a closed stream: else a library's words would stand in it."""
     rig.write(BODY)
     noisy = (
-        "import os, sys, kbatch.files as files; keep = files.Appender.append\n"
+        "import os, sys, kbatch.storage as files; keep = files.Appender.append\n"
         "def append(sink, data): os.write(2, b'a library says\\n'); keep(sink, data)\n"
         "files.Appender.append = append\n"
         "from kbatch.cli import main; main(sys.argv[1:])"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kbatch.run.certificates import certificates
-from tests.rehearsal import Rig
+from kbatch.providers.http.tls import certificates
+from tests.campaign_rig import Rig
 
 BODY = "shots: [{id: one, model: kling-2.5-turbo-pro, prompt: a}]\n"
 PROXIES = {

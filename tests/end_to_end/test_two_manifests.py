@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 SPRING = "shots:\n  - {id: hero, model: kling-2.1, params: {mode: standard}, prompt: blossom}\n"
 SUMMER = "shots:\n  - {id: hero, model: kling-2.1, params: {mode: standard}, prompt: the beach}\n"

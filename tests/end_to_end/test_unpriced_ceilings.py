@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from tests.rehearsal import AIMLAPI, Rig
+from tests.campaign_rig import AIMLAPI, Rig
 
 EIGHT = f"""
 run: {{concurrency: {{aimlapi: 4}}}}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kbatch.cli import main
-from tests.rehearsal import Rig
+from tests.campaign_rig import Rig
 
 CHAIN = """
 defaults: {model: kling-2.1}

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import dedent
 
-from kbatch.manifest.document import Document, read_document
+from kbatch.errors import Problem, Unreadable
 from kbatch.manifest.drafts import Draft
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.form import check_form
 from kbatch.manifest.resolve import Wanted, resolve
-from kbatch.manifest.shape import shape_schema
-from kbatch.manifest.strict import strict_validator
-from kbatch.problems import Problem, Unreadable
+from kbatch.manifest.schema.form import check_form
+from kbatch.manifest.schema.manifest_schema import shape_schema
+from kbatch.manifest.schema.validate import strict_validator
+from kbatch.manifest.yaml.document import Document, read_document
 
 HEAD = """\
 kbatch: 1

@@ -3,7 +3,7 @@
 import pytest
 from small_manifests import Resolved, drafted, resolved
 
-from kbatch.manifest.axes import ALWAYS, RESERVED
+from kbatch.manifest.matrix.axes import ALWAYS, RESERVED
 
 
 def of_matrix(matrix: str, top: str = "") -> Resolved:

@@ -6,10 +6,12 @@ import pytest
 from PIL import Image
 from small_manifests import Files, drafted, resolved
 
-from kbatch.manifest import matrix, pictures, sheets
-from kbatch.manifest.labels import LONGEST_LABEL, slug
-from kbatch.manifest.pictures import read_picture
-from kbatch.problems import Complaint
+from kbatch.errors import Complaint
+from kbatch.manifest import images
+from kbatch.manifest import shots as shot_sheets
+from kbatch.manifest.images import read_image
+from kbatch.manifest.matrix import combinations
+from kbatch.manifest.matrix.labels import LONGEST_LABEL, slug
 
 PHRASE = "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}"
 """One letter that is 18 once it is written out (NFKC)."""
@@ -32,9 +34,9 @@ def test_rules_are_metered_before_any_is_held_against_a_combination(
     text: str, rule: str, whose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rules times combinations have a limit; beyond it nothing is compared."""
-    monkeypatch.setattr(sheets, "_MOST_RULED", 3_000)
-    monkeypatch.setattr(sheets, "_RULED_A_JOB", 0)
-    monkeypatch.setattr(matrix, "_same", lambda _point, _value: pytest.fail("a rule was tried"))
+    monkeypatch.setattr(shot_sheets, "_MOST_RULED", 3_000)
+    monkeypatch.setattr(shot_sheets, "_RULED_A_JOB", 0)
+    monkeypatch.setattr(combinations, "_same", lambda _point, _value: pytest.fail("a rule was tried"))
     written = text.format(ten(10), ten(10), ", ".join(rule.format(number) for number in range(26)))
     shots = f"shots: [{{id: s, prompt: '{{{{ a }}}} {{{{ b }}}}', matrix: {{{written}}}}}]\n"
     if whose == "manifest":
@@ -108,10 +110,10 @@ def _jpeg(scans: int) -> bytes:
 
 def test_a_jpeg_of_many_scans_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passes times pixels have a limit; an ordinary progressive picture is far below it."""
-    monkeypatch.setattr(pictures, "LARGEST_PIXELS", 400 * 400)
-    assert not isinstance(read_picture("a.jpg", Files({"a.jpg": _jpeg(0)})), Complaint)
+    monkeypatch.setattr(images, "LARGEST_PIXELS", 400 * 400)
+    assert not isinstance(read_image("a.jpg", Files({"a.jpg": _jpeg(0)})), Complaint)
     many = Files({"a.jpg": _jpeg(60)})
     monkeypatch.setattr(Image.Image, "load", lambda _image: pytest.fail("it was decoded"))
-    found = read_picture("a.jpg", many)
+    found = read_image("a.jpg", many)
     assert isinstance(found, Complaint)
     assert (found.code, bool(found.hint)) == ("picture-scans", True)

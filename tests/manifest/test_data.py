@@ -3,8 +3,8 @@
 import pytest
 from small_manifests import Files
 
+from kbatch.errors import Problem, Severity
 from kbatch.manifest.data import read_data, read_rows
-from kbatch.problems import Problem, Severity
 
 GOOD = {
     "csv": ("a.csv", "id,name\np,Parka\n", [{"id": "p", "name": "Parka"}]),

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from kbatch.cli.check import command
-from kbatch.loading import Options, load, load_catalog
-from kbatch.plan.jobs import Job
-from kbatch.report import codes
+from kbatch.cli.commands.check import command
+from kbatch.pipeline.load import LoadOptions, load, load_catalog
+from kbatch.planner import cost_warnings
+from kbatch.planner.jobs import Job
+from kbatch.report.machine import rules
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 BAD, GOOD = (sorted((EXAMPLES / kind).glob("*.yaml")) for kind in ("bad", "good"))
@@ -61,7 +62,7 @@ def test_a_bad_manifest_is_told_what_is_wrong(
 def test_a_good_manifest_makes_its_jobs(manifest: Path, pytestconfig: pytest.Config) -> None:
     """A good example has no problem and no warning, and its jobs have the addresses and prices that its file lists."""
     words = arguments_of(manifest)
-    options = Options(profile=words[words.index("--profile") + 1] if "--profile" in words else None)
+    options = LoadOptions(profile=words[words.index("--profile") + 1] if "--profile" in words else None)
     loaded = load(manifest, options)
     assert loaded.warnings == ()
     compare(manifest, "".join(map(listed, loaded.jobs)), pytestconfig)
@@ -78,8 +79,8 @@ def test_every_code_has_an_example() -> None:
     shown = set(
         re.findall(r"(?:error|warning)\[([a-z0-9-]+)\]", "".join(path.read_text("utf-8") for path in _goldens()))
     )
-    explained = set(codes.meanings(load_catalog().cards))
-    lint = set(codes.lint.MEANINGS)
+    explained = set(rules.meanings(load_catalog().cards))
+    lint = set(cost_warnings.MEANINGS)
     assert shown <= explained
     assert explained - shown - lint == NEEDS_MORE
 

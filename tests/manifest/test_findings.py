@@ -2,10 +2,10 @@
 
 from small_manifests import document_of
 
-from kbatch.manifest.faults import Fault, say_fault
+from kbatch.errors import Hit, Mark, Severity
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.source import Source
-from kbatch.problems import Hit, Mark, Severity
+from kbatch.manifest.templates.faults import Fault, say_fault
+from kbatch.manifest.yaml.source import SourceText
 
 TEXT = "a: 1\nb: [x, y]\nc: |\n  one\n  two {{ word }}\n"
 
@@ -74,7 +74,7 @@ def test_a_word_or_a_key_narrows_the_place() -> None:
 def test_a_fault_finds_its_place() -> None:
     """By word, by line of a literal block, inside a list, in a prompt file, or in an imported file."""
     found = findings()
-    prompt = Source("folder/p.txt", "one\n{{ two }}")
+    prompt = SourceText("folder/p.txt", "one\n{{ two }}")
     say_fault(found, Fault("by-word", "m", word="word", line=1), ("c",))
     say_fault(found, Fault("by-line", "m", line=2), ("c",))
     say_fault(found, Fault("in-list", "m", at=(1,)), ("b",))

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kbatch.loading import load_catalog
-from kbatch.manifest.document import Document, read_document
-from kbatch.manifest.fit import fit_of
-from kbatch.manifest.judge import judge_of
-from kbatch.manifest.shape import shape_schema
-from kbatch.manifest.strict import strict_validator
+from kbatch.manifest.schema.fast_check import fit_of
+from kbatch.manifest.schema.manifest_schema import shape_schema
+from kbatch.manifest.schema.strictness import judge_of
+from kbatch.manifest.schema.validate import strict_validator
+from kbatch.manifest.yaml.document import Document, read_document
+from kbatch.pipeline.load import load_catalog
 
 ROOT = Path(__file__).parents[2]
 SHAPE = shape_schema()
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_said_in_jsonschemas_words(path: Path) -> None:
 def test_a_manifest_that_is_right_loads_what_it_needs_only() -> None:
     """A start waits neither for jsonschema, which words what is wrong, nor for Jinja where names are only joined."""
     program = (
-        "import json, sys\nfrom pathlib import Path\nfrom kbatch.loading import load\n"
+        "import json, sys\nfrom pathlib import Path\nfrom kbatch.pipeline.load import load\n"
         "load(Path('manifests/quickstart.yaml'))\nprint(json.dumps([name for name in sys.modules]))"
     )
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)

@@ -3,11 +3,11 @@
 import pytest
 from small_manifests import MANIFEST, SHOT, document_of
 
-from kbatch.loading import load_catalog
+from kbatch.errors import Problem
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.form import check_form
-from kbatch.manifest.shape_parts import PROVIDERS
-from kbatch.problems import Problem
+from kbatch.manifest.schema.form import check_form
+from kbatch.manifest.schema.schema_parts import PROVIDERS
+from kbatch.pipeline.load import load_catalog
 
 GOOD = "kbatch: 1\nname: example\nshots: [{id: hero}]\n"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kbatch.manifest.faults import Fault
-from kbatch.manifest.joins import ELSEWHERE, GLOBALS, read_join
-from kbatch.manifest.sandbox import Sandbox
-from kbatch.manifest.template import Template, Templates
+from kbatch.manifest.templates.faults import Fault
+from kbatch.manifest.templates.plain_text import ELSEWHERE, GLOBALS, read_join
+from kbatch.manifest.templates.sandbox import Sandbox
+from kbatch.manifest.templates.template import Template, Templates
 
 ROW = {"name": "Aurora", "size": 7, "items": "three", "_own": "u", "none": None, "list": [1], "deep": {"er": True}}
 SCOPE: dict[str, Any] = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kbatch.manifest.labels import file_name, label_of, slug
+from kbatch.manifest.matrix.labels import file_name, label_of, slug
 from kbatch.manifest.outputs import output_fault
 
 SLUGS = {

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kbatch.manifest.labels import label_of
-from kbatch.manifest.matrix import EMPTY, Combination, Matrix, Point, count, cross, equal, expand, most
+from kbatch.manifest.matrix.combinations import EMPTY, Combination, Matrix, Point, count, cross, equal, expand, most
+from kbatch.manifest.matrix.labels import label_of
 
 
 def matrix(axes: Mapping[str, list[Any]], **rules: Any) -> Matrix:

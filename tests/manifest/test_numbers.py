@@ -3,8 +3,8 @@
 import pytest
 from small_manifests import Files, resolved
 
+from kbatch.errors import Problem
 from kbatch.manifest.data import read_rows
-from kbatch.problems import Problem
 
 SHOTS = {
     "alone": "prompt: '{{ 1e400 }}'",

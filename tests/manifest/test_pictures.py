@@ -12,14 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kbatch.manifest.pictures import (
-    LARGEST_BYTES,
-    InlinePicture,
-    LocalPicture,
-    RemotePicture,
-    read_picture,
-)
-from kbatch.problems import Complaint, Unreadable
+from kbatch.errors import Complaint, Unreadable
+from kbatch.manifest.images import LARGEST_BYTES, InlineImage, LocalImage, RemoteImage, read_image
 
 
 class Files:
@@ -70,7 +64,7 @@ def inline(data: bytes, media_type: str = "image/png") -> str:
 
 def read_file(data: bytes, name: str = "a.png") -> object:
     """Read one file as a picture."""
-    return read_picture(name, Files({name: data}))
+    return read_image(name, Files({name: data}))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +74,7 @@ def test_a_file_is_measured_whatever_its_name(form: str, media_type: str) -> Non
     """Type, size in bytes and pixels, and digest come from the bytes; a wrong suffix does not matter."""
     data = picture(form, (40, 30))
     digest = hashlib.sha256(data).hexdigest()
-    expected = LocalPicture(path="a.x", digest=digest, size=len(data), media_type=media_type, width=40, height=30)
+    expected = LocalImage(path="a.x", digest=digest, size=len(data), media_type=media_type, width=40, height=30)
     assert read_file(data, "a.x") == expected
 
 
@@ -88,14 +82,14 @@ def test_a_data_uri_is_known_by_its_bytes() -> None:
     """Spaces and line breaks in the Base64 text, as YAML folds it, and the case of the type do not count."""
     data = picture()
     digest = hashlib.sha256(data).hexdigest()
-    plain = InlinePicture(digest=digest, media_type="image/png", data=base64.b64encode(data).decode())
-    assert read_picture(inline(data), Files({})) == plain
+    plain = InlineImage(digest=digest, media_type="image/png", data=base64.b64encode(data).decode())
+    assert read_image(inline(data), Files({})) == plain
     folded = inline(data).replace("image/png", "IMAGE/PNG")
     folded = folded[:60] + "\n  " + folded[60:]
-    assert read_picture(folded, Files({})) == plain
+    assert read_image(folded, Files({})) == plain
     percent = "data:image/png," + "".join(f"%{byte:02x}" for byte in data)
-    assert read_picture(percent, Files({})) == plain
-    assert read_picture(inline(picture("JPEG"), "image/jpg"), Files({})).media_type == "image/jpeg"  # type: ignore[union-attr]
+    assert read_image(percent, Files({})) == plain
+    assert read_image(inline(picture("JPEG"), "image/jpg"), Files({})).media_type == "image/jpeg"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +105,7 @@ def test_a_data_uri_is_known_by_its_bytes() -> None:
 )
 def test_a_url_passes_as_it_is(url: str) -> None:
     """https anywhere, plain http on loopback only; nothing of it is changed."""
-    assert read_picture(url, Files({})) == RemotePicture(url=url)
+    assert read_image(url, Files({})) == RemoteImage(url=url)
 
 
 BIG = b"\x89PNG\r\n\x1a\n" + b"\0" * LARGEST_BYTES
@@ -160,7 +154,7 @@ REFUSED: dict[str, tuple[str, bytes | None, str]] = {
 @pytest.mark.parametrize(("text", "data", "code"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_used_is_a_complaint(text: str, data: bytes | None, code: str) -> None:
     """Each fault has its code, an error, before anything is spent; no password is repeated."""
-    found = read_picture(text, Files({} if data is None else {"a.png": data}))
+    found = read_image(text, Files({} if data is None else {"a.png": data}))
     assert isinstance(found, Complaint)
     assert (found.code, found.field, found.fatal) == (code, (), True)
     assert "secret" not in found.message + (found.hint or "")
@@ -170,20 +164,20 @@ def test_what_cannot_be_used_is_a_complaint(text: str, data: bytes | None, code:
 def test_an_upright_picture_may_say_so() -> None:
     """Orientation 1 is upright; a value that EXIF does not know says nothing."""
     for orientation in (0, 1, 9):
-        assert isinstance(read_file(turned("JPEG", orientation)), LocalPicture)
+        assert isinstance(read_file(turned("JPEG", orientation)), LocalImage)
 
 
 def test_a_jpeg_that_holds_several_is_still_a_jpeg() -> None:
     """What phones write (MPO) begins with an ordinary JPEG and is sent as one."""
     data = picture("MPO", (8, 8), save_all=True, append_images=[Image.new("RGB", (8, 8))])
     found = read_file(data)
-    assert isinstance(found, LocalPicture)
+    assert isinstance(found, LocalImage)
     assert (found.media_type, found.width) == ("image/jpeg", 8)
 
 
 def test_the_trees_own_words_reach_the_user() -> None:
     """A file that may not be read keeps the code, message and hint of whoever refused it."""
-    found = read_picture("b.png", Files({}))
+    found = read_image("b.png", Files({}))
     assert found == Complaint(code="file-not-found", field=(), message="there is no file `b.png`", hint="look again")
 
 
@@ -198,7 +192,7 @@ def test_damage_never_raises(data: bytes, changes: list[tuple[int, int]], cut: i
     spoilt = bytearray(data)
     for place, value in changes:
         spoilt[place % len(spoilt)] = value
-    assert isinstance(read_file(bytes(spoilt[: len(spoilt) - cut % 40])), LocalPicture | Complaint)
+    assert isinstance(read_file(bytes(spoilt[: len(spoilt) - cut % 40])), LocalImage | Complaint)
 
 
 @settings(max_examples=200, deadline=None)
@@ -209,4 +203,4 @@ def test_damage_never_raises(data: bytes, changes: list[tuple[int, int]], cut: i
 )
 def test_no_text_raises(text: str) -> None:
     """Any text at all is a picture or a complaint."""
-    assert isinstance(read_picture(text, Files({})), RemotePicture | Complaint)
+    assert isinstance(read_image(text, Files({})), RemoteImage | Complaint)

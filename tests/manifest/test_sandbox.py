@@ -6,10 +6,10 @@ import sys
 import pytest
 from small_manifests import Files
 
-from kbatch.manifest.budget import LONGEST_TEXT, WORK_LIMIT, Budget, TooMuch
 from kbatch.manifest.drafts import FrameCall
-from kbatch.manifest.faults import Fault
-from kbatch.manifest.template import Templates
+from kbatch.manifest.templates.faults import Fault
+from kbatch.manifest.templates.template import Templates
+from kbatch.manifest.templates.work_budget import LONGEST_TEXT, WORK_LIMIT, Budget, TooMuch
 
 FILES = Files(
     {

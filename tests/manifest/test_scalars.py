@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kbatch.manifest.scalars import read_scalar
+from kbatch.manifest.yaml.scalars import read_scalar
 
 MEANT = {
     "aspect-ratio": ("16:9", "16:9"),

@@ -5,20 +5,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from kbatch.catalog.bodies import parameters_of
-from kbatch.loading import Loaded, Options, load, load_catalog
+from kbatch.models.body import parameters_of
+from kbatch.pipeline.load import LoadedManifest, LoadOptions, load, load_catalog
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 MANIFESTS = sorted(FOLDER.glob("*.yaml"))
 EDITOR = "# yaml-language-server: $schema=../schemas/manifest.schema.json"
 
 
-def loaded(name: str, profile: str | None = None) -> Loaded:
+def loaded(name: str, profile: str | None = None) -> LoadedManifest:
     """Return a shown manifest, loaded."""
-    return load(FOLDER / f"{name}.yaml", Options(profile=profile))
+    return load(FOLDER / f"{name}.yaml", LoadOptions(profile=profile))
 
 
-def credits_of(found: Loaded) -> int:
+def credits_of(found: LoadedManifest) -> int:
     """Return what a manifest's different jobs cost together; unknown prices are left out."""
     prices = {job.fingerprint: job.quote.credits for job in found.jobs}
     return sum(price for price in prices.values() if price is not None)
@@ -29,7 +29,7 @@ def test_a_shown_manifest_is_right_under_every_profile(manifest: Path) -> None:
     """No error, whichever profile is chosen, and an editor finds its schema by the first line."""
     assert manifest.read_text(encoding="utf-8").splitlines()[0] == EDITOR
     for profile in (None, *load(manifest).document.value.get("profiles", {})):
-        assert load(manifest, Options(profile=profile)).jobs
+        assert load(manifest, LoadOptions(profile=profile)).jobs
 
 
 @pytest.mark.parametrize("name", ["quickstart", "campaign", "all-models", "aimlapi"])

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kbatch.manifest import syntax
-from kbatch.manifest.document import ALIAS_LIMIT, PROBLEM_LIMIT, Document, read_document
-from kbatch.manifest.source import Source
-from kbatch.manifest.syntax import DEPTH_LIMIT, SIZE_LIMIT, VALUE_LIMIT
-from kbatch.problems import Problem
+from kbatch.errors import Problem
+from kbatch.manifest.yaml import syntax
+from kbatch.manifest.yaml.document import ALIAS_LIMIT, PROBLEM_LIMIT, Document, read_document
+from kbatch.manifest.yaml.source import SourceText
+from kbatch.manifest.yaml.syntax import DEPTH_LIMIT, SIZE_LIMIT, VALUE_LIMIT
 
 REFUSED: dict[str, tuple[bytes, str, int, int]] = {
     "empty": (b"", "empty-file", 1, 1),
@@ -265,7 +265,7 @@ def test_what_stands_around_a_file_is_kept_apart() -> None:
 
 def test_a_source_finds_words_across_lines() -> None:
     """Braces that are opened on one line and closed on another count as open on the lines between."""
-    source = Source("p.txt", "dawn\n{{ x\n| y(dawn) }} dawn")
+    source = SourceText("p.txt", "dawn\n{{ x\n| y(dawn) }} dawn")
     mark = source.find("dawn")
     assert mark is not None
     assert (mark.line, mark.column) == (3, 5)

@@ -6,9 +6,9 @@ import pytest
 from small_manifests import Files
 
 from kbatch.manifest.drafts import FrameCall
-from kbatch.manifest.faults import Fault
-from kbatch.manifest.template import Template, Templates, check_names, find_templates, is_template
-from kbatch.manifest.texts import text_of
+from kbatch.manifest.templates.faults import Fault
+from kbatch.manifest.templates.template import Template, Templates, check_names, find_templates, is_template
+from kbatch.manifest.templates.value_text import text_of
 
 SCOPE: dict[str, Any] = {
     "seconds": 10,

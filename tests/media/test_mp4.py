@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kbatch.media.mp4 import Media, NotWhole, probe, wrong
+from kbatch.media.mp4 import NotWhole, ProbedMedia, probe, wrong
 
 TICKS = 12_288
 
@@ -67,7 +67,7 @@ def clip(*, video=None, sound=None, mdat=None, more=(), movie=None):
 
 
 WHOLE = clip()
-TWO_SECONDS = Media(duration=2.0, width=64, height=48, fps=1.5, audio=True)
+TWO_SECONDS = ProbedMedia(duration=2.0, width=64, height=48, fps=1.5, audio=True)
 
 
 def moof(*, number=1, ticks=None, default=None, count=3):
@@ -90,7 +90,9 @@ def fragmented(*fragments, trex=0):
     ("data", "media"),
     [
         pytest.param(WHOLE, TWO_SECONDS, id="plain"),
-        pytest.param(clip(sound=b""), Media(duration=2.0, width=64, height=48, fps=1.5, audio=False), id="silent"),
+        pytest.param(
+            clip(sound=b""), ProbedMedia(duration=2.0, width=64, height=48, fps=1.5, audio=False), id="silent"
+        ),
         pytest.param(clip(mdat=box(b"mdat", MEDIA[:-8], wide=True)), TWO_SECONDS, id="64-bit-size"),
         pytest.param(clip(video=track(1, b"vide", samples_at(AT), version=1)), TWO_SECONDS, id="64-bit-times"),
         pytest.param(clip(video=track(1, b"vide", samples_at(AT, wide=True))), TWO_SECONDS, id="64-bit-offsets"),
@@ -102,17 +104,17 @@ def fragmented(*fragments, trex=0):
         ),
         pytest.param(
             clip(video=track(1, b"vide", (), ticks=5 * TICKS)),
-            Media(duration=5.0, width=64, height=48, fps=None, audio=True),
+            ProbedMedia(duration=5.0, width=64, height=48, fps=None, audio=True),
             id="no-samples-but-a-declared-length",
         ),
         pytest.param(
             clip(video=track(1, b"vide", (), ticks=0)),
-            Media(duration=2.0, width=64, height=48, fps=None, audio=True),
+            ProbedMedia(duration=2.0, width=64, height=48, fps=None, audio=True),
             id="only-the-movie-declares-a-length",
         ),
         pytest.param(
             clip(video=track(1, b"vide", (), ticks=2**32 - 1)),
-            Media(duration=2.0, width=64, height=48, fps=None, audio=True),
+            ProbedMedia(duration=2.0, width=64, height=48, fps=None, audio=True),
             id="a-length-of-all-ones-is-unknown",
         ),
         pytest.param(
@@ -124,17 +126,17 @@ def fragmented(*fragments, trex=0):
                     size=(0, 0),
                 )
             ),
-            Media(duration=2.0, width=80, height=60, fps=1.5, audio=True),
+            ProbedMedia(duration=2.0, width=80, height=60, fps=1.5, audio=True),
             id="size-only-in-the-description",
         ),
         pytest.param(
             fragmented(moof(ticks=TICKS), moof(default=TICKS // 3), moof(number=7, ticks=TICKS)),
-            Media(duration=4.0, width=64, height=48, fps=1.5, audio=False),
+            ProbedMedia(duration=4.0, width=64, height=48, fps=1.5, audio=False),
             id="fragments-with-own-and-default-ticks",
         ),
         pytest.param(
             fragmented(moof(), moof(), trex=TICKS),
-            Media(duration=6.0, width=64, height=48, fps=1.0, audio=False),
+            ProbedMedia(duration=6.0, width=64, height=48, fps=1.0, audio=False),
             id="fragments-with-the-movies-default",
         ),
     ],
@@ -163,8 +165,8 @@ def description_first(last):
 )
 def test_missing_bytes_are_noticed(data):
     """A clip without its last bytes, be it one, is not whole; the clip itself is."""
-    assert isinstance(probe(data), Media)
-    assert [cut for cut in range(1, 60) if isinstance(probe(data[:-cut]), Media)] == []
+    assert isinstance(probe(data), ProbedMedia)
+    assert [cut for cut in range(1, 60) if isinstance(probe(data[:-cut]), ProbedMedia)] == []
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_what_is_no_whole_clip_is_named(data, words):
 def test_padding_behind_a_clip_is_no_fault(clip, after):
     """Description and media are whole: what some hosts append is passed over, as players do."""
     assert probe(clip + after) == probe(clip)
-    assert isinstance(probe(clip), Media)
+    assert isinstance(probe(clip), ProbedMedia)
 
 
 @pytest.mark.parametrize(
@@ -245,14 +247,14 @@ def test_what_is_no_clip_says_whether_it_is_worth_keeping(data, cut, blank):
 
 def test_no_prefix_of_a_clip_is_whole():
     """A clip that is cut anywhere is noticed."""
-    assert [size for size in range(len(WHOLE)) if isinstance(probe(WHOLE[:size]), Media)] == []
+    assert [size for size in range(len(WHOLE)) if isinstance(probe(WHOLE[:size]), ProbedMedia)] == []
 
 
 @settings(deadline=None, max_examples=300)
 @given(data=st.binary(max_size=200) | st.binary(max_size=200).map(lambda data: WHOLE[:40] + data))
 def test_no_bytes_make_the_probe_raise(data):
     """Any bytes give an answer."""
-    assert isinstance(probe(data), Media | NotWhole)
+    assert isinstance(probe(data), ProbedMedia | NotWhole)
 
 
 @settings(deadline=None, max_examples=500)
@@ -266,7 +268,7 @@ def test_no_damage_makes_the_probe_raise(data, changes):
     for anywhere, content in changes:
         place = anywhere % len(damaged)
         damaged[place : place + len(content)] = content
-    assert isinstance(probe(bytes(damaged)), Media | NotWhole)
+    assert isinstance(probe(bytes(damaged)), ProbedMedia | NotWhole)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +280,9 @@ def test_no_damage_makes_the_probe_raise(data, changes):
         pytest.param(TWO_SECONDS, 1.49, False, 1, id="more-than-half-a-second-long"),
         pytest.param(TWO_SECONDS, None, False, 0, id="a-length-was-not-bought"),
         pytest.param(TWO_SECONDS, 2, False, 0, id="audio-that-was-not-bought"),
-        pytest.param(Media(duration=5.0, width=1, height=1, fps=None, audio=False), 10, True, 2, id="short-and-silent"),
+        pytest.param(
+            ProbedMedia(duration=5.0, width=1, height=1, fps=None, audio=False), 10, True, 2, id="short-and-silent"
+        ),
     ],
 )
 def test_what_was_delivered_is_compared_with_what_was_bought(media, seconds, audio, count):
@@ -296,7 +300,7 @@ def test_what_was_delivered_is_compared_with_what_was_bought(media, seconds, aud
 )  # fmt: skip
 def test_a_shape_that_was_not_bought_is_told(size, ratio, right):
     """A tenth more or less is how models round; upright for lying, or square for wide, is another shape."""
-    media = Media(duration=5.0, width=size[0], height=size[1], fps=24.0, audio=False)
+    media = ProbedMedia(duration=5.0, width=size[0], height=size[1], fps=24.0, audio=False)
     reasons = wrong(media, seconds=5.0, audio=False, ratio=ratio)
     assert bool(reasons) is not right
 
@@ -323,5 +327,5 @@ def test_files_of_a_real_muxer_are_read_and_their_cuts_noticed(tmp_path, flags, 
             out.mux(sound.encode(None))
     data = path.read_bytes()
     with path.open("rb") as reader:
-        assert probe(reader) == Media(duration=1.5, width=64, height=48, fps=12.0, audio=audio)
-    assert [cut for cut in range(1, 9) if isinstance(probe(data[:-cut]), Media)] == []
+        assert probe(reader) == ProbedMedia(duration=1.5, width=64, height=48, fps=12.0, audio=audio)
+    assert [cut for cut in range(1, 9) if isinstance(probe(data[:-cut]), ProbedMedia)] == []

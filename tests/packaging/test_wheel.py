@@ -38,7 +38,7 @@ def test_the_wheel_holds_schemas_cards_and_the_typing_marker(wheel: Path) -> Non
     expected = {f"kbatch/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "schemas").rglob("*.json")}
     assert expected <= inside
     assert {"kbatch/py.typed", "kbatch/schemas/__init__.py"} <= inside
-    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "kbatch" / "report" / "page").iterdir()}
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "kbatch" / "report" / "html" / "page").iterdir()}
     assert pages
     assert pages <= inside
 

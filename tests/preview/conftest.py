@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.loading import Loaded, Options, load
+from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
 
-Campaign = Callable[..., Loaded]
+Campaign = Callable[..., LoadedManifest]
 
 
 @pytest.fixture
 def campaign(tmp_path: Path) -> Campaign:
     """Return a function that loads a manifest from the text of its body."""
 
-    def make(body: str, **options: object) -> Loaded:
+    def make(body: str, **options: object) -> LoadedManifest:
         path = tmp_path / "campaign.yaml"
         path.write_text(f"kbatch: 1\nname: test\nprovider: apiframe\n{body}", encoding="utf-8")
-        return load(path, Options(**options))  # type: ignore[arg-type]
+        return load(path, LoadOptions(**options))  # type: ignore[arg-type]
 
     return make

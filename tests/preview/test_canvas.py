@@ -2,7 +2,7 @@
 
 import pytest
 
-from kbatch.preview.canvas import canvas_of, fitted
+from kbatch.report.preview.canvas import canvas_of, fitted
 
 WIDE, TALL, SQUARE = (1920, 1080), (1080, 1920), (1024, 1024)
 

@@ -8,18 +8,18 @@ from typing import Any, cast
 import pytest
 from PIL import Image, ImageChops
 
-from kbatch.preview.canvas import Canvas, canvas_of
-from kbatch.preview.captions import GROUND, Place, bands
-from kbatch.preview.cuts import Cut, Tone
-from kbatch.preview.sheet import MOST, compose, grid_of, packed
-from kbatch.problems import Refused
+from kbatch.errors import Refused
+from kbatch.report.preview.canvas import Canvas, canvas_of
+from kbatch.report.preview.captions import GROUND, CaptionPlace, bands
+from kbatch.report.preview.cuts import FilmCut, Tone
+from kbatch.report.preview.sheet import MOST, compose, grid_of, packed
 
 WIDE, TALL = canvas_of([((16, 9), 5.0)]), canvas_of([((9, 16), 5.0)])
-PLACE = Place(number=3, of=12, begins=0.25, ends=0.5)
+PLACE = CaptionPlace(number=3, of=12, begins=0.25, ends=0.5)
 LONG = "hero[product=" + "a-very-long-product-name-" * 4 + ",city=lisbon,light=golden-hour]@2"
 
 
-def cut(**changes: Any) -> Cut:
+def cut(**changes: Any) -> FilmCut:
     """Return a cut with these words."""
     words = {"address": "hero[city=lisbon]", "prompt": "a ridge at dusk", "model": "kling-3.0"}
     words |= {name: changes.pop(name) for name in tuple(changes) if name in words}
@@ -30,7 +30,7 @@ def cut(**changes: Any) -> Cut:
         "job": cast(Any, job), "tone": Tone.BOUGHT, "tag": "bought", "seconds": 5.0, "credits": "25 credits",
         "total": "apiframe 1,250", "clip": None,
     }  # fmt: skip
-    return Cut(**{**usual, **changes})
+    return FilmCut(**{**usual, **changes})
 
 
 def ink(picture: Image.Image, ground: tuple[int, int, int] = GROUND) -> tuple[int, int, int, int] | None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kbatch.preview.cuts import Tone, cut_list
 from kbatch.receipts.receipt import Credits, ReceiptState
-from tests.plan.conftest import receipt_of
+from kbatch.report.preview.cuts import Tone, cut_list
+from tests.planner.conftest import receipt_of
 from tests.preview.conftest import Campaign
 
 AIMLAPI = "kling-video/v2.1/pro/image-to-video"

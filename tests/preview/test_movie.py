@@ -11,9 +11,9 @@ import av
 import pytest
 from PIL import Image
 
-from kbatch.preview.canvas import Canvas
-from kbatch.preview.footage import BYTES_A_SAMPLE, RATE, Shot, film, film_sound, in_yuv
-from kbatch.preview.movie import Reel, begin_movie
+from kbatch.report.preview.canvas import Canvas
+from kbatch.report.preview.footage import BYTES_A_SAMPLE, RATE, Shot, film, film_sound, in_yuv
+from kbatch.report.preview.movie import Reel, begin_movie
 
 CANVAS = Canvas(width=160, stage=90, band=38)
 RED, GREEN, BLUE = (200, 20, 20), (20, 160, 20), (30, 30, 200)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from kbatch.cli import main
-from kbatch.loading import load
+from kbatch.pipeline.load import load
 
 ROOT = Path(__file__).resolve().parents[2]
 TWO = """\
@@ -167,7 +167,7 @@ def test_an_interrupted_preview_leaves_the_earlier_film(folder: Path, monkeypatc
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kbatch.preview.movie.Movie.finish", stop)
+    monkeypatch.setattr("kbatch.report.preview.movie.Movie.finish", stop)
     assert kbatch("preview", "two.yaml", "--only", "one", "--out", "film.mp4") == 130
     assert (folder / "film.mp4").read_bytes() == b"earlier"
     assert sorted(path.name for path in folder.iterdir()) == ["film.mp4", "two.yaml"]

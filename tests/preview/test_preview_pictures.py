@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from kbatch.loading import Loaded
-from kbatch.preview.orders import shape_of
-from kbatch.preview.pictures import Pictures
+from kbatch.pipeline.load import LoadedManifest
 from kbatch.receipts.receipt import Output
-from kbatch.simulator.clips import make_clip
-from kbatch.simulator.orders import Clip
-from kbatch.simulator.slate import frames
+from kbatch.report.preview.clip_orders import shape_of
+from kbatch.report.preview.job_images import Pictures
+from kbatch.simulator.clips.encode import make_clip
+from kbatch.simulator.clips.orders import ClipOrder
+from kbatch.simulator.clips.slate import frames
 from tests.preview.conftest import Campaign
 
 CHAIN = """
@@ -27,13 +27,13 @@ shots:
 """
 
 
-def pictures_of(loaded: Loaded, **clips: Output) -> Pictures:
+def pictures_of(loaded: LoadedManifest, **clips: Output) -> Pictures:
     """Return what finds the pictures of a campaign."""
     jobs = {job.address: job for job in loaded.jobs}
     return Pictures(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
 
 
-def order(pictures: Pictures, address: str) -> Clip:
+def order(pictures: Pictures, address: str) -> ClipOrder:
     """Return the simulator's order of a job."""
     return pictures.order(pictures.jobs[address])
 
@@ -46,13 +46,13 @@ def looks_like(data: bytes, picture: Image.Image) -> bool:
 
 
 @pytest.fixture
-def chain(campaign: Campaign, tmp_path: Path) -> Loaded:
+def chain(campaign: Campaign, tmp_path: Path) -> LoadedManifest:
     """Return a chain of three shots, written in the wrong order, that begins with a file."""
     Image.new("RGB", (200, 200), (190, 30, 30)).save(tmp_path / "a.png")
     return campaign(CHAIN)
 
 
-def test_a_chain_that_is_not_bought_goes_through_every_clip(chain: Loaded) -> None:
+def test_a_chain_that_is_not_bought_goes_through_every_clip(chain: LoadedManifest) -> None:
     """Each clip begins with the last frame of the one before it, though none of them exists."""
     pictures = pictures_of(chain)
     third = order(pictures, "last")
@@ -68,16 +68,16 @@ def test_a_chain_that_is_not_bought_goes_through_every_clip(chain: Loaded) -> No
     assert not looks_like(third.end.data, list(frames(second))[-1])
 
 
-def test_a_bought_clip_gives_its_own_frame(chain: Loaded, tmp_path: Path) -> None:
+def test_a_bought_clip_gives_its_own_frame(chain: LoadedManifest, tmp_path: Path) -> None:
     """Where the upstream's clip is here, its frame is taken and nothing before it is looked at."""
-    bought = Clip(provider="x", model="bought", variant="", prompt="real", seconds=1.0, audio=False, ratio=(1, 1))
+    bought = ClipOrder(provider="x", model="bought", variant="", prompt="real", seconds=1.0, audio=False, ratio=(1, 1))
     (tmp_path / "middle.mp4").write_bytes(make_clip(bought))
     third = order(pictures_of(chain, middle=Output(path="middle.mp4")), "last")
     assert third.start is not None
     assert looks_like(third.start.data, list(frames(bought))[-1])
 
 
-def test_a_clip_that_cannot_be_decoded_gives_a_card_with_its_address(chain: Loaded, tmp_path: Path) -> None:
+def test_a_clip_that_cannot_be_decoded_gives_a_card_with_its_address(chain: LoadedManifest, tmp_path: Path) -> None:
     """A preview never fails for one broken file."""
     (tmp_path / "middle.mp4").write_bytes(b"no clip")
     third = order(pictures_of(chain, middle=Output(path="middle.mp4")), "last")

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kbatch.catalog.identity import canonical
-from kbatch.loading import Options, load
-from kbatch.manifest.document import Document, read_document
-from kbatch.problems import Invalid, Problem
-from kbatch.report import diagnostics, github
+from kbatch.errors import Invalid, Problem
+from kbatch.manifest.yaml.document import Document, read_document
+from kbatch.models.fingerprint import canonical
+from kbatch.pipeline.load import LoadOptions, load
+from kbatch.report.machine import github_annotations
+from kbatch.report.text import diagnostics
 
 ROOT = Path(__file__).parents[2]
 CAMPAIGN = ROOT / "tests/cli/campaign"
@@ -67,7 +68,7 @@ def check(path: Path, data: bytes) -> None:
     """Load a manifest; what comes out must be jobs, or problems that can be shown at their places."""
     path.write_bytes(data)
     try:
-        loaded = load(path, Options(max_jobs=200))
+        loaded = load(path, LoadOptions(max_jobs=200))
     except Invalid as error:
         problems, fatal = error.problems, True
     else:
@@ -87,7 +88,7 @@ def show(problem: Problem) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", problem.code)
     assert problem.message
     assert diagnostics.as_text(problem).encode()
-    assert all("\n" not in line and line.encode() for line in github.lines([problem]))
+    assert all("\n" not in line and line.encode() for line in github_annotations.lines([problem]))
     assert json.dumps(diagnostics.as_json([problem]), ensure_ascii=False).encode()
     if problem.mark is not None:
         assert problem.mark.line >= 1

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kbatch.loading import load, load_catalog
-from kbatch.problems import Hit, Invalid
+from kbatch.errors import Hit, Invalid
+from kbatch.pipeline.load import load, load_catalog
 
 LARGE = """\
 kbatch: 1

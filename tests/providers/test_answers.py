@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kbatch.providers.answers import date_of, first_url, identifier, retry_after, same_id, whole
 from kbatch.providers.bodies import Twice, read_object, read_objects
-from kbatch.providers.messages import describe, harmless
+from kbatch.providers.error_messages import describe, harmless
+from kbatch.providers.responses import date_of, first_url, identifier, retry_after, same_id, whole
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kbatch.problems import Bug
+from kbatch.errors import Bug
 from kbatch.providers.aimlapi import AIMLAPI
 from kbatch.providers.base import (
     Accepted,

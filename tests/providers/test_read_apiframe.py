@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kbatch.problems import Bug
+from kbatch.errors import Bug
 from kbatch.providers.apiframe import APIFRAME
 from kbatch.providers.base import (
     Accepted,
@@ -12,11 +12,11 @@ from kbatch.providers.base import (
     Balance,
     Failed,
     File,
+    JobPage,
     Listed,
     NoAnswer,
     NotAccepted,
     NotNow,
-    Page,
     Reason,
     Running,
     Succeeded,
@@ -320,7 +320,7 @@ def test_a_page_of_jobs_is_read_and_ends():
     jobs = [{"id": JOB, "model": "kling-3.0", "status": "COMPLETED", "createdAt": "2026-01-01T00:00:00Z"}, {}, 3]
     listed = Listed(job_id=JOB, model="kling-3.0", status="COMPLETED", created_at="2026-01-01T00:00:00Z")
     more = APIFRAME.read_jobs(answer(200, {"jobs": jobs, "nextCursor": "c", "hasMore": True}))
-    assert more == Page(jobs=(listed,), cursor="c")
+    assert more == JobPage(jobs=(listed,), cursor="c")
     assert APIFRAME.read_jobs(answer(200, {"jobs": jobs, "nextCursor": "c", "hasMore": False})).cursor is None
     assert APIFRAME.read_jobs(answer(200, {"jobs": [], "nextCursor": None})).cursor is None
     assert isinstance(APIFRAME.read_jobs(answer(200, {"jobs": None})), NotNow)

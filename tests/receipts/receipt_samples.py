@@ -6,11 +6,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kbatch.receipts.attempts import find, gather
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check, next_attempt, stage_of
+from kbatch.receipts.join import find, gather
 from kbatch.receipts.lifecycle import TRANSITIONS, Kind, State
-from kbatch.receipts.lockfile import Entry, Lockfile
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
 
 MEDIA = {"duration": 5.0, "width": 1280, "height": 720, "fps": 24, "audio": False}
@@ -204,7 +204,7 @@ def records(draw: st.DrawFn) -> Receipt:
 receipts = st.builds(
     lambda found, last: gather(found, last_attempt=last), st.lists(records(), min_size=1, max_size=4), st.integers(0, 4)
 )
-_entries = st.builds(Entry, fingerprint=st.sampled_from(["one", "two"]), path=st.sampled_from(["a.mp4", "b.mp4"]))
+_entries = st.builds(IndexEntry, fingerprint=st.sampled_from(["one", "two"]), path=st.sampled_from(["a.mp4", "b.mp4"]))
 _indexes = st.dictionaries(st.sampled_from(["hero", "reveal@2"]), _entries, max_size=2)
 lockfiles = st.builds(
     Lockfile,

@@ -4,14 +4,14 @@ import errno
 import threading
 from pathlib import Path
 
-from kbatch import files
+from kbatch import storage
 
 
 class Disk:
     """The real file, which counts its writes, holds them back while `gate` is shut, and may be full."""
 
     def __init__(self, path: Path) -> None:
-        self._file = files.Appender(path)
+        self._file = storage.Appender(path)
         self.writes = 0
         self.begun = threading.Event()
         self.gate = threading.Event()

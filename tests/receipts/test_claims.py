@@ -22,8 +22,8 @@ from kbatch.receipts.claims import (
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import fold
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile import Lockfile, parse, parse_own, serialize
-from kbatch.receipts.merge import merge, merge_from
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, parse_own, serialize
+from kbatch.receipts.lockfile.merge import merge, merge_from
 
 NAMES = st.sampled_from(["fp", "one", "two"])
 CREDITS = st.none() | st.integers(0, 50)

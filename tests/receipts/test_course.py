@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receipt_samples import DONE, MEDIA, SHA, Teller, data_of, lives, records
 
-from kbatch.receipts.attempts import join
+from kbatch.receipts.event_facts import told
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, fold
+from kbatch.receipts.join import join
 from kbatch.receipts.lifecycle import RUN_KINDS, Kind
 from kbatch.receipts.receipt import Credits, Output, Receipt, ReceiptState
-from kbatch.receipts.told import told
 
 TIMES = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z")
 ERROR = {"at": "delivery", "reason": None, "message": "no"}

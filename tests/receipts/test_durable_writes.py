@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kbatch import files
-from kbatch.files import writing
+from kbatch import storage
+from kbatch.storage import atomic
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no w
 
 def test_a_replaced_file(tmp_path: Path, asked: list[str]) -> None:
     """All bytes are synced before the rename, and the folder after it: a crash leaves the old file or the new one."""
-    files.write_atomic(tmp_path / "a.lock.json", b"four")
+    storage.write_atomic(tmp_path / "a.lock.json", b"four")
     assert asked == ["sync .tmp (4)", "rename .tmp a.lock.json", f"sync {tmp_path.name}/"]
 
 
@@ -48,8 +48,8 @@ def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytes
         def write(self, _data: object) -> int:
             raise OSError(ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writing, "_opened_new", lambda folder, name: BufferedRandom(Full(folder.create(name), "w+b")))
-    for write in (files.write_atomic, files.write_lightly):
+    monkeypatch.setattr(atomic, "_opened_new", lambda folder, name: BufferedRandom(Full(folder.create(name), "w+b")))
+    for write in (storage.write_atomic, storage.write_lightly):
         with pytest.raises(OSError, match="No space left"):
             write(tmp_path / "a.lock.json", b"after")
     assert [path.name for path in tmp_path.iterdir()] == ["a.lock.json"]
@@ -58,13 +58,13 @@ def test_a_full_disk_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytes
 
 def test_a_new_file(tmp_path: Path, asked: list[str]) -> None:
     """A file that must not exist yet is synced, and so is its name."""
-    files.write_new(tmp_path / "a.txt", b"four")
+    storage.write_new(tmp_path / "a.txt", b"four")
     assert asked == ["sync .txt (4)", f"sync {tmp_path.name}/"]
 
 
 def test_an_appended_line(tmp_path: Path, asked: list[str]) -> None:
     """The file's name is synced when it is opened, and each line before `append` returns."""
-    sink = files.Appender(tmp_path / "a.jsonl")
+    sink = storage.Appender(tmp_path / "a.jsonl")
     assert asked == [f"sync {tmp_path.name}/"]
     sink.append(b"one\n")
     assert asked[1:] == ["sync .jsonl (4)"]
@@ -76,16 +76,16 @@ def test_an_appended_line(tmp_path: Path, asked: list[str]) -> None:
 def test_a_torn_line_that_is_cut_back(tmp_path: Path, asked: list[str]) -> None:
     """What is cut back stays cut back."""
     (tmp_path / "a.jsonl").write_bytes(b"whole\ntor")
-    files.cut_back(tmp_path / "a.jsonl", 6)
+    storage.cut_back(tmp_path / "a.jsonl", 6)
     assert asked == ["sync .jsonl (6)"]
 
 
 def test_a_download(tmp_path: Path, asked: list[str]) -> None:
     """A clip is synced as a `.part` before anyone records its digest, and its new name after it was moved."""
-    part = files.PartFile(tmp_path / "clip.mp4")
+    part = storage.PartFile(tmp_path / "clip.mp4")
     part.write(b"12345678")
     part.sync()
     assert asked == ["sync .part (8)"]
     part.close()
-    files.move(part.path, tmp_path / "renders" / "clip.mp4")
+    storage.move(part.path, tmp_path / "renders" / "clip.mp4")
     assert asked[1:] == ["rename .part clip.mp4", "sync renders/", f"sync {tmp_path.name}/"]

@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from receipt_samples import MEDIA, Teller, data_of
 
-from kbatch.files import packaged
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.lifecycle import RUN_KINDS, Kind
+from kbatch.storage import packaged
 
 SCHEMA = Draft202012Validator(json.loads(packaged("events.schema.json")))
 OTHERS = ("", "x", 0, -1, 7, 1.5, True, None, [], ["x"], [""], [1], {}, {"x": 1}, {"x": {}}, {"x": None})

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receipt_samples import DONE, FAILED, LOST, Teller, lives
 
-from kbatch.problems import IllegalTransition
+from kbatch.errors import IllegalTransition
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import apply, check, fold, next_attempt
 from kbatch.receipts.lifecycle import Kind, State
-from kbatch.receipts.lockfile import Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 

@@ -10,12 +10,12 @@ import pytest
 from receipt_samples import DONE, LOST, Teller, data_of
 from slow_disk import Disk
 
-from kbatch.problems import StateUnreadable
+from kbatch.errors import StateUnreadable
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.fold import fold
-from kbatch.receipts.journal import Journal, journal_path, read_journal, rotate
+from kbatch.receipts.journal.journal import Journal, journal_path, read_journal, rotate
+from kbatch.receipts.journal.run_records import carried, unfinished, used_plans
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.runs import carried, unfinished, used_plans
 
 FACTS = [Fact(kind=kind, fingerprint="fp", attempt=1, data=data_of(kind)) for kind in DONE]
 

@@ -11,7 +11,7 @@ from receipt_samples import data_of
 from slow_disk import Disk
 
 from kbatch.receipts.events import Event, Fact
-from kbatch.receipts.journal import Journal, read_journal
+from kbatch.receipts.journal.journal import Journal, read_journal
 from kbatch.receipts.lifecycle import Kind
 
 FACTS = [Fact(kind=Kind.LOST, fingerprint=str(number), attempt=1, data=data_of(Kind.LOST)) for number in range(30)]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from kbatch.problems import Bug, ExitCode, IllegalTransition
+from kbatch.errors import Bug, ExitCode, IllegalTransition
 from kbatch.receipts.lifecycle import OPEN, PAID, RUN_KINDS, TRANSITIONS, Kind, State, advance, diagram
 
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from receipt_samples import DONE, FAILED, LOST, Teller, lockfiles
 
-from kbatch.catalog.cards import Catalog
-from kbatch.files import packaged
-from kbatch.problems import StateUnreadable
-from kbatch.receipts.audit import audit
+from kbatch.errors import StateUnreadable
+from kbatch.models.cards import Catalog
 from kbatch.receipts.fold import fold
-from kbatch.receipts.jsontext import write_json
+from kbatch.receipts.json_text import write_json
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile import Entry, Lockfile, parse, parse_own, serialize
+from kbatch.receipts.lockfile.audit import audit
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, parse_own, serialize
+from kbatch.storage import packaged
 
 SCHEMA = Draft202012Validator(json.loads(packaged("lockfile.schema.json")))
 NO_CARDS = Catalog(cards=(), by_key={})
@@ -36,7 +36,7 @@ def full() -> Lockfile:
         *teller.tell_all(Kind.INTENDED, Kind.REFUSED, attempt=4),
         *[teller.tell(kind, "lost") for kind in LOST],
     ]
-    entry = Entry(fingerprint="fp", path="renders/moved.mp4")
+    entry = IndexEntry(fingerprint="fp", path="renders/moved.mp4")
     return Lockfile(
         manifest="campaign.yaml",
         jobs={"hero[city=lisbon]": entry, "hero[city=são-paulo]@2": entry},

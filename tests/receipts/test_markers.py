@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kbatch.problems import StateUnreadable
-from kbatch.receipts.markers import has_markers, take_apart
+from kbatch.errors import StateUnreadable
+from kbatch.receipts.lockfile.conflict_markers import has_markers, take_apart
 
 Hunk = tuple[list[str], list[str] | None, list[str]]
 

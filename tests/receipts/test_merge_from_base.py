@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from receipt_samples import lockfiles
 
-from kbatch.receipts.lockfile import Entry, Lockfile, serialize
-from kbatch.receipts.merge import merge, merge_from
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, serialize
+from kbatch.receipts.lockfile.merge import merge, merge_from
 
 
-def entry(fingerprint: str) -> Entry:
+def entry(fingerprint: str) -> IndexEntry:
     """Return an entry of a job."""
-    return Entry(fingerprint=fingerprint, path="a.mp4")
+    return IndexEntry(fingerprint=fingerprint, path="a.mp4")
 
 
 @settings(max_examples=100, deadline=None)

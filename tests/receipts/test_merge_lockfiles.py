@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from receipt_samples import DONE, FAILED, LOST, Teller, lives, lockfiles, receipts
 
-from kbatch.receipts.attempts import join, records_of
 from kbatch.receipts.fold import fold, next_attempt
+from kbatch.receipts.join import join, records_of
 from kbatch.receipts.lifecycle import OPEN, PAID, Kind
-from kbatch.receipts.lockfile import Entry, Lockfile, parse, serialize
-from kbatch.receipts.merge import merge
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, serialize
+from kbatch.receipts.lockfile.merge import merge
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 
@@ -154,8 +154,8 @@ def test_a_second_purchase_of_an_attempt_is_told_by_what_both_share() -> None:
 
 def test_indexes_of_both_sides_are_kept() -> None:
     """Jobs and profiles of both lockfiles stand in the merge; of two entries for an address one stands."""
-    one = Lockfile(manifest="m", jobs={"a": Entry(fingerprint="1", path="a.mp4")}, profiles={"draft": {}})
-    entry = Entry(fingerprint="2", path="a.mp4")
+    one = Lockfile(manifest="m", jobs={"a": IndexEntry(fingerprint="1", path="a.mp4")}, profiles={"draft": {}})
+    entry = IndexEntry(fingerprint="2", path="a.mp4")
     other = Lockfile(manifest="m", jobs={"a": entry, "b": entry}, profiles={"final": {"a": entry}})
     merged = merge(one, other)
     assert merged.jobs == {"a": entry, "b": entry}

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from receipt_samples import DONE, LOST, Teller
 
-from kbatch import files
-from kbatch.problems import StateUnreadable
+from kbatch import storage
+from kbatch.errors import StateUnreadable
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import fold
-from kbatch.receipts.history import history_files, index_path
-from kbatch.receipts.journal import journal_path, read_journal
+from kbatch.receipts.journal.history import history_files, index_path
+from kbatch.receipts.journal.journal import journal_path, read_journal
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile import Entry, Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, serialize
 from kbatch.receipts.receipt import ReceiptState
-from kbatch.receipts.state import Loaded, load, other_lockfiles_holding, save, settle
+from kbatch.receipts.store import LoadedState, finalize, load, other_lockfiles_holding, save
 
 MANIFEST = "campaign.yaml"
 
@@ -32,10 +32,10 @@ def journal(lockfile: Path, events: list[Event]) -> None:
     """Append events to the journal, as a run did that was killed."""
     path = journal_path(lockfile)
     before = path.read_bytes() if path.exists() else b""
-    files.write_atomic(path, before + b"".join(event.to_line() for event in events))
+    storage.write_atomic(path, before + b"".join(event.to_line() for event in events))
 
 
-def read(lockfile: Path) -> Loaded:
+def read(lockfile: Path) -> LoadedState:
     """Load the state of the tests' manifest."""
     return load(lockfile, manifest_name=MANIFEST)
 
@@ -43,10 +43,10 @@ def read(lockfile: Path) -> Loaded:
 def run(lockfile: Path, events: list[Event], run_id: str) -> None:
     """Journal events and settle, as a run does that finishes."""
     journal(lockfile, events)
-    settle(lockfile, read(lockfile).lockfile, run_id=run_id)
+    finalize(lockfile, read(lockfile).lockfile, run_id=run_id)
 
 
-def written(loaded: Loaded) -> bytes:
+def written(loaded: LoadedState) -> bytes:
     """Return what a loaded state looks like as a lockfile."""
     return serialize(loaded.lockfile)
 
@@ -82,7 +82,7 @@ def test_a_finished_run_leaves_lockfile_history_and_an_empty_journal(lockfile: P
 def test_settling_folds_the_journal_in_even_when_the_caller_had_not(lockfile: Path) -> None:
     """No caller can put a journal away whose purchases the lockfile lacks."""
     journal(lockfile, Teller().tell_all(*DONE))
-    settled = settle(lockfile, Lockfile(manifest=MANIFEST), run_id="run-1")
+    settled = finalize(lockfile, Lockfile(manifest=MANIFEST), run_id="run-1")
     assert settled.renders["fp"].state is ReceiptState.DONE
     assert parse(lockfile.read_bytes(), "x").renders["fp"].job_id == "job-1"
 
@@ -152,7 +152,7 @@ def test_a_history_file_that_came_later_is_read_although_the_lockfile_is_the_sam
     teller = Teller()
     run(lockfile, teller.tell_all(*DONE), "run-1")
     late = [teller.tell(kind, "late") for kind in DONE]
-    files.write_atomic(
+    storage.write_atomic(
         history_files(lockfile)[0].with_name("campaign.run-0.jsonl"), b"".join(e.to_line() for e in late)
     )
     assert set(read(lockfile).lockfile.renders) == {"fp", "late"}
@@ -174,7 +174,7 @@ def _kill_before(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
 
         return step
 
-    monkeypatch.setattr(files, "write_atomic", dying(files.write_atomic))
+    monkeypatch.setattr(storage, "write_atomic", dying(storage.write_atomic))
 
 
 @pytest.mark.parametrize("writes", range(4), ids=["lockfile", "history", "journal", "index"])
@@ -195,13 +195,13 @@ def test_a_crash_at_each_step_of_settling_loses_nothing(
     with monkeypatch.context() as patch:
         _kill_before(patch, writes)
         with pytest.raises(_Killed):
-            settle(lockfile, wanted.lockfile, run_id="run-2")
+            finalize(lockfile, wanted.lockfile, run_id="run-2")
     for run_id in ("run-3", "run-4"):
         again = read(lockfile)
         assert written(again) == written(wanted)
         assert again.lockfile.renders["open"].body == '{"prompt":"a ridge"}'
         assert again.used_plans == {"sha256:1"}
-        settle(lockfile, again.lockfile, run_id=run_id)
+        finalize(lockfile, again.lockfile, run_id=run_id)
     assert [event.kind for event in read_journal(journal_path(lockfile))] == list(LOST)
 
 
@@ -210,7 +210,7 @@ def test_settling_writes_four_files(lockfile: Path, monkeypatch: pytest.MonkeyPa
     run(lockfile, Teller().tell_all(*DONE), "run-1")
     journal(lockfile, [Teller(start=100).tell(kind, "other") for kind in LOST])
     _kill_before(monkeypatch, 4)
-    settle(lockfile, read(lockfile).lockfile, run_id="run-2")
+    finalize(lockfile, read(lockfile).lockfile, run_id="run-2")
     assert [event.kind for event in read_journal(journal_path(lockfile))] == list(LOST)
 
 
@@ -268,7 +268,7 @@ def test_receipts_know_the_addresses_of_the_jobs_that_refer_to_them(lockfile: Pa
     """What comes from a lockfile is named by its index, first of the default profile, and orphans by nothing."""
     teller = Teller()
     renders = fold(teller.tell(kind, name) for name in ("a", "b", "c") for kind in DONE)
-    entries = {name: Entry(fingerprint=name, path=f"{name}.mp4") for name in ("a", "b")}
+    entries = {name: IndexEntry(fingerprint=name, path=f"{name}.mp4") for name in ("a", "b")}
     jobs, draft = {"hero": entries["a"]}, {"hero-draft": entries["a"], "reveal-draft": entries["b"]}
     lockfile.write_bytes(serialize(Lockfile(manifest=MANIFEST, jobs=jobs, renders=renders, profiles={"draft": draft})))
     loaded = read(lockfile).lockfile.renders
@@ -313,4 +313,4 @@ def test_saving_is_whole_and_says_what_it_covers(lockfile: Path) -> None:
     assert parse(lockfile.read_bytes(), "x").renders["fp"].state is ReceiptState.UNKNOWN
     assert len(read(lockfile).events) == 2
     index = json.loads(index_path(lockfile).read_bytes())
-    assert (index["lockfile"], index["renders"]) == (files.sha256_of(lockfile), 1)
+    assert (index["lockfile"], index["renders"]) == (storage.sha256_of(lockfile), 1)

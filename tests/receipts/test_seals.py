@@ -3,8 +3,8 @@
 import pytest
 
 from kbatch.receipts.events import Event, Fact, stamp
+from kbatch.receipts.journal.seals import Seals, with_seal
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.seals import Seals, with_seal
 
 KEY = bytes(range(32))
 SEALS = Seals(key=KEY, stem="campaign")

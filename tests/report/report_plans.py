@@ -5,14 +5,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from kbatch.loading import Loaded, Options, load
-from kbatch.plan.actions import Past, Wishes, decide
-from kbatch.plan.jobs import Job
-from kbatch.plan.plan import Basis, Plan, build_plan
-from kbatch.plan.summary import summarize
-from kbatch.receipts.lockfile import Entry, Lockfile
+from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
+from kbatch.planner.actions import Past, Wishes, decide
+from kbatch.planner.jobs import Job
+from kbatch.planner.plan import Basis, Plan, build_plan
+from kbatch.planner.summary import summarize
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
-from kbatch.report.review import Review
+from kbatch.report.data.review import Review
 
 HEAD = "kbatch: 1\nname: solstice\nprovider: apiframe\n"
 CITIES = """\
@@ -33,11 +33,11 @@ shots:
 """
 
 
-def loaded(folder: Path, body: str = CITIES) -> Loaded:
+def loaded(folder: Path, body: str = CITIES) -> LoadedManifest:
     """Return a loaded manifest of this body."""
     path = folder / "campaign.yaml"
     path.write_text(HEAD + body, encoding="utf-8")
-    return load(path, Options())
+    return load(path, LoadOptions())
 
 
 def receipt_of(job: Job, state: ReceiptState = ReceiptState.DONE, **changes: object) -> Receipt:
@@ -62,7 +62,7 @@ def receipt_of(job: Job, state: ReceiptState = ReceiptState.DONE, **changes: obj
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def plan_of(manifest: Loaded, renders: Mapping[str, Receipt]) -> Plan:
+def plan_of(manifest: LoadedManifest, renders: Mapping[str, Receipt]) -> Plan:
     """Return the plan of all jobs; every output is on the disk, and every address was what its receipt says."""
     past = Past(
         renders=renders,
@@ -74,10 +74,10 @@ def plan_of(manifest: Loaded, renders: Mapping[str, Receipt]) -> Plan:
     return build_plan(basis, decide(manifest.jobs, past, Wishes()), renders)
 
 
-def lockfile_of(manifest: Loaded, renders: Mapping[str, Receipt]) -> Lockfile:
+def lockfile_of(manifest: LoadedManifest, renders: Mapping[str, Receipt]) -> Lockfile:
     """Return the lockfile in which each job of the manifest refers to its receipt."""
     jobs = {
-        job.address: Entry(fingerprint=job.fingerprint, path=job.draft.output)
+        job.address: IndexEntry(fingerprint=job.fingerprint, path=job.draft.output)
         for job in manifest.jobs
         if job.fingerprint in renders
     }

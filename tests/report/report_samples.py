@@ -5,12 +5,12 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from kbatch.files import packaged_page
 from kbatch.receipts.receipt import Media
-from kbatch.report.accounts import Account, Report
-from kbatch.report.pages import TEMPLATES, Parts
-from kbatch.report.rows import Role, Row, State
-from kbatch.run.outcome import Settlement
+from kbatch.report.data.accounts import Account, Report
+from kbatch.report.data.rows import ReportRow, Role, RowState
+from kbatch.report.html.pages import TEMPLATES, Parts
+from kbatch.runner.outcome import Settlement
+from kbatch.storage import packaged_page
 
 GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = (
@@ -30,9 +30,9 @@ HOSTILE = (
 """Each is a prompt, a label's value, an error and a file name in some test."""
 
 
-def row(address: str = "hero[city=oslo]", **changes: object) -> Row:
+def row(address: str = "hero[city=oslo]", **changes: object) -> ReportRow:
     """Return the row of a clip that was bought and delivered for 15 credits."""
-    made = Row(
+    made = ReportRow(
         address=address,
         request=address.partition("@")[0],
         shot=address.partition("[")[0].partition("@")[0],
@@ -44,7 +44,7 @@ def row(address: str = "hero[city=oslo]", **changes: object) -> Row:
         prompt="a ridge at dusk, slow dolly in",
         params={"duration": 5, "aspect_ratio": "16:9", "generate_audio": False},
         defaulted=frozenset(("aspect_ratio",)),
-        state=State.DONE,
+        state=RowState.DONE,
         planned=15,
         reported=15,
         spent=15,
@@ -60,7 +60,7 @@ def row(address: str = "hero[city=oslo]", **changes: object) -> Row:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def nothing_bought(address: str, state: State, **changes: object) -> Row:
+def nothing_bought(address: str, state: RowState, **changes: object) -> ReportRow:
     """Return the row of a job that has no clip."""
     bare: dict[str, object] = {"reported": None, "spent": 0, "job_id": None, "submitted_at": None, "finished_at": None}
     return row(address, state=state, **{**bare, "here": False, "sha256": "", "media": Media(), **changes})
@@ -70,14 +70,18 @@ ROWS = (
     row("hero[city=oslo]"),
     row("hero[city=oslo]@2", take=2, job_id="job-2", submitted_at="2026-11-21T10:00:30Z", output="renders/2.mp4"),
     row("hero[city=lima]", axes=(("city", "lima"),), reported=30, spent=30, output="renders/a b/ü#1.mp4"),
-    row("wrong", axes=(), state=State.DELIVERED_WRONG, error="the clip has no audio track, audio was bought"),
-    nothing_bought("failed", State.FAILED, error="refused: the prompt violates the policy", planned=15, reported=0),
-    nothing_bought("unknown", State.UNKNOWN, held=15, error="no answer in 60 s", submitted_at="2026-11-21T10:00:00Z"),
-    row("owed", state=State.RENDERED, here=False, sha256="", reason="rendered, not fetched yet"),
-    row("running", state=State.SUBMITTED, here=False, sha256="", finished_at=None, reason="still rendering"),
-    nothing_bought("blocked", State.BLOCKED, reason="needs a frame of `failed`, which is unknown"),
-    nothing_bought("skipped", State.SKIPPED, error="not started: a ceiling was reached"),
-    nothing_bought("later", State.NOT_BOUGHT, reason="not bought yet", model="kling-3.0", variant="pro", planned=None),
+    row("wrong", axes=(), state=RowState.DELIVERED_WRONG, error="the clip has no audio track, audio was bought"),
+    nothing_bought("failed", RowState.FAILED, error="refused: the prompt violates the policy", planned=15, reported=0),
+    nothing_bought(
+        "unknown", RowState.UNKNOWN, held=15, error="no answer in 60 s", submitted_at="2026-11-21T10:00:00Z"
+    ),
+    row("owed", state=RowState.RENDERED, here=False, sha256="", reason="rendered, not fetched yet"),
+    row("running", state=RowState.SUBMITTED, here=False, sha256="", finished_at=None, reason="still rendering"),
+    nothing_bought("blocked", RowState.BLOCKED, reason="needs a frame of `failed`, which is unknown"),
+    nothing_bought("skipped", RowState.SKIPPED, error="not started: a ceiling was reached"),
+    nothing_bought(
+        "later", RowState.NOT_BOUGHT, reason="not bought yet", model="kling-3.0", variant="pro", planned=None
+    ),
     row("twin", shares="hero[city=oslo]", planned=0, reported=None, spent=0),
 )
 OTHERS = (
@@ -107,7 +111,7 @@ def account(**changes: object) -> Account:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def report(rows: tuple[Row, ...] = ROWS, **changes: object) -> Report:
+def report(rows: tuple[ReportRow, ...] = ROWS, **changes: object) -> Report:
     """Return a report of a campaign in every state."""
     made = Report(
         title="solstice",
@@ -121,7 +125,7 @@ def report(rows: tuple[Row, ...] = ROWS, **changes: object) -> Report:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def hostile_rows() -> tuple[Row, ...]:
+def hostile_rows() -> tuple[ReportRow, ...]:
     """Return rows in which every text is hostile, each text in every place once."""
     return tuple(
         row(
@@ -134,7 +138,7 @@ def hostile_rows() -> tuple[Row, ...]:
             variant=text,
             prompt=text,
             params={"negative_prompt": text, "list": [text]},
-            state=tuple(State)[index % len(State)],
+            state=tuple(RowState)[index % len(RowState)],
             job_id=text,
             output=f"renders/{text}.mp4",
             error=text,

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from report_samples import report, row
 
-from kbatch.github import add_summary, annotations, from_root
-from kbatch.problems import Mark, Problem
-from kbatch.report import run_markdown
-from kbatch.report.markdown import SUMMARY_LIMIT
+from kbatch.cli.ui.github_actions import add_summary, annotations, from_root
+from kbatch.errors import Mark, Problem
+from kbatch.report.markdown import run_markdown
+from kbatch.report.markdown.markdown import SUMMARY_LIMIT
 
 PROBLEM = Problem(code="unknown-field", message="no", mark=Mark(file="sub/a.yaml", line=3, column=5))
 

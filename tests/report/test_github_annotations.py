@@ -4,8 +4,8 @@ from pathlib import PureWindowsPath
 
 import pytest
 
-from kbatch.problems import Hit, Mark, Problem, Severity
-from kbatch.report import github
+from kbatch.errors import Hit, Mark, Problem, Severity
+from kbatch.report.machine import github_annotations
 
 
 def problem(code: str = "wrong-type", message: str = "wrong", **more: object) -> Problem:
@@ -23,7 +23,7 @@ def decoded(text: str) -> str:
 
 def test_a_problem_is_one_command_at_its_place() -> None:
     """File, line, first column and the column after the last are named, then the code, then message, jobs and hint."""
-    (line,) = github.lines([problem(hint="look", jobs=Hit(hit=2, of=3, first="a[b=c]"))])
+    (line,) = github_annotations.lines([problem(hint="look", jobs=Hit(hit=2, of=3, first="a[b=c]"))])
     assert line == (
         "::error file=a.yaml,line=7,col=5,endColumn=11,title=wrong-type::"
         "wrong%0Ain 2 of 3 jobs, first a[b=c]%0Ahint: look"
@@ -32,7 +32,7 @@ def test_a_problem_is_one_command_at_its_place() -> None:
 
 def test_a_problem_without_a_place_has_no_file() -> None:
     """Nothing is said of a line where none is known."""
-    (line,) = github.lines([problem(mark=None, severity=Severity.WARNING)])
+    (line,) = github_annotations.lines([problem(mark=None, severity=Severity.WARNING)])
     assert line == "::warning title=wrong-type::wrong"
 
 
@@ -48,7 +48,7 @@ def test_a_problem_without_a_place_has_no_file() -> None:
 )
 def test_texts_are_escaped(text: str) -> None:
     """Whatever a message or file name holds, it stays one command on one line and is read back as it was."""
-    (line,) = github.lines([problem(message=text, mark=Mark(file=text, line=1, column=1))])
+    (line,) = github_annotations.lines([problem(message=text, mark=Mark(file=text, line=1, column=1))])
     assert "\n" not in line
     assert "\r" not in line
     properties, _, message = line.removeprefix("::error ").partition("::")
@@ -59,7 +59,7 @@ def test_texts_are_escaped(text: str) -> None:
 
 def test_terminal_escapes_do_not_pass() -> None:
     """A log is shown in terminals too: control characters are replaced."""
-    (line,) = github.lines([problem(message="\x1b[31mred")])
+    (line,) = github_annotations.lines([problem(message="\x1b[31mred")])
     assert "\x1b" not in line
 
 
@@ -67,7 +67,7 @@ def test_ten_of_a_kind_are_shown_and_the_rest_counted() -> None:
     """More than GitHub shows of a step is counted in one notice, errors and warnings each with a limit of its own."""
     errors = [problem(message=f"e{index}") for index in range(12)]
     warnings = [problem(message=f"w{index}", severity=Severity.WARNING) for index in range(11)]
-    lines = list(github.lines([*warnings, *errors]))
+    lines = list(github_annotations.lines([*warnings, *errors]))
     assert [line.split(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning"] * 10 + ["::notice"]
     assert lines[0].endswith("::e0")
     assert "2 more errors and 1 more warning" in lines[-1]
@@ -75,11 +75,11 @@ def test_ten_of_a_kind_are_shown_and_the_rest_counted() -> None:
 
 def test_exactly_ten_need_no_notice() -> None:
     """The limit itself is not over the limit."""
-    assert len(list(github.lines([problem()] * 10))) == 10
+    assert len(list(github_annotations.lines([problem()] * 10))) == 10
 
 
 def test_windows_paths_are_named_with_slashes() -> None:
     """GitHub knows only `/`, so a path is written with it on every system."""
     name = str(PureWindowsPath("campaigns/a.yaml").as_posix())
-    (line,) = github.lines([problem(mark=Mark(file=name, line=1, column=1))])
+    (line,) = github_annotations.lines([problem(mark=Mark(file=name, line=1, column=1))])
     assert "file=campaigns/a.yaml," in line

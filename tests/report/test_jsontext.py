@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kbatch.report import jsontext
-from kbatch.report.jsontext import pieces
+from kbatch.report.machine import json_stream
+from kbatch.report.machine.json_stream import pieces
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=6)
 VALUES = st.recursive(
@@ -22,7 +22,7 @@ VALUES = st.recursive(
 def test_pieces_are_the_whole_text(document: dict[str, Any], rows: list[Any]) -> None:
     """An iterator stands where a list would, however many pieces it is written in, and keys keep their order."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsontext, "_AT_ONCE", 2)
+        patch.setattr(json_stream, "_AT_ONCE", 2)
         written = "".join(pieces({**document, "rows": iter(rows), "last": 1}))
     assert written == json.dumps({**document, "rows": rows, "last": 1}, indent=2, ensure_ascii=False) + "\n"
 

@@ -6,7 +6,7 @@ import io
 import pytest
 from report_samples import HOSTILE, OTHERS, ROWS, golden, hostile_rows, row
 
-from kbatch.report import csv_table
+from kbatch.report.machine import csv_table
 
 
 def read(text: str) -> list[dict[str, str]]:

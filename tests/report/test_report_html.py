@@ -10,8 +10,8 @@ import pytest
 from report_plans import CITIES, loaded, plan_of, receipt_of, review_of
 from report_samples import HOSTILE, hostile_rows, parts, report, row
 
-from kbatch.report import html, plan_html
-from kbatch.report.html import Clip
+from kbatch.report.html import plan_html, report_html
+from kbatch.report.html.report_html import ShownClip
 
 VOID = frozenset(("meta", "link", "input", "br", "img"))
 
@@ -50,15 +50,17 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def clips(*outputs: str) -> dict[str, Clip]:
+def clips(*outputs: str) -> dict[str, ShownClip]:
     """Return clips beside the page, with posters."""
-    return {output: Clip(href=f"clips/{index}.mp4", poster=b"\xff\xd8jpeg") for index, output in enumerate(outputs)}
+    return {
+        output: ShownClip(href=f"clips/{index}.mp4", poster=b"\xff\xd8jpeg") for index, output in enumerate(outputs)
+    }
 
 
 def report_page(*rows: object, **changes: object) -> Page:
     """Return the page of a report."""
     made = report(tuple(rows) or report().rows, **changes)  # type: ignore[arg-type]
-    return Page(html.as_html(made, clips(*(each.output for each in made.rows)), parts()))
+    return Page(report_html.as_html(made, clips(*(each.output for each in made.rows)), parts()))
 
 
 def plan_page(folder: Path, body: str = CITIES) -> Page:
@@ -112,7 +114,7 @@ def _like(each: object, index: int) -> dict[str, object]:
 def test_directions_and_controls_are_taken_out(text: str) -> None:
     """A direction override or a control character does not reach the page."""
     made = report((row(prompt=text),))
-    shown = html.as_html(made, {}, parts())
+    shown = report_html.as_html(made, {}, parts())
     assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", shown)
 
 
@@ -129,7 +131,7 @@ def test_the_page_is_sound(page: Page) -> None:
 
 def test_takes_of_a_request_stand_side_by_side() -> None:
     """Two takes are two figures in one article, and the prompt that they share stands once."""
-    made = html.as_html(report(), clips(*(each.output for each in report().rows)), parts())
+    made = report_html.as_html(report(), clips(*(each.output for each in report().rows)), parts())
     article = made.split("<article")[1].split("</article>")[0]
     assert article.count('class="take"') == 2
     assert article.count("a ridge at dusk, slow dolly in") == 1
@@ -138,7 +140,7 @@ def test_takes_of_a_request_stand_side_by_side() -> None:
 
 def test_a_clip_that_is_not_here_has_a_placeholder() -> None:
     """Without a file there is no video, but words that say what to do."""
-    made = html.as_html(report((row(here=False),)), {}, parts())
+    made = report_html.as_html(report((row(here=False),)), {}, parts())
     assert "<video" not in made
     assert "<code>kbatch pull</code> fetches it" in made
 
@@ -146,15 +148,15 @@ def test_a_clip_that_is_not_here_has_a_placeholder() -> None:
 def test_without_pyav_a_clip_still_plays() -> None:
     """A clip without a poster gets a drawing that is inside the page."""
     made = report((row(),))
-    (video,) = Page(html.as_html(made, {row().output: Clip(href="clips/0.mp4")}, parts())).of("video")
+    (video,) = Page(report_html.as_html(made, {row().output: ShownClip(href="clips/0.mp4")}, parts())).of("video")
     assert (video["poster"] or "").startswith("data:image/svg+xml,")
     assert video["preload"] == "none"
 
 
 def test_a_rehearsal_says_so() -> None:
     """Simulated clips are never mistaken for bought ones."""
-    assert "nothing real was bought" in html.as_html(report(simulated=True), {}, parts())
-    assert "nothing was bought" not in html.as_html(report(), {}, parts())
+    assert "nothing real was bought" in report_html.as_html(report(simulated=True), {}, parts())
+    assert "nothing was bought" not in report_html.as_html(report(), {}, parts())
 
 
 def test_a_plans_page_has_what_an_approver_needs(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from xml.etree import ElementTree as Tree
 import pytest
 from report_samples import HOSTILE, ROWS, account, golden, hostile_rows, nothing_bought, report, row
 
-from kbatch.report import junit
-from kbatch.report.accounts import not_run, of_run
-from kbatch.report.rows import State
-from kbatch.run.outcome import End, Outcome, Settlement
+from kbatch.report.data.accounts import not_run, of_run
+from kbatch.report.data.rows import RowState
+from kbatch.report.machine import junit
+from kbatch.runner.outcome import End, Outcome, Settlement
 
 SHAPE = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, ["testsuite"]),
@@ -69,18 +69,18 @@ def test_the_shape_is_the_usual_one(rows: tuple[object, ...]) -> None:
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (State.DONE, "passed"),
-        (State.FAILED, "failure"),
-        (State.DELIVERED_WRONG, "failure"),
-        (State.UNKNOWN, "error"),
-        (State.RENDERED, "error"),
-        (State.SUBMITTED, "error"),
-        (State.BLOCKED, "error"),
-        (State.SKIPPED, "error"),
-        (State.NOT_BOUGHT, "skipped"),
+        (RowState.DONE, "passed"),
+        (RowState.FAILED, "failure"),
+        (RowState.DELIVERED_WRONG, "failure"),
+        (RowState.UNKNOWN, "error"),
+        (RowState.RENDERED, "error"),
+        (RowState.SUBMITTED, "error"),
+        (RowState.BLOCKED, "error"),
+        (RowState.SKIPPED, "error"),
+        (RowState.NOT_BOUGHT, "skipped"),
     ],
 )
-def test_each_state_has_its_colour(state: State, expected: str) -> None:
+def test_each_state_has_its_colour(state: RowState, expected: str) -> None:
     """What is not as asked is red, what was never asked for is grey, what was delivered is green."""
     assert verdict(cases(junit.render(report((row(state=state),))))["hero[city=oslo]"]) == expected
 
@@ -88,7 +88,7 @@ def test_each_state_has_its_colour(state: State, expected: str) -> None:
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_stays_text(text: str) -> None:
     """A text from elsewhere is read back as text: no element of its own, no sign that XML does not have."""
-    rows = (nothing_bought("bad", State.FAILED, error=text, labels={"market": text}),)
+    rows = (nothing_bought("bad", RowState.FAILED, error=text, labels={"market": text}),)
     root = Tree.fromstring(junit.render(report(rows)))
     check_shape(root)
     message = cases(junit.render(report(rows)))["bad"].find("failure")
@@ -144,7 +144,9 @@ def test_a_run_that_is_fine_is_green() -> None:
 
 def test_a_run_that_never_began_names_what_it_would_have_bought() -> None:
     """A refusal makes every purchase an error with the reason, and leaves what is there green."""
-    found = cases(junit.render(not_run(report((row(), nothing_bought("later", State.NOT_BOUGHT))), "over the budget")))
+    found = cases(
+        junit.render(not_run(report((row(), nothing_bought("later", RowState.NOT_BOUGHT))), "over the budget"))
+    )
     assert verdict(found["hero[city=oslo]"]) == "passed"
     error = found["later"].find("error")
     assert error is not None

@@ -9,10 +9,10 @@ from report_plans import CITIES, loaded, plan_of, receipt_of, review_of
 from report_samples import HOSTILE, ROWS, golden, hostile_rows, report, row
 
 from kbatch.receipts.receipt import ReceiptState
-from kbatch.report import plan_markdown, run_markdown
-from kbatch.report.accounts import not_run, of_run
-from kbatch.report.markdown import COMMENT_LIMIT, Table, code, marker, prose, render
-from kbatch.run.outcome import End, Outcome
+from kbatch.report.data.accounts import not_run, of_run
+from kbatch.report.markdown import plan_markdown, run_markdown
+from kbatch.report.markdown.markdown import COMMENT_LIMIT, Table, code, marker, prose, render
+from kbatch.runner.outcome import End, Outcome
 
 GITHUB_LIMIT = 65_536
 UNPRICED = """\

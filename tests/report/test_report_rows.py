@@ -8,16 +8,16 @@ from msgspec.structs import replace
 from report_plans import CITIES, loaded, lockfile_of, plan_of, receipt_of
 from report_samples import row
 
-from kbatch.loading import Loaded
-from kbatch.plan.charges import charged
-from kbatch.receipts.lockfile import Entry
+from kbatch.pipeline.load import LoadedManifest
+from kbatch.planner.charges import charged
+from kbatch.receipts.lockfile.lockfile import IndexEntry
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState
-from kbatch.report.accounts import Report, make_report, not_run, of_run
-from kbatch.report.charts import bars, sessions
-from kbatch.report.rows import Role, State, paths_of
-from kbatch.report.shares import Slice, slices
-from kbatch.report.sums import dollars
-from kbatch.run.outcome import End, Outcome
+from kbatch.report.data.accounts import Report, make_report, not_run, of_run
+from kbatch.report.data.rows import Role, RowState, paths_of
+from kbatch.report.data.shares import Slice, slices
+from kbatch.report.data.sums import dollars
+from kbatch.report.html.charts import bars, sessions
+from kbatch.runner.outcome import End, Outcome
 
 TWINS = """\
 defaults: {model: kling-2.6, params: {duration: 5, generate_audio: false}}
@@ -29,7 +29,7 @@ shots:
 
 
 def report_of(
-    manifest: Loaded, renders: dict[str, Receipt], here: frozenset[str] = frozenset(), **more: object
+    manifest: LoadedManifest, renders: dict[str, Receipt], here: frozenset[str] = frozenset(), **more: object
 ) -> Report:
     """Return the report of all jobs of a loaded manifest."""
     lockfile = replace(lockfile_of(manifest, renders), **more)  # type: ignore[arg-type]
@@ -44,7 +44,7 @@ def test_every_job_is_one_row_in_the_manifests_order(tmp_path: Path) -> None:
     assert [each.address for each in rows] == [job.address for job in manifest.jobs]
     assert [(each.request, each.take) for each in rows[:2]] == [("hero[city=lisbon]", 1), ("hero[city=lisbon]", 2)]
     assert (rows[0].axes, rows[0].labels, rows[0].params["duration"]) == ((("city", "lisbon"),), {"market": "eu"}, 5)
-    assert {each.state for each in rows} == {State.NOT_BOUGHT}
+    assert {each.state for each in rows} == {RowState.NOT_BOUGHT}
     assert [each.planned for each in rows] == [15, 15, 15, 15, 24]
 
 
@@ -84,7 +84,7 @@ def test_what_was_paid_beside_the_jobs_is_there_too(tmp_path: Path) -> None:
         "o" * 64: receipt_of(job, address="old[city=rome]"),
         "p" * 64: receipt_of(job, address="hero[city=lisbon]"),
     }
-    profiles = {"draft": {"hero[city=lisbon]": Entry(fingerprint="p" * 64, path="renders/draft/x.mp4")}}
+    profiles = {"draft": {"hero[city=lisbon]": IndexEntry(fingerprint="p" * 64, path="renders/draft/x.mp4")}}
     report = report_of(manifest, renders, profiles=profiles)
     assert {(each.role, each.address) for each in report.others} == {
         (Role.EARLIER, job.address),
@@ -111,9 +111,9 @@ def test_a_runs_report_says_how_each_job_ended_there(tmp_path: Path) -> None:
     manifest = loaded(tmp_path)
     ends = {job.address: End.SKIPPED for job in manifest.jobs} | {"card": End.BLOCKED}
     ended = of_run(report_of(manifest, {}), Outcome(ends=ends, reasons={"card": "needs a frame"}))
-    assert [each.state for each in ended.rows] == [State.SKIPPED] * 4 + [State.BLOCKED]
+    assert [each.state for each in ended.rows] == [RowState.SKIPPED] * 4 + [RowState.BLOCKED]
     assert ended.rows[-1].error == "needs a frame"
-    assert {each.state for each in not_run(report_of(manifest, {}), "no").rows} == {State.SKIPPED}
+    assert {each.state for each in not_run(report_of(manifest, {}), "no").rows} == {RowState.SKIPPED}
 
 
 def test_a_secret_of_a_picture_url_is_not_shown(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from kbatch.receipts.receipt import Receipt, ReceiptState
-from kbatch.report.status import as_json, lines, read_status
-from kbatch.run.outcome import End
+from kbatch.report.data.status import as_json, lines, read_status
+from kbatch.runner.outcome import End
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from kbatch.simulator.exchange import Call, Reply
-from kbatch.simulator.faults import Rule
-from kbatch.simulator.faults import rule as fault
-from kbatch.simulator.state import Terms, World, new_world
+from kbatch.simulator.exchange import Reply, SimulatedRequest
+from kbatch.simulator.faults.dice import FaultRule
+from kbatch.simulator.faults.dice import rule as fault
+from kbatch.simulator.state import World, WorldTerms, new_world
 from kbatch.simulator.world import answer
 
 START = 1_780_000_000.0
@@ -30,10 +30,10 @@ def picture(size: tuple[int, int] = (64, 36), colour: str = "red", kind: str = "
 PNG = picture()
 
 
-def new(*faults: Rule | str, **terms: Any) -> World:
+def new(*faults: FaultRule | str, **terms: Any) -> World:
     """Return a new world; a fault may be given by its name."""
     rules = tuple(fault(entry) if isinstance(entry, str) else entry for entry in faults)
-    return new_world(Terms(faults=rules, **terms))
+    return new_world(WorldTerms(faults=rules, **terms))
 
 
 def call(
@@ -49,7 +49,7 @@ def call(
     """Return the world's reply; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     names = dict(headers or {})
-    return answer(world, Call(method=method, path=path, query=query or {}, headers=names, body=data), now)
+    return answer(world, SimulatedRequest(method=method, path=path, query=query or {}, headers=names, body=data), now)
 
 
 def apiframe_submit(world: World, *, now: float = START, key: str | None = None, **changes: Any) -> Reply:

@@ -23,7 +23,7 @@ from simulator_calls import (
 )
 
 from kbatch.simulator import bill
-from kbatch.simulator.faults import rule
+from kbatch.simulator.faults.dice import rule
 
 
 def test_an_empty_bill_has_every_key() -> None:
@@ -89,7 +89,7 @@ def test_a_refund_needs_no_poll() -> None:
 def test_a_second_refund_changes_nothing() -> None:
     """A job gets its charge back once."""
     account = bill.Bill()
-    bill.charge(account, bill.Charge(job_id="a", provider="apiframe", model="m", variant="v", credits=7))
+    bill.charge(account, bill.BilledCharge(job_id="a", provider="apiframe", model="m", variant="v", credits=7))
     for _ in range(2):
         bill.refund(account, "a")
     assert (account.refunded["apiframe"], account.charges["a"].refunded) == (7, 7)

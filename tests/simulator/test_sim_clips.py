@@ -12,19 +12,19 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from simulator_calls import picture
 
-from kbatch.simulator.boxes import walk
-from kbatch.simulator.clips import make_clip
-from kbatch.simulator.orders import Beat, Clip, Picture, frame_size
-from kbatch.simulator.slate import frames, place_of, settings_of
-from kbatch.simulator.tiny import make_tiny
+from kbatch.simulator.clips.boxes import walk
+from kbatch.simulator.clips.encode import make_clip
+from kbatch.simulator.clips.orders import Beat, ClipOrder, StillImage, frame_size
+from kbatch.simulator.clips.slate import frames, place_of, settings_of
+from kbatch.simulator.clips.tiny import make_tiny
 
 MAKERS = [make_clip, make_tiny]
 
 
-def order(**changes: Any) -> Clip:
+def order(**changes: Any) -> ClipOrder:
     """Return an order of a short clip with sound, with changes."""
     usual: dict[str, Any] = {"provider": "apiframe", "model": "kling-3.0", "variant": "pro-audio", "audio": True}
-    return Clip(**{**usual, "prompt": "A dog runs along the beach", "seconds": 3.0, "ratio": (16, 9), **changes})
+    return ClipOrder(**{**usual, "prompt": "A dog runs along the beach", "seconds": 3.0, "ratio": (16, 9), **changes})
 
 
 def probe(data: bytes) -> dict[str, Any]:
@@ -79,13 +79,13 @@ def test_the_size_follows_the_ratio(make: Any, ratio: tuple[int, int], size: tup
     ("start", "size"),
     [
         (None, (480, 270)),
-        (Picture(data=picture((300, 400))), (360, 480)),
-        (Picture(data=b"\x89PNG broken"), (480, 270)),
-        (Picture(host="pictures.example"), (480, 270)),
+        (StillImage(data=picture((300, 400))), (360, 480)),
+        (StillImage(data=b"\x89PNG broken"), (480, 270)),
+        (StillImage(host="pictures.example"), (480, 270)),
     ],
     ids=["none", "portrait", "broken", "remote"],
 )
-def test_without_a_ratio_the_picture_decides(make: Any, start: Picture | None, size: tuple[int, int]) -> None:
+def test_without_a_ratio_the_picture_decides(make: Any, start: StillImage | None, size: tuple[int, int]) -> None:
     """As in image-to-video: the picture's own shape where it can be read, else 16:9."""
     assert probe(make(order(ratio=None, start=start, seconds=0.5)))["size"] == size
 
@@ -98,8 +98,8 @@ def test_bytes_are_repeatable_and_differ_by_order(make: Any) -> None:
         order(seconds=0.5, audio=False, prompt="A cat"),
         order(seconds=0.5, audio=False, variant="pro"),
         order(seconds=0.5, audio=False, take=2),
-        order(seconds=0.5, audio=False, start=Picture(data=picture())),
-        order(seconds=0.5, audio=False, end=Picture(data=picture())),
+        order(seconds=0.5, audio=False, start=StillImage(data=picture())),
+        order(seconds=0.5, audio=False, end=StillImage(data=picture())),
     ]
     assert make(base) == make(order(seconds=0.5, audio=False))
     assert len({make(base), *map(make, changed)}) == 6
@@ -147,9 +147,9 @@ def test_tiny_files_need_no_pyav() -> None:
     code = (
         "import sys; sys.modules['av'] = None\n"
         "import kbatch.simulator.server, kbatch.simulator.listen\n"
-        "from kbatch.simulator.tiny import make_tiny\n"
-        "from kbatch.simulator.orders import Clip\n"
-        "clip = Clip(provider='a', model='m', variant='v', prompt='p', seconds=5.0, audio=True)\n"
+        "from kbatch.simulator.clips.tiny import make_tiny\n"
+        "from kbatch.simulator.clips.orders import ClipOrder\n"
+        "clip = ClipOrder(provider='a', model='m', variant='v', prompt='p', seconds=5.0, audio=True)\n"
         "print(len(make_tiny(clip)) > 500)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -183,7 +183,7 @@ def test_the_prompt_is_on_the_picture() -> None:
 
 def test_the_start_picture_fades_out_and_the_end_picture_in() -> None:
     """First frame red, last frame blue, neither of them in the middle."""
-    start, end = Picture(data=picture(colour="#c00000")), Picture(data=picture(colour="#0000c0"))
+    start, end = StillImage(data=picture(colour="#c00000")), StillImage(data=picture(colour="#0000c0"))
     seen = [
         tuple(frame.crop((470, 60, 471, 61)).tobytes()) for frame in pictures(make_clip(order(start=start, end=end)))
     ]
@@ -195,7 +195,7 @@ def test_the_start_picture_fades_out_and_the_end_picture_in() -> None:
 
 def test_a_picture_elsewhere_is_a_card_with_its_host() -> None:
     """It is not fetched; two hosts give two cards."""
-    one, other = (next(frames(order(start=Picture(host=host)))) for host in ("a.example", "pictures.example"))
+    one, other = (next(frames(order(start=StillImage(host=host)))) for host in ("a.example", "pictures.example"))
     assert difference(one, other) > 0
     assert difference(one, next(frames(order()))) > 5
 
@@ -218,7 +218,7 @@ def test_a_timeline_shows_each_prompt_in_its_time() -> None:
 
 
 def _face() -> Any:
-    from kbatch.simulator.fonts import typefaces
+    from kbatch.simulator.clips.fonts import typefaces
 
     return typefaces()[0]
 

@@ -14,11 +14,11 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from kbatch.cli.simulate import command
-from kbatch.problems import Invalid
-from kbatch.simulator.faults import CATALOGUE
+from kbatch.cli.commands.simulate import command
+from kbatch.errors import Invalid
+from kbatch.simulator.faults.dice import CATALOGUE
 
-RUN = "from kbatch.cli.simulate import command; command()"
+RUN = "from kbatch.cli.commands.simulate import command; command()"
 KEY = {"x-api-key": "k"}
 
 
@@ -81,7 +81,7 @@ def test_the_help_needs_no_server() -> None:
     """Neither the server nor PyAV is imported to show it."""
     code = (
         "import sys; sys.modules['uvicorn'] = sys.modules['starlette'] = sys.modules['av'] = None\n"
-        "from kbatch.cli.simulate import command; command(['--help'])"
+        "from kbatch.cli.commands.simulate import command; command(['--help'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, "lost-answer" in done.stdout) == (0, True)
@@ -92,8 +92,8 @@ def test_a_missing_extra_is_told_at_once(module: str, hint: str) -> None:
     """Before anything is served, with what to install."""
     code = (
         f"import sys; sys.modules['{module}'] = None\n"
-        "from kbatch.cli.simulate import command\n"
-        "from kbatch.problems import Refused\n"
+        "from kbatch.cli.commands.simulate import command\n"
+        "from kbatch.errors import Refused\n"
         "try:\n    command([], standalone_mode=False)\n"
         "except Refused as refused:\n    print(refused.code, refused.message, refused.hint)\n"
     )

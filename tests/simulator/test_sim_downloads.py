@@ -2,8 +2,8 @@
 
 import pytest
 
-from kbatch.simulator.downloads import deliver
-from kbatch.simulator.exchange import Call, Reply
+from kbatch.simulator.clips.downloads import deliver
+from kbatch.simulator.exchange import Reply, SimulatedRequest
 
 DATA = bytes(range(200))
 FILE = Reply(status=200, headers={"content-type": "video/mp4"})
@@ -11,14 +11,14 @@ FILE = Reply(status=200, headers={"content-type": "video/mp4"})
 
 def get(**headers: str) -> Reply:
     """Return the answer to a GET of the 200 bytes with these headers."""
-    return deliver(FILE, DATA, Call(method="GET", path="/clips/x.mp4", headers=headers))
+    return deliver(FILE, DATA, SimulatedRequest(method="GET", path="/clips/x.mp4", headers=headers))
 
 
 def test_a_whole_file_offers_ranges_and_a_tag() -> None:
     """200 with every byte; the tag is of the content."""
     reply = get()
     assert (reply.status, reply.body, reply.headers["accept-ranges"]) == (200, DATA, "bytes")
-    other = deliver(FILE, DATA[:-1], Call(method="GET", path="/clips/x.mp4"))
+    other = deliver(FILE, DATA[:-1], SimulatedRequest(method="GET", path="/clips/x.mp4"))
     assert reply.headers["etag"] == get().headers["etag"] != other.headers["etag"]
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from kbatch.problems import Invalid
-from kbatch.simulator.faultkinds import KINDS, Moment, Place
-from kbatch.simulator.faults import CATALOGUE, Event, Tally, draw_fates, read_rules, rule, strike
+from kbatch.errors import Invalid
+from kbatch.simulator.faults.dice import CATALOGUE, FaultEvent, Tally, draw_fates, read_rules, rule, strike
+from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment, FaultPlace
 
 
-def event(prompt: str = "a dog", *, provider: str = "apiframe", place: Place = Place.SUBMIT) -> Event:
+def event(prompt: str = "a dog", *, provider: str = "apiframe", place: FaultPlace = FaultPlace.SUBMIT) -> FaultEvent:
     """Return a request about this prompt."""
-    return Event(place=place, provider=provider, prompt=prompt, subject=f"{provider}|{prompt}")
+    return FaultEvent(place=place, provider=provider, prompt=prompt, subject=f"{provider}|{prompt}")
 
 
 def test_a_whole_entry_is_read() -> None:
@@ -44,7 +44,7 @@ def test_every_name_of_the_catalogue_can_be_written_plainly(name: str) -> None:
     """Unquoted in YAML, with no place said, it acts where its name implies; its help is one line."""
     [found] = read_rules(f"- fault: {name}")
     prefix = name.partition("-")[0]
-    if prefix in tuple(Place):
+    if prefix in tuple(FaultPlace):
         assert found.place == prefix
     assert found.place is KINDS[name].places[0]
     assert CATALOGUE[name]
@@ -111,16 +111,16 @@ def test_what_nests_too_deeply_is_a_problem(text: str) -> None:
 def test_a_rule_hits_only_what_it_is_meant_for() -> None:
     """Place, provider and prompt must all fit."""
     rules = (rule("500", at="poll", provider="apiframe", match="dog$"),)
-    fits = event(place=Place.POLL)
-    others = [event(), event("a cat", place=Place.POLL), event(place=Place.POLL, provider="aimlapi")]
-    assert strike(rules, Tally(), fits, Moment.BEFORE) == "500"
-    assert [strike(rules, Tally(), other, Moment.BEFORE) for other in others] == [None] * 3
+    fits = event(place=FaultPlace.POLL)
+    others = [event(), event("a cat", place=FaultPlace.POLL), event(place=FaultPlace.POLL, provider="aimlapi")]
+    assert strike(rules, Tally(), fits, FaultMoment.BEFORE) == "500"
+    assert [strike(rules, Tally(), other, FaultMoment.BEFORE) for other in others] == [None] * 3
 
 
 def test_times_are_counted_and_the_first_rule_wins() -> None:
     """Two 500s, then 503 for good; a rule that was not reached keeps its times."""
     rules, tally = (rule("500", times=2), rule("503", times=2)), Tally()
-    seen = [strike(rules, tally, event(), Moment.BEFORE) for _ in range(5)]
+    seen = [strike(rules, tally, event(), FaultMoment.BEFORE) for _ in range(5)]
     assert seen == ["500", "500", "503", "503", None]
 
 
@@ -135,7 +135,7 @@ def test_the_dice_are_fair_and_repeat() -> None:
 
     def hits(seed: int) -> list[str | None]:
         rules, tally = (rule("500", probability=0.3),), Tally(seed=seed)
-        return [strike(rules, tally, event(f"shot {number}"), Moment.BEFORE) for number in range(1000)]
+        return [strike(rules, tally, event(f"shot {number}"), FaultMoment.BEFORE) for number in range(1000)]
 
     assert hits(1) == hits(1) != hits(2)
     assert 250 < sum(hit is not None for hit in hits(1)) < 350
@@ -148,7 +148,7 @@ def test_the_dice_do_not_depend_on_the_order_of_requests() -> None:
     def outcome(order: list[str]) -> dict[str, list[str | None]]:
         tally, seen = Tally(seed=3), dict[str, list[str | None]]()
         for prompt in order:
-            seen.setdefault(prompt, []).append(strike(rules, tally, event(prompt), Moment.BEFORE))
+            seen.setdefault(prompt, []).append(strike(rules, tally, event(prompt), FaultMoment.BEFORE))
         return seen
 
     prompts = [f"shot {number}" for number in range(20)]
@@ -161,4 +161,4 @@ def test_the_dice_do_not_depend_on_the_order_of_requests() -> None:
 def test_never_and_always_are_exact(probability: int, hit: str | None) -> None:
     """0 never hits, 1 always does."""
     rules, tally = (rule("500", probability=probability),), Tally()
-    assert {strike(rules, tally, event(str(number)), Moment.BEFORE) for number in range(100)} == {hit}
+    assert {strike(rules, tally, event(str(number)), FaultMoment.BEFORE) for number in range(100)} == {hit}

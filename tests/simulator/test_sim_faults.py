@@ -23,13 +23,13 @@ from simulator_calls import (
     upload,
 )
 
-from kbatch.simulator.downloads import deliver
-from kbatch.simulator.exchange import Call, Connection, Reply
-from kbatch.simulator.faultkinds import KINDS, Moment
-from kbatch.simulator.faults import CATALOGUE, rule
-from kbatch.simulator.orders import frame_size
+from kbatch.simulator.clips.downloads import deliver
+from kbatch.simulator.clips.orders import frame_size
+from kbatch.simulator.clips.tiny import make_tiny
+from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest
+from kbatch.simulator.faults.dice import CATALOGUE, rule
+from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment
 from kbatch.simulator.state import World
-from kbatch.simulator.tiny import make_tiny
 
 PROVIDERS = ("apiframe", "aimlapi")
 
@@ -54,7 +54,7 @@ def delivered(world: World, url: str, **headers: str) -> Reply:
     reply = download(world, url, headers)
     if reply.clip is None:
         return reply
-    return deliver(reply, make_tiny(reply.clip), Call(method="GET", path=url, headers=headers))
+    return deliver(reply, make_tiny(reply.clip), SimulatedRequest(method="GET", path=url, headers=headers))
 
 
 # what stands in for a request: nothing is accepted
@@ -518,7 +518,7 @@ def test_a_key_is_asked_for_before_any_fault() -> None:
 
 def test_the_catalogue_knows_the_moments_of_its_faults() -> None:
     """Faults that stand in for a request are never those that follow an acceptance."""
-    after = {name for name, kind in KINDS.items() if kind.moment is Moment.AFTER and "submit" in kind.places}
+    after = {name for name, kind in KINDS.items() if kind.moment is FaultMoment.AFTER and "submit" in kind.places}
     assert after == {name for name in KINDS if name.endswith("-after-accept")} | {"lost-answer", "hang-answer"}
 
 

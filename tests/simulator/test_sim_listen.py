@@ -7,9 +7,9 @@ import httpx
 import pytest
 from simulator_calls import APIFRAME_KEY
 
-from kbatch.simulator.faults import rule
+from kbatch.simulator.faults.dice import rule
 from kbatch.simulator.listen import serving
-from kbatch.simulator.server import Settings
+from kbatch.simulator.server import SimulatorSettings
 
 FAULTS = (
     rule("lost-answer", match="lost"),
@@ -25,7 +25,7 @@ FAULTS = (
 def http() -> Iterator[httpx.Client]:
     """A client of one server with several faults, chosen by the prompt."""
     with (
-        serving(Settings(clips=False, faults=FAULTS, slow_s=0.2)) as url,
+        serving(SimulatorSettings(clips=False, faults=FAULTS, slow_s=0.2)) as url,
         httpx.Client(base_url=url, timeout=5) as client,
     ):
         yield client
@@ -120,15 +120,15 @@ def test_many_clients_are_served_and_billed_exactly(http: httpx.Client) -> None:
 
 def test_a_port_in_use_is_an_error() -> None:
     """Two servers cannot have one port."""
-    with serving(Settings(clips=False)) as url:
+    with serving(SimulatorSettings(clips=False)) as url:
         port = int(url.rpartition(":")[2])
-        with pytest.raises(OSError, match="in use"), serving(Settings(clips=False), port=port):
+        with pytest.raises(OSError, match="in use"), serving(SimulatorSettings(clips=False), port=port):
             pass
 
 
 def test_the_server_is_gone_after_its_block() -> None:
     """Nothing listens any more."""
-    with serving(Settings(clips=False)) as url:
+    with serving(SimulatorSettings(clips=False)) as url:
         assert httpx.get(f"{url}/v2/models").status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/v2/models")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from simulator_calls import KLING, START, bill_of, clip_url, document, download, new, poll, submit
 
-from kbatch.simulator.faults import rule
+from kbatch.simulator.faults.dice import rule
 from kbatch.simulator.memory import remember
 
 BODIES: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from simulator_calls import KLING, PNG, aimlapi_submit, apiframe_submit, bill_of, document, new
 
-from kbatch.simulator.offers import OFFERS, cheapest_and_dearest, quote
+from kbatch.simulator.providers.offers import OFFERS, cheapest_and_dearest, quote
 
 # the pages' tables, copied row by row
 FIXED: list[tuple[str, dict[str, Any], str, int]] = [

@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.config import SchemathesisConfig
 from simulator_calls import PNG, apiframe_submit, call, document, new
 
-from kbatch.simulator.openapi import DOCUMENT
-from kbatch.simulator.server import Settings, build_app
+from kbatch.simulator.providers.openapi import DOCUMENT
+from kbatch.simulator.server import SimulatorSettings, build_app
 
 # any key that is not empty works, by contract: the check that a made-up key is refused does not apply
 _CONFIG = SchemathesisConfig.from_dict(
     {"generation": {"with-security-parameters": False}, "checks": {"ignored_auth": {"enabled": False}}}
 )
-_APP = build_app(Settings(clips=False, credits={"apiframe": 10**12, "aimlapi": 10**15}, clock=lambda: 1e9))
+_APP = build_app(SimulatorSettings(clips=False, credits={"apiframe": 10**12, "aimlapi": 10**15}, clock=lambda: 1e9))
 _SCHEMA = schemathesis.openapi.from_asgi("/__openapi.json", _APP, config=_CONFIG)
 _NUMBERS = itertools.count()
 

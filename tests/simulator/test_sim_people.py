@@ -7,7 +7,7 @@ import pytest
 from simulator_calls import START, call, document, new
 
 from kbatch.simulator.exchange import Reply
-from kbatch.simulator.people import person_of
+from kbatch.simulator.providers.accounts import person_of
 from kbatch.simulator.state import KeyScope, World
 
 BODY = b'{"model": "kling-2.5-turbo-pro", "prompt": "a fox", "klingParams": {"duration": 5}}'

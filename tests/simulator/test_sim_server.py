@@ -11,10 +11,10 @@ import httpx
 import pytest
 from simulator_calls import APIFRAME_KEY, START
 
-from kbatch.simulator import studio
-from kbatch.simulator.faults import rule
-from kbatch.simulator.orders import Clip
-from kbatch.simulator.server import BODY_LIMIT, Cut, Settings, build_app
+from kbatch.simulator.clips import studio
+from kbatch.simulator.clips.orders import ClipOrder
+from kbatch.simulator.faults.dice import rule
+from kbatch.simulator.server import BODY_LIMIT, ConnectionCut, SimulatorSettings, build_app
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ class Clock:
 def client(*faults: Any, **settings: Any) -> httpx.AsyncClient:
     """Return a client of a new simulator with tiny clips and a standing clock."""
     usual: dict[str, Any] = {"clips": False, "clock": Clock()}
-    app = build_app(Settings(**{**usual, "faults": tuple(faults), **settings}))
+    app = build_app(SimulatorSettings(**{**usual, "faults": tuple(faults), **settings}))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simulator.example:99")
 
 
@@ -76,7 +76,7 @@ async def test_real_clips_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> 
         rendered.append(clip)
         return b"clip %d" % clip.take
 
-    monkeypatch.setattr("kbatch.simulator.clips.make_clip", count)
+    monkeypatch.setattr("kbatch.simulator.clips.encode.make_clip", count)
     async with client(clips=True) as http:
         urls = [await bought(http), await bought(http)]
         seen = []
@@ -96,9 +96,9 @@ async def test_real_clips_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_full_studio_forgets_the_oldest_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded: what was used longest ago goes first, and is rendered again when asked for."""
     monkeypatch.setattr(studio, "ROOM_BYTES", 250)
-    monkeypatch.setattr("kbatch.simulator.clips.make_clip", lambda _clip: bytes(100))
+    monkeypatch.setattr("kbatch.simulator.clips.encode.make_clip", lambda _clip: bytes(100))
     room = studio.Studio()
-    clips = [Clip(provider="p", model="m", variant="v", prompt=str(n), seconds=1.0, audio=False) for n in range(3)]
+    clips = [ClipOrder(provider="p", model="m", variant="v", prompt=str(n), seconds=1.0, audio=False) for n in range(3)]
     for clip in (clips[0], clips[1], clips[0], clips[2]):
         await studio.fetch(room, clip)
     assert list(room.kept) == [clips[0], clips[2]]
@@ -109,7 +109,7 @@ async def test_a_full_studio_forgets_the_oldest_clip(monkeypatch: pytest.MonkeyP
 async def test_a_cut_answer_is_an_exception_in_process(name: str) -> None:
     """`Cut` comes out of the client's call; the bill tells whether the job was accepted."""
     async with client(rule(name)) as http:
-        with pytest.raises(Cut):
+        with pytest.raises(ConnectionCut):
             await http.post("/v2/videos/generate", headers=APIFRAME_KEY, json=BODY)
         assert len((await http.get("/__bill")).json()["charges"]) == (1 if name == "lost-answer" else 0)
 
@@ -117,7 +117,7 @@ async def test_a_cut_answer_is_an_exception_in_process(name: str) -> None:
 async def test_an_answer_that_never_comes_ends_after_its_bound() -> None:
     """In process nobody hangs up, so the bound of the settings ends it."""
     async with client(rule("timeout"), hang_s=0.01) as http:
-        with pytest.raises(Cut):
+        with pytest.raises(ConnectionCut):
             await http.post("/v2/videos/generate", headers=APIFRAME_KEY, json=BODY)
 
 
@@ -125,7 +125,7 @@ async def test_a_cut_download_is_an_exception_in_process() -> None:
     """Also in the middle of a body."""
     async with client(rule("cut-download")) as http:
         url = await bought(http)
-        with pytest.raises(Cut):
+        with pytest.raises(ConnectionCut):
             await http.get(url)
 
 
@@ -147,7 +147,7 @@ async def test_the_bill_file_is_written_before_the_answer(tmp_path: Path) -> Non
     path = tmp_path / "bill.json"
     async with client(rule("lost-answer", times=1), rule("fail", match="cat"), bill=path) as http:
         assert json.loads(path.read_text())["charges"] == []
-        with pytest.raises(Cut):
+        with pytest.raises(ConnectionCut):
             await http.post("/v2/videos/generate", headers=APIFRAME_KEY, json=BODY)
         assert len(json.loads(path.read_text())["charges"]) == 1
         url = await bought(http)
@@ -165,7 +165,7 @@ async def test_the_bill_file_is_written_before_the_answer(tmp_path: Path) -> Non
 async def test_a_charge_is_on_the_disk_when_the_first_byte_leaves(tmp_path: Path) -> None:
     """A client that dies on its answer cannot hide it: the file is complete before the answer's head is sent."""
     path, read = tmp_path / "bill.json", (tmp_path / "bill.json").read_text
-    app = build_app(Settings(clips=False, bill=path))
+    app = build_app(SimulatorSettings(clips=False, bill=path))
     body, seen = json.dumps(BODY).encode(), []
 
     async def receive() -> dict[str, Any]:

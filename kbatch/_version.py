@@ -1,0 +1,15 @@
+"""The version of kbatch, read from the installation when it is asked for: reading takes a tenth of a start."""
+
+from functools import cache
+
+
+@cache
+def version() -> str:
+    """Return the version of the installed distribution, `0+unknown` where none is installed."""
+    from importlib.metadata import PackageNotFoundError  # noqa: PLC0415 - slow to load, and `--help` needs none of it
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    try:
+        return installed("kbatch")
+    except PackageNotFoundError:
+        return "0+unknown"

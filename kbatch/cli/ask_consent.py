@@ -1,0 +1,86 @@
+"""Someone's agreement to a plan before a run: what was approved before, the plan shown, the question asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from kbatch.cli.consent import agree
+from kbatch.cli.options import read_selection
+from kbatch.cli.ui import console
+from kbatch.errors import Invalid
+from kbatch.pipeline.load import LoadedManifest
+from kbatch.pipeline.make_plan import Place, Planned, make_plan
+from kbatch.pipeline.saved_plans import (
+    Standing,
+    check_covered,
+    check_saved,
+    check_unused,
+    held_claim,
+    selection_of,
+    under_claim,
+)
+from kbatch.planner.approval.consent import ConfirmedPlan, ConsentTerms, check_terms, confirm
+from kbatch.planner.approval.saved_plan import Saved
+from kbatch.planner.ceilings import read_ceilings
+from kbatch.receipts import store
+from kbatch.receipts.claims import Claim
+from kbatch.receipts.receipt import Receipt
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the command line asks for: a saved plan, or what its flags choose of a manifest."""
+
+    saved: Saved | None
+    flags: Mapping[str, Any]
+
+
+class Approved(Struct, frozen=True, kw_only=True):
+    """What was approved before this run: the digest of a saved plan or of `--approve`, what it covers, and receipts.
+
+    `claim` is None where the digest must be that of the plan as it is now.
+    """
+
+    digest: str | None
+    claim: Claim | None
+    renders: Mapping[str, Receipt]
+
+
+def plan_for(asked: Asked, loaded: LoadedManifest, found: store.LoadedState, place: Place) -> tuple[Planned, Approved]:
+    """Return the plan of what a run is asked for, and what was approved of it; Refused when that is used or moved."""
+    saved, digest = asked.saved, asked.flags["approve"]
+    renders = found.lockfile.renders
+    if saved is not None:
+        check_unused(saved.digest, found)
+        planned = make_plan(loaded, found, selection_of(saved, loaded), place, saved.claim)
+        check_saved(saved, planned.plan)
+        return planned, Approved(digest=saved.digest, claim=saved.claim, renders=renders)
+    wished = read_selection(asked.flags)
+    planned = make_plan(loaded, found, wished, place)
+    claim = held_claim(digest, planned.plan, found) if digest else None
+    if claim is not None:
+        planned = make_plan(loaded, found, wished, place, claim)
+        check_covered(digest, claim, planned.plan)
+    return planned, Approved(digest=digest, claim=claim, renders=renders)
+
+
+def consent_to(planned: Planned, flags: Mapping[str, Any], approved: Approved) -> ConfirmedPlan:
+    """Show the plan, then get someone's agreement to it, or raise Refused."""
+    plan = planned.plan
+    ceilings, problems = read_ceilings(plan, flags["max_credits"])
+    if problems:
+        raise Invalid(problems)
+    digest = (approved.digest if approved.claim else None) or plan.digest
+    terms = ConsentTerms(
+        ceilings=ceilings,
+        allow_unpriced=flags["allow_unpriced"],
+        trust_prices=flags["trust_prices"],
+        locked=flags["locked"],
+        simulated=flags["simulate"],
+    )
+    if approved.digest:
+        standing = Standing(plan=plan, renders=approved.renders)
+        terms = under_claim(terms, approved.digest, approved.claim, standing)
+    console.show_plan(plan, planned.summary, stderr=True)
+    check_terms(plan, terms)
+    return confirm(plan, terms, agree(plan, terms, flags, (digest,)))

@@ -1,0 +1,121 @@
+"""What `pull` and `reconcile` share: a run over a part of the plan in which nothing is bought anew."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from kbatch.cli.commands.run import report, say_links
+from kbatch.cli.consent import agree
+from kbatch.cli.options import read_selection
+from kbatch.cli.run_plan import collect_outcome
+from kbatch.cli.ui import console
+from kbatch.cli.ui.progress import Progress
+from kbatch.errors import Invalid
+from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
+from kbatch.pipeline.make_plan import Place, Planned, as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.pipeline.simulation import simulator_app
+from kbatch.planner.actions import Action, PlanEntry
+from kbatch.planner.approval.consent import ConfirmedPlan, ConsentTerms, confirm
+from kbatch.planner.ceilings import Ceilings, read_ceilings
+from kbatch.planner.plan import Plan, build_plan
+from kbatch.planner.selection import Selection
+from kbatch.planner.summary import summarize
+from kbatch.receipts import store
+from kbatch.runner.context import RunOptions
+from kbatch.runner.execute import RunSetup, execute
+from kbatch.runner.open_sessions import Endpoints
+from kbatch.runner.preflight.writable_outputs import check_writable
+from kbatch.runner.reconcile import Decisions
+from kbatch.storage import Lock
+
+Decide = Callable[[LoadedManifest, store.LoadedState], Decisions]
+"""Makes of the state what a person has decided on the command line."""
+
+NOTHING = Ceilings(run={}, budget={}, job={})
+
+
+def load_manifest(manifest: Path, flags: Mapping[str, Any]) -> LoadedManifest:
+    """Load a manifest as the shared flags say."""
+    options = LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
+    return load(manifest, options)
+
+
+def collect(
+    loaded: LoadedManifest,
+    flags: Mapping[str, Any],
+    actions: frozenset[Action],
+    options: RunOptions,
+    decide: Decide | None = None,
+) -> int:
+    """Lock, plan, keep the entries with these actions, and work them; `decide` makes Decisions of the state."""
+    path = lockfile_path(loaded.path, simulated=flags["simulate"], chosen=flags["lockfile"])
+    with Lock(lock_path(path), break_foreign=flags["break_lock"]):
+        found = load_state(loaded, path)
+        loaded = as_bought(loaded, found)
+        decisions = decide(loaded, found) if decide else Decisions()
+        every = make_plan(loaded, found, _selection(flags), Place(lockfile=path, simulated=flags["simulate"]))
+        whole, planned = every.plan, _only(every, actions, found)
+        app = simulator_app(found.lockfile, loaded, faults=None) if flags["simulate"] else None
+        scene = RunSetup(
+            folder=loaded.folder,
+            tree=loaded.tree,
+            jobs=loaded.jobs,
+            lockfile_path=path,
+            loaded=found,
+            endpoints=Endpoints(environment=os.environ, app=app, concurrency=loaded.settings.concurrency),
+            options=options,
+            decisions=decisions,
+            interactive=console.is_terminal(),
+        )
+        say_links(check_writable(planned.plan, scene, fetch=options.fetch_missing))
+        planned, confirmed = _agreed(planned, flags, whole.digest)
+        progress = Progress(planned.plan, planned.summary)
+        outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
+    return report(outcome, loaded, flags["form"])
+
+
+def _agreed(planned: Planned, flags: Mapping[str, Any], whole: str) -> tuple[Planned, ConfirmedPlan]:
+    """Return the plan as it is carried out: without consent, nothing of it is sent again.
+
+    `whole` is the digest of the plan that this is a part of, which covers it.
+    """
+    plan, given = planned.plan, None
+    terms = ConsentTerms(ceilings=NOTHING, trust_prices=True, simulated=flags["simulate"])
+    if plan.resends:
+        ceilings, problems = read_ceilings(plan, flags["max_credits"])
+        if problems:
+            raise Invalid(problems)
+        terms = replace(terms, ceilings=ceilings)
+        console.show_plan(plan, planned.summary, stderr=True)
+        given = agree(plan, terms, flags, (plan.digest, whole))
+        if given is None:
+            looking = tuple(_only_looked_for(entry, plan.digest) for entry in plan.entries)
+            planned = replace(planned, plan=replace(plan, entries=looking, resends=()))
+            terms = replace(terms, ceilings=NOTHING)
+    return planned, confirm(planned.plan, terms, given)
+
+
+def _only_looked_for(entry: PlanEntry, digest: str) -> PlanEntry:
+    if not entry.resend:
+        return entry
+    cost = "what its price is nobody knows" if entry.held is None else f"it may cost {entry.held:,} credits"
+    why = f"nobody agreed to it, and {cost} (`--yes`, or `--approve {digest}`)"
+    return replace(entry, resend=False, objection=why)
+
+
+def _selection(flags: Mapping[str, Any]) -> Selection:
+    return read_selection(flags) if "only" in flags else Selection()
+
+
+def _only(planned: Planned, actions: frozenset[Action], found: store.LoadedState) -> Planned:
+    plan = planned.plan
+    entries = tuple(entry for entry in plan.entries if entry.action in actions and not _shares_a_purchase(entry, plan))
+    part = build_plan(plan.basis, entries, found.lockfile.renders)
+    return replace(planned, plan=part, summary=summarize(part, planned.concurrency))
+
+
+def _shares_a_purchase(entry: PlanEntry, plan: Plan) -> bool:
+    return entry.shares is not None and any(other.address == entry.shares and other.buys for other in plan.entries)

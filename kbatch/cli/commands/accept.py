@@ -1,0 +1,109 @@
+"""`kbatch accept`: lives with what was delivered otherwise than bought, or is stale; asks nobody and buys nothing."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import anyio
+import click
+from msgspec.structs import replace
+
+from kbatch.cli.options import format_choice, max_jobs, state
+from kbatch.cli.ui import console
+from kbatch.cli.ui.console import say
+from kbatch.errors import StateUnreadable
+from kbatch.pipeline.load import DEFAULT_MANIFEST, LoadOptions, load
+from kbatch.pipeline.make_plan import as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.planner.approval.acceptance import Acceptance, accept
+from kbatch.planner.selection import Selection
+from kbatch.receipts import store as states
+from kbatch.receipts.events import Event, Fact
+from kbatch.receipts.fold import fold
+from kbatch.receipts.journal.journal import Journal, journal_path
+from kbatch.receipts.lifecycle import Kind
+from kbatch.report.data.format import harmless
+from kbatch.storage import Lock
+
+_EXAMPLES = """\b
+Examples:
+  kbatch accept campaign.yaml 'hero[city=oslo]'
+  kbatch accept campaign.yaml 'hero[city=oslo]' 'reveal[city=oslo]@2' --format json
+"""
+
+
+@click.command("accept", epilog=_EXAMPLES)
+@click.argument("words", nargs=-1, required=True, metavar="[MANIFEST] ADDRESS...")
+@click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(words: tuple[str, ...], break_lock: bool, form: str, **flags: Any) -> None:
+    """Live with clips of MANIFEST (kbatch.yaml) that were delivered-wrong or are stale: no reminder, no purchase.
+
+    ADDRESS is a job as `kbatch plan` shows it. Exits with 3 when there is nothing to accept.
+    """
+    manifest, addresses = _split(words)
+    loaded = load(
+        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
+    )
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    with Lock(lock_path(path), break_foreign=break_lock):
+        found = load_state(loaded, path)
+        loaded = as_bought(loaded, found)
+        entries = make_plan(loaded, found, Selection()).plan.entries
+        accepted = accept(addresses, entries, found.lockfile.renders)
+        try:
+            _record([one for one in accepted if not one.before], found, path)
+        except OSError as error:
+            raise StateUnreadable(f"{path}: cannot be written: {error.strerror}") from error
+    if form == "json":
+        console.show_json(_as_json(accepted, path))
+        return
+    for one in accepted:
+        click.echo(harmless(f"{'accepted before' if one.before else 'accepted'}: {one.address} ({one.why})"))
+    say(f"lockfile {path}")
+
+
+def _split(words: Sequence[str]) -> tuple[Path, Sequence[str]]:
+    """Return manifest and addresses: the first word is a manifest when it is the name of a YAML file."""
+    if words[0].lower().endswith((".yaml", ".yml")):
+        if len(words) == 1:
+            raise click.UsageError("which job? say its ADDRESS as `kbatch plan` shows it")
+        return Path(words[0]), words[1:]
+    return Path(DEFAULT_MANIFEST), words
+
+
+def _record(accepted: Sequence[Acceptance], found: states.LoadedState, path: Path) -> None:
+    """Journal what was accepted and fold it into the lockfile; an unfinished run's journal stays for that run."""
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
+
+    async def journal() -> tuple[Event, ...]:
+        async with Journal.open(journal_path(path), run_id=run_id, after=found.newest) as opened:
+            return await opened.record(*(_fact(one) for one in accepted))
+
+    events = anyio.run(journal)
+    lockfile = replace(found.lockfile, renders=fold(events, found.lockfile.renders))
+    if found.events:
+        states.save(path, lockfile)
+    else:
+        states.finalize(path, lockfile, run_id=run_id)
+
+
+def _fact(one: Acceptance) -> Fact:
+    return Fact(kind=Kind.ACCEPTED_AS_IS, fingerprint=one.fingerprint, attempt=one.attempt, data={"job_id": one.job_id})
+
+
+def _as_json(accepted: Sequence[Acceptance], path: Path) -> dict[str, Any]:
+    shown = [
+        {
+            "address": one.address,
+            "fingerprint": one.fingerprint,
+            "job_id": one.job_id,
+            "why": one.why,
+            "accepted_before": one.before,
+        }
+        for one in accepted
+    ]
+    return {"accepted": shown, "lockfile": str(path)}

@@ -1,0 +1,87 @@
+"""`kbatch models [MODEL]`: what each model accepts, costs and delivers, from the packaged cards; no network, no key."""
+
+import json
+from dataclasses import astuple, fields
+
+import click
+
+from kbatch.errors import did_you_mean
+from kbatch.models.cards import Card, Catalog, read_cards
+from kbatch.models.describe import ModelPage, ModelRow, ParameterRow, as_json, describe, list_models
+from kbatch.storage import packaged_cards
+
+_WIDTH = 110
+_EXAMPLES = """\b
+Examples:
+  kbatch models
+  kbatch models kling-3.0
+  kbatch models apiframe/kling-2.6 --format json
+"""
+
+
+@click.command("models", epilog=_EXAMPLES)
+@click.argument("model", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(("text", "json")), default="text", help="How to print; text by default."
+)
+def command(model: str | None, form: str) -> None:
+    """List the models, or show one: parameters with defaults and ranges, prices, rules and notes.
+
+    MODEL is a model's name, such as kling-2.6, or provider and name, such as apiframe/kling-2.6.
+    """
+    catalog = read_cards(packaged_cards())
+    cards = catalog.cards if model is None else (_find(catalog, model),)
+    if form == "json":
+        click.echo(json.dumps(as_json(cards), ensure_ascii=False, indent=2))
+    elif model is None:
+        _print_list(list_models(cards))
+    else:
+        _print_page(describe(cards[0]))
+
+
+def _find(catalog: Catalog, name: str) -> Card:
+    found = catalog.named(name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = " or ".join(f"`{card.key}`" for card in found)
+        raise click.UsageError(f"`{name}` is a model of several providers: write {choices}")
+    known = [card.key if "/" in name else card.model for card in catalog.cards]
+    hint = did_you_mean(name, known)
+    raise click.UsageError(f"there is no model `{name}`" + (f"; {hint}" if hint else ""))
+
+
+def _print_list(rows: tuple[ModelRow, ...]) -> None:
+    table = [tuple(field.name for field in fields(ModelRow)), *(astuple(row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_page(page: ModelPage) -> None:
+    paper = click.HelpFormatter(width=_WIDTH)
+    paper.write_text(f"{page.key}: {page.title}")
+    paper.write_text(page.summary)
+    sections = {
+        "Parameters": [(f"{row.name} ({row.type})", _words(row)) for row in page.parameters],
+        "Prices": [(row.variant, row.price) for row in page.prices],
+    }
+    for title, rows in sections.items():
+        with paper.section(title):
+            paper.write_dl(rows, col_max=34)
+    lists = {
+        "Price": (page.price_note,) if page.price_note else (),
+        "Rules": page.rules,
+        "Render time": (page.render_time,),
+        "Notes": page.notes,
+        "Sources": page.sources,
+    }
+    for title, lines in lists.items():
+        if lines:
+            with paper.section(title):
+                paper.write_dl([("-", line) for line in lines])
+    click.echo(paper.getvalue(), nl=False)
+
+
+def _words(row: ParameterRow) -> str:
+    return f"{row.facts}. {row.description}" if row.facts else row.description

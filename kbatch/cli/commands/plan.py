@@ -1,0 +1,158 @@
+"""`kbatch plan`: what would be bought, reused and fetched, with prices and reasons; nothing is sent."""
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch.cli.documents import check_outputs, is_stdout, path_of
+from kbatch.cli.keep_alive import keep
+from kbatch.cli.options import (
+    CHOOSING,
+    format_choice,
+    manifest,
+    max_jobs,
+    read_selection,
+    refuse_given,
+    selection,
+    state,
+)
+from kbatch.cli.protected_paths import named, taken_by
+from kbatch.cli.ui import console, github_actions
+from kbatch.errors import ExitCode, Invalid, Refused
+from kbatch.pipeline.load import LoadOptions, load
+from kbatch.pipeline.make_plan import Place, Planned, as_bought, load_state, lockfile_path, make_plan
+from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
+from kbatch.planner.approval.saved_plan import Saved
+from kbatch.planner.ceilings import find_over, read_ceilings
+from kbatch.planner.plan import as_stream
+from kbatch.planner.selection import Selection
+from kbatch.report.data.format import harmless
+from kbatch.report.text import plan_text
+from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
+from kbatch.runner.preflight.writable_outputs import clip_troubles
+from kbatch.runner.run_inputs import RunInputs
+
+_REVIEWED = ("markdown", "github", "html")
+_EXAMPLES = """\b
+Examples:
+  kbatch plan campaign.yaml
+  kbatch plan campaign.yaml --profile draft --only hero --max-credits 200
+  kbatch plan campaign.yaml --format json > plan.json
+  kbatch plan campaign.yaml --format markdown > comment.md   # for a pull request
+  kbatch plan campaign.yaml --format html > plan.html
+  kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
+  kbatch plan campaign.yaml --compare-to git:main
+  kbatch plan campaign.yaml --out plan.json
+"""
+_OF_A_MANIFEST = (*CHOOSING, "max_credits", "check", "out", "profile", "lockfile", "simulate", "max_jobs")
+
+
+@click.command("plan", epilog=_EXAMPLES)
+@manifest
+@selection
+@click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a plan whose maximum is above.")
+@click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
+@click.option("--compare-to", metavar="PLAN|git:REF", help="Show what differs from another plan, or from a revision.")
+@click.option("--out", metavar="FILE", help="Save the plan, to be run once as it is.")
+@state
+@max_jobs
+@format_choice("text", "json", "markdown", "html", "github")
+def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str | None, form: str, **flags: Any) -> int:
+    """Show the priced plan of MANIFEST (kbatch.yaml): every job with an action, a price and a reason.
+
+    MANIFEST may be a saved plan, which is shown as it was saved. Exits with 3 when the plan passes a ceiling.
+    """
+    printed = form != "text"
+    check_outputs({"--out": out}, named((manifest, "what is planned")), stdout=printed)
+    saved = read_plan_file(manifest)
+    if saved is not None:
+        if flags["compare_to"]:
+            raise click.UsageError("--compare-to holds a manifest's plan against another, not a saved plan")
+        if form not in ("text", "json"):
+            raise click.UsageError(f"a saved plan is shown as text or json, not as {form}; its manifest's plan can be")
+        refuse_given(_OF_A_MANIFEST, "is for the plan of a manifest: a saved plan is shown as it was saved")
+        return _show_saved(saved, manifest, form)
+    options = LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
+    loaded = load(manifest, options)
+    console.show_problems(loaded.warnings)
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    wished = read_selection(flags)
+    found = load_state(loaded, path)
+    if out is not None:
+        check_outputs({"--out": out}, taken_by(loaded, path, found), stdout=printed)
+    loaded = as_bought(loaded, found)
+    planned = make_plan(loaded, found, wished, Place(lockfile=path, simulated=flags["simulate"]))
+    keep(loaded, found, planned)
+    inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
+    _warn(inputs, planned)
+    comparison = None
+    if flags["compare_to"]:
+        from kbatch.pipeline.compare_base import Asked, compare_to  # noqa: PLC0415 - only where two plans are compared
+
+        known = frozenset(job.address for job in loaded.jobs)
+        asked = Asked(manifest=manifest, lockfile=path, options=options, selection=wished, addresses=known)
+        comparison = compare_to(flags["compare_to"], asked, planned.plan)
+    ceilings, problems = read_ceilings(planned.plan, max_credits)
+    if problems:
+        raise Invalid(problems)
+    if form == "json":
+        compared = {"comparison": _compared(comparison)} if comparison else {}
+        console.show_json({**as_stream(planned.plan), **compared})
+    elif form == "text":
+        _show_text(planned, comparison, stderr=out is not None and is_stdout(out))
+    over = find_over(planned.plan, ceilings)
+    if form in _REVIEWED or github_actions.active():
+        from kbatch.cli.plan_documents import make_review, show_review  # noqa: PLC0415 - most plans are read as text
+
+        review = make_review(planned, found.lockfile, manifest, over, flags)
+        show_review(replace(review, comparison=comparison), form)
+    if over:
+        raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
+    if out is not None:
+        where = Place(lockfile=path, simulated=flags["simulate"])
+        _save(out, planned, manifest, where, wished)
+    return ExitCode.NOT_AS_ASKED if check and planned.plan.spends else ExitCode.OK
+
+
+def _warn(inputs: RunInputs, planned: Planned) -> None:
+    """Say why a run could not put its clips on the disk, and whose places they are too."""
+    for collision in collisions(planned.plan, owned_elsewhere(inputs)):
+        console.say(f"warning: {collision}")
+    places = [entry.job.draft.output for entry in planned.plan.purchases]
+    for trouble in clip_troubles(inputs.folder, places, probe=False):
+        console.say(f"warning: a run would be refused: {trouble}")
+
+
+def _show_text(planned: Planned, comparison: Any, *, stderr: bool) -> None:
+    console.show_plan(planned.plan, planned.summary, stderr=stderr)
+    if comparison is not None:
+        from kbatch.report.text import compare_text  # noqa: PLC0415 - only where two plans are compared
+
+        click.echo(err=stderr)
+        console.show_lines(partial(compare_text.lines, comparison), stderr=stderr)
+
+
+def _save(out: str, planned: Planned, manifest: Path, where: Place, wished: Selection) -> None:
+    place = path_of(out)
+    sys.stdout.flush()
+    write_plan_file(place, planned.plan, manifest=manifest, simulated=where.simulated, selection=wished)
+    console.say(f"saved as {out}; `{command_for(place, planned.plan, manifest)}` carries out exactly this plan, once")
+
+
+def _compared(comparison: Any) -> dict[str, Any]:
+    from kbatch.report.machine import compare_json  # noqa: PLC0415 - only where two plans are compared
+
+    return compare_json.as_json(comparison)
+
+
+def _show_saved(saved: Saved, path: Path, form: str) -> int:
+    if form == "json":
+        console.show_json(saved.document)
+    else:
+        for line in plan_text.saved_lines(saved.document, str(path)):
+            click.echo(harmless(line))
+    return ExitCode.OK

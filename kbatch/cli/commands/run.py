@@ -1,0 +1,263 @@
+"""`kbatch run`: plan, confirm, render, collect; the same command resumes."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kbatch.cli.ask_consent import Asked, consent_to, plan_for
+from kbatch.cli.consent import check_consent, consent
+from kbatch.cli.documents import check_outputs, path_of
+from kbatch.cli.keep_alive import keep
+from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, selection, state
+from kbatch.cli.protected_paths import Taken, named, taken_by
+from kbatch.cli.ui import console, github_actions
+from kbatch.cli.ui.streams import put, unheard
+from kbatch.errors import ExitCode, Invalid
+from kbatch.pipeline.events_file import EventsFile
+from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
+from kbatch.pipeline.make_plan import Place, as_bought, load_state, lock_path, lockfile_path
+from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
+from kbatch.pipeline.simulation import simulator_app
+from kbatch.planner.approval.consent import ConfirmedPlan
+from kbatch.planner.approval.saved_plan import Saved
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.report.data.format import count
+from kbatch.runner.endpoints import check_origins
+from kbatch.runner.outcome import NOT_HERE, End, Outcome, as_json
+from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
+from kbatch.runner.preflight.writable_outputs import check_writable
+from kbatch.runner.run_inputs import RunInputs
+from kbatch.runner.up_to_date import nothing_to_do, up_to_date
+from kbatch.storage import Lock, Look
+
+if TYPE_CHECKING:
+    from kbatch.cli.run_reports import RunReports
+
+_SHOWN = 8
+_EXAMPLES = """\b
+Examples:
+  kbatch run campaign.yaml --simulate --yes
+  kbatch run campaign.yaml --first 1            # a canary: one purchase, then look
+  kbatch run campaign.yaml --yes --max-credits apiframe=500
+  kbatch run campaign.yaml --approve sha256:9f2c…
+  kbatch run plan.json --yes                    # exactly what was saved, once
+"""
+
+
+@click.command("run", epilog=_EXAMPLES)
+@manifest
+@selection
+@consent
+@click.option(
+    "--allow-unpriced",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Let at most N jobs have no known price.",
+)
+@click.option("--trust-prices", is_flag=True, help="Accept `prices` below a model's card, or that nothing else tells.")
+@click.option("--locked", is_flag=True, help="Exit with 3 if anything would be bought.")
+@click.option("-j", "--concurrency", multiple=True, metavar="[PROVIDER=]N", help="How many jobs may render at once.")
+@click.option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Submit nothing more after N failures.")
+@click.option("--fail-fast", is_flag=True, help="Submit nothing more after the first failure.")
+@click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path),
+    help="With --simulate: what shall go wrong, and when; `kbatch simulate --help` has the names.",
+)
+@click.option("--seed", type=int, metavar="N", help="With --faults: which of those with a probability strike.")
+@click.option("--events", metavar="FILE", help="Write what happens to this file, one JSON object a line.")
+@click.option("--junit", metavar="FILE", help="Write JUnit XML: one testcase a job, however the run ends.")
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(manifest: Path, form: str, **flags: Any) -> int:
+    """Plan MANIFEST (kbatch.yaml), ask, render and collect; resuming is running the same command again.
+
+    MANIFEST may be a saved plan: it is carried out as it was saved, once, and refused when anything has moved.
+
+    Without a terminal nothing is asked: --yes or --approve agrees, and a real run with --yes needs a ceiling. To send
+    a job of unknown outcome again is a purchase too: the plan shows it, and --locked refuses it.
+    """
+    _check_flags(flags)
+    given = named((manifest, "what is run"), (flags["lockfile"], "a lockfile"), (flags["faults"], "a file of faults"))
+    _check_outputs(flags, given, None, stdout=form == "json")
+    with _aftermath(manifest, flags["junit"]) as aftermath:
+        code = _run(manifest, form, flags, aftermath)
+    return ExitCode.worst((ExitCode(code), aftermath.exit_code)) if aftermath else code
+
+
+def _aftermath(manifest: Path, junit: str | None) -> "AbstractContextManager[RunReports | None]":
+    """Return what writes a run's reports, None where none are wanted."""
+    if not (junit or github_actions.active()):
+        return nullcontext()
+    from kbatch.cli.run_reports import RunReports  # noqa: PLC0415 - reports are made only where they are wanted
+
+    return RunReports(manifest, junit)
+
+
+def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "RunReports | None") -> int:
+    saved = read_plan_file(manifest)
+    if saved is not None:
+        flags = _as_saved(saved, flags)
+        manifest = manifest_of(saved, manifest)
+        flags["lockfile"] = lockfile_of(saved, manifest, flags["lockfile"])
+    loaded = load(
+        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
+    )
+    console.show_problems(loaded.warnings)
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    concurrency = read_concurrency(flags["concurrency"]) or dict(loaded.settings.concurrency)
+    with Lock(lock_path(path), break_foreign=flags["break_lock"]):
+        found = load_state(loaded, path)
+        loaded = as_bought(loaded, found)
+        place = Place(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
+        planned, approved = plan_for(Asked(saved=saved, flags=flags), loaded, found, place)
+        keep(loaded, found, planned)
+        inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
+        say_links(check_writable(planned.plan, inputs))
+        for collision in collisions(planned.plan, owned_elsewhere(inputs)):
+            console.say(f"warning: {collision}")
+        if flags["junit"] or flags["events"]:
+            _check_outputs(flags, taken_by(loaded, path, found), aftermath)
+        if aftermath:
+            aftermath.planned(loaded, planned.plan, path, found.lockfile)
+        confirmed = consent_to(planned, flags, approved)
+        app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
+        with EventsFile(_events_path(flags["events"]), lost=console.say) as events:
+            outcome = None if app else _nothing_to_do(confirmed, inputs, planned.look)
+            if outcome is None:
+                from kbatch.cli.run_plan import carry_out  # noqa: PLC0415 - an event loop and httpx, where there is work
+
+                outcome = carry_out(
+                    confirmed,
+                    inputs,
+                    planned,
+                    app=app,
+                    concurrency=concurrency,
+                    max_failures=1 if flags["fail_fast"] else flags["max_failures"],
+                    follow=events.write,
+                )
+    if aftermath:
+        aftermath.ended(outcome)
+    return report(outcome, loaded, form)
+
+
+def _check_outputs(
+    flags: Mapping[str, Any], taken: Taken, aftermath: "RunReports | None", *, stdout: bool = False
+) -> None:
+    """Refuse outputs that would destroy something; no report is written where one is refused."""
+    try:
+        check_outputs({"--junit": flags["junit"], "--events": flags["events"]}, taken, stdout=stdout)
+    except Invalid:
+        if aftermath:
+            aftermath.junit = None
+        raise
+
+
+def _events_path(name: str | None) -> Path | None:
+    return None if name is None else path_of(name)
+
+
+def say_links(notes: Iterable[str]) -> None:
+    """Say where links lead what is written."""
+    for note in notes:
+        console.say(f"note: {note}")
+
+
+def _simulator(lockfile: Lockfile, loaded: LoadedManifest, flags: Mapping[str, Any]) -> Any:
+    return simulator_app(lockfile, loaded, faults=flags["faults"], seed=flags["seed"] or 0)
+
+
+def _nothing_to_do(confirmed: ConfirmedPlan, inputs: RunInputs, look: Look) -> Outcome | None:
+    """Return the outcome of a run that finds everything as it should be, None where there may be work."""
+    plan, found = confirmed.plan, inputs.loaded
+    if plan.spends:
+        return None
+    check_origins(found.lockfile.renders, plan.providers, os.environ)
+    return nothing_to_do(confirmed, inputs, up_to_date(plan, inputs, look))
+
+
+def _check_flags(flags: Mapping[str, Any]) -> None:
+    if flags["faults"] and not flags["simulate"]:
+        raise click.UsageError("--faults needs --simulate")
+    if flags["seed"] is not None and not flags["faults"]:
+        raise click.UsageError("--seed needs --faults")
+    check_consent(flags)
+
+
+def _as_saved(saved: Saved, flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the flags with what the saved plan says; flags that would choose other jobs are refused."""
+    for name in ("only", "exclude", "labels", "failed", "first", "replace", "cascade", "profile", "simulate"):
+        if flags[name] not in (None, False, ()):
+            raise click.UsageError(f"a saved plan says itself what is run: leave out --{name.rstrip('s')}")
+    return {**flags, "profile": saved.profile, "simulate": saved.simulated}
+
+
+def report(outcome: Outcome, loaded: LoadedManifest, form: str) -> int:
+    """Say what a run came to, data on stdout and talk on stderr; return its exit code, whoever still listens."""
+    with unheard():
+        _tell_end(outcome)
+    result = json.dumps(as_json(outcome), indent=2, ensure_ascii=False) if form == "json" else None
+    heard = result is None or put(result)
+    with unheard():
+        console.show_counts(outcome.counts, _verdict(outcome))
+        for said in _absent(outcome):
+            console.say(f"  {said}")
+        clips = f", clips under {loaded.folder / loaded.settings.output_dir}" if _has_clips(outcome) else ""
+        console.say(f"  lockfile {outcome.lockfile}{clips}")
+    return outcome.exit_code if heard else ExitCode.worst((outcome.exit_code, ExitCode.NOT_AS_ASKED))
+
+
+def _absent(outcome: Outcome) -> Iterator[str]:
+    """Yield which reused clips are not at their places, by what is there instead."""
+    missing = [address for address, what in outcome.absent.items() if what == NOT_HERE]
+    altered = [address for address in outcome.absent if address not in missing]
+    for addresses, what in ((missing, "not here"), (altered, "not as the receipt says")):
+        if addresses:
+            more = f" and {len(addresses) - _SHOWN:,} more" if len(addresses) > _SHOWN else ""
+            names = ", ".join(addresses[:_SHOWN])
+            are = "is" if len(addresses) == 1 else "are"
+            clips = count(len(addresses), "reused clip")
+            yield f"{clips} {are} {what}: {names}{more}; `kbatch pull` fetches what lacks"
+
+
+def _has_clips(outcome: Outcome) -> bool:
+    here = (End.DONE, End.REUSED, End.DELIVERED_WRONG)
+    return any(end in here and address not in outcome.absent for address, end in outcome.ends.items())
+
+
+def _tell_end(outcome: Outcome) -> None:
+    for address, reason in outcome.reasons.items():
+        if outcome.ends[address] not in (End.DONE, End.REUSED):
+            console.say(f"  {outcome.ends[address].value.replace('_', ' ')}: {address}: {reason}")
+    for said in (*outcome.stopped, *outcome.surprises, *outcome.problems):
+        console.say(f"  {said}")
+    for one in outcome.charges:
+        if one.unexplained:
+            told = f"planned {one.planned or 0:,}, reported {one.reported or 0:,}, unexplained {one.unexplained:,}"
+            console.say(f"  {one.address or one.job_id}: {told} {one.provider} credits")
+    for provider, settlement in outcome.credits.items():
+        unexplained = f", unexplained {settlement.unexplained:,}" if settlement.unexplained else ""
+        untold = f"; of {count(settlement.untold, 'job')} the charge is not known" if settlement.untold else ""
+        console.say(
+            f"  {provider}: planned {settlement.planned:,}, reported {settlement.reported:,}, "
+            f"refunded {settlement.refunded:,}{unexplained} credits{untold}"
+        )
+
+
+def _verdict(outcome: Outcome) -> str:
+    words = {
+        ExitCode.OK: "finished",
+        ExitCode.NOT_AS_ASKED: "finished, not all as asked",
+        ExitCode.UNKNOWN: "finished, with outcomes that nobody knows (`kbatch reconcile`)",
+        ExitCode.PROVIDER: "stopped by a provider",
+        ExitCode.INTERRUPTED: "interrupted, the same command resumes",
+    }
+    return words.get(outcome.exit_code, "ended")

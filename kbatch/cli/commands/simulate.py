@@ -1,0 +1,121 @@
+"""`kbatch simulate`: both providers, pretended, on a port of this machine."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch.cli.documents import check_outputs, path_of
+from kbatch.cli.protected_paths import named
+from kbatch.errors import Invalid, Problem, Refused
+from kbatch.gc_pause import at_work
+from kbatch.simulator.faults.dice import CATALOGUE, read_rules
+from kbatch.simulator.state import STARTING_CREDITS, KeyScope
+from kbatch.storage import read_bytes
+
+EXAMPLES = """\b
+Examples:
+  kbatch simulate
+  kbatch simulate --port 8085 --latency 20 --bill bill.json
+  kbatch simulate --no-clips --latency 0 --faults faults.yaml --seed 7
+  KBATCH_APIFRAME_URL=http://127.0.0.1:8085 APIFRAME_API_KEY=any kbatch run --yes
+
+\b
+A faults file is a list, of which only `fault` is needed:
+  - {fault: lost-answer, times: 1}
+  - {fault: 503, at: poll, probability: 0.1}
+  - {fault: moderation, match: '(?i)weapon', provider: apiframe}
+
+\b
+Faults:
+"""
+
+
+def fault_list() -> str:
+    """Return the catalogue as aligned lines."""
+    wide = max(map(len, CATALOGUE))
+    return "\n".join(f"  {name:<{wide}}  {text}" for name, text in CATALOGUE.items())
+
+
+@click.command(
+    "simulate",
+    short_help="Serve both providers, pretended, on this machine.",
+    epilog=EXAMPLES + fault_list(),
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="On 127.0.0.1; 0 is any.")
+@click.option("--latency", "latency_s", type=click.FloatRange(min=0), default=5.0, show_default=True, metavar="SECONDS",
+              help="How long a render takes.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of ids and of faults by probability.")
+@click.option("--faults", "faults_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="What shall go wrong, and when.")  # fmt: skip
+@click.option("--bill", "bill_file", metavar="FILE",
+              help="Write the bill here after every change.")  # fmt: skip
+@click.option("--no-clips", is_flag=True, help="Tiny files that only declare the right duration and audio.")
+@click.option("--credits", "credit_words", multiple=True, metavar="[PROVIDER=]N",
+              help="Credits that an account starts with, in its provider's unit.")  # fmt: skip
+@click.option("--key-scope", type=click.Choice([scope.value for scope in KeyScope]), default="user", show_default=True,
+              help="Whose idempotency keys are one: all keys of a team, of a user, or one key alone.")  # fmt: skip
+def command(**options: Any) -> None:
+    """Serve both providers, pretended, on 127.0.0.1, until Ctrl-C or SIGTERM.
+
+    Nothing here costs anything. Any key that is not empty works, except `invalid` and those that begin with `bad`. The
+    first line on stdout is {"url": …}; GET /__bill shows who was charged, GET /__openapi.json describes the rest.
+
+    Apiframe's jobs belong to a user: a key TEAM/USER or TEAM/USER/NAME says whose it is, so `red/ann` and `red/ben` are
+    colleagues, `red/ann/ci` is another key of the first. Any other key is a user of its own in one team for all.
+    """
+    try:
+        from kbatch.simulator.listen import serve  # noqa: PLC0415 - a server is not needed for --help
+        from kbatch.simulator.server import SimulatorSettings  # noqa: PLC0415
+    except ImportError as error:
+        raise _missing(error) from error
+    check_outputs({"--bill": options["bill_file"]}, named((options["faults_file"], "the file of faults")))
+    settings = SimulatorSettings(
+        seed=options["seed"],
+        latency_s=options["latency_s"],
+        credits={**STARTING_CREDITS, **_credits(options["credit_words"])},
+        faults=_rules(options["faults_file"]),
+        clips=not options["no_clips"],
+        key_scope=KeyScope(options["key_scope"]),
+        bill=None if options["bill_file"] is None else path_of(options["bill_file"]),
+        clock=time.time,
+    )
+    try:
+        with at_work():
+            serve(settings, port=options["port"], on_ready=_say_where)
+    except ImportError as error:
+        raise _missing(error) from error
+    except OSError as error:
+        raise click.UsageError(f"cannot serve: {error}") from error
+
+
+def _missing(error: ImportError) -> Refused:
+    hint = "install kbatch with the extra `sim`" + (", or use --no-clips" if error.name == "av" else "")
+    return Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint)
+
+
+def _say_where(url: str) -> None:
+    click.echo(json.dumps({"url": url}))
+    sys.stdout.flush()
+
+
+def _rules(path: Path | None) -> Any:
+    if path is None:
+        return ()
+    try:
+        return read_rules(read_bytes(path).decode("utf-8"), file=str(path))
+    except UnicodeDecodeError as error:
+        raise Invalid([Problem(code="faults-file", message=f"{path} is not UTF-8: {error}")]) from error
+
+
+def _credits(words: tuple[str, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for word in words:
+        name, equals, amount = word.rpartition("=")
+        if not amount.isascii() or not amount.isdigit() or (equals and name not in STARTING_CREDITS):
+            raise click.BadParameter(f"{word!r} is not N, apiframe=N or aimlapi=N", param_hint="--credits")
+        found |= {name: int(amount)} if equals else dict.fromkeys(STARTING_CREDITS, int(amount))
+    return found

@@ -1,0 +1,50 @@
+"""`kbatch status`: what is bought, running, owed, unknown and expiring; it asks nobody."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.cli.ui import console
+from kbatch.cli.ui.console import say
+from kbatch.pipeline.load import LoadOptions, load
+from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path
+from kbatch.report.data import status
+from kbatch.report.data.format import harmless
+from kbatch.storage import size_of
+
+_EXAMPLES = """\b
+Examples:
+  kbatch status campaign.yaml
+  kbatch status campaign.yaml --simulate
+  kbatch status campaign.yaml --format json
+"""
+
+
+@click.command("status", epilog=_EXAMPLES)
+@manifest
+@state
+@max_jobs
+@format_choice("text", "json")
+def command(manifest: Path, form: str, **flags: Any) -> None:
+    """Show what is bought, running, owed, unknown and expiring of MANIFEST (kbatch.yaml), without a network."""
+    loaded = load(
+        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
+    )
+    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    found = load_state(loaded, path)
+    loaded = as_bought(loaded, found)
+    renders = found.lockfile.renders
+    paths = {receipt.output.path for receipt in renders.values() if receipt.output is not None}
+    here = frozenset(path for path in paths if size_of(loaded.folder / path) is not None)
+    jobs = [(job.address, job.fingerprint) for job in loaded.jobs]
+    result = status.read_status(jobs, renders, here, datetime.now(UTC))
+    for note in found.notes:
+        say(f"note: {note}")
+    if form == "json":
+        console.show_json(status.as_json(result))
+    else:
+        for line in status.lines(result):
+            click.echo(harmless(line))

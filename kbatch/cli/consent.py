@@ -1,0 +1,76 @@
+"""How a person agrees on the command line: `--yes`, `--approve DIGEST`, or the prompt on a terminal; `run` and
+`reconcile` ask in the same way."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import click
+
+from kbatch.cli.ui import console
+from kbatch.errors import Refused
+from kbatch.planner.approval.consent import ConsentTerms, Given, needs_ceiling
+from kbatch.planner.plan import Plan
+from kbatch.report.data.format import amount, count
+from kbatch.report.data.prompts import asked_for
+
+Command = Callable[..., Any]
+
+
+def consent(command: Command) -> Command:
+    """Add the flags by which a purchase is agreed to and bounded."""
+    for option in (
+        click.option(
+            "--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a maximum above; held during the run."
+        ),
+        click.option("--approve", metavar="DIGEST", help="Agree to exactly the plan with this digest."),
+        click.option("--yes", is_flag=True, help="Agree to the plan that is printed."),
+    ):
+        command = option(command)
+    return command
+
+
+def check_consent(flags: Mapping[str, Any]) -> None:
+    """Raise UsageError for flags that agree in two ways."""
+    if flags["yes"] and flags["approve"]:
+        raise click.UsageError("--yes and --approve exclude each other")
+
+
+def agree(plan: Plan, terms: ConsentTerms, flags: Mapping[str, Any], digests: Collection[str]) -> Given | None:
+    """Return how someone agreed to a plan, None where nobody did; Refused when what they said does not hold for it.
+
+    `digests` are those of the plan: the first is said where another one was approved.
+    """
+    if flags["approve"]:
+        if flags["approve"] not in digests:
+            message = f"the plan now has the digest {next(iter(digests))}, not the approved {flags['approve']}"
+            raise Refused("digest-differs", message, hint="review the plan above and approve its digest")
+        return Given.DIGEST
+    if flags["yes"]:
+        if not console.is_terminal() and needs_ceiling(plan, terms):
+            hint = "--max-credits N, or `budget: {max_credits: …}` in the manifest"
+            raise Refused("no-ceiling", "--yes without a terminal needs a ceiling for a real run", hint=hint)
+        return Given.YES
+    if plan.spends and console.is_terminal():
+        for line in asked_for(plan.spends, console.width_of(stderr=True)):
+            console.say(line)
+        return Given.PROMPT if console.ask(_question(plan)) else None
+    return None
+
+
+def _question(plan: Plan) -> str:
+    again: dict[str, int] = {}
+    for entry in plan.resends:
+        again[entry.job.provider] = again.get(entry.job.provider, 0) + (entry.held or 0)
+    costs = []
+    for provider, total in plan.totals.items():
+        credits = total.known + again.get(provider, 0)
+        if credits or total.unpriced:
+            unpriced = f" and {count(total.unpriced, 'job')} without a price" if total.unpriced else ""
+            costs.append(f"{amount(credits, total.unit)} of {provider}{unpriced}")
+    things = [count(len(plan.purchases), "render")] if plan.purchases else []
+    things += [f"{count(len(plan.resends), 'job')} that {_is(plan)} sent again"] if plan.resends else []
+    return f"Spend up to {', '.join(costs)} on {' and '.join(things)}?"
+
+
+def _is(plan: Plan) -> str:
+    return "is" if len(plan.resends) == 1 else "are"

@@ -1,0 +1,84 @@
+"""A plan in the forms that its reviewers read: Markdown for a pull request, an HTML page, GitHub's step summary."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbatch.cli.ui import console, github_actions
+from kbatch.pipeline.make_plan import Planned
+from kbatch.planner.ceilings import Over
+from kbatch.planner.plan import Plan
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.report.data.review import Review
+
+_FLAGS = {
+    "profile": "--profile",
+    "only": "--only",
+    "exclude": "--exclude",
+    "labels": "--label",
+    "failed": "--failed",
+    "first": "--first",
+    "replace": "--replace",
+    "cascade": "--cascade",
+    "simulate": "--simulate",
+    "lockfile": "--lockfile",
+}
+"""The flags that choose what a plan is about; a run needs them too, or its digest is another."""
+
+
+def make_review(
+    planned: Planned, lockfile: Lockfile, manifest: Path, over: Iterable[Over], flags: Mapping[str, Any]
+) -> Review:
+    """Return what a reviewer is shown of a plan; `flags` are those of the command line, by parameter."""
+    return Review(
+        plan=planned.plan,
+        summary=planned.summary,
+        name=manifest.as_posix(),
+        flags=tuple(_words(flags)),
+        before=_before(planned.plan, lockfile),
+        objections=tuple(each.message for each in over),
+        simulated=bool(flags.get("simulate")),
+    )
+
+
+def _before(plan: Plan, lockfile: Lockfile) -> dict[str, Mapping[str, Any]]:
+    """Return the request that each address had when it was last bought."""
+    profile = plan.settings.profile
+    index = lockfile.of(profile)
+    receipts = {address: lockfile.renders.get(entry.fingerprint) for address, entry in index.items()}
+    return {address: receipt.request for address, receipt in receipts.items() if receipt is not None}
+
+
+def _words(flags: Mapping[str, Any]) -> Iterable[str]:
+    for name, flag in _FLAGS.items():
+        value = flags.get(name)
+        if value is True:
+            yield flag
+        elif isinstance(value, tuple):
+            for each in value:
+                yield from (flag, str(each))
+        elif value is not None and value is not False:
+            yield from (flag, str(value))
+
+
+def show_review(review: Review, form: str) -> None:
+    """Print a review as `markdown`, `github` or `html`, no other form; under GitHub Actions add it to the summary."""
+    if form == "html":
+        from kbatch.cli.report_pages import page_parts  # noqa: PLC0415 - each form is made only where it is asked for
+        from kbatch.report.html import plan_html  # noqa: PLC0415
+
+        click.echo(plan_html.as_html(review, page_parts()), nl=False)
+    elif form in ("markdown", "github"):
+        click.echo(_as_markdown(review), nl=False)
+    failed = github_actions.add_summary(lambda limit: _as_markdown(review, limit))
+    if failed:
+        console.say(failed)
+
+
+def _as_markdown(review: Review, limit: int | None = None) -> str:
+    from kbatch.report.markdown.markdown import COMMENT_LIMIT  # noqa: PLC0415 - each form is made only where it is asked for
+    from kbatch.report.markdown.plan_markdown import as_markdown  # noqa: PLC0415
+
+    return as_markdown(review, COMMENT_LIMIT if limit is None else limit)

@@ -1,0 +1,82 @@
+"""Carries a confirmed plan out under an event loop, with live progress; loaded only where there is work."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+from kbatch.cli.ui import console
+from kbatch.cli.ui.progress import Progress
+from kbatch.errors import KbatchError
+from kbatch.gc_pause import at_work
+from kbatch.pipeline.make_plan import Planned
+from kbatch.planner.approval.consent import ConfirmedPlan
+from kbatch.providers.http.resolver import leave_lookups_behind
+from kbatch.receipts.events import Event
+from kbatch.runner.context import RunOptions
+from kbatch.runner.execute import RunSetup, execute
+from kbatch.runner.open_sessions import Endpoints
+from kbatch.runner.outcome import Outcome
+from kbatch.runner.progress_events import ProgressEvent
+from kbatch.runner.run_inputs import RunInputs
+
+
+def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
+    confirmed: ConfirmedPlan,
+    inputs: RunInputs,
+    planned: Planned,
+    *,
+    app: Any | None,
+    concurrency: Mapping[str | None, int],
+    max_failures: int | None,
+    follow: Callable[[Event], None],
+) -> Outcome:
+    """Run a plan and return what it came to; `follow` is told every event once it is durable."""
+    scene = RunSetup(
+        folder=inputs.folder,
+        tree=inputs.tree,
+        jobs=inputs.jobs,
+        lockfile_path=inputs.lockfile_path,
+        loaded=inputs.loaded,
+        endpoints=Endpoints(environment=os.environ, app=app, concurrency=concurrency),
+        options=RunOptions(max_failures=max_failures),
+        interactive=console.is_terminal(),
+        replacing=planned.replacing,
+        follow=follow,
+    )
+    return collect_outcome(lambda tell: execute(confirmed, scene, tell), Progress(planned.plan, planned.summary))
+
+
+def collect_outcome(work: Callable[[Callable[[ProgressEvent], None]], Any], progress: Progress) -> Outcome:
+    """Run the event loop with live progress, and return what the run came to."""
+
+    async def working() -> Outcome:
+        leave_lookups_behind()
+        if not progress.moves:
+            outcome: Outcome = await work(progress.tell)
+            return outcome
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(progress.keep_drawing)
+            outcome = await work(progress.tell)
+            tasks.cancel_scope.cancel()
+        return outcome
+
+    with progress, at_work():
+        try:
+            outcome = anyio.run(working)
+        except BaseExceptionGroup as group:
+            known = _only(group)
+            raise known from group
+    return outcome
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that matters in a group: kbatch's own first."""
+    flat: list[BaseException] = []
+    stack: list[BaseException] = [group]
+    while stack:
+        error = stack.pop()
+        stack.extend(error.exceptions if isinstance(error, BaseExceptionGroup) else ())
+        flat.extend(() if isinstance(error, BaseExceptionGroup) else (error,))
+    return next((error for error in flat if isinstance(error, KbatchError)), flat[0])

@@ -1,0 +1,1 @@
+"""What a person sees: the only folder that prints or asks."""

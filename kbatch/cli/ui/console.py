@@ -1,0 +1,158 @@
+"""Prints and asks, alone: data to stdout, talk to stderr.
+
+Nothing here is read as markup, and text from elsewhere is made harmless first.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from kbatch.cli.ui import github_actions
+from kbatch.errors import Problem
+from kbatch.planner.plan import Plan
+from kbatch.planner.summary import Summary
+from kbatch.report.data.format import amount, count, harmless, harmless_json
+from kbatch.report.machine import json_stream
+from kbatch.report.text import diagnostics, plan_text
+from kbatch.report.text.plan_text import Line
+
+_STYLES: Mapping[str, Mapping[str, Any]] = {
+    "render": {"fg": "green", "bold": True},
+    "reuse": {"dim": True},
+    "poll": {"fg": "cyan"},
+    "download": {"fg": "cyan"},
+    "unknown": {"fg": "magenta", "bold": True},
+    "blocked": {"fg": "yellow"},
+    "title": {"bold": True},
+    "money": {"bold": True},
+    "warning": {"fg": "yellow"},
+    "error": {"fg": "red", "bold": True},
+    "good": {"fg": "green"},
+    "dim": {"dim": True},
+}
+_PIPE_WIDTH = 100
+
+
+def is_terminal() -> bool:
+    """Whether someone can be asked: stdin and stderr both are terminals."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def width_of(*, stderr: bool) -> int:
+    """Return how many columns a stream shows: the terminal's, elsewhere `COLUMNS`, else 100."""
+    stream = sys.stderr if stderr else sys.stdout
+    if stream.isatty():
+        return shutil.get_terminal_size().columns
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isascii() and columns.isdigit() and int(columns) else _PIPE_WIDTH
+
+
+def is_plain(*, stderr: bool) -> bool:
+    """Whether a stream gets no colours: no terminal, one that has none, or someone who wants none (`NO_COLOR`)."""
+    stream = sys.stderr if stderr else sys.stdout
+    return not stream.isatty() or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def write_line(text: str, *, stderr: bool) -> None:
+    """Print a line; a reader may leave: what is said then is lost, and what is done goes on."""
+    with suppress(BrokenPipeError):
+        click.echo(text, err=stderr)
+
+
+def say(text: str) -> None:
+    """Print one line of talk."""
+    write_line(harmless(text), stderr=True)
+
+
+def show_problems(problems: Iterable[Problem]) -> None:
+    """Print problems as talk, and under GitHub Actions as annotations; of many alike only the first few."""
+    problems = tuple(problems)
+    for problem in _first_of_each(problems):
+        write_line(diagnostics.as_text(problem), stderr=True)
+    for code, number in _left_out(problems).items():
+        say(f"… and {number:,} more of {code}; `kbatch check` shows all")
+    for line in github_actions.annotations(problems):
+        write_line(line, stderr=True)
+
+
+def _first_of_each(problems: Iterable[Problem]) -> Iterable[Problem]:
+    seen: dict[str, int] = {}
+    for problem in problems:
+        seen[problem.code] = seen.get(problem.code, 0) + 1
+        if problem.fatal or seen[problem.code] <= _MOST_ALIKE:
+            yield problem
+
+
+def _left_out(problems: Iterable[Problem]) -> dict[str, int]:
+    seen: dict[str, int] = {}
+    for problem in problems:
+        if not problem.fatal:
+            seen[problem.code] = seen.get(problem.code, 0) + 1
+    return {code: number - _MOST_ALIKE for code, number in seen.items() if number > _MOST_ALIKE}
+
+
+_MOST_ALIKE = 10
+
+
+def show_json(document: Mapping[str, Any]) -> None:
+    """Print a result as JSON, indented by two, its keys in their order; an iterator in it is written as it comes."""
+    with suppress(BrokenPipeError):
+        for piece in json_stream.pieces(document):
+            click.echo(harmless_json(piece), nl=False)
+
+
+def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:
+    """Print the plan for a person: every job with its reason, then what it costs and how long it takes."""
+    show_lines(lambda width: plan_text.lines(plan, summary, width=width), stderr=stderr)
+
+
+def show_lines(lines: Callable[[int], Iterable[Line]], *, stderr: bool) -> None:
+    """Print lines that are made for a width, each of them of pieces with a style."""
+    plain = is_plain(stderr=stderr)
+    for line in lines(width_of(stderr=stderr)):
+        write_line(styled(line, plain=plain), stderr=stderr)
+
+
+def styled(line: Line, *, plain: bool) -> str:
+    return "".join(_piece(words, style, plain=plain) for words, style in line)
+
+
+def _piece(words: str, style: str, *, plain: bool) -> str:
+    words = harmless(words)
+    return words if plain or style not in _STYLES else click.style(words, **_STYLES[style])
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal; only `y` and `yes` agree, the empty answer is No."""
+    with suppress(BrokenPipeError):
+        click.echo(_piece(f"{question} [y/N] ", "title", plain=is_plain(stderr=True)), nl=False, err=True)
+    answer = sys.stdin.readline()
+    return answer.strip().lower() in ("y", "yes")
+
+
+def show_counts(words: Mapping[str, int], said: str) -> None:
+    """Print counts on one line of talk, zeros left out."""
+    shown = (
+        ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in words.items() if number) or "nothing to do"
+    )
+    say(f"{said}: {shown}")
+
+
+__all__ = [
+    "amount",
+    "ask",
+    "count",
+    "is_terminal",
+    "say",
+    "show_counts",
+    "show_json",
+    "show_lines",
+    "show_plan",
+    "show_problems",
+    "width_of",
+]

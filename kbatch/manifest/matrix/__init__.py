@@ -1,0 +1,1 @@
+"""Axes, their labels, and the combinations that they make."""

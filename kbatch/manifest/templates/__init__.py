@@ -1,0 +1,1 @@
+"""Jinja templates from strangers: sandboxed, checked before rendering, bounded in work."""

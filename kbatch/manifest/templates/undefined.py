@@ -1,0 +1,54 @@
+"""What a template reaches for in vain: undefined values and attributes that it may not have."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, Undefined
+from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.utils import missing
+
+from kbatch.manifest.templates import value_text
+from kbatch.manifest.templates.value_text import kind_of
+
+
+class MissingName(Exception):
+    """A template used something that is not there: `name` was looked up in `known` (None when it is not a mapping)."""
+
+    def __init__(self, name: str, known: tuple[str, ...] | None, holder: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = known
+        self.holder = holder
+
+
+class Forbidden(SecurityError):
+    """A template reached for an attribute that it may not have; `allowed` are those that it may."""
+
+    def __init__(self, name: str, holder: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"`{name}` of {holder} is not allowed in a template")
+        self.name = name
+        self.allowed = allowed
+
+
+class Missing(StrictUndefined):
+    """An undefined value that raises `MissingName` whenever it is used, with what was known instead."""
+
+    __slots__ = ()
+
+    def __init__(self, hint: Any = None, obj: Any = missing, name: Any = None, exc: Any = UndefinedError) -> None:
+        if exc is not UndefinedError:
+            super().__init__(hint, obj, name, exc)
+            return
+        known = tuple(map(str, obj)) if isinstance(obj, Mapping) else None
+        holder = "" if obj is missing else kind_of(obj)
+        said = f"[{name}]" if isinstance(obj, list | tuple | range) else str(name)
+
+        def raise_what(_message: Any = None) -> MissingName:
+            return MissingName(said, known, holder)
+
+        super().__init__(hint, obj, name, raise_what)  # type: ignore[arg-type]
+
+
+def as_text(value: Any) -> str:
+    """Return how a value stands in a text: an undefined one raises, or is empty for an `if` without its `else`."""
+    return str(value) if isinstance(value, Undefined) else value_text.as_text(value)

@@ -1,0 +1,1 @@
+"""Model cards: what a model accepts, its request, its fingerprint and its price; pure."""

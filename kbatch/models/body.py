@@ -1,0 +1,78 @@
+"""The request body: one layout a card, pictures as tokens while a job has an identity, as URLs or data when it is sent.
+
+A token is `sha256:<digest of the picture>` or `frame:last:<whose>`; a URL stands for itself. Tokens are looked for in
+picture parameters only, so a prompt that reads like one is left alone.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kbatch.errors import Bug
+from kbatch.models.cards import Card
+from kbatch.models.fingerprint import canonical
+
+_DIGEST = "sha256:"
+_FRAME = "frame:"
+
+
+def body_of(card: Card, prompt: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay out a request body: `{prompt, model, klingParams}` for Apiframe, all at the top for AI/ML."""
+    top: dict[str, Any] = {} if prompt is None else {"prompt": prompt}
+    top["model"] = card.model
+    return {**top, **params} if card.body_key is None else {**top, card.body_key: params}
+
+
+def parameters_of(card: Card, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parameters inside a request body, without prompt and model."""
+    if card.body_key is not None:
+        inner: Mapping[str, Any] = request[card.body_key]
+        return inner
+    return {name: value for name, value in request.items() if name not in ("prompt", "model")}
+
+
+def digest_token(digest: str) -> str:
+    """Return the token of a picture by the SHA-256 of its bytes in hex."""
+    return _DIGEST + digest
+
+
+def frame_token(which: str, whose: str) -> str:
+    """Return the token of a clip's frame: `whose` is the upstream's address, or its fingerprint once that is known."""
+    return f"{_FRAME}{which}:{whose}"
+
+
+def bind_frames(card: Card, request: Mapping[str, Any], fingerprints: Mapping[str, str]) -> dict[str, Any]:
+    """Put each upstream's fingerprint in place of its address; `fingerprints` is by token, a missing one is a Bug.
+
+    `frame:last:hero[city=oslo]` becomes `frame:last:<fingerprint>`, as `frame_token("last", fingerprint)` makes it.
+    """
+
+    def bound(token: str) -> str:
+        if not token.startswith(_FRAME):
+            return token
+        return frame_token(token.split(":", 2)[1], _known(fingerprints, token))
+
+    return _with_pictures(card, request, bound)
+
+
+def publish(card: Card, request: Mapping[str, Any], replacements: Mapping[str, str]) -> bytes:
+    """Return the exact bytes to send: `replacements` maps each token of `request` to a URL or data URI.
+
+    A token that has no replacement is a Bug: it would be paid for as a URL that nobody can fetch.
+    """
+
+    def sent(token: str) -> str:
+        return _known(replacements, token) if token.startswith((_DIGEST, _FRAME)) else token
+
+    return canonical(_with_pictures(card, request, sent))
+
+
+def _known(words: Mapping[str, str], token: str) -> str:
+    if token not in words:
+        raise Bug(f"nothing stands for the picture {token}")
+    return words[token]
+
+
+def _with_pictures(card: Card, request: Mapping[str, Any], replace: Callable[[str], str]) -> dict[str, Any]:
+    params = parameters_of(card, request)
+    params = {name: replace(value) if name in card.images else value for name, value in params.items()}
+    return body_of(card, request.get("prompt"), params)

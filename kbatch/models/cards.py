@@ -1,0 +1,205 @@
+"""Model cards: what each provider's model accepts, costs and delivers, read from data that is handed in.
+
+A card is a frozen value with its validators compiled once. The catalog finds a card or names the nearest one. It opens
+no file: the bytes of `schemas/models/**` come from outside, and their form is held by a test.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from kbatch.errors import Bug, Complaint, did_you_mean
+from kbatch.manifest.schema.validate import Validator, strict_validator
+from kbatch.models.rules import Rule, read_rule
+
+
+class CardSource(Struct, frozen=True, kw_only=True):
+    """A document, who publishes it, and the day it was read (ISO 8601)."""
+
+    title: str
+    publisher: str
+    read: str
+
+
+class VariantPart(Struct, frozen=True, kw_only=True):
+    """One part of a variant's name: a parameter's value and a suffix, or a word that stands for true."""
+
+    parameter: str
+    suffix: str = ""
+    when_true: str | None = None
+
+
+class Pricing(Struct, frozen=True, kw_only=True):
+    """Credits by variant, for a clip or for each of its seconds; `table` and `per` are None when it is unknown."""
+
+    unit: str
+    per: str | None
+    variant: tuple[VariantPart, ...]
+    table: Mapping[str, int] | None
+    source: CardSource | None
+    note: str | None
+
+
+class Typical(Struct, frozen=True, kw_only=True):
+    """How long a render takes, in seconds, for clips of `duration` seconds, or of any length when that is None."""
+
+    duration: int | None
+    shortest_s: int
+    longest_s: int
+
+
+class Card(Struct, frozen=True, kw_only=True, eq=False):
+    """One model of one provider; two cards are the same only when they are the same object.
+
+    `parameters` maps names to JSON Schemas in the document's order, `images` the picture parameters to the forms they
+    take (`url`, `data`, `file`), `body_key` is where parameters stand in the request (None: at its top), `elsewhere`
+    names the provider's other models that have a parameter this one lacks, `checked` remembers checked parameter sets.
+    """
+
+    provider: str
+    model: str
+    version: int
+    title: str
+    summary: str
+    source: CardSource
+    prompt: Mapping[str, Any]
+    parameters: Mapping[str, Mapping[str, Any]]
+    required: frozenset[str]
+    images: Mapping[str, tuple[str, ...]]
+    rules: tuple[Rule, ...]
+    body_key: str | None
+    pricing: Pricing
+    duration: str
+    audio: str | None
+    typical: tuple[Typical, ...]
+    typical_source: CardSource
+    notes: tuple[str, ...]
+    validators: Mapping[str, Validator]
+    contents: Mapping[str, Validator]
+    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    checked: dict[Any, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Card({self.key!r})"
+
+    @property
+    def key(self) -> str:
+        """The card's name across providers, such as `apiframe/kling-2.1`."""
+        return f"{self.provider}/{self.model}"
+
+
+class Catalog(Struct, frozen=True, kw_only=True):
+    """Every card, sorted by provider and model."""
+
+    cards: tuple[Card, ...]
+    by_key: Mapping[str, Card]
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The providers that have a card."""
+        return tuple(dict.fromkeys(card.provider for card in self.cards))
+
+    def find(self, provider: str, model: str) -> Card | None:
+        """Return the card of a provider's model."""
+        return self.by_key.get(f"{provider}/{model}")
+
+    def models(self, provider: str) -> tuple[str, ...]:
+        """Return the names of a provider's models."""
+        return tuple(card.model for card in self.cards if card.provider == provider)
+
+    def named(self, name: str) -> tuple[Card, ...]:
+        """Return the cards that `kling-2.6` or `apiframe/kling-2.6` can mean: none, one, or one a provider."""
+        return tuple(card for card in self.cards if name in (card.model, card.key))
+
+    def missing(self, provider: str, model: str) -> Complaint:
+        """Say why `find` gave nothing, with the nearest name or the provider that does have the model."""
+        if provider not in self.providers:
+            return Complaint(
+                code="unknown-provider",
+                field=("provider",),
+                message=f"there is no provider `{provider}`",
+                hint=did_you_mean(provider, self.providers),
+            )
+        others = [card.provider for card in self.named(model)]
+        longer = [name for name in self.models(provider) if name.startswith(model)]
+        near = f"did you mean `{longer[0]}`?" if len(longer) == 1 else did_you_mean(model, self.models(provider))
+        return Complaint(
+            code="unknown-model",
+            field=("model",),
+            message=f"`{provider}` has no model `{model}`",
+            hint=f"`provider: {others[0]}` has it" if others else near,
+        )
+
+
+def read_cards(files: Iterable[tuple[str, bytes]]) -> Catalog:
+    """Read cards from (name, bytes); a name that does not end in the card's `<provider>/<model>.json` is a Bug."""
+    cards = sorted((_card(name, json.loads(data)) for name, data in files), key=lambda card: card.key)
+    known: dict[str, dict[str, list[str]]] = {}
+    for card in cards:
+        for parameter in card.parameters:
+            known.setdefault(card.provider, {}).setdefault(parameter, []).append(card.model)
+    cards = [replace(card, elsewhere=_elsewhere(card, known[card.provider])) for card in cards]
+    by_key = {card.key: card for card in cards}
+    if len(by_key) != len(cards):
+        raise Bug("two model cards have one name")
+    return Catalog(cards=tuple(cards), by_key=by_key)
+
+
+def _elsewhere(card: Card, known: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(models) for name, models in known.items() if name not in card.parameters}
+
+
+def _card(name: str, written: Mapping[str, Any]) -> Card:
+    provider, model, parameters = written["provider"], written["model"], written["parameters"]
+    if not f"/{name}".endswith(f"/{provider}/{model}.json"):
+        raise Bug(f"the model card {name} is that of {provider}/{model}")
+    contents = {key: spec["contentSchema"] for key, spec in parameters.items() if "contentSchema" in spec}
+    plain = {key: spec for key, spec in parameters.items() if key not in contents and key not in written["images"]}
+    return Card(
+        provider=provider,
+        model=model,
+        version=written["card_version"],
+        title=written["title"],
+        summary=written["summary"],
+        source=_source(written["source"]),
+        prompt=written["prompt"],
+        parameters=parameters,
+        required=frozenset(written["required"]),
+        images={key: tuple(forms) for key, forms in written["images"].items()},
+        rules=tuple(map(read_rule, written["rules"])),
+        body_key=written["body"]["parameters"],
+        pricing=_pricing(written["pricing"]),
+        duration=written["delivers"]["duration"],
+        audio=written["delivers"]["audio"],
+        typical=tuple(map(_typical, written["typical_s"]["ranges"])),
+        typical_source=_source(written["typical_s"]["source"]),
+        notes=tuple(written["notes"]),
+        validators={key: strict_validator(spec) for key, spec in plain.items()},
+        contents={key: strict_validator(spec) for key, spec in contents.items()},
+    )
+
+
+def _source(written: Mapping[str, str]) -> CardSource:
+    return CardSource(title=written["title"], publisher=written["publisher"], read=written["read"])
+
+
+def _typical(written: Mapping[str, int]) -> Typical:
+    return Typical(duration=written.get("duration"), shortest_s=written["shortest"], longest_s=written["longest"])
+
+
+def _pricing(written: Mapping[str, Any]) -> Pricing:
+    parts = (
+        VariantPart(parameter=part["parameter"], suffix=part.get("suffix", ""), when_true=part.get("true"))
+        for part in written["variant"]
+    )
+    return Pricing(
+        unit=written["unit"],
+        per=written["per"],
+        variant=tuple(parts),
+        table=written["table"],
+        source=_source(written["source"]) if written["source"] else None,
+        note=written["note"],
+    )

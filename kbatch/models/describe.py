@@ -1,0 +1,187 @@
+"""Cards in words and rows, for `kbatch models`: structured values, which a caller lays out."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kbatch.models.cards import Card, CardSource
+from kbatch.models.parameter_messages import accepted
+from kbatch.models.pricing import price_range, values_of, variants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRow:
+    """One model in the list: each field is a few words."""
+
+    provider: str
+    model: str
+    price: str
+    duration: str
+    audio: str
+    pictures: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterRow:
+    """One parameter: `default` is empty when there is none, `accepts` when the type says it all."""
+
+    name: str
+    type: str
+    required: bool
+    default: str
+    accepts: str
+    description: str
+
+    @property
+    def facts(self) -> str:
+        """What is exact about it, in one line: `required, accepts 5 or 10, default 5`; empty when nothing is."""
+        facts = (
+            "required" if self.required else "",
+            f"accepts {self.accepts}" if self.accepts else "",
+            f"default {self.default}" if self.default else "",
+        )
+        return ", ".join(filter(None, facts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRow:
+    """One variant and its price, such as `pro-audio` and `7 credits/s`; `credits` is None when unknown."""
+
+    variant: str
+    credits: int | None
+    price: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPage:
+    """All that a card says, in the order in which it is read; `price_note` is empty where prices are known."""
+
+    key: str
+    title: str
+    summary: str
+    parameters: tuple[ParameterRow, ...]
+    prices: tuple[PriceRow, ...]
+    price_note: str
+    rules: tuple[str, ...]
+    render_time: str
+    notes: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+def parameter_rows(card: Card) -> tuple[ParameterRow, ...]:
+    """Return one row a parameter, in the document's order."""
+    return tuple(_row(card, name, spec) for name, spec in card.parameters.items())
+
+
+def list_models(cards: Iterable[Card]) -> tuple[ModelRow, ...]:
+    """Return one row a model."""
+    return tuple(
+        ModelRow(
+            provider=card.provider,
+            model=card.model,
+            price=_price_of(card),
+            duration=_durations(card),
+            audio=_audio(card),
+            pictures=", ".join(card.images) or "none",
+        )
+        for card in cards
+    )
+
+
+def describe(card: Card) -> ModelPage:
+    """Return the page of one model."""
+    return ModelPage(
+        key=card.key,
+        title=card.title,
+        summary=card.summary,
+        parameters=(_row(card, "prompt", card.prompt), *parameter_rows(card)),
+        prices=tuple(_price_row(card, variant) for variant in variants(card)),
+        price_note="" if card.pricing.table else price_words(card),
+        rules=tuple(rule.description for rule in card.rules),
+        render_time=", ".join(
+            f"{each.shortest_s}–{each.longest_s} s" + (f" for {each.duration} s" if each.duration else "")
+            for each in card.typical
+        ),
+        notes=card.notes,
+        sources=_sources(card),
+    )
+
+
+def as_json(cards: Iterable[Card]) -> list[dict[str, Any]]:
+    """Return cards as JSON values: rows, prices and notes as `describe` gives them, and the parameters' schemas."""
+    return [{**asdict(row), **_page(card)} for card in cards for row in list_models([card])]
+
+
+def price_words(card: Card) -> str:
+    """Return the price table in one sentence, with its source: `Credits a clip: 5s 4, 10s 7 (Apiframe, 2026-11-21)`."""
+    table, source = card.pricing.table, card.pricing.source
+    if table is None or source is None:
+        return f"Price unknown: {card.pricing.note}"
+    rows = ", ".join(f"{variant} {credits:,}" for variant, credits in table.items())
+    return f"{card.pricing.unit.capitalize()} a {card.pricing.per}: {rows} ({source.publisher}, {source.read})"
+
+
+def _page(card: Card) -> dict[str, Any]:
+    page = asdict(describe(card))
+    page["parameters"] = {"prompt": card.prompt, **card.parameters}
+    page["required"] = sorted(card.required)
+    page["unit"], page["per"] = card.pricing.unit, card.pricing.per
+    return page
+
+
+def _row(card: Card, name: str, spec: Mapping[str, Any]) -> ParameterRow:
+    default = json.dumps(spec["default"]) if "default" in spec else ""
+    return ParameterRow(
+        name=name,
+        type="picture" if name in card.images else spec["type"],
+        required=name in card.required,
+        default=default.strip('"') + (" (kbatch's own)" if spec.get("default_by") == "kbatch" else ""),
+        accepts=", ".join(card.images.get(name, ())) or _accepts(spec),
+        description=spec["description"],
+    )
+
+
+def _accepts(spec: Mapping[str, Any]) -> str:
+    if "form" in spec:
+        return str(spec["form"])
+    if "maxLength" in spec:
+        least = f"{spec['minLength']} to" if "minLength" in spec else "at most"
+        return f"{least} {spec['maxLength']:,} characters"
+    return (accepted(spec) or "").replace("`", "")
+
+
+def _price_row(card: Card, variant: str) -> PriceRow:
+    credits = (card.pricing.table or {}).get(variant)
+    each = "/s" if card.pricing.per == "second" else " a clip"
+    price = "unknown" if credits is None else f"{credits:,} {card.pricing.unit}{each}"
+    return PriceRow(variant=variant, credits=credits, price=price)
+
+
+def _price_of(card: Card) -> str:
+    found = price_range(card)
+    if found is None:
+        return "unknown"
+    return f"{found[0]:,}–{found[1]:,} {card.pricing.unit}"
+
+
+def _durations(card: Card) -> str:
+    values = values_of(card, card.duration)
+    if "enum" in card.parameters[card.duration]:
+        return " or ".join(map(str, values)) + " s"
+    return f"{values[0]}–{values[-1]} s"
+
+
+def _audio(card: Card) -> str:
+    if card.audio is None:
+        return "none"
+    return "on unless turned off" if card.parameters[card.audio].get("default") else "off unless turned on"
+
+
+def _sources(card: Card) -> tuple[str, ...]:
+    prices = [_cited("prices", card.pricing.source)] if card.pricing.source else []
+    return (_cited("parameters", card.source), *prices, _cited("render time", card.typical_source))
+
+
+def _cited(what: str, source: CardSource) -> str:
+    return f"{what}: “{source.title}”, {source.publisher}, read {source.read}"

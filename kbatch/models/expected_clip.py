@@ -1,0 +1,41 @@
+"""What a request is to deliver and how long that takes, so that a clip and its wait can be held against it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from kbatch.errors import Bug
+from kbatch.models.body import parameters_of
+from kbatch.models.cards import Card
+
+
+class ExpectedClip(Struct, frozen=True, kw_only=True):
+    """The clip that a request buys: its length in seconds, whether audio was bought, and its shape such as `16:9`.
+
+    `ratio` is None where the model decides: no shape was asked for, or a picture that is given may decide it.
+    """
+
+    duration_s: int
+    audio: bool
+    ratio: str | None = None
+
+
+def expected_clip(card: Card, request: Mapping[str, Any]) -> ExpectedClip:
+    """Return what a complete request body buys."""
+    params = parameters_of(card, request)
+    pictured = any(name in params for name in card.images)
+    return ExpectedClip(
+        duration_s=params[card.duration],
+        audio=card.audio is not None and params[card.audio],
+        ratio=None if pictured else params.get("aspect_ratio"),
+    )
+
+
+def typical_s(card: Card, request: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the usual shortest and longest time of a render, in seconds, as the card's `typical_source` says."""
+    duration_s = parameters_of(card, request)[card.duration]
+    for typical in card.typical:
+        if typical.duration in (None, duration_s):
+            return typical.shortest_s, typical.longest_s
+    raise Bug(f"the card {card.key} has no render time for {duration_s} s")

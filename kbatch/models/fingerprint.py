@@ -1,0 +1,100 @@
+"""What a job is, as a hash: one JSON encoder for everything hashed or sent, and the fingerprint made from it.
+
+Two requests that a provider cannot tell apart have one encoding; any other difference shows. Labels, ids, order and
+output names never come here.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from json.encoder import encode_basestring
+from typing import Any
+
+from kbatch.models.cards import Card
+
+PREFIX = b"kbatch-1\n"
+"""Stands before the hashed document, so that a later form of it cannot be taken for this one."""
+
+
+def canonical(value: object) -> bytes:
+    """Encode a JSON value: keys sorted, no spaces, UTF-8, `5.0` as `5`, `-0.0` as `0`.
+
+    ValueError for NaN, an infinity or a text that is not Unicode; TypeError for what JSON does not have.
+
+    >>> canonical({"b": 5.0, "a": [True, "é"]}).decode()
+    '{"a":[true,"é"],"b":5}'
+    """
+    return encoded(_plain(value))
+
+
+def encoded(value: object) -> bytes:
+    """Encode as `canonical` does what is known to hold no float and no key that is not text: in half the time."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return text.encode("utf-8")
+
+
+def identity_of(provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> dict[str, Any]:
+    """Return what a fingerprint is made from: provider, model, the body without news, and a take from 2 on."""
+    document: dict[str, Any] = {"provider": provider, "model": model, "request": _without_news(request, card)}
+    if take > 1:
+        document["take"] = take
+    return document
+
+
+def fingerprint(provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> str:
+    """Return the SHA-256 in hex of what a job buys; `request` is the identity body with its frames bound.
+
+    A take counts from 2 on, so that adding takes leaves the first as it was. A parameter that a later version of the
+    card added (`since`) does not count at its default.
+    """
+    return hashlib.sha256(PREFIX + canonical(identity_of(provider, model, request, take, card))).hexdigest()
+
+
+class Prints:
+    """Fingerprints of requests that differ in their prompt only: what they share is encoded and hashed once."""
+
+    def __init__(self, provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> None:
+        """Take one of the requests, whatever its prompt; ValueError when it has none."""
+        identity = identity_of(provider, model, {**request, "prompt": _GAP}, take, card)
+        before, gap, after = canonical(identity).partition(canonical(_GAP))
+        if not gap or "prompt" not in request or canonical(_GAP) in after:
+            raise ValueError("no single place for the prompt")
+        self._before = hashlib.sha256(PREFIX + before)
+        self._after = after
+
+    def of(self, prompt: str) -> str:
+        """Return the fingerprint of the request with this prompt; the same as `fingerprint` gives."""
+        whole = self._before.copy()
+        whole.update(encode_basestring(prompt).encode("utf-8") + self._after)
+        return whole.hexdigest()
+
+
+_GAP = "\x00 the prompt stands here \x00"
+
+
+def _without_news(request: Mapping[str, Any], card: Card) -> Mapping[str, Any]:
+    added = {name: spec["default"] for name, spec in card.parameters.items() if "since" in spec and "default" in spec}
+    if not added:
+        return request
+    inner = request if card.body_key is None else request[card.body_key]
+    kept = {name: value for name, value in inner.items() if not (name in added and _same(value, added[name]))}
+    return kept if card.body_key is None else {**request, card.body_key: kept}
+
+
+def _same(one: object, other: object) -> bool:
+    return canonical(one) == canonical(other)
+
+
+_LEAVES = frozenset((str, int, bool, type(None)))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a key that is not text has no place in JSON")
+        return {key: item if type(item) in _LEAVES else _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [item if type(item) in _LEAVES else _plain(item) for item in value]
+    return value

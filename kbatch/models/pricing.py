@@ -1,0 +1,214 @@
+"""What a request costs, in whole credits of its provider, with the working written out.
+
+An unknown price is None and never 0. A price of one's own may fill an unknown price or raise a known one; when it
+lowers one the quote says so, and the caller decides whether that was allowed.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from msgspec import Struct, field
+
+from kbatch.errors import Complaint, did_you_mean
+from kbatch.models import problem_codes
+from kbatch.models.body import body_of, parameters_of
+from kbatch.models.cards import Card, Catalog
+from kbatch.models.rules import broken
+
+
+class Rate(Struct, frozen=True, kw_only=True):
+    """Credits for one clip, or for each second of it."""
+
+    credits: int
+    per_second: bool
+
+    def total(self, duration_s: int) -> int:
+        """Return the credits of a clip of this many seconds."""
+        return self.credits * duration_s if self.per_second else self.credits
+
+    def working(self, duration_s: int, unit: str) -> str:
+        """Write out how the total comes about: `7 credits/s × 10 s = 70`."""
+        if not self.per_second:
+            return f"{self.credits:,} {unit} a clip"
+        return f"{self.credits:,} {unit}/s × {duration_s} s = {self.total(duration_s):,}"
+
+
+class OwnPrice(Struct, frozen=True, kw_only=True):
+    """A price that the manifest states for a model: one rate for all variants, rates for single ones, or both."""
+
+    rate: Rate | None = None
+    variants: Mapping[str, Rate] = field(default_factory=dict)
+
+    def of(self, variant: str) -> Rate | None:
+        """Return the rate of a variant, None when the card's holds."""
+        return self.variants.get(variant, self.rate)
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """A job's price: `credits` is None when unknown, `source` is `card`, `manifest` or `unknown`.
+
+    `lowers` says that a price of the manifest lies below the card's, which a caller must refuse unless it was trusted;
+    `listed` is the card's own price, None where it has none; `per_second` says that every second is paid.
+    """
+
+    credits: int | None
+    unit: str
+    variant: str
+    working: str
+    source: str
+    lowers: bool = False
+    listed: int | None = None
+    per_second: bool = False
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether the manifest states a price where the card has none."""
+        return self.source == "manifest" and self.listed is None
+
+
+class DearerDefault(Struct, frozen=True, kw_only=True):
+    """A default that costs more than another value: `saves` is the credits that `cheaper` would save this clip."""
+
+    parameter: str
+    default: Any
+    cheaper: Any
+    saves: int
+
+
+def quote(card: Card, request: Mapping[str, Any], own_prices: Mapping[str, OwnPrice]) -> Quote:
+    """Price a complete request body; `own_prices` is by `provider/model`."""
+    params = parameters_of(card, request)
+    variant, duration_s, unit = variant_of(card, params), params[card.duration], card.pricing.unit
+    listed = _listed(card, variant)
+    own = own_prices[card.key].of(variant) if card.key in own_prices else None
+    rate = own or listed
+    if rate is None:
+        why = card.pricing.note or f"the card has no price for the variant `{variant}`"
+        return Quote(credits=None, unit=unit, variant=variant, working=f"price unknown: {why}", source="unknown")
+    lowers = own is not None and listed is not None and own.total(duration_s) < listed.total(duration_s)
+    return Quote(
+        credits=rate.total(duration_s),
+        unit=unit,
+        variant=variant,
+        working=rate.working(duration_s, unit) + (" (price from the manifest)" if own else ""),
+        source="manifest" if own else "card",
+        lowers=lowers,
+        listed=None if listed is None else listed.total(duration_s),
+        per_second=rate.per_second,
+    )
+
+
+def variant_of(card: Card, params: Mapping[str, Any]) -> str:
+    """Return the variant's name, such as `pro-10s`, `10s-audio` or `pro-audio`."""
+    parts = []
+    for part in card.pricing.variant:
+        value = params[part.parameter]
+        if part.when_true is None:
+            parts.append(f"{value}{part.suffix}")
+        elif value:
+            parts.append(part.when_true)
+    return "-".join(parts)
+
+
+def dearer_defaults(card: Card, request: Mapping[str, Any]) -> tuple[DearerDefault, ...]:
+    """Return each parameter that stands at a default for which another value is cheaper, the cheapest one named.
+
+    Derived from table and defaults, all else being as in `request`; values that a rule forbids there are left out.
+    Which of these were written on purpose, `Completed.defaulted` tells.
+    """
+    params = parameters_of(card, request)
+    now = quote(card, request, {}).credits
+    found = []
+    for name in (part.parameter for part in card.pricing.variant):
+        default = card.parameters[name].get("default")
+        if now is None or params[name] != default:
+            continue
+        prices = {value: _price_with(card, params, name, value) for value in values_of(card, name)}
+        known = {value: price for value, price in prices.items() if price is not None}
+        cheapest = min(known, key=lambda value: known[value], default=default)
+        if known.get(cheapest, now) < now:
+            saves = now - known[cheapest]
+            found.append(DearerDefault(parameter=name, default=default, cheaper=cheapest, saves=saves))
+    return tuple(found)
+
+
+def price_range(card: Card) -> tuple[int, int] | None:
+    """Return the cheapest and the dearest clip that the card sells, None when its prices are unknown."""
+    rates = [rate for rate in (_listed(card, variant) for variant in variants(card)) if rate is not None]
+    durations = values_of(card, card.duration)
+    totals = [rate.total(duration_s) for rate in rates for duration_s in durations]
+    return (min(totals), max(totals)) if totals else None
+
+
+def variants(card: Card) -> tuple[str, ...]:
+    """Return every variant's name, in the table's order where there is one."""
+    if card.pricing.table is not None:
+        return tuple(card.pricing.table)
+    names = list(dict.fromkeys(part.parameter for part in card.pricing.variant))
+    rows = product(*(values_of(card, name) for name in names))
+    return tuple(variant_of(card, dict(zip(names, row, strict=True))) for row in rows)
+
+
+def values_of(card: Card, name: str) -> tuple[Any, ...]:
+    """Return every value of a parameter that has few: an enum, a boolean, a range of integers; else none."""
+    spec = card.parameters[name]
+    if "enum" in spec:
+        return tuple(spec["enum"])
+    if spec["type"] == "boolean":
+        return (False, True)
+    if spec["type"] == "integer" and "minimum" in spec and "maximum" in spec:
+        return tuple(range(spec["minimum"], spec["maximum"] + 1))
+    return ()
+
+
+def read_prices(catalog: Catalog, written: Mapping[str, Any]) -> tuple[Mapping[str, OwnPrice], tuple[Complaint, ...]]:
+    """Read the manifest's `prices`, whose shape was checked; a model or variant that no card has is complained of.
+
+    >>> read_prices(catalog, {"aimlapi/kling-video/v2.1/pro/image-to-video": {"credits_per_second": 262500}})
+    ... # doctest: +SKIP
+    """
+    prices: dict[str, OwnPrice] = {}
+    complaints: list[Complaint] = []
+    for key, price in written.items():
+        card = catalog.by_key.get(key)
+        if card is None:
+            said = f"no model is called `{key}`"
+            complaints.append(_unknown(problem_codes.UNKNOWN_MODEL, ("prices", key), said, catalog.by_key))
+            continue
+        singles = price.get("variants", {})
+        complaints += _unknown_variants(card, singles)
+        prices[key] = OwnPrice(
+            rate=_rate(price) if price.keys() - {"variants"} else None,
+            variants={name: _rate(rate) for name, rate in singles.items()},
+        )
+    return prices, tuple(complaints)
+
+
+def _unknown_variants(card: Card, written: Mapping[str, Any]) -> Iterator[Complaint]:
+    known = variants(card)
+    for name in written:
+        if name not in known:
+            where = ("prices", card.key, "variants", name)
+            yield _unknown(problem_codes.UNKNOWN_VARIANT, where, f"`{card.key}` has no variant `{name}`", known)
+
+
+def _unknown(code: str, field: tuple[str, ...], message: str, known: Any) -> Complaint:
+    return Complaint(code=code, field=field, message=message, hint=did_you_mean(field[-1], known), on_key=True)
+
+
+def _rate(written: Mapping[str, int]) -> Rate:
+    per_second = "credits_per_second" in written
+    return Rate(credits=written["credits_per_second" if per_second else "credits"], per_second=per_second)
+
+
+def _listed(card: Card, variant: str) -> Rate | None:
+    credits = (card.pricing.table or {}).get(variant)
+    return None if credits is None else Rate(credits=credits, per_second=card.pricing.per == "second")
+
+
+def _price_with(card: Card, params: Mapping[str, Any], name: str, value: object) -> int | None:
+    changed = {**params, name: value}
+    if any(broken(rule, changed) for rule in card.rules):
+        return None
+    return quote(card, body_of(card, None, changed), {}).credits

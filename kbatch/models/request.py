@@ -1,0 +1,175 @@
+"""One function makes the request body, and price and fingerprint are computed from that same body.
+
+`complete` turns a draft into the body that will be sent, every default explicit, pictures as tokens. What the shot
+wrote lands in it or is refused; every complaint is told at once, under a code of `kbatch.models.problem_codes`. One
+about something that is not there names the place where it would stand.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+
+from msgspec import Struct
+
+from kbatch.errors import Complaint, Severity
+from kbatch.manifest.drafts import Draft, Frame
+from kbatch.manifest.images import ImageSource, InlineImage, LocalImage, RemoteImage
+from kbatch.models import problem_codes
+from kbatch.models.body import body_of, digest_token, frame_token
+from kbatch.models.cards import Card
+from kbatch.models.parameter_messages import shown, too_long
+from kbatch.models.parameters import check, is_unicode, not_unicode
+
+Pictures = Callable[[str], ImageSource | Complaint]
+
+
+class Input(Struct, frozen=True, kw_only=True):
+    """A picture that a request takes: the parameter, the token that stands for it in the body, and what it is."""
+
+    parameter: str
+    token: str
+    picture: ImageSource | Frame
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """A request but for its prompt: `values` are its parameters, each picture as a token."""
+
+    values: Mapping[str, Any]
+    inputs: tuple[Input, ...]
+    dropped: tuple[str, ...]
+    defaulted: tuple[str, ...]
+    complaints: tuple[Complaint, ...]
+
+
+class Completed(Struct, frozen=True, kw_only=True):
+    """A draft completed by its card; `request` is None when a complaint is fatal.
+
+    `dropped` are parameters that were left out because the model lacks them, `defaulted` those that the card filled.
+    """
+
+    request: Mapping[str, Any] | None
+    inputs: tuple[Input, ...]
+    dropped: tuple[str, ...]
+    defaulted: tuple[str, ...]
+    complaints: tuple[Complaint, ...]
+
+
+def complete(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: bool = False) -> Completed:
+    """Return the identity body of a draft: exactly what will be sent, but each picture as a token.
+
+    `pictures` reads a written picture reference; `drop_unsupported` also drops the shot's own parameters that the model
+    lacks, as a profile may ask.
+
+    >>> complete(card, draft, pictures).request                                   # doctest: +SKIP
+    {'prompt': 'a ridge', 'model': 'kling-2.5-turbo-pro', 'klingParams': {'duration': 5, 'start_image': 'sha256:…'}}
+    """
+    return with_prompt(card, prepare(card, draft, pictures, drop_unsupported=drop_unsupported), draft.prompt)
+
+
+def prepare(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: bool = False) -> Prepared:
+    """Return all of a request that does not depend on its prompt, and what is wrong with it."""
+    checked = check(card, draft.params, draft.weak, drop_unsupported=drop_unsupported)
+    taken = [_take(card, name, draft.params[name], pictures) for name in card.images if name in draft.params]
+    inputs = tuple(each for each in taken if isinstance(each, Input))
+    faults = tuple(each for each in taken if isinstance(each, Complaint))
+    ratios = _check_ratios(inputs, checked.values.get("aspect_ratio"))
+    return Prepared(
+        values={**checked.values, **{each.parameter: each.token for each in inputs}},
+        inputs=inputs,
+        dropped=checked.dropped,
+        defaulted=checked.defaulted,
+        complaints=(*checked.complaints, *faults, *ratios),
+    )
+
+
+def with_prompt(card: Card, prepared: Prepared, prompt: str | None) -> Completed:
+    """Return a prepared request with its prompt, checked."""
+    complaints = (*check_prompt(card, prompt), *prepared.complaints)
+    fatal = any(complaint.fatal for complaint in complaints)
+    return Completed(
+        request=None if fatal else body_of(card, prompt, prepared.values),
+        inputs=prepared.inputs,
+        dropped=prepared.dropped,
+        defaulted=prepared.defaulted,
+        complaints=complaints,
+    )
+
+
+def check_prompt(card: Card, prompt: str | None) -> tuple[Complaint, ...]:
+    """Return what is wrong with a prompt, or with there being none."""
+    field, most = ("prompt",), card.prompt.get("maxLength")
+    if prompt is None:
+        if "prompt" not in card.required:
+            return ()
+        hint = "write `prompt` or `prompt_file`"
+        return (
+            Complaint(
+                code=problem_codes.MISSING_PROMPT, field=field, message=f"`{card.model}` needs a prompt", hint=hint
+            ),
+        )
+    if not prompt.strip():
+        way_out = None if "prompt" in card.required else "leave `prompt` out when there is nothing to say"
+        return (Complaint(code=problem_codes.TOO_SHORT, field=field, message="the prompt is empty", hint=way_out),)
+    if most is not None and len(prompt) > most:
+        return (too_long("the prompt", field, prompt, most),)
+    return () if is_unicode(prompt) else (not_unicode(field, "the prompt"),)
+
+
+def _check_ratios(inputs: tuple[Input, ...], ratio: object) -> tuple[Complaint, ...]:
+    """Warn of local pictures whose shape is more than 2 % off the clip's; what the model does with them is its own."""
+    wide, _, high = str(ratio).partition(":")
+    if not (wide.isdigit() and high.isdigit() and int(wide) and int(high)):
+        return ()
+    off = [
+        (part.parameter, part.picture)
+        for part in inputs
+        if isinstance(part.picture, LocalImage)
+        and not 0.98 <= part.picture.width * int(high) / (part.picture.height * int(wide)) <= 1.02
+    ]
+    return tuple(
+        Complaint(
+            code=problem_codes.PICTURE_RATIO,
+            field=("params", name),
+            message=f"`{name}` has {picture.width} × {picture.height} pixels, the clip is {ratio}: it will not fit",
+            hint="crop the picture to the clip's shape, or the model crops or stretches it as it likes",
+            severity=Severity.WARNING,
+        )
+        for name, picture in off
+    )
+
+
+def _take(card: Card, name: str, value: object, pictures: Pictures) -> Input | Complaint:
+    field = ("params", name)
+    if isinstance(value, Frame):
+        picture: ImageSource | Frame | Complaint = value
+    elif isinstance(value, str):
+        picture = pictures(value)
+    else:
+        message = f"`{name}` must be a picture, not {shown(value)}"
+        hint = "a URL, a data: URI or a path relative to the manifest"
+        return Complaint(code=problem_codes.WRONG_TYPE, field=field, message=message, hint=hint)
+    if isinstance(picture, Complaint):
+        return replace(picture, field=field)
+    form, token = _form(picture)
+    if form not in card.images[name]:
+        message = f"`{name}` of `{card.model}` takes a URL only, not {_FORMS[form]}"
+        hint = "publish the picture and write its URL"
+        return Complaint(code=problem_codes.PICTURE_FORM, field=field, message=message, hint=hint)
+    return Input(parameter=name, token=token, picture=picture)
+
+
+_FORMS = {"data": "a data: URI", "file": "a local file or a clip's frame"}
+
+
+def _form(picture: ImageSource | Frame) -> tuple[str, str]:
+    match picture:
+        case RemoteImage(url=url):
+            return "url", url
+        case InlineImage(digest=digest):
+            return "data", digest_token(digest)
+        case LocalImage(digest=digest):
+            return "file", digest_token(digest)
+        case Frame(which=which, address=address):
+            return "file", frame_token(which, address)
+        case _:
+            assert_never(picture)

@@ -1,0 +1,92 @@
+"""Rules between a model's parameters, as data: one parameter needs another's value, or parts add up to a whole.
+
+A rule holds on complete parameters, defaults included, and only where its own parameter is among them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from msgspec import Struct
+
+from kbatch.errors import Complaint
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """Another parameter must have one of the allowed values."""
+
+    parameter: str
+    allowed: tuple[Any, ...]
+
+
+class Sums(Struct, frozen=True, kw_only=True):
+    """The field `item` of the rule's list must add up to the parameter `to`."""
+
+    item: str
+    to: str
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """One rule of a card, `description` in general words; `message` and `hint` may hold `{found}` and `{wanted}`."""
+
+    code: str
+    parameter: str
+    description: str
+    condition: Needs | Sums
+    message: str
+    hint: str
+
+    @property
+    def involved(self) -> frozenset[str]:
+        """Every parameter that the rule looks at."""
+        match self.condition:
+            case Needs(parameter=other) | Sums(to=other):
+                return frozenset((self.parameter, other))
+            case _:
+                assert_never(self.condition)
+
+
+def read_rule(written: Mapping[str, Any]) -> Rule:
+    """Read a rule of a card, which `schemas/model-card.schema.json` describes."""
+    condition: Needs | Sums
+    if "needs" in written:
+        condition = Needs(parameter=written["needs"]["parameter"], allowed=tuple(written["needs"]["in"]))
+    else:
+        condition = Sums(item=written["sums"]["item"], to=written["sums"]["to"])
+    return Rule(
+        code=written["code"],
+        parameter=written["parameter"],
+        description=written["description"],
+        condition=condition,
+        message=written["message"],
+        hint=written["hint"],
+    )
+
+
+def broken(rule: Rule, params: Mapping[str, Any]) -> Complaint | None:
+    """Return the complaint when the rule does not hold for these complete parameters, lists as such or as JSON text."""
+    if rule.parameter not in params:
+        return None
+    match rule.condition:
+        case Needs(parameter=other, allowed=allowed):
+            found, wanted = params.get(other), " or ".join(map(str, allowed))
+            held = found in allowed
+        case Sums(item=item, to=to):
+            parts = params[rule.parameter]
+            parts = json.loads(parts) if isinstance(parts, str) else parts
+            found, wanted = sum(part[item] for part in parts), str(params.get(to))
+            held = found == params.get(to)
+        case _:
+            assert_never(rule.condition)
+    if held:
+        return None
+    return Complaint(
+        code=rule.code,
+        field=("params", rule.parameter),
+        message=_filled(rule.message, found, wanted),
+        hint=_filled(rule.hint, found, wanted),
+    )
+
+
+def _filled(text: str, found: object, wanted: str) -> str:
+    return text.replace("{found}", str(found)).replace("{wanted}", wanted)

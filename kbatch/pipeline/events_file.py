@@ -1,0 +1,61 @@
+"""`--events FILE`: what is recorded in a run, one JSON object a line, for other programs to follow.
+
+The lines are those of the journal, as `kbatch schema events` describes them, without the bodies that were sent and
+without the queries of URLs.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from msgspec.structs import replace
+
+from kbatch.errors import Invalid, Problem
+from kbatch.receipts.events import Event
+from kbatch.receipts.receipt import without_queries
+from kbatch.storage import LineFile
+
+
+class EventsFile:
+    """Writes events as they become durable; without a path it does nothing.
+
+    A log that cannot be begun is Invalid, before anything is sent. One that is lost later is only said to `lost`: what
+    is paid is recorded elsewhere, and goes on.
+    """
+
+    def __init__(self, path: Path | None, *, lost: Callable[[str], None]) -> None:
+        self._file: LineFile | None = None
+        self._path = path
+        self._lost = lost
+        try:
+            self._file = LineFile(path) if path is not None else None
+        except OSError as error:
+            message = f"the event log `{path}` cannot be written: {error.strerror}"
+            raise Invalid([Problem(code="bad-output", message=message)]) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._close()
+
+    def write(self, event: Event) -> None:
+        """Append one event."""
+        if self._file is None:
+            return
+        data = without_queries(event.data)
+        if "body" in data:
+            data["body"] = None
+        try:
+            self._file.write(replace(event, data=data, seal=None).to_line().decode().rstrip())
+        except OSError as error:
+            self._close()
+            self._lost(f"the event log is cut off, and the run goes on: {self._path}: {error.strerror or error}")
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None

@@ -1,0 +1,222 @@
+"""Loads a manifest from the disk through the pure stages: document, form, drafts, jobs; every problem collected.
+
+This is the pipeline's first half as a list of steps. It reads files and writes nothing.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from kbatch.errors import Complaint, Hit, Invalid, Mark, Problem, Severity
+from kbatch.gc_pause import at_rest
+from kbatch.manifest.drafts import Frame
+from kbatch.manifest.findings import Findings, place_of
+from kbatch.manifest.images import ImageSource, read_image
+from kbatch.manifest.resolve import ShotTree, Wanted, resolve
+from kbatch.manifest.schema.form import check_form
+from kbatch.manifest.schema.manifest_schema import shape_schema
+from kbatch.manifest.schema.validate import strict_validator
+from kbatch.manifest.settings import Settings, read_settings
+from kbatch.manifest.yaml.document import Document, read_document
+from kbatch.manifest.yaml.lost_text import warn_lost_text
+from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT, can_take_frames
+from kbatch.models.cards import Catalog, read_cards
+from kbatch.models.pricing import OwnPrice, read_prices
+from kbatch.planner.cost_warnings import lint
+from kbatch.planner.jobs import Job, complete_jobs
+from kbatch.storage import Folder, LinkRefused, can_be_named, digest_of_input, is_link, packaged_cards, read_bytes
+from kbatch.storage import resolve as resolve_links
+
+DEFAULT_MANIFEST = "kbatch.yaml"
+MOST_BYTES = 11 * 1024 * 1024
+"""More than any manifest may have, so that its reader can say how many are allowed."""
+
+
+class LoadOptions(Struct, frozen=True, kw_only=True):
+    """What of a manifest is loaded: a profile by name, simulated or real outputs, and how many jobs are too many."""
+
+    profile: str | None = None
+    simulated: bool = False
+    max_jobs: int = 10_000
+
+
+class LoadedManifest(Struct, frozen=True, kw_only=True):
+    """A manifest that is right: its jobs in order, its settings, the tree it reads, its SHA-256, and warnings."""
+
+    path: Path
+    document: Document
+    tree: Folder
+    settings: Settings
+    jobs: tuple[Job, ...]
+    catalog: Catalog
+    digest: str
+    warnings: tuple[Problem, ...]
+    simulated: bool = False
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The digests of the manifest and of every file that it read, by name relative to its folder."""
+        return {self.path.name: self.digest, **dict(sorted(self.tree.seen.items()))}
+
+    @property
+    def folder(self) -> Path:
+        """The manifest's folder: paths in manifest and lockfile are relative to it."""
+        return self.path.parent
+
+
+@cache
+def load_catalog() -> Catalog:
+    """Return the packaged model cards, read once."""
+    return read_cards(packaged_cards())
+
+
+@cache
+def _validators() -> tuple[Any, Any]:
+    schema = shape_schema()
+    shot = {"$ref": "#/$defs/shot", "$defs": schema["$defs"]}
+    return strict_validator(schema), strict_validator(shot)
+
+
+@at_rest()
+def load(path: Path, options: LoadOptions | None = None) -> LoadedManifest:
+    """Return a loaded manifest; Invalid carries all problems, warnings among them, when one of them is an error."""
+    path = real_manifest(path)
+    data = _read(path)
+    tree = Folder.of(path)
+    read = understand(data, str(path), tree, options or LoadOptions())
+    _check_names(read.jobs)
+    return LoadedManifest(
+        path=path,
+        document=read.document,
+        tree=tree,
+        settings=read.settings,
+        jobs=read.jobs,
+        catalog=load_catalog(),
+        digest=digest_of_input(data),
+        warnings=tuple(sorted((*read.warnings, *_frames_missing(read)), key=place_of)),
+        simulated=options is not None and options.simulated,
+    )
+
+
+def _frames_missing(read: "Understood") -> Iterator[Problem]:
+    """Yield a warning when jobs need frames of clips that this installation cannot take."""
+    chained = [job for job in read.jobs if job.upstream]
+    if not chained or can_take_frames():
+        return
+    name = next(part.parameter for part in chained[0].inputs if isinstance(part.picture, Frame))
+    yield Problem(
+        code="no-frames",
+        message=NO_FRAMES,
+        severity=Severity.WARNING,
+        mark=read.document.mark(chained[0].draft.origins[f"params.{name}"].path),
+        hint=NO_FRAMES_HINT,
+        jobs=Hit(hit=len(chained), of=len(read.jobs), first=chained[0].address),
+    )
+
+
+def real_manifest(path: Path) -> Path:
+    """Return the manifest that a symbolic link names, so that one manifest has one lockfile; other paths as they are.
+
+    Invalid for a link that came with the repository and leads out of it, as for every file that a manifest names.
+    """
+    if not is_link(path):
+        return path
+    real = Path(os.path.realpath(path))
+    try:
+        resolve_links(path)
+    except LinkRefused as error:
+        if not real.is_relative_to(Folder.of(path).root):
+            message = f"`{path}` is a link that git tracks and that leads out of its tree"
+            raise Invalid([Problem(code="path-outside-tree", message=message)]) from error
+    return as_typed(real)
+
+
+def as_typed(path: Path) -> Path:
+    """Return a path in the form in which it was most likely typed: relative to the working folder where it is below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+class Understood(Struct, frozen=True, kw_only=True):
+    """What a manifest's text says, wherever it came from: its settings, its jobs in order, and warnings."""
+
+    document: Document
+    settings: Settings
+    jobs: tuple[Job, ...]
+    warnings: tuple[Problem, ...]
+
+
+def understand(data: bytes, name: str, tree: ShotTree, options: LoadOptions) -> Understood:
+    """Return what a manifest's text says: marks call it `name`, further files come from `tree`; Invalid as `load`."""
+    document = read_document(data, name)
+    if isinstance(document, tuple):
+        raise Invalid(document)
+    findings = Findings(document)
+    warn_lost_text(document, findings)
+    check_form(document, *_validators(), findings)
+    if findings.fatal:
+        raise Invalid(findings.problems())
+    settings = read_settings(document.value, options.profile, simulated=options.simulated)
+    wanted = Wanted(profile=options.profile, output_dir=settings.output_dir, max_jobs=options.max_jobs)
+    drafts = resolve(document, tree, wanted, findings)
+    catalog = load_catalog()
+    prices = _read_prices(catalog, settings, findings)
+    jobs = complete_jobs(drafts, catalog, _pictures(tree), prices, findings)
+    problems = findings.problems()
+    if findings.fatal:
+        raise Invalid(problems)
+    money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), said=problems)
+    warnings = tuple(sorted((*problems, *money), key=place_of))
+    return Understood(document=document, settings=settings, jobs=jobs, warnings=warnings)
+
+
+def _read(path: Path) -> bytes:
+    name = str(path)
+    start = Mark(file=name, line=1, column=1)
+    try:
+        return read_bytes(path, limit=MOST_BYTES)
+    except FileNotFoundError:
+        hint = "`kbatch init` writes one" if path.name == DEFAULT_MANIFEST else None
+        raise Invalid([Problem(code="file-not-found", message=f"there is no file `{name}`", hint=hint)]) from None
+    except OSError as error:
+        message = f"`{name}` cannot be read: {error.strerror}"
+        raise Invalid([Problem(code="file-unreadable", message=message, mark=start)]) from error
+
+
+def _check_names(jobs: Sequence[Job]) -> None:
+    """Raise Invalid when a clip's name cannot be a file's here, which would be found out after it was paid."""
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8":
+        return
+    for job in jobs:
+        if not can_be_named(job.draft.output):
+            message = f"`{job.draft.output}` cannot be a file's name here: names are written in {encoding}"
+            hint = "set `PYTHONUTF8=1`, or a locale of UTF-8 such as `LC_ALL=C.UTF-8`"
+            raise Invalid([Problem(code="name-encoding", message=message, hint=hint)])
+
+
+def _read_prices(catalog: Catalog, settings: Settings, findings: Findings) -> dict[str, OwnPrice]:
+    prices, complaints = read_prices(catalog, settings.prices)
+    for complaint in complaints:
+        at = complaint.field
+        if settings.profile and findings.document.value["profiles"][settings.profile].get("prices", {}).get(at[1]):
+            at = ("profiles", settings.profile, *at)
+        findings.say(complaint.code, at, complaint.message, hint=complaint.hint, on_key=complaint.on_key)
+    return dict(prices)
+
+
+def _pictures(tree: ShotTree) -> Callable[[str], ImageSource | Complaint]:
+    """Return a reader of picture references that decodes each only once."""
+    known: dict[str, ImageSource | Complaint] = {}
+
+    def read(text: str) -> ImageSource | Complaint:
+        if text not in known:
+            known[text] = read_image(text, tree)
+        return known[text]
+
+    return read

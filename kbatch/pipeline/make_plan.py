@@ -1,0 +1,304 @@
+"""Brings a loaded manifest and its state together: which lockfile, what is on record, the plan for the wished jobs."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kbatch import storage
+from kbatch.errors import Invalid, Refused
+from kbatch.gc_pause import at_rest
+from kbatch.manifest.settings import concurrency_of
+from kbatch.pipeline.load import LoadedManifest, as_typed, real_manifest
+from kbatch.planner import line_ends
+from kbatch.planner.actions import Action, Past, PlanEntry, Wishes, decide
+from kbatch.planner.approval.coverage import confine, is_made
+from kbatch.planner.jobs import Job
+from kbatch.planner.plan import Basis, Plan, build_plan, first_purchases
+from kbatch.planner.selection import Selection, addresses, select, with_downstream
+from kbatch.planner.summary import Summary, summarize
+from kbatch.providers.registry import PROVIDERS
+from kbatch.receipts import store
+from kbatch.receipts.claims import Claim
+from kbatch.receipts.join import moment
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.lockfile.lockfile import IndexEntry as Reference
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.receipt import Output, ReceiptState
+from kbatch.receipts.simulated_origin import check_apart
+from kbatch.runner.endpoints import origin_of
+from kbatch.runner.preflight.clip_paths import check_places, check_requests
+
+
+def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
+    """Return the lockfile of a manifest: `<stem>.lock.json` beside it, simulated ones apart, or the chosen one.
+
+    Links are resolved first, the manifest's and the lockfile's: journal and lock are those of the file that is meant.
+    LinkRefused for a lockfile that is a link which nothing may be written through.
+    """
+    if chosen is None:
+        manifest = real_manifest(manifest)
+        chosen = manifest.parent / f"{manifest.stem}{'.sim' if simulated else ''}.lock.json"
+    return as_typed(storage.resolve(chosen).real) if storage.is_link(chosen) else chosen
+
+
+def lock_path(lockfile: Path) -> Path:
+    """Return the file that the operating system locks while a run works on this lockfile."""
+    return lockfile.parent / ".kbatch" / f"{lockfile.name.removesuffix('.lock.json')}.lock"
+
+
+@at_rest()
+def load_state(loaded: LoadedManifest, lockfile: Path, *, anywhere: bool = False) -> store.LoadedState:
+    """Return the state; Refused when it is simulated and the command is not, or the other way round.
+
+    Refused too when another lockfile here seems to be this manifest's under an earlier name. StateUnreadable when it
+    names clips outside the manifest's folder, unless they may be `anywhere`: then whoever asks looks at each path
+    itself; or a job's purchase with another request.
+    """
+    found = store.load(lockfile, manifest_name=loaded.path.name)
+    check_apart(found.lockfile.renders, lockfile.name, simulated=loaded.simulated)
+    if not anywhere:
+        check_places(found, lockfile)
+    check_requests(loaded.jobs, found, lockfile)
+    if not found.lockfile.renders and storage.size_of(lockfile) is None:
+        others = store.other_lockfiles_holding(lockfile, {job.fingerprint for job in loaded.jobs})
+        if others:
+            message = f"there is no {lockfile.name}, and {others[0].name} holds receipts of these very jobs"
+            hint = f"was the manifest renamed? rename the lockfile too, or `--lockfile {others[0].name}`"
+            raise Refused("other-lockfile", message, hint=hint)
+    return found
+
+
+def as_bought(loaded: LoadedManifest, found: store.LoadedState) -> LoadedManifest:
+    """Return the manifest with those of its jobs as they were bought that an earlier version named otherwise."""
+    jobs = line_ends.as_bought(loaded.jobs, found.lockfile.renders)
+    return loaded if jobs is loaded.jobs else replace(loaded, jobs=jobs)
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where and how a plan would be carried out: on which lockfile, pretended or at the addresses of an environment
+    (None: the process's own), how many jobs at once (None: as the manifest says)."""
+
+    lockfile: Path
+    simulated: bool = False
+    environment: Mapping[str, str] | None = None
+    concurrency: Mapping[str | None, int] | None = None
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """A plan with its summary, and how many jobs each provider may run at once.
+
+    `replacing` are the fingerprints that are to be bought again, those too that an interrupted run has bought already:
+    a run that names them all and finishes has finished that replacement. `look` is what was seen of the clips.
+    """
+
+    plan: Plan
+    summary: Summary
+    concurrency: Mapping[str, int]
+    look: storage.Look
+    replacing: frozenset[str] = frozenset()
+
+
+@at_rest()
+def make_plan(
+    loaded: LoadedManifest,
+    found: store.LoadedState,
+    selection: Selection,
+    place: "Place | None" = None,
+    claim: Claim | None = None,
+) -> Planned:
+    """Return the plan of the selected jobs; Invalid when a GLOB selects nothing.
+
+    Without a `place` it is for reading only: its digest is not the one that a run would have. Under a `claim` it has no
+    purchase that the claim has made already.
+    """
+    lockfile = found.lockfile
+    profile = loaded.settings.profile
+    index = lockfile.of(profile)
+    failed = _failed(loaded.jobs, lockfile) if selection.failed else frozenset()
+    jobs, problems = select(loaded.jobs, selection, failed)
+    wanted, more = addresses(selection.replace, loaded.jobs, "--replace")
+    if problems or more:
+        raise Invalid((*problems, *more))
+    wanted, cascade = _replacing(wanted, loaded.jobs, cascade=selection.cascade)
+    replaced = wanted & _replaced_already(loaded, found)
+    made = _made(jobs, claim, found) if claim else frozenset()
+    look = storage.Look(loaded.folder)
+    past = Past(
+        renders=lockfile.renders,
+        addresses=_Addresses(index),
+        sizes=_Sizes(look),
+        altered=_Altered(look, loaded.folder, place.lockfile) if place else _trusted,
+    )
+    wishes = Wishes(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
+    entries = decide(jobs, past, wishes)
+    if any(entry.action is Action.UNKNOWN for entry in entries):
+        entries = _with_resends(entries, found)
+    if claim is not None:
+        entries = confine(entries, claim)
+    if selection.first is not None:
+        entries = first_purchases(entries, selection.first - _counted(claim, found))
+    basis = Basis(
+        manifest=loaded.path.name,
+        settings=loaded.settings,
+        known=frozenset(job.fingerprint for job in loaded.jobs) | _referred(lockfile, profile),
+        inputs=loaded.inputs,
+        notes=(*found.notes, *(_replaced_note(address) for address in sorted(replaced - made))),
+        lockfile=_relative(place.lockfile, loaded.folder) if place else "",
+        origins=_origins(jobs, place) if place else {},
+    )
+    plan = build_plan(basis, entries, lockfile.renders)
+    wished = (place and place.concurrency) or loaded.settings.concurrency
+    concurrency = {name: concurrency_of(name, wished) for name in plan.providers}
+    return Planned(
+        plan=plan,
+        summary=summarize(plan, concurrency),
+        concurrency=concurrency,
+        look=look,
+        replacing=frozenset(job.fingerprint for job in jobs if job.address in wanted),
+    )
+
+
+def _made(jobs: Iterable[Job], claim: Claim, found: store.LoadedState) -> frozenset[str]:
+    """Return the addresses whose purchases under a claim were made already."""
+    renders = found.lockfile.renders
+    return frozenset(job.address for job in jobs if is_made(claim, job.fingerprint, renders))
+
+
+def _counted(claim: Claim | None, found: store.LoadedState) -> int:
+    """Return how many of the first purchases a claim has made."""
+    if claim is None:
+        return 0
+    return sum(is_made(claim, fingerprint, found.lockfile.renders) for fingerprint in claim.fingerprints)
+
+
+def _relative(lockfile: Path, folder: Path) -> str:
+    """Return a lockfile's path as every clone would write it, however it was typed here."""
+    there = lockfile.parent.resolve() / lockfile.name
+    try:
+        return Path(os.path.relpath(there, folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return there.as_posix()
+
+
+def _origins(jobs: Iterable[Job], place: Place) -> dict[str, str]:
+    names = dict.fromkeys(job.provider for job in jobs)
+    environment = os.environ if place.environment is None else place.environment
+    return {name: origin_of(PROVIDERS[name], environment, simulated=place.simulated) for name in names}
+
+
+def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tuple[PlanEntry, ...]:
+    """Say of each unknown send whether it may be sent again from here, by the word of this user's own journal."""
+    from kbatch.runner.submit.resend_rules import is_of_another, objection, own_of  # noqa: PLC0415 - an event loop, only where a send is open
+
+    own, now = own_of(found.own), datetime.now(UTC)
+
+    def seen(entry: PlanEntry) -> PlanEntry:
+        receipt = entry.receipt
+        if entry.action is not Action.UNKNOWN or entry.shares is not None or receipt is None:
+            return entry
+        if not PROVIDERS[entry.job.provider].resends:
+            return entry
+        if is_of_another(entry.job, receipt):
+            why = "its record is of another request than the job's, so it is not looked for by it either"
+            return msgspec.structs.replace(entry, objection=why, mistaken=True)
+        against = objection(entry.job, receipt, own, now)
+        return msgspec.structs.replace(entry, resend=against is None, objection=against or "")
+
+    return tuple([seen(entry) for entry in entries])
+
+
+def _replacing(named: frozenset[str], jobs: Sequence[Job], *, cascade: bool) -> tuple[frozenset[str], frozenset[str]]:
+    """Return all addresses that are bought again, and those of them that no flag names but their upstream drags along.
+
+    A purchase that several jobs share is bought again for all of them.
+    """
+    asked = _sharing(named, jobs)
+    every = _sharing(with_downstream(asked, jobs), jobs) if cascade else asked
+    return every, every - asked
+
+
+def _sharing(addresses: frozenset[str], jobs: Sequence[Job]) -> frozenset[str]:
+    if not addresses:
+        return addresses
+    fingerprints = {job.fingerprint for job in jobs if job.address in addresses}
+    return frozenset(job.address for job in jobs if job.fingerprint in fingerprints)
+
+
+def _replaced_note(address: str) -> str:
+    return f"`{address}` was bought again by a run that did not finish; this run finishes it, the next buys it anew"
+
+
+def _failed(jobs: Sequence[Job], lockfile: Lockfile) -> frozenset[str]:
+    failures = {key for key, receipt in lockfile.renders.items() if receipt.state is ReceiptState.FAILED}
+    return frozenset(job.address for job in jobs if job.fingerprint in failures)
+
+
+def _replaced_already(loaded: LoadedManifest, found: store.LoadedState) -> frozenset[str]:
+    """Return the addresses whose replacement a run that was cut off had begun and already bought.
+
+    The journal still has what that run began: a run that comes to its end puts it away, its lockfile being written.
+    Only this user's own journal counts: what another one says was begun is no consent of this one.
+    """
+    done: set[str] = set()
+    for began in (event for event in found.own if event.kind is Kind.BEGAN):
+        for fingerprint in began.data["replacing"]:
+            receipt = found.lockfile.renders.get(fingerprint)
+            if receipt is not None and moment(receipt.submitted_at) >= moment(began.at):
+                done.add(fingerprint)
+    if not done:
+        return frozenset()
+    return frozenset(job.address for job in loaded.jobs if job.fingerprint in done)
+
+
+def _referred(lockfile: Lockfile, profile: str | None) -> frozenset[str]:
+    """Return the fingerprints that jobs of other profiles refer to: their receipts are no orphans."""
+    return frozenset(entry.fingerprint for index in lockfile.of_others(profile) for entry in index.values())
+
+
+class _Addresses(Struct, frozen=True):
+    """The fingerprints that addresses refer to in the lockfile."""
+
+    index: Mapping[str, Reference]
+
+    def get(self, address: str, /) -> str | None:
+        """Return the fingerprint of an address, None of one that is not there."""
+        entry = self.index.get(address)
+        return None if entry is None else entry.fingerprint
+
+
+def _trusted(_output: Output) -> bool:
+    return False
+
+
+class _Altered(Struct, frozen=True):
+    """Whether a file of a receipt's size was changed: one that is newer than the lockfile is read, others are not."""
+
+    look: storage.Look
+    folder: Path
+    lockfile: Path
+
+    def __call__(self, output: Output, /) -> bool:
+        """Return whether the file's digest is another one than its receipt's; False of an older file."""
+        there, written = self.look.at(output.path), storage.Look(self.lockfile.parent).at(self.lockfile.name)
+        if there is None or written is None or there.changed_ns <= written.changed_ns or not output.sha256:
+            return False
+        try:
+            return storage.sha256_of(self.folder / output.path) != output.sha256
+        except OSError:
+            return True
+
+
+class _Sizes(Struct, frozen=True):
+    """The sizes of files at the first look at each."""
+
+    look: storage.Look
+
+    def get(self, path: str, /) -> int | None:
+        """Return the size of the file at a path relative to the manifest, None when there is none."""
+        there = self.look.at(path)
+        return None if there is None else there.size

@@ -1,0 +1,213 @@
+"""A saved plan: a spend authorisation as a file, bound to everything it rests on, used once.
+
+It holds no secret. Running it makes the plan anew and compares: what moved is said with its effect in credits, and only
+jobs that have meanwhile been bought may leave it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from kbatch.errors import StateUnreadable
+from kbatch.planner.actions import Action, PlanEntry
+from kbatch.planner.approval.agreement import attempt_of, seal_of, terms_of_document
+from kbatch.planner.plan import PLAN_VERSION, Plan, as_json, head_of_document
+from kbatch.planner.selection import Selection
+from kbatch.receipts.claims import Claim, Purchase, digest_of
+from kbatch.receipts.fold import next_attempt
+from kbatch.receipts.receipt import without_queries
+
+_BOUGHT = frozenset((Action.REUSE, Action.POLL, Action.DOWNLOAD, Action.UNKNOWN, Action.BLOCKED))
+_MISFITS = (KeyError, TypeError, AttributeError, ValueError)
+_MAY_MOVE = frozenset(("render", "poll", "download", "unknown", "blocked"))
+
+
+class Saved(Struct, frozen=True, kw_only=True):
+    """A plan that was read back: `source` is the manifest's path relative to the plan's folder, `document` the rest.
+
+    `lockfile` is relative to the manifest's folder. `sealed` is False of one that an earlier kbatch saved: it does not
+    say what it is bound to, so it can be read and compared with, and not run.
+    """
+
+    digest: str
+    source: str
+    profile: str | None
+    simulated: bool
+    selection: Selection
+    lockfile: str
+    inputs: Mapping[str, str]
+    claim: Claim
+    sealed: bool
+    document: Mapping[str, Any]
+
+
+def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, made_at: str = "") -> dict[str, Any]:
+    """Return what `plan --out` writes: the plan's JSON, what it is bound to, and a seal over all of it."""
+    bound = {
+        "source": source,
+        "lockfile": plan.basis.lockfile,
+        "origins": {name: plan.basis.origins.get(name) for name in plan.providers},
+        "simulated": simulated,
+        "selection": asdict(selection),
+        "inputs": dict(plan.basis.inputs),
+        "prices": plan.settings.prices,
+        "held": [entry.held for entry in plan.entries],
+        "attempts": [attempt_of(entry) for entry in plan.entries],
+        "receipts": plan.receipts,
+        "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
+    }
+    document = {**as_json(plan), "made_at": made_at, "bound": bound}
+    return {**document, "seal": seal_of(document)}
+
+
+def is_saved_plan(data: bytes) -> bool:
+    """Whether a file is meant to be a saved plan and not a manifest."""
+    return data.lstrip()[:1] == b"{" and b'"plan_version"' in data
+
+
+def read_document(data: bytes, name: str) -> dict[str, Any]:
+    """Return a plan's JSON, saved or only listed; StateUnreadable when it is none, or of a newer version."""
+    try:
+        document = json.loads(data)
+    except ValueError as error:
+        raise StateUnreadable(f"{name}: is no saved plan: {error}") from error
+    version = document.get("plan_version") if isinstance(document, dict) else None
+    if version != PLAN_VERSION:
+        raise StateUnreadable(f"{name}: has plan_version {version}, this kbatch reads {PLAN_VERSION}")
+    if "seal" in document:
+        try:
+            _check_seal(document, name)
+        except _MISFITS as error:
+            raise StateUnreadable(f"{name}: is not as a saved plan should be: {error!r}") from error
+    return dict(document)
+
+
+def read_saved(data: bytes, name: str) -> Saved:
+    """Return the saved plan in a file; StateUnreadable when it is none, or of a newer version."""
+    document = read_document(data, name)
+    bound = document.get("bound")
+    if not isinstance(bound, dict):
+        hint = "`kbatch plan --out FILE` writes one that can be run"
+        raise StateUnreadable(f"{name}: is a plan's listing, not a saved plan", hint=hint)
+    sealed = "seal" in document
+    try:
+        return Saved(
+            digest=document["digest"],
+            source=bound["source"],
+            profile=document["profile"],
+            simulated=bound["simulated"],
+            selection=_selection(bound["selection"]),
+            lockfile=bound["lockfile"] if sealed else "",
+            inputs=bound["inputs"],
+            claim=_claim(document) if sealed else Claim(fingerprints={}),
+            sealed=sealed,
+            document=document,
+        )
+    except _MISFITS as error:
+        raise StateUnreadable(f"{name}: is not as a saved plan should be: {error!r}") from error
+
+
+def _check_seal(document: Mapping[str, Any], name: str) -> None:
+    """Raise StateUnreadable unless the file is as it was saved, and its digest is of what it says."""
+    same = seal_of(document) == document["seal"]
+    counts = Counter(job["action"] for job in document["jobs"])
+    counted = {name: number for name, number in document["counts"].items() if number} == dict(counts)
+    if not (same and counted and digest_of(_claim(document)) == document["digest"]):
+        message = f"{name}: was changed after it was saved: what it says has another digest than the one in it"
+        raise StateUnreadable(message, hint="`kbatch plan --out FILE` saves it anew")
+
+
+def _claim(document: Mapping[str, Any]) -> Claim:
+    """Return the purchases that a saved plan authorises."""
+    jobs = zip(document["jobs"], document["bound"]["attempts"], strict=True)
+    return Claim(
+        fingerprints={
+            job["fingerprint"]: Purchase(attempt=attempt, quote=job["credits"])
+            for job, attempt in jobs
+            if job["action"] == Action.RENDER
+        },
+        maximum={provider: total["maximum"] for provider, total in document["totals"].items()},
+        origins=document["bound"]["origins"],
+        terms=terms_of_document(document, head_of_document(document)),
+    )
+
+
+def _selection(kept: Mapping[str, Any]) -> Selection:
+    return Selection(
+        only=tuple(kept["only"]),
+        exclude=tuple(kept["exclude"]),
+        labels=tuple((key, value) for key, value in kept["labels"]),
+        failed=kept["failed"],
+        first=kept["first"],
+        replace=tuple(kept["replace"]),
+        cascade=kept.get("cascade", False),
+    )
+
+
+class Move(Struct, frozen=True, kw_only=True):
+    """One thing that differs from the saved plan, in words, and what it adds to the cost (None: unknown)."""
+
+    words: str
+    credits: int | None = 0
+
+
+def moves(saved: Saved, now: Plan) -> tuple[Move, ...]:
+    """Return everything that moved since the plan was saved; jobs that were bought since are no move."""
+    return tuple(_moves(saved, now))
+
+
+def _moves(saved: Saved, now: Plan) -> Iterator[Move]:
+    for name in sorted({*saved.inputs, *now.basis.inputs}):
+        if saved.inputs.get(name) != now.basis.inputs.get(name):
+            what = "is new" if name not in saved.inputs else "is gone" if name not in now.basis.inputs else "changed"
+            yield Move(words=f"{name} {what}")
+    yield from _bound_moves(saved, now)
+    requests = saved.document["bound"]["requests"]
+    then = {job["address"]: job for job in saved.document["jobs"]}
+    present = {entry.address: entry for entry in now.entries}
+    for address in sorted({*then, *present}):
+        if address not in present:
+            yield Move(words=f"{address} is gone", credits=-(then[address]["credits"] or 0))
+        elif address not in then:
+            yield Move(words=f"{address} is new", credits=present[address].credits)
+        else:
+            yield from _job_moves(then[address], present[address], saved.claim)
+            if requests.get(then[address]["fingerprint"]) != without_queries(present[address].job.request):
+                yield Move(words=f"the request of {address} is not the one that the plan shows")
+
+
+def _bound_moves(saved: Saved, now: Plan) -> Iterator[Move]:
+    if saved.lockfile != now.basis.lockfile:
+        yield Move(words=f"it was made on the lockfile {saved.lockfile}, not on {now.basis.lockfile}")
+    for provider, origin in saved.document["bound"]["origins"].items():
+        here = now.basis.origins.get(provider)
+        if provider in now.providers and here != origin:
+            yield Move(words=f"it would pay {provider} at {here} instead of {origin}")
+
+
+def _job_moves(before: Mapping[str, Any], entry: PlanEntry, claim: Claim) -> Iterator[Move]:
+    address, after = entry.address, entry.credits
+    if before["fingerprint"] != entry.job.fingerprint:
+        yield Move(words=f"{address}: {entry.reason}", credits=_difference(before["credits"], after))
+    elif before["action"] != entry.action.value:
+        if not (before["action"] in _MAY_MOVE and entry.action in _BOUGHT):
+            words = f"{address} was to {before['action']}, now {entry.action.value}: {entry.reason}"
+            yield Move(words=words, credits=_difference(before["credits"], after))
+    elif before["credits"] != after:
+        words = f"{address} costs {after} instead of {before['credits']}"
+        yield Move(words=words, credits=_difference(before["credits"], after))
+    purchase = claim.fingerprints.get(entry.job.fingerprint)
+    if purchase is not None and before["action"] == Action.RENDER:
+        attempt = next_attempt(entry.receipt)
+        if attempt < purchase.attempt or (entry.buys and attempt != purchase.attempt):
+            yield Move(words=f"{address}: its receipts are others than those that the plan was made on")
+    if before["output"] != entry.job.draft.output:
+        yield Move(words=f"{address} goes to {entry.job.draft.output} instead of {before['output']}")
+
+
+def _difference(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before

@@ -1,0 +1,101 @@
+"""Ceilings: how many credits a run may commit, from the command line, the budget and the limit for one job.
+
+A ceiling counts one provider's own credits. A bare number belongs to the one provider in use; with two it is refused,
+since credits of two providers never add up.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from kbatch.errors import Problem, did_you_mean
+from kbatch.manifest.schema.schema_parts import PROVIDERS
+from kbatch.planner.plan import Plan
+
+
+class Ceilings(Struct, frozen=True, kw_only=True):
+    """Per provider: `run` bounds this run, `budget` bounds it with all that receipts were charged, `job` each job."""
+
+    run: Mapping[str, int]
+    budget: Mapping[str, int]
+    job: Mapping[str, int]
+
+    @property
+    def any(self) -> bool:
+        """Whether some ceiling on a run's total is set."""
+        return bool(self.run or self.budget)
+
+
+class Over(Struct, frozen=True, kw_only=True):
+    """One ceiling that the plan passes, with the numbers."""
+
+    provider: str
+    ceiling: int
+    wanted: int
+    message: str
+
+
+def read_ceilings(plan: Plan, max_credits: Sequence[str]) -> tuple[Ceilings, tuple[Problem, ...]]:
+    """Return the ceilings of a plan from `--max-credits` words and its manifest's budget."""
+    problems: list[Problem] = []
+    run: list[tuple[str | None, int]] = []
+    for word in max_credits:
+        provider, _, amount = word.rpartition("=")
+        if not (amount.isascii() and amount.isdigit()):
+            hint = "a whole number, or `apiframe=500`"
+            message = f"`--max-credits {word}` is not a ceiling"
+            problems.append(Problem(code="bad-ceiling", message=message, hint=hint))
+        elif provider and provider not in PROVIDERS:
+            message = f"`--max-credits {word}` names no provider"
+            problems.append(Problem(code="unknown-provider", message=message, hint=did_you_mean(provider, PROVIDERS)))
+        else:
+            run.append((provider or None, int(amount)))
+    budget, job = plan.settings.max_credits, plan.settings.max_credits_per_job
+    ceilings = Ceilings(
+        run=_by_provider(plan, run, "`--max-credits`", problems),
+        budget=_by_provider(plan, budget.items(), "`budget.max_credits`", problems),
+        job=_by_provider(plan, job.items(), "`budget.max_credits_per_job`", problems),
+    )
+    return ceilings, tuple(problems)
+
+
+def _by_provider(
+    plan: Plan, amounts: Iterable[tuple[str | None, int]], what: str, problems: list[Problem]
+) -> dict[str, int]:
+    """Return the lowest ceiling of each provider; a bare number belongs to the one provider in use."""
+    used = plan.providers
+    found: dict[str, int] = {}
+    for named, amount in amounts:
+        provider = named or (used[0] if len(used) == 1 else None)
+        if provider is not None:
+            found[provider] = min(amount, found.get(provider, amount))
+        elif used:
+            hint = f"say whose credits: {', '.join(f'{name}=…' for name in used)}"
+            message = f"{what} is a bare number, and the jobs use {' and '.join(used)}"
+            problems.append(Problem(code="ceiling-without-provider", message=message, hint=hint))
+    return found
+
+
+def find_over(plan: Plan, ceilings: Ceilings) -> tuple[Over, ...]:
+    """Return every ceiling that the plan's maximum passes; unknown prices count when they are bought, not here."""
+    over: list[Over] = []
+    for provider, total in plan.totals.items():
+        wanted = total.known + total.held
+        if provider in ceilings.run and wanted > ceilings.run[provider]:
+            ceiling = ceilings.run[provider]
+            message = f"{provider}: the plan's maximum is {wanted:,} {total.unit}, --max-credits allows {ceiling:,}"
+            over.append(Over(provider=provider, ceiling=ceiling, wanted=wanted, message=message))
+        if provider in ceilings.budget and wanted:
+            spent, ceiling = plan.spent.get(provider, 0), ceilings.budget[provider]
+            if spent + wanted > ceiling:
+                before = f" with {spent:,} already charged" if spent else ""
+                message = (
+                    f"{provider}: the plan's maximum is {wanted:,} {total.unit}{before}, the budget is {ceiling:,}"
+                )
+                over.append(Over(provider=provider, ceiling=ceiling, wanted=spent + wanted, message=message))
+    for entry in plan.spends:
+        limit, credits = ceilings.job.get(entry.job.provider), entry.held if entry.resend else entry.credits
+        if limit is not None and credits is not None and credits > limit:
+            message = f"`{entry.address}` costs {credits:,}, `max_credits_per_job` allows {limit:,}"
+            over.append(Over(provider=entry.job.provider, ceiling=limit, wanted=credits, message=message))
+    return tuple(over)

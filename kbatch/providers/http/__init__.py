@@ -1,0 +1,1 @@
+"""HTTP for all providers: transports, hosts, URLs, certificates, the key's mask; the only importer of HTTP clients."""

@@ -1,0 +1,1 @@
+"""The journal on disk: events appended durably, read back, and put away."""

@@ -1,0 +1,125 @@
+"""Journals that were put away, and the index that says which of them the lockfile holds already.
+
+A history file is `.kbatch/history/<stem>.<run id>.jsonl`. The index `<stem>.covered.json` beside it spares reading them
+all at every start: while the lockfile is the very one that was written last, what it covered need not be read again.
+Without the index, or with one that cannot be read or that this user has not sealed, everything is read: what an
+unsealed one says can only refuse (a plan that it calls used, receipts that it misses).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from kbatch import storage
+from kbatch.receipts import json_checks
+from kbatch.receipts.journal.seals import Seals
+from kbatch.receipts.json_text import parse_json
+from kbatch.storage.state_key import find_key, make_key
+
+RUN_ID = re.compile(r"[A-Za-z0-9_-]+")
+"""A run id holds no dot, so that the history of `a` and of `a.sim` cannot be confused."""
+
+
+class Covered(Struct, frozen=True, kw_only=True):
+    """The lockfile written last (its SHA-256 and number of receipts), the history files in it, the plans used up."""
+
+    lockfile: str = ""
+    renders: int = 0
+    history: frozenset[str] = frozenset()
+    used_plans: frozenset[str] = frozenset()
+    own: bool = False
+
+    def describes(self, data: bytes | None) -> bool:
+        """Whether a lockfile has the very bytes that kbatch last wrote here, by this user's own word."""
+        return self.own and data is not None and hashlib.sha256(data).hexdigest() == self.lockfile
+
+
+_INDEX = json_checks.record(
+    {
+        "lockfile": json_checks.text,
+        "renders": json_checks.whole(),
+        "history": json_checks.list_of(json_checks.text),
+        "used_plans": json_checks.list_of(json_checks.text),
+    },
+    {"seal": json_checks.text},
+)
+
+
+def stem_of(lockfile_path: Path) -> str:
+    """Return what names the files that belong to a lockfile: `campaign` for `campaign.lock.json`."""
+    return lockfile_path.name.removesuffix(".lock.json")
+
+
+def state_folder(lockfile_path: Path) -> Path:
+    """Return the folder beside a lockfile that holds what is this machine's: journals and their history."""
+    return lockfile_path.parent / ".kbatch"
+
+
+def hide(folder: Path) -> None:
+    """Keep a state folder out of git."""
+    if storage.size_of(folder / ".gitignore") is None:
+        storage.write_atomic(folder / ".gitignore", b"*\n")
+
+
+def history_files(lockfile_path: Path) -> list[Path]:
+    """Return the journals of this lockfile that were put away, in no particular order."""
+    begins = f"{stem_of(lockfile_path)}."
+    found = storage.names_in(state_folder(lockfile_path) / "history", "*.jsonl")
+    return [path for path in found if path.stem.startswith(begins) and RUN_ID.fullmatch(path.stem[len(begins) :])]
+
+
+def index_path(lockfile_path: Path) -> Path:
+    """Return where the index of a lockfile lies."""
+    return state_folder(lockfile_path) / "history" / f"{stem_of(lockfile_path)}.covered.json"
+
+
+def read_covered(lockfile_path: Path) -> Covered:
+    """Return the index; an empty one when there is none or it cannot be read."""
+    data = storage.read_if_there(index_path(lockfile_path))
+    if data is None:
+        return Covered()
+    try:
+        fields: Any = parse_json(data.decode("utf-8"))
+        _INDEX(fields)
+    except ValueError:
+        return Covered()
+    return Covered(
+        lockfile=fields["lockfile"],
+        renders=fields["renders"],
+        history=frozenset(fields["history"]),
+        used_plans=frozenset(fields["used_plans"]),
+        own=_is_own(fields, stem_of(lockfile_path)),
+    )
+
+
+def _is_own(fields: Mapping[str, Any], stem: str) -> bool:
+    key = find_key() if "seal" in fields else None
+    said = {name: value for name, value in fields.items() if name != "seal"}
+    return key is not None and Seals(key=key, stem=stem).proves("index", _words(said), fields["seal"])
+
+
+def _words(index: Mapping[str, Any]) -> bytes:
+    return json.dumps(index, sort_keys=True).encode("ascii")
+
+
+def unread_files(lockfile_path: Path, covered: Covered, *, own: bool) -> list[Path]:
+    """Return the history files that a lockfile may lack something of; `own` says that it is the one of the index."""
+    return [path for path in history_files(lockfile_path) if not (own and path.name in covered.history)]
+
+
+def write_covered(lockfile_path: Path, data: bytes, *, renders: int, used_plans: frozenset[str]) -> None:
+    """Record that the lockfile with these bytes holds all history there is, and all plans that are used up."""
+    index: dict[str, Any] = {
+        "lockfile": hashlib.sha256(data).hexdigest(),
+        "renders": renders,
+        "history": sorted(path.name for path in history_files(lockfile_path)),
+        "used_plans": sorted(used_plans),
+    }
+    index["seal"] = Seals(key=make_key().secret, stem=stem_of(lockfile_path)).of("index", _words(index))
+    hide(state_folder(lockfile_path))
+    storage.write_atomic(index_path(lockfile_path), json.dumps(index, indent=2).encode("ascii") + b"\n")

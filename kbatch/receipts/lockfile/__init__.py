@@ -1,0 +1,1 @@
+"""The lockfile: its text, its schema, its merge, and what is wrong with one."""

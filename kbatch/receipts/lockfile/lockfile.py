@@ -1,0 +1,200 @@
+"""The lockfile as text and as a value: `parse` is strict, `serialize` gives the same bytes for the same value.
+
+The file is sorted and indented so that git can show and merge it. An unreadable lockfile is an error that names file
+and line, never an empty one: what it holds was paid. `schemas/lockfile.schema.json` describes the same shape.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from kbatch.errors import StateUnreadable
+from kbatch.receipts import json_checks
+from kbatch.receipts.claims import Claim, claim_from
+from kbatch.receipts.claims import as_kept as claim_as_kept
+from kbatch.receipts.join import gather, records_of
+from kbatch.receipts.json_text import Repeated, line_of, line_of_repeated, parse_json, write_json
+from kbatch.receipts.receipt import Receipt, as_kept, attempt_from_kept
+
+VERSION = 1
+
+_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_RESTORE = "restore it from git; what was bought from here since then is read again from `.kbatch/history/`"
+_MERGE = "`kbatch lock merge FILE --out FILE` takes both sides apart and keeps what either knows"
+
+
+class IndexEntry(Struct, frozen=True, kw_only=True, gc=False):
+    """What a job refers to: its receipt, and where its clip belongs, relative to the manifest."""
+
+    fingerprint: str
+    path: str
+
+
+class Lockfile(Struct, frozen=True, kw_only=True):
+    """Receipts by fingerprint, and by address what each job refers to; each profile has an index of its own.
+
+    `claims` are the approvals that runs have carried out or begun to, by digest.
+    """
+
+    manifest: str
+    jobs: Mapping[str, IndexEntry] = {}
+    renders: Mapping[str, Receipt] = {}
+    profiles: Mapping[str, Mapping[str, IndexEntry]] = {}
+    claims: Mapping[str, Claim] = {}
+
+    def of(self, profile: str | None) -> Mapping[str, IndexEntry]:
+        """Return what the jobs of a profile refer to, None being the manifest itself."""
+        return self.jobs if profile is None else self.profiles.get(profile, {})
+
+    def of_others(self, profile: str | None) -> list[Mapping[str, IndexEntry]]:
+        """Return what the jobs of all other profiles refer to."""
+        others = [index for name, index in self.profiles.items() if name != profile]
+        return others if profile is None else [self.jobs, *others]
+
+
+def parse(data: bytes, name: str) -> Lockfile:
+    """Return the lockfile in `data`; StateUnreadable says `name`, the line and a way out."""
+    try:
+        text = data.decode("utf-8-sig")  # an editor may have put a byte order mark before it
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise StateUnreadable(f"{name}:{line}: is not UTF-8 text", hint=_RESTORE) from None
+    if not text.strip():
+        raise StateUnreadable(f"{name}:1: is empty, which no lockfile is", hint=_RESTORE)
+    return _read(_parse_text(text, name), text, name)
+
+
+def parse_own(data: bytes) -> Lockfile | None:
+    """Return the lockfile in bytes that `serialize` gave on this machine, which the caller knows by their digest.
+
+    Their shape was right when they were written, so it is not looked at again; None when they are no lockfile after
+    all, which `parse` then words.
+    """
+    try:
+        kept = _OWN.decode(data)
+    except msgspec.MsgspecError:
+        return None
+    renders = kept.renders
+    for fingerprint, receipt in renders.items():
+        if receipt.also or receipt.failed:
+            renders[fingerprint] = gather(records_of(receipt), last_attempt=receipt.last_attempt)
+    profiles = {name: profile.jobs for name, profile in kept.profiles.items()}
+    return Lockfile(manifest=kept.manifest, jobs=kept.jobs, renders=renders, profiles=profiles, claims=kept.claims)
+
+
+class _Profile(Struct, frozen=True, kw_only=True):
+    """A profile's index as it is written."""
+
+    jobs: dict[str, IndexEntry]
+
+
+class _Kept(Struct, frozen=True, kw_only=True):
+    """A lockfile as it is written."""
+
+    lockfile_version: Literal[1]
+    manifest: str
+    jobs: dict[str, IndexEntry]
+    renders: dict[str, Receipt]
+    profiles: dict[str, _Profile] = {}
+    claims: dict[str, Claim] = {}
+
+
+_OWN = msgspec.json.Decoder(_Kept)
+
+
+def serialize(lockfile: Lockfile) -> bytes:
+    """Return the bytes of a lockfile; the same for every value that `parse` reads back as this one."""
+    fields: dict[str, Any] = {
+        "lockfile_version": VERSION,
+        "manifest": lockfile.manifest,
+        "jobs": _as_index(lockfile.jobs),
+        "renders": {fingerprint: as_kept(receipt) for fingerprint, receipt in lockfile.renders.items()},
+    }
+    if lockfile.profiles:
+        fields["profiles"] = {name: {"jobs": _as_index(jobs)} for name, jobs in lockfile.profiles.items()}
+    if lockfile.claims:
+        fields["claims"] = {key: claim_as_kept(claim, lockfile.renders) for key, claim in lockfile.claims.items()}
+    return write_json(fields)
+
+
+def _parse_text(text: str, name: str) -> Any:
+    try:
+        return parse_json(text)
+    except json.JSONDecodeError as error:
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.startswith(_MARKERS):
+                message = f"{name}:{number}: an unfinished merge (`{line[:7]}`)"
+                raise StateUnreadable(message, hint=_MERGE) from None
+        raise StateUnreadable(f"{name}:{error.lineno}: is not JSON: {error.msg}", hint=_RESTORE) from None
+    except Repeated as error:
+        raise StateUnreadable(f"{name}:{line_of_repeated(text)}: {error}", hint=_RESTORE) from None
+    except json_checks.Misfit as error:
+        raise StateUnreadable(f"{name}:1: {error}", hint=_RESTORE) from None
+
+
+def _read(value: Any, text: str, name: str) -> Lockfile:
+    version = value.get("lockfile_version") if isinstance(value, dict) else None
+    if type(version) is int and version > VERSION:
+        line = line_of(text, ("lockfile_version",))
+        message = f"{name}:{line}: has lockfile_version {version}, this kbatch reads {VERSION}"
+        raise StateUnreadable(message, hint="a newer kbatch wrote it: upgrade kbatch")
+    from kbatch.receipts.lockfile.lockfile_schema import LOCKFILE  # noqa: PLC0415 - a lockfile of this machine's own needs none
+
+    try:
+        LOCKFILE(value)
+        if _HALF.search(text):
+            _refuse_halves(value)
+    except json_checks.Misfit as misfit:
+        line = line_of(text, misfit.path)
+        raise StateUnreadable(f"{name}:{line}: {misfit}", hint=_RESTORE) from None
+    return Lockfile(
+        manifest=value["manifest"],
+        jobs=_read_index(value["jobs"]),
+        renders={fingerprint: _read_receipt(kept) for fingerprint, kept in value["renders"].items()},
+        profiles={profile: _read_index(kept["jobs"]) for profile, kept in value.get("profiles", {}).items()},
+        claims={digest: claim_from(kept) for digest, kept in value.get("claims", {}).items()},
+    )
+
+
+def _refuse_halves(value: Any) -> None:
+    """Raise Misfit for half a surrogate pair that no request and no name can have; a message of an error may."""
+    waiting: list[tuple[json_checks.Path, Any]] = [((), value)]
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, dict):
+            waiting += [((*path, _whole(name, path)), item) for name, item in found.items()]
+        elif isinstance(found, list):
+            waiting += [((*path, index), item) for index, item in enumerate(found)]
+        elif isinstance(found, str) and path != ("manifest",) and path[-2:-1] != ("error",):
+            _whole(found, path)
+
+
+def _whole(text: str, path: json_checks.Path) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise json_checks.Misfit("has half a character (a lone surrogate)", path) from None
+    return text
+
+
+def _read_receipt(kept: Mapping[str, Any]) -> Receipt:
+    shown = attempt_from_kept(kept)
+    if kept.keys().isdisjoint(("also", "failed", "last_attempt")):
+        return shown
+    others = [attempt_from_kept(one) for one in (*kept.get("also", ()), *kept.get("failed", ()))]
+    return gather((shown, *others), last_attempt=kept.get("last_attempt", 0))
+
+
+def _read_index(kept: Mapping[str, Any]) -> dict[str, IndexEntry]:
+    return {
+        address: IndexEntry(fingerprint=entry["fingerprint"], path=entry["path"]) for address, entry in kept.items()
+    }
+
+
+def _as_index(jobs: Mapping[str, IndexEntry]) -> dict[str, Any]:
+    return {address: {"fingerprint": entry.fingerprint, "path": entry.path} for address, entry in jobs.items()}

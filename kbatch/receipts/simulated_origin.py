@@ -1,0 +1,38 @@
+"""What the simulator made and what was bought never stand for each other, wherever state is read or joined.
+
+A receipt says by its `origin` which of the two it is. One rule for every command: state is of the one kind or of the
+other, and a command without `--simulate` reads no simulated one, nor one with it a real one.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from kbatch.errors import Refused
+from kbatch.receipts.join import records_of
+from kbatch.receipts.receipt import Receipt
+
+ORIGIN = "simulator"
+
+_SIMULATED = (
+    "a simulated run made it: `--simulate` reads it, and `--lockfile FILE` gives what is bought a lockfile of its own"
+)
+_REAL = "what was bought stays out of rehearsals: leave out --simulate, or give it a lockfile by `--lockfile FILE`"
+
+
+def check_apart(renders: Mapping[str, Receipt], name: str, *, simulated: bool) -> None:
+    """Raise Refused when a state holds receipts of the other kind than the command is about; `name` is its lockfile."""
+    found = kinds(renders.values())
+    if (not simulated) in found:
+        what, hint = ("receipts that were really bought", _REAL) if simulated else ("simulated receipts", _SIMULATED)
+        raise Refused("mixed-origins", f"{name} holds {what}, which pass for nothing here", hint=hint)
+
+
+def kinds(receipts: Iterable[Receipt]) -> frozenset[bool]:
+    """Return whether receipts are simulated: both where there are both kinds; those of no known origin say nothing."""
+    found: set[bool] = set()
+    for receipt in receipts:
+        for record in records_of(receipt):
+            if record.origin:
+                found.add(record.origin == ORIGIN)
+        if len(found) == 2:
+            break
+    return frozenset(found)

@@ -1,0 +1,258 @@
+"""The state of a manifest on disk: lockfile, journal and history read as one, and written back.
+
+`load` gives what is true: the lockfile, with every event folded over it that it may lack. A purchase that the history
+knows and the lockfile does not (a `git reset`, an older cache) is restored and said.
+
+The order of writing keeps every crash harmless: the lockfile before the journal is put away, the index last.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kbatch import storage
+from kbatch.errors import StateUnreadable
+from kbatch.receipts.claims import Claims, fold_claims
+from kbatch.receipts.events import Event
+from kbatch.receipts.fold import fold
+from kbatch.receipts.join import moment, records_of
+from kbatch.receipts.journal.history import (
+    history_files,
+    index_path,
+    read_covered,
+    state_folder,
+    stem_of,
+    unread_files,
+    write_covered,
+)
+from kbatch.receipts.journal.journal import JournalReader, journal_path, read_journal, rotate
+from kbatch.receipts.journal.run_records import used_plans
+from kbatch.receipts.journal.seals import Seals
+from kbatch.receipts.lifecycle import PAID, Kind
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, parse_own, serialize
+from kbatch.receipts.receipt import Receipt, as_kept, give_address
+from kbatch.storage.state_key import find_key
+
+_TRUSTED = frozenset((Kind.INTENDED, Kind.UPLOADED, Kind.BEGAN))
+
+
+class LoadedState(Struct, frozen=True, kw_only=True):
+    """The state as it is: receipts know their addresses; `notes` are for the user, one sentence each.
+
+    `events` are the journal's, whoever wrote them; `own` are those sends, uploads and beginnings among them that this
+    user wrote here, which alone may be a reason to spend or to choose a picture. `used_plans` are digests that
+    authorise nothing any more; `newest` is the latest time in the state, for `Journal.open(after=…)`.
+    """
+
+    lockfile: Lockfile
+    notes: tuple[str, ...]
+    events: tuple[Event, ...]
+    used_plans: frozenset[str]
+    newest: str
+    own: tuple[Event, ...] = ()
+
+
+def load(lockfile_path: Path, *, manifest_name: str) -> LoadedState:
+    """Return the state of a manifest; StateUnreadable when a part of it cannot be read or is another manifest's."""
+    data = storage.read_if_there(lockfile_path)
+    covered = read_covered(lockfile_path)
+    own = covered.describes(data)
+    kept = _read(data, lockfile_path, manifest_name, own=own)
+    unread = unread_files(lockfile_path, covered, own=own)
+    history = sorted((event for path in unread for event in read_journal(path)), key=_order)
+    restored = fold(history, kept.renders)
+    if data is None and len(restored) < covered.renders:
+        raise _gone(lockfile_path, covered.renders, len(restored))
+    reading = _reading(lockfile_path)
+    events = tuple(reading)
+    _check_manifest(events, lockfile_path, manifest_name)
+    renders = _with_addresses(fold(events, restored), kept)
+    claims = fold_claims((*history, *events), kept.claims)
+    return LoadedState(
+        lockfile=replace(kept, manifest=manifest_name, renders=renders, claims=claims),
+        notes=(*_renamed(lockfile_path, kept, manifest_name), *_restored(lockfile_path, kept, restored, history)),
+        events=events,
+        used_plans=covered.used_plans | used_plans((*history, *events)) | _finished(claims),
+        newest=_newest(renders.values(), events),
+        own=_untracked(reading),
+    )
+
+
+def _reading(lockfile_path: Path) -> JournalReader:
+    path, key = journal_path(lockfile_path), None
+    if storage.size_of(path):
+        key = find_key()
+    return JournalReader(path, seals=Seals(key=key, stem=stem_of(lockfile_path)) if key else None, kinds=_TRUSTED)
+
+
+def _untracked(reading: JournalReader) -> tuple[Event, ...]:
+    """Return the sealed events of a journal; none where git tracks it, since a checkout may then bring an old one."""
+    if not reading.sealed:
+        return ()
+    from kbatch.storage.git.git_program import tracks  # noqa: PLC0415 - only where there is something that trust matters for
+
+    return () if tracks(reading.path) else tuple(reading.sealed)
+
+
+def _read(data: bytes | None, lockfile_path: Path, manifest_name: str, *, own: bool) -> Lockfile:
+    if data is None:
+        return Lockfile(manifest=manifest_name)
+    return (parse_own(data) if own else None) or parse(data, str(lockfile_path))
+
+
+def save(lockfile_path: Path, lockfile: Lockfile) -> None:
+    """Replace the lockfile, whole or not at all; it is what `load` gave, with what happened since."""
+    data = serialize(lockfile)
+    used = _used_until_now(lockfile_path)
+    storage.write_atomic(lockfile_path, data)
+    write_covered(lockfile_path, data, renders=len(lockfile.renders), used_plans=used)
+
+
+def finalize(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfile:
+    """Save the lockfile with all of the journal folded in, put the journal away, and return what was saved.
+
+    Call it when a run has finished and its journal is closed; after an interruption only `save`, so that the next run
+    finds the journal.
+    """
+    path = journal_path(lockfile_path)
+    of_runs: list[Event] = []
+    settled = replace(lockfile, renders=fold(_noting_runs(JournalReader(path), of_runs), lockfile.renders))
+    settled = replace(settled, claims=fold_claims(of_runs, lockfile.claims))
+    data = serialize(settled)
+    used = _used_until_now(lockfile_path) | used_plans(of_runs)
+    storage.write_atomic(lockfile_path, data)
+    rotate(path, run_id=run_id)
+    write_covered(lockfile_path, data, renders=len(settled.renders), used_plans=used)
+    return settled
+
+
+def _finished(claims: Claims) -> frozenset[str]:
+    return frozenset(digest for digest, claim in claims.items() if claim.finished)
+
+
+def _noting_runs(events: Iterable[Event], of_runs: list[Event]) -> Iterator[Event]:
+    """Pass events on, and keep those of runs: there are too many of the others to keep them all."""
+    for event in events:
+        if event.fingerprint is None:
+            of_runs.append(event)
+        yield event
+
+
+def _used_until_now(lockfile_path: Path) -> frozenset[str]:
+    """Return the plans used up by the index and by the history files that are not in it yet."""
+    covered = read_covered(lockfile_path)
+    newer = (path for path in history_files(lockfile_path) if path.name not in covered.history)
+    return covered.used_plans | used_plans(event for path in newer for event in read_journal(path))
+
+
+def other_lockfiles_holding(lockfile_path: Path, fingerprints: Collection[str]) -> tuple[Path, ...]:
+    """Return the other lockfiles and journals beside this one that know any of these fingerprints.
+
+    Where one does, the manifest was probably renamed, and a run would buy again. Simulated ones are no others of real
+    ones. StateUnreadable when one cannot be read: it may hold them.
+    """
+    wanted = frozenset(fingerprints)
+    lockfiles = other_lockfiles(lockfile_path)
+    journals = storage.names_in(state_folder(lockfile_path), "*.journal.jsonl")
+    others = (path for path in journals if path != journal_path(lockfile_path))
+    simulated = _simulated(stem_of(lockfile_path))
+    return (
+        *(path for path in lockfiles if _lockfile_knows(path, wanted)),
+        *(
+            path
+            for path in others
+            if _simulated(path.name.removesuffix(".journal.jsonl")) == simulated
+            and any(event.fingerprint in wanted for event in read_journal(path))
+        ),
+    )
+
+
+def other_lockfiles(lockfile_path: Path) -> tuple[Path, ...]:
+    """Return the files beside a lockfile that are named as such, simulated ones of real ones and links to it aside."""
+    simulated = _simulated(stem_of(lockfile_path))
+    return tuple(
+        path
+        for path in storage.names_in(lockfile_path.parent, "*.lock.json")
+        if path != lockfile_path and _simulated(stem_of(path)) == simulated
+        if not (storage.is_link(path) and path.resolve() == lockfile_path.resolve())
+    )
+
+
+def _lockfile_knows(path: Path, wanted: frozenset[str]) -> bool:
+    data = storage.read_if_there(path)
+    ours = data is not None and b'"lockfile_version"' in data
+    return data is not None and ours and not wanted.isdisjoint(parse(data, str(path)).renders)
+
+
+def _simulated(stem: str) -> bool:
+    return stem.endswith(".sim")
+
+
+def _order(event: Event) -> tuple[str, str, int]:
+    return moment(event.at), event.run, event.sequence
+
+
+def _check_manifest(events: Iterable[Event], lockfile_path: Path, manifest_name: str) -> None:
+    for event in events:
+        if event.kind is Kind.BEGAN and event.data["manifest"] != manifest_name:
+            other, path = event.data["manifest"], journal_path(lockfile_path)
+            message = f"{path}: is the journal of a run of `{other}`, not of `{manifest_name}`"
+            hint = f"`kbatch run {other}` finishes it; or `--lockfile` gives `{manifest_name}` a lockfile of its own"
+            raise StateUnreadable(message, hint=hint)
+
+
+def _gone(lockfile_path: Path, had: int, found: int) -> StateUnreadable:
+    message = f"{lockfile_path}: is gone; it had {had} receipts, and only {found} are in `.kbatch/history/`"
+    hint = f"restore it from git; to begin without the others remove `{index_path(lockfile_path)}`"
+    return StateUnreadable(message, hint=hint)
+
+
+def _renamed(lockfile_path: Path, kept: Lockfile, manifest_name: str) -> Iterator[str]:
+    if kept.manifest != manifest_name:
+        yield f"{lockfile_path.name} was written for `{kept.manifest}` and is used for `{manifest_name}` now"
+
+
+def _restored(
+    lockfile_path: Path, kept: Lockfile, restored: Mapping[str, Receipt], history: Sequence[Event]
+) -> Iterator[str]:
+    missing = behind = 0
+    for fingerprint in {event.fingerprint for event in history if event.fingerprint is not None}:
+        before, after = kept.renders.get(fingerprint), restored[fingerprint]
+        lacked = _purchases(after) - _purchases(before)
+        missing += len(lacked)
+        behind += not lacked and before is not None and as_kept(before) != as_kept(after)
+    if missing:
+        yield f"{lockfile_path.name} lacked {_renders(missing, 'paid render')}: restored from `.kbatch/history/`"
+    if behind:
+        yield f"{lockfile_path.name} was behind on {_renders(behind, 'render')}: `.kbatch/history/` knew more"
+
+
+def _renders(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _purchases(receipt: Receipt | None) -> set[tuple[int, str | None]]:
+    records = records_of(receipt) if receipt else ()
+    return {(record.attempt, record.job_id) for record in records if record.stage in PAID}
+
+
+def _with_addresses(renders: Mapping[str, Receipt], kept: Lockfile) -> dict[str, Receipt]:
+    """Name receipts that came from the lockfile by the jobs that refer to them, the default profile's first."""
+    named = dict(renders)  # the receipts are new: only this state has them
+    for jobs in (kept.jobs, *kept.profiles.values()):
+        for address, entry in jobs.items():
+            receipt = named.get(entry.fingerprint)
+            if receipt is not None and not receipt.address:
+                give_address(receipt, address)
+    return named
+
+
+def _newest(renders: Iterable[Receipt], events: Iterable[Event]) -> str:
+    newest = max((event.at for event in events), key=moment, default="")
+    for receipt in renders:
+        for record in records_of(receipt):
+            placed_at = record.output.placed_at if record.output else ""
+            newest = max(newest, record.submitted_at or "", record.finished_at or "", placed_at, key=moment)
+    return newest

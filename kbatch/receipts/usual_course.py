@@ -1,0 +1,81 @@
+"""The usual course of a purchase: sent, accepted, charged, rendered, fetched, delivered, and what befalls its clip.
+
+What it makes of these events is what joining makes of them (`attempts`), and a test holds it to that, in a third of the
+time. Anything else is left to joining: a second attempt, a refusal, a failure, an event of another job or send.
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from kbatch.receipts.event_facts import told_of_job
+from kbatch.receipts.events import Event
+from kbatch.receipts.join import greater, join_outputs, larger, moment
+from kbatch.receipts.lifecycle import Kind, State
+from kbatch.receipts.receipt import Credits, Receipt, ReceiptState
+
+_STAGES: Mapping[Kind, State] = {
+    Kind.REPORTED: State.ACCEPTED,
+    Kind.RENDERED: State.SUCCEEDED,
+    Kind.DOWNLOADED: State.DOWNLOADED,
+    Kind.DELIVERED: State.DONE,
+    Kind.DELIVERED_WRONG: State.DELIVERED_WRONG,
+    Kind.MOVED: State.ACCEPTED,
+    Kind.ACCEPTED_AS_IS: State.ACCEPTED,
+}
+"""How far each of these events says that its job has come."""
+
+
+def followed(receipt: Receipt, event: Event) -> Receipt | None:
+    """Return a receipt of one attempt after an event of the usual course; None where it takes joining."""
+    if event.attempt != receipt.attempt or receipt.last_attempt != receipt.attempt or receipt.also or receipt.failed:
+        return None
+    if receipt.job_id is None:
+        return _accepted(receipt, event)
+    stage = _STAGES.get(event.kind)
+    if stage is None or event.data["job_id"] != receipt.job_id or receipt.state is ReceiptState.FAILED:
+        return None
+    return _advanced(receipt, event, stage)
+
+
+def _accepted(send: Receipt, event: Event) -> Receipt | None:
+    """Return the job that a send became; a refused one too, whose refusal was another's answer."""
+    if event.kind is not Kind.ACCEPTED or event.data["sent_at"] != send.submitted_at:
+        return None
+    return Receipt(
+        provider=send.provider,
+        model=send.model,
+        variant=send.variant or None,
+        origin=send.origin,
+        job_id=event.data["job_id"],
+        attempt=send.attempt,
+        request=send.request,
+        inputs=send.inputs,
+        credits=Credits(planned=send.credits.planned),
+        address=send.address,
+        key=send.key,
+        body=send.body or None,
+        provider_time=send.provider_time or None,
+        **told_of_job(event),
+    )
+
+
+def _advanced(receipt: Receipt, event: Event, stage: State) -> Receipt:
+    told, reached = told_of_job(event), receipt.stage
+    state, error, credits, ended = receipt.state, receipt.error, receipt.credits, receipt.finished_at
+    if stage is reached:
+        error = greater(error, told.get("error"))
+    elif stage.rank > reached.rank:
+        state, error = told["state"], told.get("error")
+    reported = larger(credits.reported, told["credits"].reported) if "credits" in told else credits.reported
+    if "finished_at" in told:
+        ended = told["finished_at"] if ended is None else min(ended, told["finished_at"], key=moment)
+    return replace(
+        receipt,
+        state=state,
+        error=error,
+        credits=Credits(planned=credits.planned, reported=reported),
+        finished_at=ended,
+        output=join_outputs(receipt.output, told["output"]) if "output" in told else receipt.output,
+        accepted_as_is=receipt.accepted_as_is or "accepted_as_is" in told,
+    )

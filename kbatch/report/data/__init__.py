@@ -1,0 +1,1 @@
+"""What reports show, as values: rows, accounts, status, differences, explanations."""

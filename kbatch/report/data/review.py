@@ -1,0 +1,95 @@
+"""What a plan's reviewers are shown, whatever the form: the value, its warnings, reasons and changes in words."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kbatch.planner.actions import PlanEntry
+from kbatch.planner.approval.consent import needed_flags
+from kbatch.planner.comparison.compare import Comparison
+from kbatch.planner.plan import Plan
+from kbatch.planner.summary import Summary
+from kbatch.report.data.format import amount, count, one_line
+from kbatch.report.data.stated_prices import stated_prices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a reviewer is shown: the plan under the name its manifest was called by, and what stands against it.
+
+    `flags` are the words of the command line that chose these jobs, which a run needs too; `before` is the request that
+    an address had when it was last bought; `objections` are sentences, such as a ceiling that the plan passes.
+    """
+
+    plan: Plan
+    summary: Summary
+    name: str
+    flags: tuple[str, ...] = ()
+    before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    objections: tuple[str, ...] = ()
+    simulated: bool = False
+    comparison: Comparison | None = None
+
+
+def warnings_of(review: Review) -> Iterator[str]:
+    """Yield what a reviewer should look at, in sentences; names stand between backticks."""
+    plan = review.plan
+    yield from plan.basis.notes[:5]
+    for provider, total in plan.totals.items():
+        if total.unpriced:
+            yield f"{count(total.unpriced, 'job')} of {provider} without a known price: no total can be given"
+        if total.held:
+            yield f"{total.held:,} {total.unit} of {provider} are held by unknown outcomes: `kbatch reconcile`"
+    for found in review.summary.dearer[:5]:
+        more = f"{found.credits:,} credits more than `{found.cheaper}`"
+        yield f"`{found.parameter}` is `{found.default}` by default in {count(found.jobs, 'clip')}: {more}"
+    yield from stated_prices(plan.entries)
+    yield from _dropped(plan.entries)
+
+
+def _dropped(entries: Iterable[PlanEntry]) -> Iterator[str]:
+    gathered: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        for name in entry.job.dropped:
+            gathered.setdefault((entry.job.model, name), []).append(entry.address)
+    for (model, name), addresses in list(gathered.items())[:5]:
+        yield f"`{model}` has no `{name}`: left out of {count(len(addresses), 'job')}, first `{addresses[0]}`"
+
+
+def why(entry: PlanEntry) -> str:
+    """Return the reason of an entry without its own address, so that jobs with one reason are told once."""
+    return (
+        "the same request as another job, bought once"
+        if entry.shares
+        else entry.words.replace(f"`{entry.address}`", "it")
+    )
+
+
+def sent_again(plan: Plan) -> str:
+    """Return what may be sent again with the plan's consent, and for how much; empty where nothing is."""
+    held: dict[str, list[int | None]] = {}
+    for entry in plan.resends:
+        held.setdefault(entry.job.provider, []).append(entry.held)
+    costs = []
+    for provider, credits in held.items():
+        unpriced = " and a price that is not known" if None in credits else ""
+        costs.append(f"{amount(sum(filter(None, credits)), plan.totals[provider].unit)} of {provider}{unpriced}")
+    if not costs:
+        return ""
+    return f"Sends {count(len(plan.resends), 'unknown job')} again, for up to {' and '.join(costs)}"
+
+
+def grouped(entries: Iterable[PlanEntry]) -> dict[str, list[PlanEntry]]:
+    """Return the entries by their reason, the commonest first."""
+    groups: dict[str, list[PlanEntry]] = {}
+    for entry in entries:
+        groups.setdefault(why(entry), []).append(entry)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+
+def command_of(review: Review) -> str:
+    """Return the command that agrees to exactly this plan."""
+    needed = needed_flags(review.plan)
+    words = ("kbatch", "run", review.name, *review.flags, *needed, "--approve", review.plan.digest)
+    return one_line(shlex.join(words), 4000)

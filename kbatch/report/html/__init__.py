@@ -1,0 +1,1 @@
+"""Plans and runs as self-contained HTML pages."""

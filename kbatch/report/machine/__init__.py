@@ -1,0 +1,1 @@
+"""Results for programs: JUnit, SARIF, CSV, JSON and annotations."""

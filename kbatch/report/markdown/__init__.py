@@ -1,0 +1,1 @@
+"""Plans, comparisons and runs as Markdown for pull requests and job summaries."""

@@ -1,0 +1,217 @@
+"""A plan as Markdown for its reviewer: what will be bought and why, for how much, within which budget, and its digest.
+
+Above the folds stands what an approver has to know; every job stands below one. It fits a comment and finds it again.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from kbatch.planner.actions import PlanEntry
+from kbatch.planner.comparison.request_diff import FieldChange, differences, text_change
+from kbatch.planner.plan import Plan, Total
+from kbatch.planner.summary import Share, Summary
+from kbatch.report.data.format import amount, count, span
+from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of
+from kbatch.report.data.sums import dollars_at
+from kbatch.report.markdown import compare_markdown
+from kbatch.report.markdown.markdown import Block, Table, code, marker, prose, quote, render
+
+_MOST_REASONS = 12
+_MOST_SHARES = 20
+
+
+def as_markdown(review: Review, limit: int) -> str:
+    """Return the plan as Markdown of at most `limit` bytes."""
+    return render(list(_blocks(review)), limit)
+
+
+def _blocks(review: Review) -> Iterator[Block]:
+    plan = review.plan
+    profile = f", profile {code(plan.settings.profile)}" if plan.settings.profile else ""
+    yield marker("plan", review.name, plan.settings.profile)
+    yield f"## Plan for {code(review.name)}{profile}"
+    yield _headline(plan)
+    yield _totals(plan)
+    yield quote("Stop", (prose(said) for said in review.objections))
+    rehearsal = ["this is a rehearsal: nothing real is bought"] if review.simulated else []
+    yield quote("Look", (prose(said) for said in (*rehearsal, *warnings_of(review))))
+    if review.comparison is not None:
+        yield from compare_markdown.blocks(review.comparison)
+    if plan.purchases:
+        yield "### What is bought, and why"
+        yield _reasons(plan.purchases)
+        yield _changes(review)
+        yield _purchases(plan.purchases)
+        yield _sides(review.summary)
+    yield _others(plan)
+    yield _approval(review)
+
+
+def _headline(plan: Plan) -> str:
+    bought = plan.purchases
+    again = f"**{sent_again(plan)}.**" if plan.resends else ""
+    if not bought:
+        return f"{again or '**Nothing is bought.**'}{_counts(plan)}"
+    prices = []
+    for provider, total in plan.totals.items():
+        if total.known or total.unpriced:
+            usd = dollars_at(plan.settings.usd_per_credit.get(provider), total.known)
+            unpriced = f" and {count(total.unpriced, 'clip')} without a known price" if total.unpriced else ""
+            prices.append(
+                f"{amount(total.known, total.unit)} of {code(provider)}{f' ({usd})' if usd else ''}{unpriced}"
+            )
+    buys = f"**Buys {count(len(bought), 'clip')} for {' and '.join(prices)}.**"
+    return f"{buys}{again and ' '}{again}{_counts(plan)}"
+
+
+_COUNTED = {"reuse": "reused", "poll": "polled", "download": "fetched", "unknown": "unknown", "blocked": "blocked"}
+
+
+def _counts(plan: Plan) -> str:
+    others = [f"{plan.counts[name]:,} {word}" for name, word in _COUNTED.items() if plan.counts.get(name)]
+    return f" Beside that: {', '.join(others)}." if others else ""
+
+
+def _totals(plan: Plan) -> Block:
+    rows = []
+    for provider, total in plan.totals.items():
+        limits, spent = plan.settings.max_credits, plan.spent.get(provider, 0)
+        budget = limits.get(provider, limits.get(None))
+        left = None if budget is None else budget - spent - total.known - total.held
+        rows.append((code(provider), *_money(total), f"{spent:,}", _number(budget), _left(left)))
+    head = ("provider", "expected", "maximum", "charged before", "budget", "left after this")
+    return Table(head=head, align="lrrrrr", rows=tuple(rows)) if rows else ""
+
+
+def _money(total: Total) -> tuple[str, str]:
+    if total.unpriced:
+        return f"{total.known:,} + {total.unpriced} unpriced", "unknown"
+    return _number(total.expected), _number(total.maximum)
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _left(left: int | None) -> str:
+    return _number(left) if left is None or left >= 0 else f"**{-left:,} over**"
+
+
+def _reasons(bought: Sequence[PlanEntry]) -> Table:
+    rows = tuple(
+        (f"{len(group):,}", _credits(group), prose(reason), code(group[0].address))
+        for reason, group in grouped(bought).items()
+    )
+    return Table(
+        head=("clips", "credits", "why", "first"), align="rrll", rows=rows[:_MOST_REASONS] + _rest(rows, bought)
+    )
+
+
+def _rest(rows: tuple[tuple[str, ...], ...], bought: Sequence[PlanEntry]) -> tuple[tuple[str, ...], ...]:
+    hidden = list(grouped(bought).values())[_MOST_REASONS:]
+    if not hidden:
+        return ()
+    entries = [entry for group in hidden for entry in group]
+    return ((f"{len(entries):,}", _credits(entries), f"{count(len(hidden), 'more reason')}, each below", ""),)
+
+
+def _credits(entries: Iterable[PlanEntry]) -> str:
+    amounts = [entry.credits for entry in entries]
+    unpriced = amounts.count(None)
+    known = f"{sum(filter(None, amounts)):,}"
+    return known if not unpriced else f"{known} + {unpriced} ?"
+
+
+def _changes(review: Review) -> Block:
+    """Return what differs from what was bought before under the same addresses, the same change told once.
+
+    A text of which little is left stands there in full, as it was and as it is now.
+    """
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for entry in review.plan.purchases:
+        for field in differences(review.before.get(entry.address, entry.job.request), entry.job.request):
+            found.setdefault(_change(field), []).append(entry.address)
+    rows = tuple(
+        (code(words), code(one, 300), code(other, 300), f"{len(addresses):,}", code(addresses[0]))
+        for (words, one, other), addresses in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    )
+    if not rows:
+        return ""
+    return Table(
+        head=("change", "was", "is now", "clips", "first"),
+        align="lllrl",
+        rows=rows,
+        fold=f"What changed since it was last bought: {count(len(rows), 'change')}",
+        rest=lambda hidden: f"… and {count(hidden, 'more change')}; `kbatch explain` shows each job",
+    )
+
+
+def _change(field: FieldChange) -> tuple[str, str, str]:
+    """Return a change in words, with both texts where the words do not tell them."""
+    words = field.words
+    if isinstance(field.before, str) and isinstance(field.after, str) and " " in field.before:
+        words = f"{field.name} {text_change(field.before, field.after)}"
+    whole = words == f"{field.name} rewritten"
+    return words, str(field.before) if whole else "", str(field.after) if whole else ""
+
+
+def _purchases(bought: Sequence[PlanEntry]) -> Table:
+    rows = tuple(
+        (code(entry.address), code(_model(entry)), _credits([entry]), code(entry.job.request.get("prompt") or "", 240))
+        for entry in bought
+    )
+    return Table(
+        head=("job", "model and variant", "credits", "prompt"),
+        align="llrl",
+        rows=rows,
+        fold=f"All {count(len(bought), 'purchase')}: {_credits(bought)} credits",
+        rest=lambda hidden: f"… and {count(hidden, 'more purchase')}; `kbatch plan --format json` has all",
+    )
+
+
+def _model(entry: PlanEntry) -> str:
+    return f"{entry.job.model} {entry.job.quote.variant}"
+
+
+def _sides(summary: Summary) -> Table:
+    sides = (("model and variant", summary.variants), ("label", summary.labels), ("axis value", summary.axes))
+    rows = tuple(
+        (title, code(share.provider), code(share.name), f"{share.jobs:,}", _share(share))
+        for title, shares in sides
+        for share in sorted(shares, key=lambda share: (-share.credits, share.name))[:_MOST_SHARES]
+    )
+    return Table(
+        head=("by", "provider", "which", "clips", "credits"),
+        align="lllrr",
+        rows=rows,
+        fold="Credits by model and variant, by label, by axis value",
+    )
+
+
+def _share(share: Share) -> str:
+    return f"{share.credits:,} + {share.unpriced} ?" if share.unpriced else f"{share.credits:,}"
+
+
+def _others(plan: Plan) -> Block:
+    others = [entry for entry in plan.entries if not entry.buys]
+    rows = tuple(
+        (entry.action.value, f"{len(group):,}", prose(reason), code(entry.address))
+        for reason, group in grouped(others).items()
+        for entry in group[:1]
+    )
+    if not rows:
+        return ""
+    return Table(
+        head=("action", "jobs", "why", "first"),
+        align="lrll",
+        rows=rows,
+        fold=f"Not bought: {count(len(others), 'job')}",
+        rest=lambda hidden: f"… and {count(hidden, 'more reason')}; `kbatch plan --format json` has all",
+    )
+
+
+def _approval(review: Review) -> str:
+    plan = review.plan
+    if not plan.spends:
+        return f"Digest {code(plan.digest)}"
+    time = f"Expected time {span(*review.summary.seconds)}. "
+    return f"{time}To agree to exactly this plan:\n\n```sh\n{command_of(review)}\n```"

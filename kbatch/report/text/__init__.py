@@ -1,0 +1,1 @@
+"""Plans, comparisons, explanations and problems as text for a terminal."""

@@ -1,0 +1,1 @@
+"""Carries a confirmed plan out: the only part that spends."""

@@ -1,0 +1,1 @@
+"""From acceptance to the clip at its place: polls, downloads, moves, sidecars."""

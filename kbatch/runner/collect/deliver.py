@@ -1,0 +1,245 @@
+"""Brings a rendered clip to its place: fetched, verified against what was bought, recorded; or it stays visibly owed.
+
+The bytes of one purchase are collected in a `.part` of its own, so that two clips for one place are never joined. A
+delivery that was cut off after its digest was recorded is finished from what lies on the disk, without the provider.
+"""
+
+import math
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from kbatch import storage
+from kbatch.media.mp4 import NotWhole, ProbedMedia, probe, wrong
+from kbatch.providers.base import Failed, NotNow, Running, Succeeded
+from kbatch.receipts.events import Fact
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.runner.collect.clip_files import is_clip, kept_path, make_room
+from kbatch.runner.collect.poll import StillOwed, poll, told_nothing
+from kbatch.runner.collect.sidecars import want_sidecar
+from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.download.attempt import FetchTerms, NotFetched, Why
+from kbatch.runner.download.fetch import Fetched, fetch
+from kbatch.runner.pending import PendingRender
+from kbatch.runner.progress_events import EventKind
+from kbatch.storage import PartFile
+
+_FRESH_URLS = 3
+_NO_MORE = "the provider no longer keeps the clip"
+_GONE = f"{_NO_MORE}: it is lost, and `--replace` buys it again"
+
+_NO_WAY = "`kbatch pull` asks for another one; the provider's support can send the clip of the job id in the lockfile"
+
+Delivered = tuple[str, ...]
+"""How a clip differs from what was bought, in words; empty when it does not."""
+
+
+async def deliver(
+    run: Run, session: ProviderSession, pending: PendingRender, found: Succeeded
+) -> Delivered | StillOwed:
+    """Fetch the clip that a poll has named to its place."""
+    attempt = 0
+    while found.url:
+        async with run.downloads.place(awaited=pending.address in run.settled):
+            fetched = await _fetch(run, session, pending, found.url)
+            if isinstance(fetched, Fetched) and fetched.media is None:
+                fetched = await _fetch_again(run, session, pending, fetched)
+        if isinstance(fetched, Fetched):
+            return await _deliver(run, pending, _part_of(run, pending), fetched)
+        attempt += 1
+        if fetched.why is Why.STALE and attempt < _FRESH_URLS:
+            fresh = await _fresh_url(run, session, pending, attempt)
+            if not isinstance(fresh, Succeeded):
+                return fresh
+            found = fresh
+            continue
+        if fetched.why is Why.DISK:
+            run.trouble(fetched.message)
+        return StillOwed(reason=_why(fetched, found))
+    return await _deliver_torso(run, pending) or StillOwed(reason=_GONE)
+
+
+async def _fetch_again(run: Run, session: ProviderSession, pending: PendingRender, unread: Fetched) -> Fetched:
+    """Return a second look at what is no clip, by a fresh URL; it counts only where that brings one."""
+    place = _part_of(run, pending)
+    first = place.with_name(f"{place.name}.first")
+    await anyio.to_thread.run_sync(storage.remove, first)
+    await anyio.to_thread.run_sync(storage.move, place, first)
+    fresh = await _fresh_url(run, session, pending, 1)
+    second = await _fetch(run, session, pending, fresh.url) if isinstance(fresh, Succeeded) and fresh.url else None
+    if isinstance(second, Fetched) and second.media is not None:
+        await anyio.to_thread.run_sync(storage.remove, first)
+        return second
+    await anyio.to_thread.run_sync(storage.remove, place)
+    await anyio.to_thread.run_sync(storage.move, first, place)
+    return unread
+
+
+async def _deliver_torso(run: Run, pending: PendingRender) -> Delivered | StillOwed | None:
+    """Keep what lies here of a clip that its provider has no longer; None when that is nothing."""
+    place = _part_of(run, pending)
+    if not storage.size_of(place) or run.receipt(pending).state is not ReceiptState.RENDERED:
+        return None
+    media = await anyio.to_thread.run_sync(storage.examine, place, probe)
+    if isinstance(media, NotWhole) and media.blank:
+        return None
+    digest = await anyio.to_thread.run_sync(storage.sha256_of, place)
+    fault = f"{media.message}; {_NO_MORE}" if isinstance(media, NotWhole) else ""
+    size = storage.size_of(place) or 0
+    whole = media if isinstance(media, ProbedMedia) else None
+    return await _deliver(run, pending, place, Fetched(sha256=digest, bytes=size, media=whole, fault=fault))
+
+
+def _part_of(run: Run, pending: PendingRender) -> Path:
+    return storage.part_of(run.folder / pending.output, _tag(run, pending))
+
+
+async def _fetch(run: Run, session: ProviderSession, pending: PendingRender, url: str) -> Fetched | NotFetched:
+    part = PartFile(run.folder / pending.output, _tag(run, pending))
+    try:
+        run.say(EventKind.DOWNLOADING, pending.address)
+        terms = FetchTerms(
+            allow_hosts=run.options.allow_hosts,
+            scale=session.scale,
+            max_bytes=most_bytes(pending.clip.duration_s if pending.clip else None),
+            say=lambda said: run.say(EventKind.WAITING, pending.address, said),
+        )
+        return await fetch(session.client, url, part, terms)
+    finally:
+        if part.size:
+            part.close()
+        else:
+            part.discard()
+
+
+def most_bytes(seconds: float | None) -> int:
+    """Return how many bytes a clip has at most: 24 MiB a second, ten times what providers send, and 64 MiB more."""
+    return (64 + math.ceil(24 * (60 if seconds is None else seconds))) * storage.MEBIBYTE
+
+
+def _tag(run: Run, pending: PendingRender) -> str:
+    """Name the `.part` of a purchase; ids hold letters that no file name should."""
+    return sha256((run.receipt(pending).job_id or "").encode()).hexdigest()[:8]
+
+
+async def _fresh_url(run: Run, session: ProviderSession, pending: PendingRender, attempt: int) -> Succeeded | StillOwed:
+    """Poll again: providers sign a new URL for each answer."""
+    for again in range(_FRESH_URLS):
+        await run.wait(session, attempt + again, None)
+        outcome = await poll(run, session, pending)
+        match outcome:
+            case Succeeded():
+                return outcome
+            case Failed(message=message):
+                return StillOwed(reason=f"rendered earlier, and now the provider says: {message}")
+            case Running() | NotNow():
+                continue
+    told = await told_nothing(run, session, pending, outcome)
+    if told is not None:
+        return StillOwed(reason=told)
+    return StillOwed(reason="the provider does not give a URL of the clip at present; `kbatch pull` tries again")
+
+
+def _why(fetched: NotFetched, found: Succeeded) -> str:
+    if found.expired:
+        return _GONE
+    hint = "`kbatch pull` tries again"
+    if fetched.why is Why.REFUSED:
+        hint = f"`kbatch pull --allow-host {fetched.host}` fetches it" if fetched.host else _NO_WAY
+    return f"paid and not fetched: {fetched.message}; {hint}"
+
+
+async def _deliver(run: Run, pending: PendingRender, place: Path, fetched: Fetched) -> Delivered | StillOwed:
+    receipt = run.receipt(pending)
+    reasons = _differences(pending, fetched)
+    if _differs_from_record(receipt, fetched, right=not reasons):
+        return await _keep_difference(run, receipt, place, fetched)
+    data = _data(pending, receipt, fetched)
+    await _record(run, pending, Kind.DOWNLOADED, data)
+    return await _put(run, pending, place, data, reasons)
+
+
+def _differs_from_record(receipt: Receipt, fetched: Fetched, *, right: bool) -> bool:
+    """Whether other bytes came than the receipt has of a delivered clip; what was wrong may come right at last."""
+    output = receipt.output
+    if output is None or not output.sha256 or output.sha256 == fetched.sha256:
+        return False
+    return receipt.state is ReceiptState.DONE or (receipt.state is ReceiptState.DELIVERED_WRONG and not right)
+
+
+async def _keep_difference(run: Run, receipt: Receipt, place: Path, fetched: Fetched) -> StillOwed:
+    """Keep other bytes than those that were delivered aside: the receipt stays what is true of the purchase."""
+    aside = kept_path(run.confirmed.plan.settings.output_root, fetched.sha256)
+    kept = run.folder / aside
+    async with run.path_locks.aside:
+        if await is_clip(kept, fetched.sha256):
+            await anyio.to_thread.run_sync(storage.remove, place)
+        else:
+            await anyio.to_thread.run_sync(storage.remove, kept)
+            await anyio.to_thread.run_sync(storage.move, place, kept)
+    recorded = receipt.output.sha256[:12] if receipt.output else ""
+    what = f"the provider serves another clip ({fetched.sha256[:12]}…) than its receipt has ({recorded}…)"
+    return StillOwed(reason=f"{what}: kept aside as {aside}, and the receipt stays as it is")
+
+
+async def _put(run: Run, pending: PendingRender, place: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
+    """Move a verified clip to its target and record that it is there, before anyone may move it again."""
+    target = run.folder / pending.output
+    async with run.path_locks.hold(pending.output):
+        if place != target:
+            try:
+                await anyio.to_thread.run_sync(storage.move, place, target)
+            except FileExistsError:
+                await make_room(run, pending.output)
+                await anyio.to_thread.run_sync(storage.move, place, target)
+        if reasons:
+            await _record(run, pending, Kind.DELIVERED_WRONG, {**data, "reasons": list(reasons)})
+        else:
+            await _record(run, pending, Kind.DELIVERED, data)
+        want_sidecar(run, pending)
+    return reasons
+
+
+async def finish_interrupted(run: Run, pending: PendingRender) -> Delivered | None:
+    """Finish a delivery that was cut off after its digest was recorded; None when the clip has to be fetched."""
+    receipt = run.receipt(pending)
+    output = receipt.output
+    if receipt.state is not ReceiptState.RENDERED or output is None:
+        return None
+    recorded = run.folder / output.path
+    for place in (recorded, storage.part_of(recorded, _tag(run, pending))):
+        if await is_clip(place, output.sha256):
+            media = await anyio.to_thread.run_sync(storage.examine, place, probe)
+            fault = media.message if isinstance(media, NotWhole) else ""
+            whole = media if isinstance(media, ProbedMedia) else None
+            fetched = Fetched(sha256=output.sha256, bytes=output.bytes, media=whole, fault=fault)
+            return await _put(run, pending, place, _data(pending, receipt, fetched), _differences(pending, fetched))
+    return None
+
+
+def _differences(pending: PendingRender, fetched: Fetched) -> Delivered:
+    media = fetched.media
+    if media is None:
+        return (f"what the provider serves is no whole clip: {fetched.fault}",)
+    if pending.clip is None:
+        return ()
+    return wrong(media, seconds=pending.clip.duration_s, audio=pending.clip.audio, ratio=pending.clip.ratio)
+
+
+async def _record(run: Run, pending: PendingRender, kind: Kind, data: dict[str, Any]) -> None:
+    attempt = run.receipt(pending).attempt
+    await run.record(Fact(kind=kind, fingerprint=pending.fingerprint, attempt=attempt, data=data))
+
+
+def _data(pending: PendingRender, receipt: Receipt, fetched: Fetched) -> dict[str, Any]:
+    media = fetched.media
+    return {
+        "job_id": receipt.job_id,
+        "path": pending.output,
+        "sha256": fetched.sha256,
+        "bytes": fetched.bytes,
+        "media": {name: getattr(media, name, None) for name in ("duration", "width", "height", "fps", "audio")},
+    }

@@ -1,0 +1,205 @@
+"""Follows an accepted job to its end: polls adaptively, notes what it costs, and never calls slowness a failure."""
+
+from typing import Any
+
+import anyio
+from msgspec import Struct
+
+from kbatch.providers.base import Failed, NotNow, PollOutcome, Running, Succeeded
+from kbatch.receipts.events import Fact
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.runner.account_match import unseen
+from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.limits.retry import LONGEST_WAIT_S
+from kbatch.runner.limits.waits import asked_for
+from kbatch.runner.pending import PendingRender
+from kbatch.runner.progress_events import EventKind
+from kbatch.runner.submit.job_matching import contradiction
+
+_ASKED = 4
+
+
+class StillOwed(Struct, frozen=True, kw_only=True):
+    """The job is paid or may be, and its clip is not here yet: collect it later."""
+
+    reason: str
+
+
+class Rendered(Struct, frozen=True, kw_only=True):
+    """The render has ended and its charge is counted; `facts` of it are yet to be recorded."""
+
+    found: Succeeded
+    facts: tuple[Fact, ...]
+
+
+async def ask_charge(run: Run, session: ProviderSession, pending: PendingRender) -> bool:
+    """Ask what a job that was accepted just now costs; whether it answered, with a charge or without one.
+
+    A job that failed at once tells nothing of a charge, since that was given back.
+    """
+    for attempt in range(_ASKED):
+        outcome = await poll(run, session, pending)
+        if isinstance(outcome, Failed):
+            return False
+        if not isinstance(outcome, NotNow):
+            if outcome.credits is not None:
+                await note_charge(run, session, pending, outcome.credits)
+            return True
+        if outcome.stop is not None:
+            session.stop(outcome.stop, outcome.message)
+            return False
+        if not await run.wait(session, attempt, outcome.retry_after_s):
+            return False
+    return False
+
+
+async def collect(
+    run: Run, session: ProviderSession, pending: PendingRender, *, fresh: bool
+) -> Rendered | Failed | StillOwed:
+    """Poll until the job has ended; `fresh` when it was accepted just now, so that the first poll may wait.
+
+    The deadline counts from here, for a resumed job from its first poll.
+    """
+    schedule = run.poll_schedules.of(pending, session.scale, fresh=fresh)
+    began, running_s, strange = anyio.current_time(), 0.0, 0
+    with schedule.following(fresh=fresh) as leads:
+        if fresh:
+            await schedule.first_poll(run.jitter(), leads=leads)
+        while True:
+            asked = (anyio.current_time() - began) / session.scale
+            if session.held_s > 0 and asked + session.held_s > run.options.render_deadline_s:
+                return StillOwed(reason=_held(session))
+            outcome = await poll(run, session, pending)
+            elapsed = (anyio.current_time() - began) / session.scale
+            wait, asked_s = schedule.next_poll_after(elapsed, run.jitter(), leads=leads), 0.0
+            match outcome:
+                case Succeeded():
+                    if fresh:
+                        schedule.ended(running_s=running_s, ended_s=elapsed)
+                    return _rendered(run, session, pending, outcome)
+                case Failed():
+                    await _failed(run, session, pending, outcome)
+                    return outcome
+                case NotNow(stop=stop) if stop is not None:
+                    session.stop(stop, outcome.message)
+                    return StillOwed(reason=outcome.message)
+                case NotNow():
+                    asked_s = outcome.retry_after_s or 0.0
+                    strange = strange + 1 if outcome.strange else 0
+                    if strange >= _ASKED:
+                        return StillOwed(reason=_strange(outcome))
+                case Running():
+                    running_s = asked
+                    if outcome.credits is not None:
+                        await note_charge(run, session, pending, outcome.credits)
+                    run.say(EventKind.RENDERING, pending.address, progress=outcome.progress)
+            if asked_s > LONGEST_WAIT_S or elapsed + max(wait, asked_s) > run.options.render_deadline_s:
+                told = await told_nothing(run, session, pending, outcome)
+                return StillOwed(reason=told or _late(session, outcome, elapsed))
+            await anyio.sleep(max(wait * session.scale, asked_s))
+
+
+async def told_nothing(run: Run, session: ProviderSession, pending: PendingRender, outcome: PollOutcome) -> str | None:
+    """Return why a poll tells nothing and will not by itself: it is about another job, or another key's job."""
+    if not isinstance(outcome, NotNow):
+        return None
+    if outcome.strange:
+        return _strange(outcome)
+    whose = await unseen(session, run.receipt(pending)) if outcome.gone else None
+    if whose is None:
+        return None
+    return f"{session.provider.title} says: {outcome.message}; {whose}, `kbatch pull` with it collects it"
+
+
+def _strange(outcome: NotNow) -> str:
+    return f"{outcome.message}: it is not taken; `kbatch lock check` looks at the lockfile, `kbatch pull` asks again"
+
+
+def _held(session: ProviderSession) -> str:
+    until = session.closed if session.shut else asked_for(session.provider.title, session.held_s)
+    return f"the provider tells nothing of it at present ({until}); `kbatch pull` collects it later"
+
+
+def _late(session: ProviderSession, outcome: Running | NotNow, elapsed_s: float) -> str:
+    if isinstance(outcome, NotNow):
+        asked_s = outcome.retry_after_s
+        until = f"; {asked_for(session.provider.title, asked_s)}" if asked_s else ""
+        return (
+            f"the provider tells nothing of it at present ({outcome.message}{until}); `kbatch pull` collects it later"
+        )
+    after = f" after {elapsed_s / 60:.0f} min" if elapsed_s >= 60 else ""
+    return f"still rendering{after}; `kbatch pull` collects it later"
+
+
+async def poll(run: Run, session: ProviderSession, pending: PendingRender) -> PollOutcome:
+    """Ask once for the job's state."""
+    return await poll_job(run, session, run.receipt(pending))
+
+
+async def poll_job(run: Run, session: ProviderSession, receipt: Receipt) -> PollOutcome:
+    """Ask once for the state of a receipt's job; an answer about another job, model or input tells nothing of it."""
+    reply = await session.ask(session.provider.poll(receipt.job_id or ""), timeout_s=run.options.poll_timeout_s)
+    outcome = session.provider.read_poll(reply)
+    if isinstance(outcome, NotNow):
+        return outcome
+    found = session.provider.read_job(reply)
+    if isinstance(found, NotNow):
+        return NotNow(message=f"the answer does not say which job it is about ({found.message})", strange=True)
+    words = contradiction(found, receipt)
+    return outcome if words is None else NotNow(message=words, strange=True)
+
+
+async def note_charge(run: Run, session: ProviderSession, pending: PendingRender, credits: int) -> None:
+    """Count what the provider says it charges, and record it when that is news."""
+    for fact in _charged(run, session, pending, credits):
+        await run.record(fact)
+
+
+def _charged(run: Run, session: ProviderSession, pending: PendingRender, credits: int) -> tuple[Fact, ...]:
+    """Let the ceiling count a charge before anyone can buy on, and return what is to be recorded of it.
+
+    A charge above the quote stops the model. What is told of one job only grows: the greatest charge is the true one.
+    """
+    receipt = run.receipt(pending)
+    known, quote = receipt.credits.reported, receipt.credits.planned
+    if receipt.job_id is None or (known is not None and credits <= known):
+        return ()
+    before = quote if known is None else known
+    run.reservations.charge(pending.provider, pending.purchase, credits, before=before)
+    run.unpriced.told((pending.provider, pending.model, pending.variant), pending.purchase, credits)
+    if quote is not None and credits > quote:
+        surprise = (
+            f"{session.provider.title} charged {credits:,} for {pending.model} {pending.variant}, quoted {quote:,}"
+        )
+        run.price_guards.stop(pending.provider, pending.model, surprise)
+        if surprise not in run.surprises:
+            run.surprises.append(surprise)
+            run.say(EventKind.NOTE, pending.address, f"{surprise}: nothing more of this model is submitted")
+    return (_fact(run, pending, Kind.REPORTED, {"credits": credits}),)
+
+
+def _rendered(run: Run, session: ProviderSession, pending: PendingRender, found: Succeeded) -> Rendered:
+    facts = () if found.credits is None else _charged(run, session, pending, found.credits)
+    reported = run.receipt(pending).credits.reported
+    told = [credits for credits in (found.credits, reported) if credits is not None]
+    if told:
+        run.reservations.settle(pending.provider, pending.purchase, max(told), before=max(told))
+    run.unpriced.rendered(pending.provider, pending.purchase)
+    if run.receipt(pending).state is ReceiptState.SUBMITTED:
+        facts = (*facts, _fact(run, pending, Kind.RENDERED, {"credits": found.credits}))
+    return Rendered(found=found, facts=facts)
+
+
+def _fact(run: Run, pending: PendingRender, kind: Kind, data: dict[str, Any]) -> Fact:
+    receipt = run.receipt(pending)
+    data = {"job_id": receipt.job_id, **data}
+    return Fact(kind=kind, fingerprint=pending.fingerprint, attempt=receipt.attempt, data=data)
+
+
+async def _failed(run: Run, session: ProviderSession, pending: PendingRender, outcome: Failed) -> None:
+    receipt = run.receipt(pending)
+    before = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
+    await run.record(_fact(run, pending, Kind.FAILED, {"message": outcome.message, "credits": outcome.credits}))
+    run.reservations.settle(pending.provider, pending.purchase, outcome.credits or 0, before=before)
+    run.unpriced.not_bought(pending.provider, pending.purchase)

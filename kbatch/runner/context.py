@@ -1,0 +1,212 @@
+"""What the parts of a run share: the journal and what it folds to, a line to each provider, the ceiling, the stops."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+from msgspec import Struct
+
+from kbatch.planner.actions import PlanEntry
+from kbatch.planner.approval.consent import ConfirmedPlan
+from kbatch.receipts.events import Event, Fact, stamp
+from kbatch.receipts.fold import apply, check
+from kbatch.receipts.join import records_of
+from kbatch.receipts.journal.journal import Journal
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.runner.limits.credit_reservations import CreditReservations
+from kbatch.runner.limits.download_slots import Downloads
+from kbatch.runner.limits.path_locks import PathLocks
+from kbatch.runner.limits.poll_schedule import PollSchedules
+from kbatch.runner.limits.price_guard import PriceGuards
+from kbatch.runner.limits.retry import LONGEST_WAIT_S, retry_wait
+from kbatch.runner.limits.unpriced import Unpriced
+from kbatch.runner.outcome import End
+from kbatch.runner.pending import PendingRender
+from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent
+from kbatch.runner.session import FATAL, ProviderSession
+from kbatch.runner.shutdown import Shutdown
+from kbatch.storage import Folder
+
+__all__ = ["FATAL", "ProviderSession", "Run", "RunOptions", "UploadedImage"]
+
+
+class RunOptions(Struct, frozen=True, kw_only=True):
+    """How a run behaves: failures after which it submits nothing more (None: never), how long it waits for one render,
+    hosts clips may come from; `pull` does not buy and fetches what is missing here."""
+
+    max_failures: int | None = None
+    submit_timeout_s: float = 60.0
+    poll_timeout_s: float = 30.0
+    render_deadline_s: float = 3600.0
+    allow_hosts: frozenset[str] = frozenset()
+    buy: bool = True
+    fetch_missing: bool = False
+
+
+class UploadedImage(Struct, frozen=True, kw_only=True):
+    """An uploaded picture: its URL, and when by the provider's clock it is gone."""
+
+    url: str
+    ends: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """Everything that the tasks of one run share; only `record` changes what is known of a purchase.
+
+    `follow` is told every event that is durable. `wanted` are (fingerprint, path) of all that jobs refer to, `needed`
+    the addresses whose clips purchases need here, `stands` those whose clips are at their places for sure. `settled`
+    are told the ends of jobs that others wait for, `described` are the clips whose sidecars are yet to be written.
+    `of_run` is what the journal tells of this run itself.
+    `resends` are the earlier sends that someone agreed to send again, `objections` say why others are not, `mistaken`
+    are those whose record is of another request, `uploaded`
+    are uploads of this user.
+    `claimed` says by provider and job id which purchase a job is, its fingerprint and attempt: it is one only.
+    """
+
+    confirmed: ConfirmedPlan
+    folder: Path
+    tree: Folder
+    journal: Journal
+    renders: dict[str, Receipt]
+    sessions: Mapping[str, ProviderSession]
+    reservations: CreditReservations
+    unpriced: Unpriced
+    options: RunOptions
+    on_progress: OnProgress
+    shutdown: Shutdown
+    follow: Callable[[Event], None]
+    wanted: frozenset[tuple[str, str]] = frozenset()
+    needed: frozenset[str] = frozenset()
+    stands: frozenset[str] = frozenset()
+    price_guards: PriceGuards = field(default_factory=PriceGuards)
+    ends: dict[str, End] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    altered: list[str] = field(default_factory=list)
+    settled: dict[str, anyio.Event] = field(default_factory=dict)
+    poll_schedules: PollSchedules = field(default_factory=PollSchedules)
+    resends: frozenset[str] = frozenset()
+    objections: Mapping[str, str] = field(default_factory=dict)
+    mistaken: frozenset[str] = frozenset()
+    uploaded: list[Event] = field(default_factory=list)
+    of_run: list[Event] = field(default_factory=list)
+    uploads: dict[tuple[str, str], UploadedImage] = field(default_factory=dict)
+    uploading: dict[tuple[str, str], anyio.Lock] = field(default_factory=dict)
+    path_locks: PathLocks = field(default_factory=PathLocks)
+    downloads: Downloads = field(default_factory=Downloads)
+    touched: set[tuple[str, int]] = field(default_factory=set)
+    claimed: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    described: list[PendingRender] = field(default_factory=list)
+    surprises: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    jitter: Callable[[], float] = random.random
+
+    def __post_init__(self) -> None:
+        for fingerprint, receipt in self.renders.items():
+            for record in records_of(receipt):
+                if record.job_id is not None:
+                    self.claimed.setdefault((record.provider, record.job_id), (fingerprint, record.attempt))
+
+    def claim(self, provider: str, job_id: str, fingerprint: str, attempt: int) -> str | None:
+        """Take a provider's job for a purchase; where it is another's already, return the address of that one."""
+        owner, _ = taken = self.claimed.setdefault((provider, job_id), (fingerprint, attempt))
+        if taken == (fingerprint, attempt):
+            return None
+        return self.renders[owner].address or owner[:12]
+
+    async def record(self, *facts: Fact) -> None:
+        """Check facts against the lifecycle, make them durable, then know them; OSError when they may not be durable.
+
+        Facts that are told together are each checked by what was known before. What has happened already is known even
+        if it cannot be recorded, so that the lockfile has it if that can still be written. An intention is not: nothing
+        was sent yet, and nothing will be.
+        """
+        for fact in facts:
+            check(self.renders, fact)
+        try:
+            events = await self.journal.record(*facts)
+        except OSError:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            for fact in facts:
+                if fact.kind is not Kind.INTENDED:
+                    self._know(stamp(fact, at=now, run="not-journaled", sequence=1))
+            raise
+        for event in events:
+            self._know(event)
+            self.follow(event)
+
+    def _know(self, event: Event) -> None:
+        if event.kind is Kind.UPLOADED:
+            self.uploaded.append(event)
+        elif event.fingerprint is None:
+            self.of_run.append(event)
+        receipt = apply(self.renders, event)
+        if receipt is not None and event.fingerprint is not None:
+            self.renders[event.fingerprint] = receipt
+
+    def receipt(self, pending: PendingRender) -> Receipt:
+        """Return what is known of a purchase now."""
+        return pending.receipt(self.renders)
+
+    def say(self, moment: EventKind, address: str | None = None, text: str = "", **more: int | str | None) -> None:
+        """Tell the watcher what happened."""
+        self.on_progress(ProgressEvent(moment=moment, address=address, text=text, **more))  # type: ignore[arg-type]
+
+    def end(self, address: str, end: End, reason: str = "") -> None:
+        """Note how a job ended, and let those that wait for it go on."""
+        self.ends[address] = end
+        if reason:
+            self.reasons[address] = reason
+        if address in self.settled:
+            self.settled[address].set()
+
+    def trouble(self, reason: str) -> None:
+        """Submit nothing more: this disk cannot keep what would be bought."""
+        self.shutdown.trouble()
+        if reason not in self.problems:
+            self.problems.append(reason)
+
+    @property
+    def failures(self) -> int:
+        """Jobs that failed in this run."""
+        return sum(end is End.FAILED for end in self.ends.values())
+
+    def may_submit(self) -> bool:
+        """Whether new purchases may begin: nobody asked to stop, and failures are within what is borne."""
+        limit = self.options.max_failures
+        return self.options.buy and not self.shutdown.soft and (limit is None or self.failures < limit)
+
+    def end_of_interrupted(self, entry: PlanEntry) -> End:
+        """Return how a job stands that a stop cut off: by its receipt, which is on the disk."""
+        receipt = self.renders.get(entry.job.fingerprint)
+        if receipt is None or receipt.state is ReceiptState.FAILED:
+            return End.SKIPPED
+        if receipt.state is ReceiptState.UNKNOWN:
+            return End.UNKNOWN
+        if receipt.state in (ReceiptState.SUBMITTED, ReceiptState.RENDERED):
+            return End.OWED
+        if (entry.job.fingerprint, receipt.attempt) in self.touched:
+            return End.DONE if receipt.state is ReceiptState.DONE else End.DELIVERED_WRONG
+        return End.SKIPPED if entry.buys else End.REUSED
+
+    async def wait(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
+        """Wait before asking again: the provider's own wish in full, kbatch's back-off scaled.
+
+        False at once where the provider wishes for more than kbatch waits.
+        """
+        if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
+            return False
+        await anyio.sleep(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale))
+        return True
+
+    async def wait_to_submit(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
+        """Wait before sending again, as in `wait`; a stop ends the wait, since nothing is sent after it."""
+        if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
+            return False
+        await self.shutdown.pause(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale))
+        return True

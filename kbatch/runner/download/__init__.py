@@ -1,0 +1,1 @@
+"""Fetches one clip: attempts, ranges, verification."""

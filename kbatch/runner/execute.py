@@ -1,0 +1,311 @@
+"""Carries out a confirmed plan from the first check of the account to the written lockfile.
+
+The caller holds the lock. Whatever ends the run, what is known is saved: the journal always, the lockfile whenever the
+disk allows it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from secrets import token_hex
+from typing import Any
+
+import anyio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kbatch import storage
+from kbatch.errors import KbatchError, Refused, Unwritable
+from kbatch.gc_pause import at_rest
+from kbatch.planner.actions import Action
+from kbatch.planner.approval.consent import ConfirmedPlan
+from kbatch.planner.known_charges import known_charges
+from kbatch.receipts import store
+from kbatch.receipts.account import payer_of
+from kbatch.receipts.claims import Claim, as_told, fold_claims
+from kbatch.receipts.events import Fact
+from kbatch.receipts.journal.journal import Journal, journal_path
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.runner.collect.clip_files import keep_orphans
+from kbatch.runner.collect.job_index import lockfile_of, wanted_of
+from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.endpoints import check_origins
+from kbatch.runner.limits.credit_reservations import CreditReservations
+from kbatch.runner.limits.unpriced import Unpriced
+from kbatch.runner.open_sessions import open_sessions
+from kbatch.runner.outcome import End, Outcome, count_ends
+from kbatch.runner.pending import PendingRender, forgotten_renders_of
+from kbatch.runner.preflight.account import check_account
+from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent, nobody, safely
+from kbatch.runner.reconcile import Decisions, apply_decisions
+from kbatch.runner.run_end import finished, outcome_of
+from kbatch.runner.scheduler import work
+from kbatch.runner.setup import RunSetup, providers_needed
+from kbatch.runner.shutdown import Shutdown, listen
+from kbatch.runner.up_to_date import nothing_to_do, up_to_date
+from kbatch.storage.state_key import make_key
+
+__all__ = ["RunSetup", "execute"]
+
+_CHECKPOINT_S = 60.0
+
+
+async def execute(confirmed: ConfirmedPlan, setup: RunSetup, on_progress: OnProgress) -> Outcome:
+    """Run the plan and return what it came to; Refused and ProviderStopped come before anything is sent."""
+    on_progress, shutdown = safely(on_progress), Shutdown()
+    reservations = _reservations(confirmed)
+
+    def say(text: str) -> None:
+        on_progress(ProgressEvent(moment=EventKind.NOTE, text=text))
+
+    def committed() -> str:
+        amounts = [(name, reservations.committed(name)) for name in confirmed.plan.providers]
+        return ", ".join(f"{amount:,} {name} credits" for name, amount in amounts if amount) or "nothing"
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(listen, shutdown, setup.interactive, say, committed)
+            parts = _Parts(
+                confirmed=confirmed, setup=setup, on_progress=on_progress, shutdown=shutdown, reservations=reservations
+            )
+            outcome = await _prepared(parts)
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        known = _first_known(group)
+        if known is None:
+            raise
+        raise known from group
+    return outcome
+
+
+def _first_known(group: BaseExceptionGroup[BaseException]) -> KbatchError | None:
+    """Return the error that matters in a group; a disk that refused the very first line is one too."""
+    for error in group.exceptions:
+        found = _first_known(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, KbatchError):
+            return found
+        if isinstance(found, OSError):
+            return Unwritable.of(found)
+    return None
+
+
+class _Parts(Struct, frozen=True, kw_only=True):
+    """What a run is made of before its lines and its journal are open."""
+
+    confirmed: ConfirmedPlan
+    setup: RunSetup
+    on_progress: OnProgress
+    shutdown: Shutdown
+    reservations: CreditReservations
+    needed: frozenset[str] = frozenset()
+    stands: frozenset[str] = frozenset()
+
+
+async def _prepared(parts: _Parts) -> Outcome:
+    """Open the lines, check the accounts, and go on unless someone stops it before anything was sent."""
+    plan, setup = parts.confirmed.plan, parts.setup
+    needed = frozenset(address for entry in plan.purchases for address in entry.job.upstream)
+    pending_renders = forgotten_renders_of(plan, setup)
+    names = providers_needed(plan, setup, needed, pending_renders)
+    endpoints, asked = setup.endpoints, (*plan.providers, *names)
+    check_origins(setup.loaded.lockfile.renders, asked, endpoints.environment, simulated=endpoints.app is not None)
+    stands: frozenset[str] = frozenset()
+    if not setup.options.fetch_missing:  # `pull` looks at everything
+        stands = await anyio.to_thread.run_sync(up_to_date, plan, setup)
+    if setup.decisions == Decisions():
+        with at_rest():
+            outcome = nothing_to_do(parts.confirmed, setup, stands)
+        if outcome is not None:
+            return outcome
+    async with open_sessions(names, setup.endpoints) as sessions:
+        for session in sessions.values():
+            session.say = partial(_tell_wait, parts.on_progress, session.provider.name)
+        with parts.shutdown.block():
+            for session in sessions.values() if setup.options.buy else ():
+                await check_account(session, plan)
+            _check_payers(parts.confirmed, setup, sessions)
+        if parts.shutdown.soft:
+            ends = dict.fromkeys((entry.address for entry in plan.entries), End.SKIPPED)
+            return Outcome(ends=ends, interrupted=True, lockfile=str(setup.lockfile_path), counts=count_ends(ends))
+        parts = replace(parts, needed=needed, stands=stands - needed)  # a frame is taken of what was looked at
+        return await _journaled(parts, sessions, pending_renders)
+
+
+def _tell_wait(on_progress: OnProgress, provider: str, text: str) -> None:
+    on_progress(ProgressEvent(moment=EventKind.WAITING, text=text, provider=provider))
+
+
+async def _journaled(
+    parts: _Parts, sessions: Mapping[str, ProviderSession], pending_renders: Sequence[PendingRender]
+) -> Outcome:
+    setup = parts.setup
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
+    path = journal_path(setup.lockfile_path)
+    async with Journal.open(path, run_id=run_id, after=setup.loaded.newest) as journal:
+        run = _make_run(parts, sessions, journal)
+        _say_trouble_of_key(run)
+        await run.record(_began(parts.confirmed, setup, sessions))
+        with run.shutdown.block():
+            await apply_decisions(run, setup.decisions)
+            await _work(run, setup, [one for one in pending_renders if one.job_id not in setup.decisions.lost])
+            if not run.shutdown.soft:
+                await _keep_orphans(run, setup)
+        with anyio.CancelScope(shield=True):
+            outcome = outcome_of(run, str(setup.lockfile_path))
+            outcome = await _record_end(run, outcome)
+    with anyio.CancelScope(shield=True):
+        outcome = await _save(run, setup, outcome, run_id)
+    return outcome
+
+
+def _say_trouble_of_key(run: Run) -> None:
+    trouble = make_key().trouble
+    if trouble:
+        words = "a later run will not send again what this one leaves unknown, and begins replacements anew"
+        run.say(EventKind.NOTE, None, f"the key of this user's state cannot be kept ({trouble}): {words}")
+
+
+async def _record_end(run: Run, outcome: Outcome) -> Outcome:
+    data = {"exit_code": int(outcome.exit_code), "finished": finished(run)}
+    try:
+        await run.record(Fact(kind=Kind.ENDED, data=data))
+    except OSError as error:
+        run.trouble(f"the journal cannot be written: {error.strerror}")
+        return replace(outcome, problems=tuple(run.problems))
+    return outcome
+
+
+async def _save(run: Run, setup: RunSetup, outcome: Outcome, run_id: str) -> Outcome:
+    """Write the lockfile; the journal is put away unless it is needed to go on."""
+    path, lockfile = setup.lockfile_path, _lockfile(run, setup)
+    try:
+        if run.shutdown.soft:
+            await anyio.to_thread.run_sync(store.save, path, lockfile)
+        else:
+            await anyio.to_thread.run_sync(partial(store.finalize, path, lockfile, run_id=run_id))
+    except OSError as error:
+        journal = journal_path(path)
+        said = (
+            f"the lockfile cannot be written: {error.strerror}; all is in {journal}, the same command goes on from it"
+        )
+        return replace(outcome, problems=(*outcome.problems, said))
+    for altered in run.altered:  # newer than the lockfile again, so that the next plan reads them too
+        await anyio.to_thread.run_sync(storage.touch, run.folder / altered)
+    return outcome
+
+
+def _lockfile(run: Run, setup: RunSetup) -> Lockfile:
+    made = lockfile_of(run.renders, setup.loaded.lockfile, setup.jobs, run.confirmed.plan.settings.profile)
+    return replace(made, claims=fold_claims(run.of_run, made.claims))
+
+
+def _reservations(confirmed: ConfirmedPlan) -> CreditReservations:
+    held: dict[str, dict[str, int]] = {}
+    for entry in confirmed.plan.entries:
+        if entry.action is Action.UNKNOWN and entry.shares is None:
+            held.setdefault(entry.job.provider, {})[entry.job.fingerprint] = entry.held or 0
+    return CreditReservations(confirmed.terms.ceilings, confirmed.plan.spent, held)
+
+
+def _make_run(parts: _Parts, sessions: Mapping[str, ProviderSession], journal: Journal) -> Run:
+    setup, plan = parts.setup, parts.confirmed.plan
+    lockfile = setup.loaded.lockfile
+    places = {(job.fingerprint, job.draft.output) for job in setup.jobs}
+    for index in lockfile.of_others(plan.settings.profile):
+        places |= {(entry.fingerprint, entry.path) for entry in index.values()}
+    return Run(
+        confirmed=parts.confirmed,
+        folder=setup.folder,
+        tree=setup.tree,
+        journal=journal,
+        renders=dict(lockfile.renders),
+        sessions=sessions,
+        reservations=parts.reservations,
+        unpriced=Unpriced(parts.reservations, known_charges(lockfile.renders).charges),
+        options=setup.options,
+        on_progress=parts.on_progress,
+        shutdown=parts.shutdown,
+        follow=safely(setup.follow or nobody),
+        wanted=frozenset(places),
+        needed=parts.needed,
+        stands=parts.stands,
+        uploaded=[event for event in setup.loaded.own if event.kind is Kind.UPLOADED],
+        resends=_resends(parts.confirmed),
+        mistaken=frozenset(entry.job.fingerprint for entry in plan.entries if entry.mistaken),
+        objections={entry.job.fingerprint: entry.objection for entry in plan.entries if entry.objection},
+    )
+
+
+def _check_payers(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> None:
+    """Refuse an approval that another account has begun to pay for: its credits are not this one's to spend."""
+    claim = setup.loaded.lockfile.claims.get(confirmed.terms.claim or "")
+    for name, account in claim.accounts.items() if claim and confirmed.plan.purchases else ():
+        session = sessions.get(name)
+        if session is not None and payer_of(session.account) not in (None, account):
+            message = f"the plan was begun with another account of {session.provider.title} than the key's"
+            hint = "run it with that account's key, or plan anew for this one"
+            raise Refused("plan-account", message, hint=hint)
+
+
+def _claim(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> Claim | None:
+    """Return what the run claims; who began to pay for it stays whoever that was."""
+    covers = confirmed.terms.covers
+    if covers is None:
+        return None
+    known = setup.loaded.lockfile.claims.get(confirmed.terms.claim or "")
+    payers = {name: payer_of(session.account) for name, session in sessions.items()}
+    accounts = {name: payer for name, payer in payers.items() if payer is not None}
+    return replace(covers, accounts={**accounts, **(known.accounts if known else {})})
+
+
+def _resends(confirmed: ConfirmedPlan) -> frozenset[str]:
+    """Return the unknown sends that the plan's consent lets be sent again."""
+    return frozenset(entry.job.fingerprint for entry in confirmed.plan.resends if confirmed.given is not None)
+
+
+def _began(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> Fact:
+    plan = confirmed.plan
+    replacing = setup.replacing
+    if replacing is None:
+        replacing = frozenset(entry.job.fingerprint for entry in plan.entries if entry.replaces)
+    data: dict[str, Any] = {
+        "manifest": plan.manifest,
+        "plan": confirmed.terms.claim,
+        "maximum": {name: total.maximum for name, total in plan.totals.items()},
+        "replacing": sorted(replacing),
+    }
+    claim = _claim(confirmed, setup, sessions)
+    if claim is not None:
+        data["claim"] = as_told(claim)
+    return Fact(kind=Kind.BEGAN, data=data)
+
+
+async def _work(run: Run, setup: RunSetup, pending_renders: Sequence[PendingRender]) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_checkpoint, run, setup)
+        await work(run, pending_renders)
+        tasks.cancel_scope.cancel()
+
+
+async def _checkpoint(run: Run, setup: RunSetup) -> None:
+    """Write the lockfile now and then, so that a review of a long run sees it."""
+    while True:
+        await anyio.sleep(_CHECKPOINT_S)
+        lockfile = _lockfile(run, setup)
+        try:
+            await anyio.to_thread.run_sync(store.save, setup.lockfile_path, lockfile)
+        except OSError as error:
+            run.say(
+                EventKind.NOTE,
+                None,
+                f"the lockfile cannot be written now: {error.strerror}; the journal has everything",
+            )
+
+
+async def _keep_orphans(run: Run, setup: RunSetup) -> None:
+    lockfile = _lockfile(run, setup)
+    try:
+        await keep_orphans(run, wanted_of(lockfile))
+    except OSError as error:
+        run.trouble(f"a clip could not be kept aside: {error.strerror}")

@@ -1,0 +1,1 @@
+"""What bounds a run: rates, concurrency, waits, credits, prices, paths."""

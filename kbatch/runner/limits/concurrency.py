@@ -1,0 +1,84 @@
+"""Places at a provider: how many jobs run there at once, the most urgent waiter first, and a limit that may move."""
+
+import heapq
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+
+import anyio
+import anyio.lowlevel
+
+from kbatch.runner.limits.capacity import Capacity, full, halved, recovered
+
+_QUEUE = 64
+
+
+class Slots:
+    """A semaphore with urgency: of those waiting, the one with the greatest `urgency` gets the next free place."""
+
+    def __init__(self, most: int) -> None:
+        self._capacity: Capacity = full(most)
+        self._taken = 0
+        self._order = count()
+        self._waiting: list[tuple[float, int, anyio.Event]] = []
+        self._moved: anyio.Event | None = None
+
+    async def room(self) -> None:
+        """Wait until few wait for a place; who was just started has queued up by then."""
+        await anyio.lowlevel.checkpoint()
+        while len(self._waiting) >= _QUEUE:
+            self._moved = anyio.Event()
+            await self._moved.wait()
+
+    @property
+    def taken(self) -> int:
+        """Jobs that hold a place now."""
+        return self._taken
+
+    @asynccontextmanager
+    async def place(self, urgency: float) -> AsyncIterator[None]:
+        """Hold a place for the time of the block."""
+        await self._take(urgency)
+        try:
+            yield
+        finally:
+            self._taken -= 1
+            self._wake()
+
+    def pushed_back(self, now_s: float) -> None:
+        """Halve the places after the provider said that there are too many requests."""
+        self._capacity = halved(self._capacity, now_s)
+
+    def went_well(self) -> None:
+        """Grow towards the configured number after an acceptance."""
+        self._capacity = recovered(self._capacity)
+        self._wake()
+
+    async def _take(self, urgency: float) -> None:
+        turn = anyio.Event()
+        waiter = (-urgency, next(self._order), turn)
+        heapq.heappush(self._waiting, waiter)
+        try:
+            # Those that come together are all in the queue before the first of them gets a place.
+            await anyio.lowlevel.checkpoint()
+            self._wake()
+            await turn.wait()
+        except BaseException:
+            if turn.is_set():
+                self._taken -= 1
+                self._wake()
+            else:
+                self._waiting.remove(waiter)
+                heapq.heapify(self._waiting)
+                self._on_progress()
+            raise
+
+    def _wake(self) -> None:
+        while self._waiting and self._taken < self._capacity.slots:
+            self._taken += 1
+            heapq.heappop(self._waiting)[2].set()
+        self._on_progress()
+
+    def _on_progress(self) -> None:
+        if self._moved is not None and len(self._waiting) < _QUEUE:
+            self._moved.set()

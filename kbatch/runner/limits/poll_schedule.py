@@ -1,0 +1,89 @@
+"""When to ask for renders of one kind: the first one finds out how long they take, for all that began with it.
+
+A card's usual times may be wrong. So while nothing is known of a kind, and others of it wait, the first one is asked
+sooner and more often; once it has ended, the others know when to ask.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from kbatch.runner.limits.render_time_estimate import (
+    RenderTimeEstimate,
+    ahead_poll_after,
+    first_poll_after,
+    learn,
+    next_poll_after,
+)
+from kbatch.runner.pending import PendingRender
+
+
+class PollSchedule:
+    """What is known of one kind, and who waits to know; `scale` multiplies all waits (rehearsals only)."""
+
+    def __init__(self, usual_s: float, scale: float) -> None:
+        """Take the shortest time that the model's card calls usual, in seconds."""
+        self._learned = RenderTimeEstimate(usual_s=usual_s)
+        self._scale = scale
+        self._led = False
+        self._waiting = 0
+        self._heard = anyio.Event()
+
+    @contextmanager
+    def following(self, *, fresh: bool) -> Iterator[bool]:
+        """Follow a render for the block; True for the first, and however that one ends, nobody waits for it longer."""
+        leads = fresh and not self._led
+        self._led = self._led or leads
+        try:
+            yield leads
+        finally:
+            if leads:
+                self._heard.set()
+
+    async def first_poll(self, jitter: float, *, leads: bool) -> None:
+        """Wait from an acceptance until it is worth asking."""
+        accepted = anyio.current_time()
+        if leads:
+            await anyio.sleep(ahead_poll_after(0.0, self._learned.usual_s) * self._scale)
+            if self._waiting:
+                return
+        elif not self._heard.is_set():
+            with self._counted(), anyio.move_on_after(first_poll_after(self._learned, jitter) * self._scale):
+                await self._heard.wait()
+        due = accepted + first_poll_after(self._learned, jitter) * self._scale
+        await anyio.sleep(max(0.0, due - anyio.current_time()))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    def next_poll_after(self, elapsed_s: float, jitter: float, *, leads: bool) -> float:
+        """Return the seconds to the next poll, not scaled, for a render that was accepted `elapsed_s` ago."""
+        if leads and self._waiting and elapsed_s < self._learned.usual_s:
+            return ahead_poll_after(elapsed_s, self._learned.usual_s)
+        return next_poll_after(elapsed_s, jitter)
+
+    def ended(self, *, running_s: float, ended_s: float) -> None:
+        """Learn of a render that was still running at `running_s` (0: not asked before) and had ended by `ended_s`."""
+        self._learned = learn(self._learned, running_s=running_s, ended_s=ended_s)
+
+
+class PollSchedules:
+    """The paces of a run, by what takes a time of its own: a provider's model and variant, and the clip's length."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str, float | None], PollSchedule] = {}
+
+    def of(self, pending: PendingRender, scale: float, *, fresh: bool) -> PollSchedule:
+        """Return the pace of renders like this one; what was begun earlier goes by itself, and teaches nobody."""
+        if not fresh:
+            return PollSchedule(float(pending.typical_s[0]), scale)
+        kind = (pending.provider, pending.model, pending.variant, pending.clip.duration_s if pending.clip else None)
+        if kind not in self._known:
+            self._known[kind] = PollSchedule(float(pending.typical_s[0]), scale)
+        return self._known[kind]

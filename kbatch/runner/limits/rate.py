@@ -1,0 +1,42 @@
+"""How many calls a minute a provider allows, as arithmetic: a bucket value and the time in, the seconds to wait out."""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+POLLS_SHARE = 0.75
+"""The part of a provider's rate that polls may use: the rest is left to purchases, since a late start costs more."""
+
+_BURST = 20  # calls that may go at once; the rate is lowered by as many, so that no minute has more than is allowed
+
+
+class Gcra(Struct, frozen=True, kw_only=True):
+    """A rate as the generic cell rate algorithm keeps it: one request an interval, `burst` of them at once.
+
+    `due_s` is the theoretical time of the next request on the caller's clock.
+    """
+
+    interval_s: float
+    burst: int = 1
+    due_s: float = 0.0
+
+
+def rate_of(per_minute: int | None, *, scale: float = 1.0, share: float = 1.0) -> Gcra:
+    """Return the rate of so many calls in any minute, or a share of them, a few at once; None is no rate at all."""
+    if per_minute is None:
+        return Gcra(interval_s=0.0)
+    return Gcra(interval_s=60.0 * scale / max(1, (per_minute - _BURST) * share), burst=_BURST)
+
+
+def take_turn(rate: Gcra, now_s: float) -> tuple[Gcra, float]:
+    """Take the next place: return the rate with it taken and the seconds to wait before using it.
+
+    With an interval of 2 and a burst of 1, three calls at time 0 wait 0, 2 and 4 seconds.
+    """
+    due_s = max(rate.due_s, now_s)
+    wait_s = max(0.0, due_s - (rate.burst - 1) * rate.interval_s - now_s)
+    return Gcra(interval_s=rate.interval_s, burst=rate.burst, due_s=due_s + rate.interval_s), wait_s
+
+
+def hold(rate: Gcra, until_s: float) -> Gcra:
+    """Let nobody go before `until_s`, as a `Retry-After` asks; then one at a time."""
+    return replace(rate, due_s=max(rate.due_s, until_s + (rate.burst - 1) * rate.interval_s))

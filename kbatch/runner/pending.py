@@ -1,0 +1,128 @@
+"""What is to be collected: the purchase of a job, or one that is paid and that no job refers to any more.
+
+A prompt that was changed while its clip was still rendering leaves a purchase behind that nobody asks for: it is paid,
+so it is collected too, and its clip goes to `.kept/` from where going back brings it to its place.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+
+from msgspec import Struct
+
+from kbatch.models.cards import Catalog, read_cards
+from kbatch.models.expected_clip import ExpectedClip, expected_clip
+from kbatch.planner.jobs import Job
+from kbatch.planner.plan import Plan
+from kbatch.receipts.join import find, records_of
+from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.runner.run_inputs import RunInputs
+from kbatch.storage import packaged_cards
+
+_OWED = (ReceiptState.SUBMITTED, ReceiptState.RENDERED)
+_OPEN = (*_OWED, ReceiptState.UNKNOWN)
+_SOME_TIME_S = (60, 300)
+
+
+class PendingRender(Struct, frozen=True, kw_only=True):
+    """One purchase on its way to `output`; `address` is how it is told, `clip` what must be delivered.
+
+    `attempt` and `job_id` name an older purchase of the fingerprint; None means the one that its receipt shows.
+    """
+
+    fingerprint: str
+    address: str
+    provider: str
+    model: str
+    variant: str
+    output: str
+    clip: ExpectedClip | None
+    typical_s: tuple[int, int]
+    attempt: int | None = None
+    job_id: str | None = None
+
+    @property
+    def purchase(self) -> str:
+        """Return under which name the ceiling knows the purchase: an older one of a fingerprint has its own."""
+        return self.fingerprint if self.attempt is None else f"{self.fingerprint}:{self.attempt}:{self.job_id}"
+
+    def receipt(self, renders: Mapping[str, Receipt]) -> Receipt:
+        """Return what is known of the purchase."""
+        shown = renders[self.fingerprint]
+        if self.attempt is None:
+            return shown
+        return find(shown, self.attempt, self.job_id) or shown
+
+
+def pending_render_of(job: Job) -> PendingRender:
+    """Return the errand of a job."""
+    return PendingRender(
+        fingerprint=job.fingerprint,
+        address=job.address,
+        provider=job.provider,
+        model=job.model,
+        variant=job.quote.variant,
+        output=job.draft.output,
+        clip=job.clip,
+        typical_s=job.typical_s,
+    )
+
+
+def forgotten_renders_of(plan: Plan, inputs: RunInputs) -> tuple[PendingRender, ...]:
+    """Return the purchases that no job refers to any more and that are not collected yet."""
+    lockfile, profile = inputs.loaded.lockfile, plan.settings.profile
+    uncollected = {key: receipt for key, receipt in lockfile.renders.items() if _may_be_open(receipt)}
+    if not uncollected:
+        return ()
+    wanted = {job.fingerprint for job in inputs.jobs}
+    wanted |= {entry.fingerprint for index in lockfile.of_others(profile) for entry in index.values()}
+    return tuple(forgotten(uncollected, wanted, plan.settings.output_root))
+
+
+def _may_be_open(receipt: Receipt) -> bool:
+    """Whether an attempt of a receipt is not collected, or may not be: nearly all have one, and that is."""
+    return receipt.state in _OPEN or bool(receipt.also or receipt.failed)
+
+
+def forgotten(renders: Mapping[str, Receipt], wanted: Collection[str], root: str) -> Iterator[PendingRender]:
+    """Yield the errands of purchases that are paid, or may be, and that no fingerprint in `wanted` leads to.
+
+    `root` is the output folder in which they are kept.
+    """
+    for fingerprint, receipt in renders.items():
+        for record in records_of(receipt):
+            shown = (record.attempt, record.job_id) == (receipt.attempt, receipt.job_id)
+            if shown and fingerprint in wanted:
+                continue
+            if record.state in _OWED or (shown and record.state is ReceiptState.UNKNOWN):
+                yield _errand_of_record(fingerprint, receipt, record, root)
+
+
+def _errand_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root: str) -> PendingRender:
+    unknown = record.state is ReceiptState.UNKNOWN
+    name = record.address or receipt.address or fingerprint[:12]
+    return PendingRender(
+        fingerprint=fingerprint,
+        address=f"{name} (bought earlier{f', {fingerprint[:12]}' if unknown else f' as {record.job_id}'})",
+        provider=record.provider,
+        model=record.model,
+        variant=record.variant or "",
+        output=f"{root}/.kept/{fingerprint[:16]}-{record.attempt}.mp4",
+        clip=_clip_of(record),
+        typical_s=_SOME_TIME_S,
+        attempt=None if unknown else record.attempt,
+        job_id=record.job_id,
+    )
+
+
+def _clip_of(record: Receipt) -> ExpectedClip | None:
+    """Return what was bought, None when today's card cannot read that request."""
+    card = _catalog().find(record.provider, record.model)
+    try:
+        return expected_clip(card, record.request) if card is not None else None
+    except KeyError:
+        return None
+
+
+@cache
+def _catalog() -> Catalog:
+    return read_cards(packaged_cards())

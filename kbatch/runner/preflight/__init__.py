@@ -1,0 +1,1 @@
+"""Checks before the first submit: account and balance, paths, folders, other lockfiles."""

@@ -1,0 +1,163 @@
+"""What a person says about sends: it is that job (`--adopt`), it was not accepted (`--refused`), it is lost (`--lost`).
+
+An adopted job is asked for first, and refused when it is of another model or belongs to another receipt; a lost one is
+asked for once more, and refused while the provider still has it. What it cost stays counted.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from kbatch.errors import Refused
+from kbatch.providers.base import Balance, Failed, Listed, NotNow, Succeeded
+from kbatch.receipts.account import Same, account_of, compare
+from kbatch.receipts.events import Fact
+from kbatch.receipts.join import records_of
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
+from kbatch.runner.account_match import bought_by
+from kbatch.runner.collect.poll import poll_job
+from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.progress_events import EventKind
+from kbatch.runner.submit.job_matching import contradiction
+
+
+class Decisions(Struct, frozen=True, kw_only=True):
+    """The job id that an unknown send is, by fingerprint; fingerprints that were not accepted; lost jobs by their id.
+
+    A lost job goes by the name that a person gave it; `mine`: the person says that the key here is the buyer's, where
+    nothing proves it.
+    """
+
+    adopt: Mapping[str, str] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+    lost: Mapping[str, str] = field(default_factory=dict)
+    mine: bool = False
+
+
+async def apply_decisions(run: Run, decisions: Decisions) -> None:
+    """Record what was decided; Refused when a decision does not fit what is known."""
+    for fingerprint, job_id in decisions.adopt.items():
+        receipt = _unknown(run, fingerprint)
+        await _adopt(run, fingerprint, receipt, job_id)
+    for fingerprint in sorted(decisions.refused):
+        receipt = _unknown(run, fingerprint)
+        data = {
+            "sent_at": receipt.submitted_at,
+            "reason": "reconciled",
+            "message": "not accepted, as the user says",
+            "by": "reconcile",
+        }
+        await run.record(Fact(kind=Kind.REFUSED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+        run.say(EventKind.NOTE, receipt.address, "settled: it was not accepted, nothing is held")
+    for job_id, name in decisions.lost.items():
+        await _give_up(run, job_id, name, mine=decisions.mine)
+
+
+def _unknown(run: Run, fingerprint: str) -> Receipt:
+    receipt = run.renders.get(fingerprint)
+    if receipt is None or receipt.state is not ReceiptState.UNKNOWN:
+        state = receipt.state.value if receipt else "not bought"
+        raise Refused("not-unknown", f"{receipt.address if receipt else fingerprint[:12]} is {state}, not unknown")
+    return receipt
+
+
+async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> None:
+    owner = owner_of(run.renders, job_id)
+    if owner is not None:
+        whose = run.renders[owner[0]].address or owner[0][:12]
+        raise Refused("job-has-an-owner", f"job {job_id} belongs to `{whose}` already")
+    session = run.sessions[receipt.provider]
+    if session.stopped:
+        raise Refused("provider-stopped", f"{session.provider.title}: {session.why}")
+    found = session.provider.read_job(
+        await session.ask(session.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
+    )
+    if not isinstance(found, Listed):
+        raise Refused("job-not-found", f"job {job_id} cannot be read: {found.message}", hint="nothing was changed")
+    if found.model and found.model != receipt.model:
+        raise Refused(
+            "job-of-another-model", f"job {job_id} is of {found.model}, `{receipt.address}` needs {receipt.model}"
+        )
+    words = contradiction(found, replace(receipt, job_id=job_id))
+    if words is not None:
+        raise Refused("job-of-another-request", f"`{receipt.address}`: {words}", hint="nothing was changed")
+    if session.account is None:
+        await session.ask_balance()
+    run.claim(receipt.provider, job_id, fingerprint, receipt.attempt)
+    data = {"sent_at": receipt.submitted_at, "job_id": job_id, "account": session.account, "by": "reconcile"}
+    await run.record(Fact(kind=Kind.ACCEPTED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+    run.say(EventKind.ACCEPTED, receipt.address, f"adopted job {job_id}", provider=receipt.provider)
+
+
+async def _give_up(run: Run, job_id: str, name: str, *, mine: bool) -> None:
+    owner = owner_of(run.renders, job_id)
+    if owner is None or owner[1].state is not ReceiptState.SUBMITTED:
+        raise not_submitted(name, owner[1].state if owner else None)
+    fingerprint, receipt = owner
+    said, credits = await _last_words(run, name, receipt, mine=mine)
+    data = {"job_id": job_id, "message": f"given up as lost; the provider says: {said}", "credits": credits}
+    await run.record(Fact(kind=Kind.FAILED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+    run.say(EventKind.NOTE, name, f"given up: {kept_words(credits)}")
+
+
+def not_submitted(name: str, state: ReceiptState | None) -> Refused:
+    """Return why there is no job to give up; None is a job that was never sent."""
+    hint = "`kbatch reconcile` settles what is unknown" if state is ReceiptState.UNKNOWN else None
+    words = f"`{name}` is {state.spoken if state else 'not bought'}, so there is no job to give up"
+    return Refused("not-submitted", words, hint=hint)
+
+
+async def _last_words(run: Run, name: str, receipt: Receipt, *, mine: bool) -> tuple[str, int | None]:
+    """Return what the provider says of a job that is gone, and what stays charged; Refused while it may be there.
+
+    Another account's job is gone for a key too, and a 404 may pass: so the key must be the buyer's, which the accounts
+    prove or else a person says (`mine`), and the provider is asked twice.
+    """
+    session = run.sessions[receipt.provider]
+    title, job_id = session.provider.title, receipt.job_id or ""
+    charged = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
+    await _check_key(session, name, receipt, mine=mine)
+    outcome = await poll_job(run, session, receipt)
+    if isinstance(outcome, NotNow) and outcome.gone:
+        await run.wait(session, 0, None)
+        outcome = await poll_job(run, session, receipt)
+    match outcome:
+        case NotNow(message=message, gone=False):
+            words = f"{title} does not say that job {job_id} of `{name}` is gone: {message}"
+            raise Refused("not-lost", words, hint="nothing was changed; try again later")
+        case NotNow(message=message):
+            return message, charged
+        case Failed(message=message, credits=credits):
+            return message, credits
+        case Succeeded(url=""):
+            return "expired", charged
+        case _:
+            raise Refused("not-lost", f"{title} still has job {job_id} of `{name}`", hint="`kbatch pull` collects it")
+
+
+async def _check_key(session: ProviderSession, name: str, receipt: Receipt, *, mine: bool) -> None:
+    balance = await session.ask_balance()
+    if not isinstance(balance, Balance):
+        words = (
+            f"{session.provider.title} does not answer with this key, so nobody knows of `{name}`: {balance.message}"
+        )
+        raise Refused("not-lost", words, hint="nothing was changed; `kbatch doctor` looks at the key")
+    same = compare(receipt.account, session.account)
+    if same is Same.OTHER:
+        words = f"`{name}` was {bought_by(receipt)}, which this one cannot see"
+        raise Refused("another-account", words, hint="nothing was changed; use a key of the user who bought it")
+    if same is Same.UNPROVEN and not mine:
+        words = f"nothing proves that this key's user bought `{name}` ({account_of(receipt.account)}): for all others "
+        hint = "nothing was changed; if you know that this is the buyer's key, say so with `--bought-with-this-key`"
+        raise Refused("account-unproven", f"{words}its job is gone too", hint=hint)
+
+
+def owner_of(renders: Mapping[str, Receipt], job_id: str) -> tuple[str, Receipt] | None:
+    """Return the fingerprint that a job was bought for, and what is known of that purchase; None of a strange job."""
+    for fingerprint, receipt in renders.items():
+        for record in records_of(receipt):
+            if record.job_id == job_id:
+                return fingerprint, record
+    return None

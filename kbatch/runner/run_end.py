@@ -1,0 +1,39 @@
+"""What a run leaves: the lockfile, what became of each job, the settlement."""
+
+from kbatch.receipts.join import records_of
+from kbatch.receipts.receipt import Receipt
+from kbatch.runner.context import Run
+from kbatch.runner.outcome import End, Outcome, charge_of, count_ends, settlement_of
+from kbatch.runner.scheduler import stopped_sessions
+
+
+def outcome_of(run: Run, lockfile: str) -> Outcome:
+    """Return what the run came to; a job that a stop cut off stands as its receipt says."""
+    for entry in run.confirmed.plan.entries:
+        if entry.address not in run.ends:
+            run.ends[entry.address] = run.end_of_interrupted(entry)
+    settled = [receipt for one in sorted(run.touched) for receipt in _purchases(run, *one)]
+    return Outcome(
+        ends=dict(run.ends),
+        reasons=dict(run.reasons),
+        absent=dict(run.absent),
+        credits=settlement_of(settled),
+        charges=tuple(charge_of(receipt) for receipt in settled),
+        stopped=stopped_sessions(run.sessions),
+        surprises=tuple(run.surprises),
+        problems=tuple(run.problems),
+        interrupted=run.shutdown.asked,
+        lockfile=lockfile,
+        counts=count_ends(run.ends),
+    )
+
+
+def finished(run: Run) -> bool:
+    """Whether all that the plan wanted was tried: with what a run left out the same command goes on."""
+    return not (run.shutdown.soft or stopped_sessions(run.sessions) or End.SKIPPED in run.ends.values())
+
+
+def _purchases(run: Run, fingerprint: str, attempt: int) -> list[Receipt]:
+    receipt = run.renders.get(fingerprint)
+    records = records_of(receipt) if receipt else ()
+    return [one for one in records if one.attempt == attempt and one.job_id is not None]

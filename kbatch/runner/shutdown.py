@@ -1,0 +1,112 @@
+"""How a run is stopped: softly (nothing more is submitted), at once (what is under way ends), or by its own disk.
+
+An answer to a paying request that is under way is waited for a moment even when all ends at once: it may name the job
+that was just paid. No signals reach an event loop on Windows, nor in a thread that is not the main one; there a Ctrl-C
+ends the process as it is, which the journal bears.
+"""
+
+import math
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import anyio
+from anyio.abc import TaskStatus
+
+GRACE_S = 2.0
+"""How long an answer to a submit is waited for when everything else has ended already."""
+
+
+class Shutdown:
+    """How far a stop has gone; made inside an event loop, for one run."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.hard = False
+        self.troubled = False
+        self._began = anyio.Event()
+        self._blocks: set[anyio.CancelScope] = set()
+        self._sends: set[anyio.CancelScope] = set()
+
+    @property
+    def soft(self) -> bool:
+        """Whether nothing may be submitted any more: someone asked, or the disk cannot be written."""
+        return self.asked or self.troubled
+
+    def softly(self) -> None:
+        """Submit nothing more; what runs is collected."""
+        self.asked = True
+        self._began.set()
+
+    def trouble(self) -> None:
+        """Submit nothing more because what is bought could not be kept."""
+        self.troubled = True
+        self._began.set()
+
+    def now(self, grace_s: float = GRACE_S) -> None:
+        """End every block at once; the answers of submits under way have `grace_s` to come."""
+        self.hard = True
+        self.softly()
+        for scope in self._sends:
+            scope.deadline = min(scope.deadline, anyio.current_time() + grace_s)
+        for scope in self._blocks:
+            scope.cancel()
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Run a block that a hard stop ends; after one it ends where it would first wait."""
+        with self._known(anyio.CancelScope(), self._blocks) as scope:
+            if self.hard:
+                scope.cancel()
+            yield
+
+    @contextmanager
+    def send(self) -> Iterator[None]:
+        """Run a paying request that nothing cuts short but the grace of a hard stop."""
+        with self._known(anyio.CancelScope(shield=True, deadline=math.inf), self._sends) as scope:
+            if self.hard:
+                scope.deadline = anyio.current_time()
+            yield
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before a submit; a stop ends the wait."""
+        if seconds <= 0:
+            return
+        with anyio.move_on_after(seconds):
+            await self._began.wait()
+
+    @contextmanager
+    def _known(self, scope: anyio.CancelScope, among: set[anyio.CancelScope]) -> Iterator[anyio.CancelScope]:
+        among.add(scope)
+        try:
+            with scope:
+                yield scope
+        finally:
+            among.discard(scope)
+
+
+async def listen(
+    shutdown: Shutdown,
+    interactive: bool,
+    say: Callable[[str], None],
+    committed: Callable[[], str],
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Stop softly at the first Ctrl-C on a terminal, at once at the second and at any other signal."""
+    wanted = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    with ExitStack() as stack:
+        try:
+            received = stack.enter_context(anyio.open_signal_receiver(*wanted))
+        except (NotImplementedError, RuntimeError, ValueError):
+            task_status.started()
+            return
+        task_status.started()
+        async for number in received:
+            if number == signal.SIGINT and interactive and not shutdown.asked:
+                shutdown.softly()
+                again = "Ctrl-C again stops at once"
+                say(f"stopping: nothing more is submitted, what runs is collected ({committed()} committed); {again}")
+            elif not shutdown.hard:
+                shutdown.now()
+                say("stopping at once; every job id is saved, the same command resumes")

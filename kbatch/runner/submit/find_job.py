@@ -1,0 +1,157 @@
+"""Looks for a purchase in the provider's job list by the exact body that was sent; absence from it settles nothing.
+
+A job is claimed only when it can be no other send's: of the jobs that no receipt owns as many have this input as there
+are open sends with this body, and none is left of which it cannot be said. One provider job belongs to one purchase.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from kbatch.providers.base import JobPage, Listed, NotNow
+from kbatch.receipts.join import records_of
+from kbatch.receipts.lifecycle import OPEN, State
+from kbatch.receipts.receipt import Receipt
+from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.submit.job_matching import Likeness, likeness, sent_body
+
+_MOST_PAGES = 50
+_TRIES = 4
+_EARLIER = timedelta(minutes=10)
+
+
+class Ambiguous(Struct, frozen=True, kw_only=True):
+    """The list does not say which job it is, if any."""
+
+    reason: str
+
+
+Found = Listed | NotNow | Ambiguous | None
+
+
+async def find_job(run: Run, session: ProviderSession, fingerprint: str, *, exists: bool = False) -> Found:
+    """Return the job that a send became, None when none of the list can be it.
+
+    With `exists` the provider has said that there is one, bought with another body under the same key (a picture has
+    another address after each upload): then pictures are left aside, if no other purchase is like it but for those.
+    """
+    receipt = run.renders[fingerprint]
+    body = receipt.request if exists else sent_body(receipt)
+    if body is None:
+        return Ambiguous(reason="what exactly was sent is not known here")
+    rivals = _rivals(run, fingerprint, body, exists=exists)
+    if isinstance(rivals, Ambiguous):
+        return rivals
+    candidates = await _candidates(run, session, receipt)
+    if not isinstance(candidates, list):
+        return candidates
+    like = [(job, likeness(job.input, body, pictures=not exists)) for job in candidates]
+    if any(alike is Likeness.UNSURE for _, alike in like):
+        return Ambiguous(reason="a job in the provider's list may be it, and does not show all of its input")
+    same = [job for job, alike in like if alike is Likeness.SAME]
+    if not same:
+        return None
+    if len(same) != len(rivals):
+        return Ambiguous(reason=f"{len(same)} jobs in the provider's list could be {len(rivals)} sends")
+    same.sort(key=lambda job: (job.created_at or "", job.job_id))
+    return same[rivals.index(fingerprint)]
+
+
+def _rivals(run: Run, fingerprint: str, body: Mapping[str, Any], *, exists: bool) -> list[str] | Ambiguous:
+    """Return the open sends that would match the same jobs, the earliest first, this one among them.
+
+    Ambiguous while one of them is on its way: its job may be in the list before its answer is here.
+    """
+    mine, open_ones = run.renders[fingerprint], [fingerprint]
+    for other, receipt in run.renders.items():
+        if other == fingerprint or (receipt.provider, receipt.model) != (mine.provider, mine.model):
+            continue
+        if exists:
+            if likeness(receipt.request, body, pictures=False) is Likeness.SAME:
+                return Ambiguous(reason="another purchase differs from it by a picture, or a take, only")
+            continue
+        if receipt.stage not in OPEN:
+            continue
+        theirs = sent_body(receipt)
+        if theirs is None and likeness(receipt.request, body, pictures=False) is Likeness.OTHER:
+            continue
+        if theirs is not None and likeness(theirs, body) is not Likeness.SAME:
+            continue
+        on_its_way = (other, receipt.attempt) in run.touched and receipt.stage is State.INTENDED
+        if theirs is None or on_its_way:
+            return Ambiguous(reason="another send that is not settled may be the same job")
+        open_ones.append(other)
+    return sorted(open_ones, key=lambda one: (run.renders[one].submitted_at or "", one))
+
+
+async def _candidates(run: Run, session: ProviderSession, receipt: Receipt) -> list[Listed] | NotNow | Ambiguous:
+    """Return the jobs of the receipt's model since it was sent that no receipt owns, each with its input."""
+    mine = frozenset(_owned(run, receipt.provider))
+    wanted: Callable[[Listed], bool] = lambda job: job.model == receipt.model and job.job_id not in mine  # noqa: E731
+    found: dict[str, Listed] = {}
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await _page(run, session, cursor)
+        if isinstance(page, NotNow):
+            return page
+        for job in page.jobs:
+            if wanted(job) and not _before(job, receipt):
+                whole = await _job(run, session, job.job_id)
+                if isinstance(whole, NotNow):
+                    return whole
+                found[job.job_id] = whole
+        cursor = page.cursor
+        if cursor is None or (page.jobs and _before(page.jobs[-1], receipt)):
+            return list(found.values())
+    return Ambiguous(reason="the provider's list is too long to be read to the time of the send")
+
+
+def _owned(run: Run, provider: str) -> Iterator[str]:
+    yield from (job_id for name, job_id in run.claimed if name == provider)
+    for known in run.renders.values():
+        yield from (one.job_id for one in records_of(known) if one.job_id is not None and one.provider == provider)
+
+
+async def _page(run: Run, session: ProviderSession, cursor: str | None) -> JobPage | NotNow:
+    page: JobPage | NotNow = NotNow(message="not asked")
+    for attempt in range(_TRIES):
+        reply = await session.ask(session.provider.jobs(cursor), timeout_s=run.options.poll_timeout_s)
+        page = session.provider.read_jobs(reply)
+        if isinstance(page, JobPage) or page.stop:
+            break
+        if not await run.wait(session, attempt, page.retry_after_s):
+            break
+    return page
+
+
+async def _job(run: Run, session: ProviderSession, job_id: str) -> Listed | NotNow:
+    """Return a job with its input, which no list has; an answer about another job is none."""
+    if job_id in session.listed:
+        return session.listed[job_id]
+    job: Listed | NotNow = NotNow(message="not asked")
+    for attempt in range(_TRIES):
+        job = session.provider.read_job(
+            await session.ask(session.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
+        )
+        if isinstance(job, Listed) and job.job_id != job_id:
+            job = NotNow(message=f"asked for job {job_id}, it answers about {job.job_id}", strange=True)
+        if isinstance(job, Listed) or job.stop:
+            break
+        if not await run.wait(session, attempt, job.retry_after_s):
+            break
+    if isinstance(job, Listed):
+        session.listed[job_id] = job
+    return job
+
+
+def _before(job: Listed, receipt: Receipt) -> bool:
+    """Whether a job is clearly older than the send, by both clocks with ten minutes between them."""
+    if job.created_at is None or receipt.submitted_at is None:
+        return False
+    try:
+        created = datetime.fromisoformat(job.created_at)
+        return created < datetime.fromisoformat(receipt.provider_time or receipt.submitted_at) - _EARLIER
+    except (ValueError, TypeError):
+        return False

@@ -1,0 +1,118 @@
+"""Whether a send whose outcome nobody knows may be sent once more, and if not, why not.
+
+A send again is a purchase. It is only ever the request of a job of this manifest, byte for byte, with pictures that
+this user uploaded for it; the record of it must be this user's own (`receipts/seals`). What came with a checkout is
+looked for at the provider, and never sent.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from kbatch.manifest.drafts import Frame
+from kbatch.manifest.images import InlineImage, LocalImage, RemoteImage
+from kbatch.models.body import body_of, parameters_of, publish
+from kbatch.models.fingerprint import canonical
+from kbatch.models.request import Input
+from kbatch.planner.jobs import Job
+from kbatch.receipts.events import Event
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.receipt import Receipt, without_queries
+from kbatch.runner.preflight.clip_paths import is_of_another_request
+from kbatch.runner.submit.resolve_unknown import WINDOW, within_window
+from kbatch.runner.submit.submit import idempotency_key
+
+_Send = tuple[str | None, int | None, str]
+_AS_SENT = ("origin", "key", "body", "provider_time", "account")
+
+
+class Own(Struct, frozen=True, kw_only=True):
+    """What this user's own events tell of sends, by fingerprint, attempt and time, and of uploads."""
+
+    sends: Mapping[_Send, Mapping[str, Any]]
+    uploads: tuple[Mapping[str, Any], ...]
+
+    def uploaded(self, url: object, digest: str, receipt: Receipt) -> bool:
+        """Whether this is where a picture was brought to, for this provider at this place."""
+        return any(
+            (one["url"], one["digest"], one["provider"]) == (url, digest, receipt.provider)
+            and one.get("origin", receipt.origin) == receipt.origin
+            for one in self.uploads
+        )
+
+
+def own_of(events: Iterable[Event]) -> Own:
+    """Return what events tell that this user wrote here; no other may be among them."""
+    known = tuple(events)
+    return Own(
+        sends={(one.fingerprint, one.attempt, one.at): one.data for one in known if one.kind is Kind.INTENDED},
+        uploads=tuple(one.data for one in known if one.kind is Kind.UPLOADED),
+    )
+
+
+def objection(job: Job, receipt: Receipt, own: Own, now: datetime) -> str | None:
+    """Return why an unknown send of a job is not sent again, None where it may be, with consent.
+
+    `now` is this machine's time: it only spares asking. The provider's own clock decides before the send.
+    """
+    sent = own.sends.get((job.fingerprint, receipt.attempt, receipt.submitted_at or ""))
+    if sent is None or any(sent.get(name) != getattr(receipt, name) for name in _AS_SENT):
+        return "its record here was not made by this user on this machine"
+    if receipt.key != idempotency_key(job.fingerprint, receipt.attempt) or not _is_request(job, receipt, own):
+        return "the body on record is not what this job's request gives"
+    if not within_window(receipt.submitted_at, now):
+        return f"its key is relied on for {WINDOW.total_seconds() / 3600:.0f} hours only"
+    return None
+
+
+def is_of_another(job: Job, receipt: Receipt) -> bool:
+    """Whether the record of a send is of another request than the job's, pictures' addresses apart.
+
+    Looked for by such a record, a job of somebody else would be taken for this one's.
+    """
+    try:
+        if is_of_another_request(job, receipt):
+            return True
+        if receipt.body is None:
+            return False
+        body = json.loads(receipt.body)
+        params = dict(parameters_of(job.card, body))
+        params |= {part.parameter: part.token for part in job.inputs if not isinstance(part.picture, RemoteImage)}
+        sent = {**body_of(job.card, body.get("prompt"), params), "model": body["model"]}
+        return canonical(without_queries(sent)) != canonical(receipt.request)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return True
+
+
+def _is_request(job: Job, receipt: Receipt, own: Own) -> bool:
+    """Whether the body that was sent is, byte for byte, the job's request with pictures that were uploaded for it."""
+    try:
+        given = parameters_of(job.card, json.loads(receipt.body or "null"))
+        words: dict[str, str] = {}
+        for part in job.inputs:
+            digest = _digest_of(part, receipt)
+            if digest is None:
+                continue
+            if not own.uploaded(given[part.parameter], digest, receipt):
+                return False
+            words[part.token] = given[part.parameter]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return publish(job.card, job.request, words) == (receipt.body or "").encode()
+
+
+def _digest_of(part: Input, receipt: Receipt) -> str | None:
+    """Return the digest of a picture that was brought to the provider, None of one that stands for itself."""
+    match part.picture:
+        case LocalImage(digest=digest) | InlineImage(digest=digest):
+            return digest
+        case Frame():
+            used = receipt.inputs[part.parameter]
+            if part.token != f"frame:{used['frame']}:{used['fingerprint']}":
+                raise ValueError("the frame of another clip")
+            return str(used["sha256"])
+        case _:
+            return None

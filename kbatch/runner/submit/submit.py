@@ -1,0 +1,219 @@
+"""Buys one job: the only place from which a paying request leaves.
+
+Write before spend: the intention is on the disk before the first byte of the request leaves, the job id before anything
+else is done with the answer. A first send may be repeated only after an answer that says "not accepted"; whatever else
+comes back is unknown, and only a provider with an idempotency key is asked again, with the same key and the same bytes.
+"""
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import anyio
+from msgspec import Struct
+
+from kbatch.models.body import publish
+from kbatch.planner.actions import PlanEntry
+from kbatch.providers.base import Accepted, NotAccepted, Reason, SubmitOutcome, Unknown
+from kbatch.receipts.events import Fact
+from kbatch.receipts.fold import next_attempt
+from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.receipt import Receipt
+from kbatch.runner.context import FATAL, ProviderSession, Run
+from kbatch.runner.limits.retry import retry_wait
+from kbatch.runner.limits.waits import until
+from kbatch.runner.progress_events import EventKind
+from kbatch.runner.submit.uploads import NotPublished, Published, publish_inputs
+
+_TRIES = {Reason.RATE: 30, Reason.UNAVAILABLE: 6, Reason.NO_CONNECTION: 5}
+_STOPPED = "the run is stopping"
+
+
+class Bought(Struct, frozen=True, kw_only=True):
+    """The purchase stands; `credits` is what the provider said it charges, where it said so with the acceptance."""
+
+    credits: int | None
+
+
+class NotBought(Struct, frozen=True, kw_only=True):
+    """Nothing was charged, for sure; `skipped` when it was not even tried, `blocked` when an upstream gave no frame."""
+
+    reason: str
+    skipped: bool = False
+    blocked: bool = False
+
+
+class MaybeBought(Struct, frozen=True, kw_only=True):
+    """Nobody knows yet, and the credits stay held; `exists` when the provider says that the purchase is there."""
+
+    reason: str
+    exists: bool = False
+    retry_after_s: float | None = None
+
+
+Purchase = Bought | NotBought | MaybeBought
+
+
+def idempotency_key(fingerprint: str, attempt: int) -> str:
+    """Return the key of a purchase: the same for everyone who buys the same attempt of the same job."""
+    return "kbatch-" + sha256(f"{fingerprint}:{attempt}".encode()).hexdigest()
+
+
+async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> Purchase:
+    """Publish the pictures, write the intention, send, and record the answer; again after what said "not accepted"."""
+    published: Published | None = None
+    tries: dict[Reason, int] = {}
+    while True:
+        await run.shutdown.pause(session.turn())
+        if not run.may_submit() or session.stopped or session.closed:
+            return NotBought(reason=session.why or session.closed or _STOPPED, skipped=True)
+        try:
+            if published is None or published.stale(session):
+                published = await publish_inputs(run, session, entry.job)
+        except NotPublished as error:
+            skipped = (run.shutdown.soft or bool(session.closed)) and not session.stopped
+            return NotBought(reason=error.message, skipped=skipped, blocked=error.frame)
+        with run.downloads.purchase():
+            outcome = await _send_first(run, session, entry, published)
+        match outcome:
+            case None:
+                return NotBought(reason=_STOPPED, skipped=True)
+            case Accepted(credits=credits):
+                return Bought(credits=credits)
+            case Unknown():
+                return MaybeBought(reason=outcome.message, exists=outcome.exists, retry_after_s=outcome.retry_after_s)
+            case NotAccepted():
+                if not await _after_refusal(run, session, outcome, tries):
+                    skipped = bool(session.closed) and not session.stopped
+                    return NotBought(reason=session.closed if skipped else outcome.message, skipped=skipped)
+
+
+async def _send_first(
+    run: Run, session: ProviderSession, entry: PlanEntry, published: Published
+) -> SubmitOutcome | None:
+    """Write the intention, send, and record what the answer says; None when a stop came before anything was sent.
+
+    Shielded as a whole: a stop must lose neither an answer nor the record of it.
+    """
+    job = entry.job
+    fingerprint, attempt = job.fingerprint, next_attempt(run.renders.get(job.fingerprint))
+    body = publish(job.card, job.request, published.words)
+    intention = _intention(session, entry, published, attempt, body)
+    with anyio.CancelScope(shield=True):
+        await run.record(Fact(kind=Kind.INTENDED, fingerprint=fingerprint, attempt=attempt, data=intention))
+        if run.shutdown.soft:
+            unsent = {"reason": "not-sent", "message": f"not sent, {_STOPPED}", "by": "submit"}
+            await _record(run, fingerprint, Kind.REFUSED, unsent)
+            return None
+        run.touched.add((fingerprint, attempt))
+        outcome = await _send(run, session, body, intention["key"], first=True)
+        outcome = _own(run, session, fingerprint, attempt, outcome)
+        await record_answer(run, session, fingerprint, outcome, by="submit")
+    return outcome
+
+
+def _intention(
+    session: ProviderSession, entry: PlanEntry, published: Published, attempt: int, body: bytes
+) -> dict[str, Any]:
+    job = entry.job
+    theirs = session.their_time()
+    return {
+        "address": job.address,
+        "provider": job.provider,
+        "model": job.model,
+        "variant": job.quote.variant,
+        "origin": session.origin,
+        "account": session.account,
+        "key": idempotency_key(job.fingerprint, attempt),
+        "credits": entry.credits,
+        "request": dict(job.request),
+        "inputs": {name: dict(used) for name, used in published.record.items()},
+        "body": body.decode() if session.provider.resends else None,
+        "provider_time": theirs.strftime("%Y-%m-%dT%H:%M:%SZ") if theirs else None,
+    }
+
+
+async def send_again(run: Run, session: ProviderSession, fingerprint: str, receipt: Receipt) -> SubmitOutcome:
+    """Send an unknown purchase once more, with its key and its very bytes; only an acceptance settles it."""
+    with anyio.CancelScope(shield=True):
+        run.touched.add((fingerprint, receipt.attempt))
+        outcome = await _send(run, session, (receipt.body or "").encode(), receipt.key, first=False)
+        outcome = _own(run, session, fingerprint, receipt.attempt, outcome)
+        await record_answer(run, session, fingerprint, outcome, by="resend")
+    return outcome
+
+
+async def _send(run: Run, session: ProviderSession, body: bytes, key: str, *, first: bool) -> SubmitOutcome:
+    outcome: SubmitOutcome = Unknown(message="kbatch was stopped before the answer came")
+    with run.shutdown.send():
+        request = session.provider.submit(body, idempotency_key=key)
+        reply = await session.ask(request, timeout_s=run.options.submit_timeout_s)
+        outcome = session.provider.read_submit(reply, first=first)
+    return outcome
+
+
+def _own(run: Run, session: ProviderSession, fingerprint: str, attempt: int, outcome: SubmitOutcome) -> SubmitOutcome:
+    """Return an outcome in which a job that another purchase has already is no acceptance: one job is one purchase."""
+    if not isinstance(outcome, Accepted):
+        return outcome
+    owner = run.claim(session.provider.name, outcome.job_id, fingerprint, attempt)
+    if owner is None:
+        return outcome
+    address = run.renders[fingerprint].address
+    words = f"the answer names job {outcome.job_id}, which is `{owner}`'s already"
+    run.say(EventKind.NOTE, address, f"{words}: it is not taken for `{address}`'s")
+    return Unknown(message=words)
+
+
+async def record_answer(
+    run: Run, session: ProviderSession, fingerprint: str, outcome: SubmitOutcome, *, by: str
+) -> None:
+    """Record what an answer says of the latest send; a job id that the disk refuses is at least said."""
+    match outcome:
+        case Accepted(job_id=job_id):
+            await record_accepted(run, session, fingerprint, job_id, by=by)
+        case NotAccepted(reason=reason, message=message):
+            refused = {"reason": reason.value, "message": message, "by": "submit"}
+            await _record(run, fingerprint, Kind.REFUSED, refused)
+        case Unknown(message=message):
+            await _record(run, fingerprint, Kind.LOST, {"message": message})
+
+
+async def record_accepted(run: Run, session: ProviderSession, fingerprint: str, job_id: str, *, by: str) -> None:
+    """Record a job id; whatever prevents that, it is said, so that `reconcile --adopt` can bring it back."""
+    address = run.renders[fingerprint].address
+    try:
+        await _record(run, fingerprint, Kind.ACCEPTED, {"job_id": job_id, "account": session.account, "by": by})
+    except Exception as error:
+        why = "the journal cannot be written" if isinstance(error, OSError) else f"that cannot be recorded ({error})"
+        run.say(EventKind.NOTE, address, f"accepted as job {job_id}, and {why}: keep this line")
+        run.trouble(f"{address} was accepted as job {job_id}, and {why}: keep this line")
+        raise
+
+
+async def _record(run: Run, fingerprint: str, kind: Kind, data: dict[str, Any]) -> None:
+    receipt = run.renders[fingerprint]
+    data = {"sent_at": receipt.submitted_at, **data}
+    await run.record(Fact(kind=kind, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+
+
+async def _after_refusal(run: Run, session: ProviderSession, outcome: NotAccepted, tries: dict[Reason, int]) -> bool:
+    """Wait when the refusal may pass, True then; note when it concerns the whole provider."""
+    if outcome.reason in FATAL:
+        session.stop(outcome.reason, outcome.message)
+        return False
+    attempt = tries.get(outcome.reason, 0)
+    tries[outcome.reason] = attempt + 1
+    if tries[outcome.reason] >= _TRIES.get(outcome.reason, 1):
+        return False
+    if outcome.reason is Reason.RATE:
+        session.slots.pushed_back(anyio.current_time())
+    wait_s = retry_wait(attempt, run.jitter(), retry_after_s=outcome.retry_after_s, scale=session.scale)
+    session.refused(wait_s, outcome.message)
+    if session.closed:
+        return False
+    if outcome.retry_after_s is None:  # else the line has said how long it holds all back
+        again = f"{outcome.message}; sent again {until(wait_s, datetime.now().astimezone())}"
+        run.say(EventKind.WAITING, None, again, provider=session.provider.name)
+    await run.shutdown.pause(wait_s)
+    return True

@@ -1,0 +1,93 @@
+"""Finds the jobs that are up to date, and whether a run has nothing to do at all.
+
+A job is up to date when its paid clip and sidecar lie where they belong, untouched since the lockfile was written.
+Files are compared by size and time here, by digest in `verify`. A clip or a sidecar that is newer than the lockfile, or
+of a purchase that the journal still holds, is looked at in full; so is one whose place another lockfile knows too.
+
+A run has nothing to do when every job is up to date, nothing is owed, and the lockfile would be written as it is: no
+claim, no decision, nothing in the journal, no clip to keep aside. That is known before a session is opened, a key is
+read or an event loop begins.
+"""
+
+from kbatch.manifest.outputs import same_file
+from kbatch.planner.actions import Action
+from kbatch.planner.approval.consent import ConfirmedPlan
+from kbatch.planner.plan import Plan
+from kbatch.receipts.receipt import Output
+from kbatch.receipts.sidecar import ENDING
+from kbatch.runner.collect.job_index import lockfile_of, to_keep, wanted_of
+from kbatch.runner.outcome import End, Outcome, count_ends
+from kbatch.runner.pending import forgotten_renders_of
+from kbatch.runner.preflight.other_lockfiles import owned_elsewhere
+from kbatch.runner.run_inputs import RunInputs
+from kbatch.storage import Look, sha256_of, size_of
+
+
+def up_to_date(plan: Plan, inputs: RunInputs, look: Look | None = None) -> frozenset[str]:
+    """Return the addresses of jobs whose clip and sidecar are as the run that wrote the lockfile left them; blocking.
+
+    `look` is what was seen of the manifest's folder already; a new one is taken without it.
+    """
+    lockfile, path = inputs.loaded.lockfile, inputs.lockfile_path
+    written = Look(path.parent).at(path.name)
+    if written is None:
+        return frozenset()
+    look = look or Look(inputs.folder)
+    told = {event.fingerprint for event in inputs.loaded.events}
+    owned = owned_elsewhere(inputs)
+    index = lockfile.of(plan.settings.profile)
+    found = set()
+    for entry in plan.entries:
+        if entry.action is not Action.REUSE or entry.shares is not None:
+            continue
+        job, known = entry.job, index.get(entry.job.address)
+        if known is None or known.path != job.draft.output or known.fingerprint != job.fingerprint:
+            continue
+        clip = entry.receipt.output if entry.receipt else None
+        if clip is None or not clip.placed or clip.path != known.path or job.fingerprint in told:
+            continue
+        if same_file(clip.path) in owned and not _is_clip(inputs, clip):
+            continue
+        if _is_left(look, clip, written.changed_ns):
+            found.add(job.address)
+    return frozenset(found)
+
+
+def _is_clip(inputs: RunInputs, output: Output) -> bool:
+    """Whether a file that may be another manifest's clip is this one, to the last byte."""
+    path = inputs.folder / output.path
+    return size_of(path) == output.bytes and sha256_of(path) == output.sha256
+
+
+def _is_left(look: Look, output: Output, written_ns: int) -> bool:
+    """Whether a receipt's clip lies at its place with its sidecar, neither touched since the lockfile was written."""
+    clip, sidecar = look.at(output.path), look.at(output.path + ENDING)
+    if clip is None or sidecar is None or not sidecar.size or clip.size != output.bytes:
+        return False
+    return clip.changed_ns <= written_ns and sidecar.changed_ns <= written_ns
+
+
+def nothing_to_do(confirmed: ConfirmedPlan, inputs: RunInputs, stands: frozenset[str]) -> Outcome | None:
+    """Return what a run comes to that has nothing to do, else None; `stands` are the jobs whose clips stand."""
+    plan, loaded = confirmed.plan, inputs.loaded
+    if len(stands) < len(plan.entries) or confirmed.terms.claim or loaded.events or loaded.notes:
+        return None
+    if not _is_settled(plan, inputs, stands) or forgotten_renders_of(plan, inputs):
+        return None
+    ends = dict.fromkeys([entry.address for entry in plan.entries], End.REUSED)
+    counts = {**count_ends({}), End.REUSED.value: len(ends)}
+    return Outcome(ends=ends, lockfile=str(inputs.lockfile_path), counts=counts)
+
+
+def _is_settled(plan: Plan, inputs: RunInputs, stands: frozenset[str]) -> bool:
+    """Whether the lockfile would be written as it is, and no clip is left that no job refers to."""
+    lockfile = inputs.loaded.lockfile
+    index = lockfile.of(plan.settings.profile)
+    if stands and len(index) == len(inputs.jobs) == len(stands):  # it names all jobs as they stand, and no others
+        wanted = plan.basis.known
+    else:
+        after = lockfile_of(lockfile.renders, lockfile, inputs.jobs, plan.settings.profile)
+        if after != lockfile:
+            return False
+        wanted = wanted_of(lockfile)
+    return not any(to_keep(lockfile.renders, wanted))

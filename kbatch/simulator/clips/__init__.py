@@ -1,0 +1,1 @@
+"""The simulator's clips: real MP4 files that show the prompt."""

@@ -1,0 +1,189 @@
+"""The catalogue of faults: every name, where and when it may act, and one line of what it does.
+
+The names are the words of the two providers' documents and of the losses that people report. It does not know what a
+fault looks like on the wire (`mishaps`, `downloads`) nor when one strikes (`faults`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kbatch.simulator.exchange import AIMLAPI, APIFRAME
+
+
+class FaultPlace(StrEnum):
+    """The kinds of request that can be hit."""
+
+    SUBMIT = "submit"
+    POLL = "poll"
+    DOWNLOAD = "download"
+    UPLOAD = "upload"
+
+
+class FaultMoment(StrEnum):
+    """When a fault acts: instead of the request, after it was carried out, as a delay, or as what becomes of a job."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    DELAY = "delay"
+    FATE = "fate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultKind:
+    """One name of the catalogue: what it does (`effect`) and where it may act, the usual place first."""
+
+    effect: str
+    places: tuple[FaultPlace, ...]
+    moment: FaultMoment
+    help: str
+    provider: str | None = None
+
+
+_STATUSES = {
+    "400": "refused as invalid",
+    "401": "the key is refused",
+    "402": "credits do not suffice (Apiframe's way)",
+    "403": "the key may not do this (for AI/ML not the one about credits: that is `no-credits`)",
+    "404": "not found",
+    "409": "the idempotency key was used with another body",
+    "429": "too many requests; Apiframe adds Retry-After in seconds",
+    "500": "an outage, JSON body",
+    "502": "an outage, HTML body",
+    "503": "an outage, the documented JSON body",
+    "504": "an outage, HTML body",
+    "524": "an outage at the proxy, HTML body",
+}
+_ANYWHERE = (FaultPlace.SUBMIT, FaultPlace.POLL, FaultPlace.DOWNLOAD, FaultPlace.UPLOAD)
+_OF_A_JOB = (FaultPlace.SUBMIT, FaultPlace.POLL, FaultPlace.DOWNLOAD)
+
+
+def _before(effect: str, *places: FaultPlace, help: str) -> FaultKind:
+    return FaultKind(effect=effect, places=places, moment=FaultMoment.BEFORE, help=help)
+
+
+def _after(effect: str, help: str) -> FaultKind:
+    return FaultKind(effect=effect, places=(FaultPlace.SUBMIT,), moment=FaultMoment.AFTER, help=help)
+
+
+def _fate(effect: str, help: str, provider: str | None = None) -> FaultKind:
+    return FaultKind(effect=effect, places=_OF_A_JOB, moment=FaultMoment.FATE, help=help, provider=provider)
+
+
+def _at_submit() -> dict[str, FaultKind]:
+    paid = "accepted and charged, then "
+    return {
+        "429-date": _before("429-date", *_ANYWHERE, help="too many requests, Retry-After as an HTTP date (Apiframe)"),
+        "503-non-json": _before("503-non-json", *_ANYWHERE, help="an outage, HTML body instead of the documented one"),
+        "no-credits": _before("no-credits", FaultPlace.SUBMIT, help="credits do not suffice: 402, for AI/ML 403"),
+        "moderation": _before("moderation", FaultPlace.SUBMIT, help="the prompt is refused by moderation: 400"),
+        "non-json": _before("non-json", *_ANYWHERE, help="an HTML page with a status of success; nothing was accepted"),
+        "redirect": _before("redirect", *_ANYWHERE, help="307 to another host, which notes a key that follows"),
+        "cut": _before("cut", *_ANYWHERE, help="the connection is cut; nothing was accepted"),
+        "timeout": _before("timeout", *_ANYWHERE, help="no answer ever; nothing was accepted"),
+        "lost-answer": _after("cut", paid + "the connection is cut"),
+        "hang-answer": _after("timeout", paid + "no answer ever"),
+        "non-json-after-accept": _after("non-json", paid + "an HTML page with a status of success"),
+        "500-after-accept": _after("500", paid + "500"),
+        "502-after-accept": _after("502", paid + "502"),
+        "503-after-accept": _after("503", paid + "503"),
+        "504-after-accept": _after("504", paid + "504"),
+        "524-after-accept": _after("524", paid + "524"),
+        "slow": FaultKind(effect="slow", places=_ANYWHERE, moment=FaultMoment.DELAY, help="the answer takes its time"),
+    }
+
+
+def _of_a_job() -> dict[str, FaultKind]:
+    return {
+        "charge-double": _fate("charge-double", "charged twice the price, and the API says so"),
+        "fail": _fate("fail", "the job ends without a clip and is refunded"),
+        "fail-moderation": _fate("fail-moderation", "moderation ends the job after acceptance; refunded"),
+        "cancelled": _fate("cancelled", "the job ends as CANCELLED and is refunded", APIFRAME),
+        "hang": _fate("hang", "the job never ends"),
+        "short-clip": _fate("short-clip", "the clip is 1.5 seconds shorter than bought"),
+        "silent-clip": _fate("silent-clip", "the clip has no audio track though audio was bought"),
+        "wrong-size": _fate("wrong-size", "the clip has another aspect ratio than was asked for"),
+        "expired-url": _fate("expired-url", "the first URL of the clip is 404; a poll after that gives a fresh one"),
+        "result-string": _fate("result-string", "`result` is the bare URL, as on older pages", APIFRAME),
+        "result-list": _fate("result-list", "`result.videos` is a list of URLs", APIFRAME),
+        "video-list": _fate("video-list", "`video` is a list of objects", AIMLAPI),
+    }
+
+
+def _at_poll() -> dict[str, FaultKind]:
+    at = FaultPlace.POLL
+    return {
+        "poll-404": _before("404", at, help="a real job is not found for once"),
+        "poll-429": _before("429", at, help="too many requests"),
+        "poll-500": _before("500", at, help="an outage"),
+        "poll-503": _before("503", at, help="an outage, the documented body"),
+        "poll-524": _before("524", at, help="an outage at the proxy, HTML body"),
+        "poll-non-json": _before("non-json", at, help="200 with an HTML page"),
+        "poll-cut": _before("cut", at, help="the connection is cut"),
+        "poll-unknown-status": FaultKind(
+            effect="unknown-status", places=(at,), moment=FaultMoment.AFTER, help="a status that no document names"
+        ),
+    }
+
+
+def _at_download() -> dict[str, FaultKind]:
+    at = FaultPlace.DOWNLOAD
+    bend = {
+        "cut-download": "the connection is closed midway",
+        "truncated": "the file lacks its end, and Content-Length agrees with it",
+        "empty": "200 without a byte",
+        "html": "200 with an HTML page",
+        "no-range": "Range is ignored: always 200 and the whole file",
+        "download-redirect": "302 to another URL of the same clip",
+    }
+    slow = FaultKind(effect="slow-download", places=(at,), moment=FaultMoment.DELAY, help="the body comes in drops")
+    return {
+        **{
+            name: FaultKind(effect=name, places=(at,), moment=FaultMoment.AFTER, help=text)
+            for name, text in bend.items()
+        },
+        "slow-download": slow,
+        "download-404": _before("404", at, help="not found for once"),
+        "download-500": _before("500", at, help="an outage"),
+        "redirect-private": _before("redirect-private", at, help="302 to an address in a private network"),
+    }
+
+
+def _at_upload() -> dict[str, FaultKind]:
+    at = FaultPlace.UPLOAD
+    return {
+        "upload-413": _before("413", at, help="the file is too large, says the server"),
+        "upload-429": _before("429", at, help="too many requests"),
+        "upload-500": _before("500", at, help="an outage"),
+        "upload-expires-soon": FaultKind(
+            effect="expires-soon", places=(at,), moment=FaultMoment.FATE, help="the picture is gone after 30 seconds"
+        ),
+    }
+
+
+KINDS: Mapping[str, FaultKind] = {
+    **{status: _before(status, *_ANYWHERE, help=text) for status, text in _STATUSES.items()},
+    **_at_submit(),
+    **_of_a_job(),
+    **_at_poll(),
+    **_at_download(),
+    **_at_upload(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRule:
+    """One entry of a faults file, read and checked; `times` is None for always."""
+
+    name: str
+    place: FaultPlace
+    match: re.Pattern[str] | None = None
+    provider: str | None = None
+    times: int | None = None
+    probability: float = 1.0
+
+    @property
+    def kind(self) -> FaultKind:
+        """What the catalogue says of it."""
+        return KINDS[self.name]

@@ -1,0 +1,125 @@
+"""What a fault looks like on the wire: statuses with each provider's own bodies, pages that are not JSON, cuts.
+
+It does not know when a fault strikes (`faults`), nor how a download is bent (`downloads`).
+"""
+
+import json
+from dataclasses import replace
+from email.utils import formatdate
+from urllib.parse import urlsplit
+
+from kbatch.simulator.exchange import APIFRAME, Connection, Reply, SimulatedRequest, reply_json
+from kbatch.simulator.faults.dice import FaultEvent, FaultPlace
+from kbatch.simulator.providers import aimlapi, apiframe
+from kbatch.simulator.state import World, available
+
+PRIVATE_URL = "http://10.0.0.1/clip.mp4"
+UNKNOWN_STATUS = "HIBERNATING"
+
+_TEXTS = {
+    "400": "Invalid request",
+    "402": "Insufficient credits",
+    "403": "Access denied: the API key is inactive or lacks permission",
+    "404": "Not found",
+    "409": "Idempotency-Key was already used with a different request body",
+    "413": "File too large",
+    "429": "Too many requests",
+    "500": "Internal server error",
+    "502": "Bad gateway",
+    "503": "Service temporarily unavailable",
+    "504": "Gateway timeout",
+    "524": "A timeout occurred",
+}
+_PAGES = {
+    "502": "502 Bad Gateway",
+    "503-non-json": "503 Service Temporarily Unavailable",
+    "504": "504 Gateway Time-out",
+    "524": "524: A timeout occurred",
+}
+_SUCCESS = {FaultPlace.POLL: 200, FaultPlace.DOWNLOAD: 200, FaultPlace.UPLOAD: 201}
+
+
+def mishap(effect: str, world: World, call: SimulatedRequest, event: FaultEvent, now: float) -> Reply:
+    """Return the answer that this fault gives instead of the true one; `effect` is that of the catalogue."""
+    provider, place = event.provider, event.place
+    if effect == "cut":
+        return Reply(status=0, connection=Connection.CUT)
+    if effect == "timeout":
+        return Reply(status=0, connection=Connection.HANG)
+    if effect == "redirect":
+        return Reply(status=307, headers={"location": elsewhere(call)})
+    if effect == "redirect-private":
+        return Reply(status=302, headers={"location": PRIVATE_URL})
+    if effect == "non-json":
+        success = 202 if provider == APIFRAME else 200
+        return page(_SUCCESS.get(place, success), "One moment, please")
+    if effect in _PAGES:
+        return page(int(effect[:3]), _PAGES[effect])
+    if place is FaultPlace.DOWNLOAD:
+        return _plain(effect, world, now)
+    return _apiframe(effect, world, place, now) if provider == APIFRAME else _aimlapi(effect, call, now)
+
+
+def unknown_status(reply: Reply) -> Reply:
+    """Return the answer to a poll with a status that no document names, and without a result."""
+    document = json.loads(reply.body)
+    blank = {name: None for name in ("result", "video", "completedAt") if name in document}
+    return replace(reply, body=reply_json(200, {**document, "status": UNKNOWN_STATUS, **blank}).body)
+
+
+def page(status: int, text: str) -> Reply:
+    """Return an HTML page where JSON, or a clip, was expected."""
+    body = f"<!DOCTYPE html><html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>\n"
+    return Reply(status=status, headers={"content-type": "text/html; charset=utf-8"}, body=body.encode())
+
+
+def elsewhere(call: SimulatedRequest) -> str:
+    """Return the same path on another host that is this one too, so that a key that follows is noticed."""
+    parts = urlsplit(call.base)
+    host = "localhost" if parts.hostname == "127.0.0.1" else "127.0.0.1"
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}/__elsewhere{call.path}"
+
+
+def _apiframe(effect: str, world: World, place: FaultPlace, now: float) -> Reply:
+    if effect == "401":
+        return apiframe.error(401, "Invalid API key")
+    if effect in ("402", "no-credits"):
+        left = available(world, APIFRAME)
+        return apiframe.error(402, _TEXTS["402"], creditsRequired=left + 1, creditsAvailable=left)
+    if effect == "404" and place is FaultPlace.POLL:
+        return apiframe.error(404, "Job not found")
+    if effect == "429":
+        return apiframe.too_many(world, _TEXTS["429"])
+    if effect == "429-date":
+        return apiframe.error(429, _TEXTS["429"], {"retry-after": _later(world, now)})
+    if effect == "moderation":
+        return apiframe.error(400, "Content moderation: the prompt violates the content policy")
+    return apiframe.error(int(effect), _TEXTS[effect])
+
+
+def _aimlapi(effect: str, call: SimulatedRequest, now: float) -> Reply:
+    if effect == "401":
+        return aimlapi.old_error(401, "Unauthorized", call.path, now)
+    if effect in ("402", "no-credits"):
+        return aimlapi.out_of_credits(call.path, now)
+    if effect == "404":
+        return aimlapi.old_error(404, "Inference not found", call.path, now)
+    if effect in ("429", "429-date"):
+        return aimlapi.old_error(429, _TEXTS["429"], call.path, now)
+    if effect == "moderation":
+        return aimlapi.error(400, "Content moderation: the prompt violates the content policy", call.path, now)
+    return aimlapi.error(int(effect), _TEXTS[effect], call.path, now)
+
+
+def _plain(effect: str, world: World, now: float) -> Reply:
+    status = effect[:3]
+    headers = {"content-type": "text/plain; charset=utf-8"}
+    if status == "429":
+        headers["retry-after"] = _later(world, now) if effect == "429-date" else str(world.terms.retry_after_s)
+    text = _TEXTS.get(status, "Unauthorized")
+    return Reply(status=int(status), headers=headers, body=text.encode())
+
+
+def _later(world: World, now: float) -> str:
+    return formatdate(now + world.terms.retry_after_s, usegmt=True)

@@ -1,0 +1,1 @@
+"""The endpoints of both APIs, as their documents describe them."""

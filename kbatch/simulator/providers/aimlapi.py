@@ -1,0 +1,200 @@
+"""The AI/ML API's Kling endpoints as its documents describe them, with both error envelopes that are in the wild.
+
+The newer envelope carries 400, 403 and the outages, the older one 401, 404 and 429. The three forms of a job id stand
+for three ages of the API: nanoid jobs are pending as `waiting` and `active`, have no `meta` on acceptance and a bare
+video.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from kbatch.simulator.clips.orders import ClipOrder, StillImage
+from kbatch.simulator.exchange import AIMLAPI, Reply, SimulatedRequest, read_json, reply_json
+from kbatch.simulator.providers.fields import Complaint, is_link, picture_bytes
+from kbatch.simulator.providers.offers import AIMLAPI_CREDITS_PER_USD, OFFERS, quote
+from kbatch.simulator.providers.purchase import Purchase, accept, picture_of
+from kbatch.simulator.state import (
+    ENDED_WITHOUT_A_CLIP,
+    Phase,
+    SimulatedJob,
+    World,
+    available,
+    balance,
+    clip_token,
+    phase,
+    shared_picture,
+    stamp,
+)
+
+PATH = "/v2/generate/video/kling/generation"
+MODEL = "kling-video/v2.1/pro/image-to-video"
+OUT_OF_CREDITS = "err_insufficent_credits"
+STATUSES = ("queued", "generating", "waiting", "active", "completed", "error")
+
+
+def error(status: int, message: str, path: str, now: float, **inner: Any) -> Reply:
+    """Return an error in the newer envelope; `inner` goes into `error`, `data` usually."""
+    title = HTTPStatus(status).phrase
+    document = {
+        "title": title,
+        "status": status,
+        "message": message,
+        "instance": path,
+        "timestamp": stamp(now),
+        "error": {"name": title.replace(" ", "") + "Exception", "message": message, "data": None, **inner},
+    }
+    return reply_json(status, document)
+
+
+def old_error(status: int, message: str, path: str, now: float) -> Reply:
+    """Return an error in the older envelope."""
+    document = {"message": message, "path": path, "requestId": f"sim-{round(now * 1000):x}", "statusCode": status}
+    return reply_json(status, {**document, "timestamp": stamp(now)})
+
+
+def refuse_key(call: SimulatedRequest, now: float) -> Reply | None:
+    """Return the 401 that a missing or an unknown key gets; a key `invalid` or `bad…` stands for an unknown one."""
+    scheme, _, key = call.headers.get("authorization", "").strip().partition(" ")
+    key = key.strip()
+    if scheme.lower() == "bearer" and key and key != "invalid" and not key.startswith("bad"):
+        return None
+    return old_error(401, "Unauthorized" if key else "API key is required", call.path, now)
+
+
+def submit(world: World, call: SimulatedRequest, now: float) -> Reply:
+    """Accept a video job: its price is held, to be charged when it completes and released when it fails."""
+    try:
+        body = read_json(call.body)
+    except ValueError as trouble:
+        return error(400, f"Invalid JSON: {trouble}", call.path, now)
+    complaints = complaints_about(body)
+    trace = call.headers.get("x-client-request-id")
+    if trace is not None and not _is_trace(trace):
+        complaints.append(("X-Client-Request-Id", "Expected 1 to 128 of A-Z a-z 0-9 . _ : -"))
+    if complaints:
+        return _invalid(complaints, call, now)
+    purchase = purchase_of(world, body, now)
+    if world.terms.concurrency is not None and world.running[AIMLAPI] >= world.terms.concurrency:
+        return old_error(429, "Too many concurrent generations", call.path, now)
+    if available(world, AIMLAPI) < purchase.quote.credits:
+        return out_of_credits(call.path, now)
+    job = accept(world, purchase, now)
+    answer: dict[str, Any] = {"id": job.id, "status": "queued"}
+    return reply_json(200, answer if _is_old(job) else {**answer, "meta": _meta(job)})
+
+
+def complaints_about(body: object) -> list[Complaint]:
+    """Return what is wrong with the body of a submit."""
+    return OFFERS[AIMLAPI, MODEL].complaints(body, "")
+
+
+def poll(world: World, call: SimulatedRequest, now: float) -> Reply:
+    """Show one job; a failure stands inside a 200."""
+    job_id = call.query.get("generation_id", "")
+    if not job_id:
+        return _invalid([("generation_id", "Required")], call, now)
+    job = job_at(world, call)
+    if job is None or job.provider != AIMLAPI:
+        return old_error(404, "Inference not found", call.path, now)
+    where, _ = phase(world, job, now)
+    done = where is Phase.COMPLETED
+    answer = {
+        "id": job.id,
+        "status": _word(job, where),
+        "video": _video(job, f"{call.base}/clips/{clip_token(world, job)}.mp4") if done else None,
+        "error": _trouble(job) if where in ENDED_WITHOUT_A_CLIP else None,
+    }
+    return reply_json(200, {**answer, "meta": _meta(job)} if done else answer)
+
+
+def job_at(world: World, call: SimulatedRequest) -> SimulatedJob | None:
+    """Return the job that a poll is about."""
+    return world.jobs.get(call.query.get("generation_id", ""))
+
+
+def show_balance(world: World, call: SimulatedRequest, now: float) -> Reply:
+    """Show the balance in USD; what is held for running jobs still counts as balance."""
+    return reply_json(200, {"current_balance": _usd(balance(world, AIMLAPI)), "currency": "USD"})
+
+
+def out_of_credits(path: str, now: float) -> Reply:
+    """Return the 403 that means: no credits left (the spelling is theirs)."""
+    message = "You have run out of credits. Please top up your balance or update your payment method"
+    return error(403, message, path, now, data={"kind": OUT_OF_CREDITS})
+
+
+def purchase_of(world: World, body: Mapping[str, Any], now: float) -> Purchase:
+    """Return what a checked body buys, its defaults filled in and its pictures found."""
+    offer = OFFERS[AIMLAPI, MODEL]
+    completed = offer.complete(body)
+    price = quote(offer, completed)
+    pictures = {
+        name: _picture(world, completed[name], now) for name in ("image_url", "tail_image_url") if name in completed
+    }
+    shown = {name: value for name, value in completed.items() if name not in pictures}
+    clip = ClipOrder(
+        provider=AIMLAPI,
+        model=offer.model,
+        variant=price.variant,
+        prompt=completed.get("prompt", ""),
+        seconds=float(completed["duration"]),
+        audio=False,
+        start=pictures["image_url"][0],
+        end=pictures["tail_image_url"][0] if "tail_image_url" in pictures else None,
+    )
+    return Purchase(
+        provider=AIMLAPI,
+        model=offer.model,
+        prompt=clip.prompt,
+        input=shown,
+        quote=price,
+        clip=clip,
+        lost_picture=next((url for _, url in pictures.values() if url is not None), None),
+    )
+
+
+def _picture(world: World, value: str, now: float) -> tuple[StillImage, str | None]:
+    if is_link(value):
+        return picture_of(world, value, now)
+    return StillImage(data=shared_picture(world, picture_bytes(value) or b"")), None
+
+
+def _is_trace(value: str) -> bool:
+    return 1 <= len(value) <= 128 and all(sign.isascii() and (sign.isalnum() or sign in "._:-") for sign in value)
+
+
+def _is_old(job: SimulatedJob) -> bool:
+    return len(job.id) == 21
+
+
+def _word(job: SimulatedJob, where: Phase) -> str:
+    pending = ("waiting", "active") if _is_old(job) else ("queued", "generating")
+    words = {Phase.QUEUED: pending[0], Phase.RUNNING: pending[1], Phase.COMPLETED: "completed"}
+    return words.get(where, "error")
+
+
+def _video(job: SimulatedJob, url: str) -> Any:
+    video = {"url": url}
+    if not _is_old(job):
+        video |= {"content_type": "video/mp4", "file_name": "output.mp4"}
+    return [{"url": url}] if "video-list" in job.fates else video
+
+
+def _trouble(job: SimulatedJob) -> Mapping[str, Any]:
+    if ":" in job.id:
+        return {"detail": [{"loc": ["body", "image_url"], "msg": job.error, "type": "generation_error"}]}
+    return {"name": "GenerationError", "message": job.error}
+
+
+def _meta(job: SimulatedJob) -> Mapping[str, Any]:
+    return {"usage": {"credits_used": job.credits, "usd_spent": _usd(job.credits)}}
+
+
+def _usd(credits: int) -> float:
+    return round(credits / AIMLAPI_CREDITS_PER_USD, 6)
+
+
+def _invalid(complaints: list[Complaint], call: SimulatedRequest, now: float) -> Reply:
+    data = [{"path": path.split(".") if path else [], "message": message} for path, message in complaints]
+    return error(400, "Invalid payload provided", call.path, now, data=data)

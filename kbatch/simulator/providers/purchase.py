@@ -1,0 +1,153 @@
+"""The moment of acceptance: a job is made, its fate drawn, and its price charged, all in one step.
+
+Apiframe's ids are UUIDs. AI/ML's take the three documented forms in turn: an 18-digit number, `<uuid>:<model>`, and 21
+characters of a nanoid. An id is a hash of seed, request, moment and number: the same for the same run, another for
+another run, so that an id left over from an earlier world never names a job of this one.
+"""
+
+import heapq
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from kbatch.simulator.bill import BilledCharge, charge
+from kbatch.simulator.clips.orders import ClipOrder, StillImage
+from kbatch.simulator.exchange import AIMLAPI, APIFRAME
+from kbatch.simulator.faults.dice import FaultEvent, FaultPlace, draw_fates
+from kbatch.simulator.providers.offers import OfferedPrice
+from kbatch.simulator.state import Phase, SimulatedJob, World, digest_of, shared_picture, stamp
+
+SHORTER_BY_S = 1.5
+_NANOID = "useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """A request that passed every check; `lost_picture` names a picture of ours that is no longer there.
+
+    `sent` is the whole body, of which an API may show less as the job's `input`.
+    """
+
+    provider: str
+    model: str
+    prompt: str
+    input: Mapping[str, Any]
+    quote: OfferedPrice
+    clip: ClipOrder
+    key: str | None = None
+    owner: str = ""
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    lost_picture: str | None = None
+
+
+def accept(world: World, purchase: Purchase, now: float) -> SimulatedJob:
+    """Make the job and charge it; it is on the bill when this returns."""
+    job = job_of(world, purchase, _fates(world, purchase), now)
+    world.jobs[job.id] = job
+    world.order[job.provider].append(job.id)
+    world.running[job.provider] += 1
+    if job.ends_at < math.inf:
+        heapq.heappush(world.due, (job.ends_at, job.number, job.id))
+    account = world.spent if job.provider == APIFRAME else world.held
+    account[job.provider] += job.credits
+    line = BilledCharge(
+        job_id=job.id,
+        provider=job.provider,
+        model=job.model,
+        variant=job.variant,
+        credits=job.credits,
+        idempotency_key=purchase.key,
+        at=stamp(now),
+    )
+    charge(world.bill, line)
+    return job
+
+
+def job_of(world: World, purchase: Purchase, fates: frozenset[str], now: float) -> SimulatedJob:
+    """Return the job that a purchase makes, not yet part of the world."""
+    number = len(world.order[purchase.provider])
+    take = world.takes[purchase.clip] = world.takes.get(purchase.clip, 0) + 1
+    end, error = _end(purchase, fates)
+    return SimulatedJob(
+        id=_job_id(world, purchase, number, now),
+        number=number,
+        provider=purchase.provider,
+        model=purchase.model,
+        variant=purchase.quote.variant,
+        prompt=purchase.prompt,
+        input=purchase.input,
+        credits=purchase.quote.credits * (2 if "charge-double" in fates else 1),
+        created_at=now,
+        ends_at=math.inf if "hang" in fates else now + world.terms.latency_s,
+        end=end,
+        error=error,
+        fates=fates,
+        clip=_delivered(replace(purchase.clip, take=take), fates),
+        owner=purchase.owner,
+    )
+
+
+def event_of(provider: str, place: FaultPlace, model: str, prompt: str) -> FaultEvent:
+    """Return how the dice see a request about this model and prompt."""
+    return FaultEvent(place=place, provider=provider, prompt=prompt, subject=f"{provider}|{model}|{prompt}")
+
+
+def picture_of(world: World, value: str, now: float) -> tuple[StillImage, str | None]:
+    """Return the picture behind a URL, and the URL when it is an upload of ours that has expired or never was."""
+    parts = urlsplit(value)
+    pieces = parts.path.split("/")
+    if len(pieces) == 4 and pieces[1] == "uploads":
+        upload = world.uploads.get(pieces[2])
+        if upload is None or now >= upload.expires_at:
+            return StillImage(host=parts.netloc), value
+        return StillImage(data=shared_picture(world, upload.data)), None
+    return StillImage(host=parts.netloc), None
+
+
+def _fates(world: World, purchase: Purchase) -> frozenset[str]:
+    event = event_of(purchase.provider, FaultPlace.SUBMIT, purchase.model, purchase.prompt)
+    return draw_fates(world.terms.faults, world.tally, event)
+
+
+def _end(purchase: Purchase, fates: frozenset[str]) -> tuple[Phase, str | None]:
+    if purchase.lost_picture is not None:
+        return Phase.FAILED, f"Could not fetch the image {purchase.lost_picture}"
+    if "fail-moderation" in fates:
+        return Phase.FAILED, "Content moderation: the generated video was flagged as violating the content policy"
+    if "fail" in fates:
+        return Phase.FAILED, "Generation failed: the model returned an internal error"
+    if "cancelled" in fates:
+        return Phase.CANCELLED, "The job was cancelled"
+    return Phase.COMPLETED, None
+
+
+def _delivered(clip: ClipOrder, fates: frozenset[str]) -> ClipOrder:
+    if "short-clip" in fates:
+        clip = replace(clip, seconds=max(0.5, clip.seconds - SHORTER_BY_S))
+    if "silent-clip" in fates:
+        clip = replace(clip, audio=False)
+    if "wrong-size" in fates:
+        clip = replace(clip, ratio=(4, 3) if clip.ratio != (4, 3) else (1, 1))
+    return clip
+
+
+def _job_id(world: World, purchase: Purchase, number: int, now: float) -> str:
+    body = json.dumps(purchase.input, sort_keys=True)
+    digest = digest_of(f"{world.terms.seed}|{purchase.provider}|{number}|{now!r}|{purchase.key}|{body}")
+    if purchase.provider == AIMLAPI:
+        match number % 3:
+            case 0:
+                return str(10**17 + int(digest, 16) % (9 * 10**17))
+            case 1:
+                return f"{_uuid(digest)}:{purchase.model}"
+            case _:
+                return "".join(_NANOID[int(digest[2 * at : 2 * at + 2], 16) % 64] for at in range(21))
+    return _uuid(digest)
+
+
+def _uuid(digest: str) -> str:
+    variant = "89ab"[int(digest[16], 16) % 4]
+    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

@@ -1,0 +1,160 @@
+"""Bounded reads, what a folder holds, and the files that come with the package."""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TypeVar
+
+from kbatch.errors import StateUnreadable
+
+MEBIBYTE = 1024 * 1024
+_MARK = b"\xef\xbb\xbf"
+
+Found = TypeVar("Found")
+
+
+def read_bytes(path: Path, *, limit: int = 256 * MEBIBYTE) -> bytes:
+    """Return the bytes of a regular file of at most `limit` bytes; OSError as the system says it."""
+
+    def opener(name: str, flags: int) -> int:
+        # A pipe that nobody writes to would hold this up until someone does.
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    with open(path, "rb", opener=opener) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+    return data
+
+
+def read_if_there(path: Path, *, limit: int = 1024 * MEBIBYTE) -> bytes | None:
+    """Return the file's bytes, or None only when no file stands there: any other trouble is raised."""
+    try:
+        return read_bytes(path, limit=limit)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateUnreadable(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def size_of(path: Path) -> int | None:
+    """Return the size in bytes of a regular file, None when there is none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+class There(NamedTuple):
+    """A file that a folder holds: bytes, and when it was last changed, in nanoseconds."""
+
+    size: int
+    changed_ns: int
+
+
+class Look:
+    """The files below a folder as they are at the first look at each."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = f"{root}/"
+        self._seen: dict[str, There | None] = {}
+
+    def at(self, path: str) -> There | None:
+        """Return the file at a path relative to the root, None when there is none that can be seen."""
+        if path in self._seen:
+            return self._seen[path]
+        try:
+            status = os.stat(self._root + path)  # noqa: PTH116 - 200,000 paths, as they are written
+        except (OSError, ValueError):
+            there = None
+        else:
+            there = There(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+        self._seen[path] = there
+        return there
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hex, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_input(data: bytes) -> str:
+    """Return the SHA-256 in hex of an input: of a text, without byte order mark and with line feeds as line ends.
+
+    So a clone in which git wrote CRLF (`core.autocrlf`) has the same inputs. What holds a NUL or is not UTF-8 is no
+    text.
+    """
+    if (b"\r" in data or data.startswith(_MARK)) and b"\0" not in data and _is_utf8(data):
+        data = data.removeprefix(_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return hashlib.sha256(data).hexdigest()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def examine(path: Path, read: Callable[[BinaryIO], Found]) -> Found:
+    """Return what `read` makes of a file that may be too large to hold, such as a clip."""
+    with path.open("rb") as file:
+        return read(file)
+
+
+def opened(path: Path) -> BinaryIO:
+    """Return a file that is open for reading; close it, or use it as a block."""
+    return path.open("rb")
+
+
+def names_in(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of `folder` that match, sorted; empty when there is no such folder."""
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return every file under `folder`, links as they are, sorted; empty when there is no such folder."""
+    found = (Path(where) / name for where, _, names in os.walk(folder) for name in names)
+    return sorted(found)
+
+
+def packaged(name: str) -> bytes:
+    """Return a file of the packaged `schemas` folder, such as `models/apiframe/kling-2.1.json`."""
+    return resources.files("kbatch.schemas").joinpath(name).read_bytes()
+
+
+def packaged_page(name: str) -> str:
+    """Return a part of the HTML pages that lie beside `kbatch.report`: a template, the style or the script."""
+    return resources.files("kbatch.report.html").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def packaged_cards() -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of every packaged model card, in a stable order."""
+
+    def walk(folder: "resources.abc.Traversable", prefix: str) -> Iterator[tuple[str, bytes]]:
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            if entry.is_dir():
+                yield from walk(entry, f"{prefix}{entry.name}/")
+            elif entry.name.endswith(".json"):
+                yield f"{prefix}{entry.name}", entry.read_bytes()
+
+    yield from walk(resources.files("kbatch.schemas").joinpath("models"), "models/")
+
+
+def can_be_named(path: str) -> bool:
+    """Whether this system's files can have such a name: Python encodes names, in ASCII where the locale is C."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
