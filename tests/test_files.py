@@ -54,3 +54,21 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
     assert refused.value.code == "no-locks"
     assert f"`{tmp_path / 'state'}` has no locks (No locks available)" in refused.value.message
     assert "--lockfile" in (refused.value.hint or "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_lock_asks_no_pipe_who_holds_it(tmp_path: Path) -> None:
+    """A pipe in the holder's place holds nothing up: it is refused at once, as nothing that is no file is replaced."""
+    os.mkfifo(tmp_path / "a.lock.holder.json")
+    with pytest.raises(OSError, match="no regular file"), storage.Lock(tmp_path / "a.lock"):
+        pass
+
+
+def test_a_lock_is_given_back_when_its_folder_has_become_another(tmp_path: Path) -> None:
+    """The card of the holder cannot be removed then; that is no refusal, since credits may have been spent."""
+    state = tmp_path / "state"
+    with storage.Lock(state / "a.lock"):
+        state.rename(tmp_path / "moved")
+        state.write_text("no folder any more")
+    with storage.Lock(tmp_path / "moved" / "a.lock"):
+        pass

@@ -31,8 +31,10 @@ from kbatch.receipts.journal.journal import JournalReader, journal_path, read_jo
 from kbatch.receipts.journal.run_records import used_plans
 from kbatch.receipts.journal.seals import Seals
 from kbatch.receipts.lifecycle import PAID, Kind
-from kbatch.receipts.lockfile.lockfile import Lockfile, parse, parse_own, serialize
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, parse_own, serialize
+from kbatch.receipts.lockfile.merge import merge
 from kbatch.receipts.receipt import Receipt, as_kept, give_address
+from kbatch.receipts.simulated_origin import kinds
 from kbatch.storage.state_key import find_key
 
 _TRUSTED = frozenset((Kind.INTENDED, Kind.UPLOADED, Kind.BEGAN))
@@ -103,7 +105,11 @@ def _read(data: bytes | None, lockfile_path: Path, manifest_name: str, *, own: b
 
 
 def save(lockfile_path: Path, lockfile: Lockfile) -> None:
-    """Replace the lockfile, whole or not at all; it is what `load` gave, with what happened since."""
+    """Replace the lockfile, whole or not at all; it is what `load` gave, with what happened since.
+
+    What came into the file meanwhile, by a `git pull`, stays; StateUnreadable where that cannot be read.
+    """
+    lockfile = _with_news(lockfile_path, lockfile)
     data = serialize(lockfile)
     used = _used_until_now(lockfile_path)
     storage.write_atomic(lockfile_path, data)
@@ -118,6 +124,7 @@ def finalize(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfil
     """
     path = journal_path(lockfile_path)
     of_runs: list[Event] = []
+    lockfile = _with_news(lockfile_path, lockfile)
     settled = replace(lockfile, renders=fold(_noting_runs(JournalReader(path), of_runs), lockfile.renders))
     settled = replace(settled, claims=fold_claims(of_runs, lockfile.claims))
     data = serialize(settled)
@@ -126,6 +133,35 @@ def finalize(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfil
     rotate(path, run_id=run_id)
     write_covered(lockfile_path, data, renders=len(settled.renders), used_plans=used)
     return settled
+
+
+def _with_news(lockfile_path: Path, lockfile: Lockfile) -> Lockfile:
+    """Return a lockfile with the receipts and claims of the one that stands there, where kbatch did not write that.
+
+    Its index stays the run's own, made from the manifest; only receipts that come in bring their entries along.
+    """
+    data = storage.read_if_there(lockfile_path)
+    if data is None or read_covered(lockfile_path).describes(data):
+        return lockfile
+    there = parse(data, str(lockfile_path))
+    if len(kinds((*lockfile.renders.values(), *there.renders.values()))) > 1:
+        message = f"{lockfile_path}: changed during the run, and holds simulated receipts beside real ones"
+        raise StateUnreadable(message, hint="restore it from git: what was bought is in the journal")
+    news = there.renders.keys() - lockfile.renders.keys()
+    both = merge(replace(there, manifest=lockfile.manifest), lockfile)
+    profiles = {
+        name: {**_of_news(there.profiles.get(name, {}), news), **lockfile.profiles.get(name, {})}
+        for name in both.profiles
+    }
+    return replace(
+        both,
+        jobs={**_of_news(there.jobs, news), **lockfile.jobs},
+        profiles={name: index for name, index in profiles.items() if index},
+    )
+
+
+def _of_news(index: Mapping[str, IndexEntry], news: Collection[str]) -> dict[str, IndexEntry]:
+    return {address: entry for address, entry in index.items() if entry.fingerprint in news}
 
 
 def _finished(claims: Claims) -> frozenset[str]:

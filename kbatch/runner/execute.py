@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kbatch import storage
-from kbatch.errors import KbatchError, Refused, Unwritable
+from kbatch.errors import KbatchError, Refused, StateUnreadable, Unwritable
 from kbatch.gc_pause import at_rest
 from kbatch.planner.actions import Action
 from kbatch.planner.approval.consent import ConfirmedPlan
@@ -184,15 +184,17 @@ async def _save(run: Run, setup: RunSetup, outcome: Outcome, run_id: str) -> Out
             await anyio.to_thread.run_sync(store.save, path, lockfile)
         else:
             await anyio.to_thread.run_sync(partial(store.finalize, path, lockfile, run_id=run_id))
-    except OSError as error:
+    except (OSError, StateUnreadable) as error:
         journal = journal_path(path)
-        said = (
-            f"the lockfile cannot be written: {error.strerror}; all is in {journal}, the same command goes on from it"
-        )
+        said = f"the lockfile cannot be written: {_why(error)}; all is in {journal}, the same command goes on from it"
         return replace(outcome, problems=(*outcome.problems, said))
     for altered in run.altered:  # newer than the lockfile again, so that the next plan reads them too
         await anyio.to_thread.run_sync(storage.touch, run.folder / altered)
     return outcome
+
+
+def _why(error: OSError | StateUnreadable) -> str:
+    return error.message if isinstance(error, StateUnreadable) else str(error.strerror)
 
 
 def _lockfile(run: Run, setup: RunSetup) -> Lockfile:
@@ -295,12 +297,9 @@ async def _checkpoint(run: Run, setup: RunSetup) -> None:
         lockfile = _lockfile(run, setup)
         try:
             await anyio.to_thread.run_sync(store.save, setup.lockfile_path, lockfile)
-        except OSError as error:
-            run.say(
-                EventKind.NOTE,
-                None,
-                f"the lockfile cannot be written now: {error.strerror}; the journal has everything",
-            )
+        except (OSError, StateUnreadable) as error:
+            said = f"the lockfile cannot be written now: {_why(error)}; the journal has everything"
+            run.say(EventKind.NOTE, None, said)
 
 
 async def _keep_orphans(run: Run, setup: RunSetup) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Self
 from kbatch.errors import Refused
 from kbatch.storage.atomic import own, remove, write_atomic
 from kbatch.storage.open_folder import OpenFolder
+from kbatch.storage.reading import read_bytes
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What a file system without locks says: some network and FUSE mounts."""
+_CARD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Lock:
     def holder(self) -> Holder | None:
         """Return who last took the lock and did not give it back, None when unknown."""
         try:
-            card = json.loads(self._card.read_bytes())
+            card = json.loads(read_bytes(self._card, limit=_CARD_BYTES))
             return Holder(pid=int(card["pid"]), host=str(card["host"]), since=str(card["since"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -65,8 +68,11 @@ class Lock:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        remove(self._card)
-        self._lock.release()
+        try:
+            with suppress(OSError):  # its folder may be another by now; what the run did is not undone by that
+                remove(self._card)
+        finally:
+            self._lock.release()
 
     def _no_locks(self, error: Exception) -> Refused:
         said = error.strerror if isinstance(error, OSError) else "not supported"
