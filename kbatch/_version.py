@@ -2,6 +2,9 @@
 
 from functools import cache
 
+DISTRIBUTION = "kbatch-render"
+"""The name on PyPI. `kbatch` is another program's there, so what an environment has under that name is not ours."""
+
 
 @cache
 def version() -> str:
@@ -10,6 +13,6 @@ def version() -> str:
     from importlib.metadata import version as installed  # noqa: PLC0415
 
     try:
-        return installed("kbatch")
+        return installed(DISTRIBUTION)
     except PackageNotFoundError:
         return "0+unknown"

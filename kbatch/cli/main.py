@@ -69,9 +69,9 @@ class _Commands(click.Group):
 
 def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from kbatch._version import version  # noqa: PLC0415 - reading it from the installation takes a fifth of the start
+        from kbatch._version import DISTRIBUTION, version  # noqa: PLC0415 - reading it takes a fifth of the start
 
-        click.echo(f"kbatch {version()}")
+        click.echo(f"kbatch {version()} ({DISTRIBUTION})")
         context.exit()
 
 

@@ -3,7 +3,7 @@
 from importlib import util
 
 NO_FRAMES = "frames of clips need PyAV, which is not installed"
-NO_FRAMES_HINT = "install kbatch with the extra `media`"
+NO_FRAMES_HINT = "install the extra `media`: pip install 'kbatch-render[media]'"
 
 
 def can_take_frames() -> bool:

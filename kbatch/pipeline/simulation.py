@@ -34,7 +34,7 @@ def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | 
 
         app = build_app(SimulatorSettings(latency_s=_LATENCY_S, seed=seed, faults=_rules(faults)))
     except ImportError as error:
-        hint = "install kbatch with the extra `sim`"
+        hint = "install the extra `sim`: pip install 'kbatch-render[sim]'"
         raise Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint) from error
     earlier = time.time() - _LATENCY_S - 1
     for receipt in lockfile.renders.values():

@@ -87,5 +87,5 @@ def engine_of(environment: Mapping[str, str]) -> Engine | None:
         raise Invalid([Problem(code="http-engine", message=f"KBATCH_HTTP is `{word}`", hint=f"there are {known}")])
     if word == Engine.AIOHTTP and Engine.best() is not Engine.AIOHTTP:
         message = "KBATCH_HTTP asks for aiohttp, which is not installed"
-        raise Invalid([Problem(code="http-engine", message=message, hint="pip install 'kbatch[fast]'")])
+        raise Invalid([Problem(code="http-engine", message=message, hint="pip install 'kbatch-render[fast]'")])
     return Engine(word)

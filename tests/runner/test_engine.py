@@ -38,7 +38,7 @@ def test_a_library_that_is_not_installed_is_refused(monkeypatch):
     assert Engine.best() is Engine.HTTPX
     with pytest.raises(Invalid) as refused:
         engine_of({"KBATCH_HTTP": "aiohttp"})
-    assert "kbatch[fast]" in refused.value.problems[0].hint
+    assert "kbatch-render[fast]" in refused.value.problems[0].hint
 
 
 async def test_each_engine_serves_what_it_can(anyio_backend_name, monkeypatch):

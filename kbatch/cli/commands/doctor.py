@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import click
 
-from kbatch._version import version
+from kbatch._version import DISTRIBUTION, version
 from kbatch.cli.options import format_choice
 from kbatch.cli.ui import console
 from kbatch.errors import ExitCode, Invalid, KbatchError
@@ -65,7 +65,7 @@ def command(manifests: tuple[Path, ...], form: str) -> int:
 
 
 def _machine() -> Iterator[DoctorFinding]:
-    yield DoctorFinding(name="kbatch", good=True, words=f"{version()}, Python {sys.version.split()[0]}")
+    yield DoctorFinding(name="kbatch", good=True, words=f"{DISTRIBUTION} {version()}, Python {sys.version.split()[0]}")
     with tempfile.TemporaryDirectory() as folder:
         try:
             with Lock(Path(folder) / "lock"):

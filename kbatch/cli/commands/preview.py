@@ -108,7 +108,7 @@ def _make(
         from kbatch.report.preview.assembly import make_film, make_sheet  # noqa: PLC0415 - PyAV is needed from here on
         from kbatch.report.preview.job_images import Pictures  # noqa: PLC0415
     except ImportError as error:
-        hint = "install kbatch with the extra `media`"
+        hint = "install the extra `media`: pip install 'kbatch-render[media]'"
         raise Refused("no-media", f"previews need {error.name}, which is not installed", hint=hint) from error
     every = cut_list(loaded.jobs, renders, _sizes(loaded, renders))
     clips = {cut.job.address: cut.clip for cut in every if cut.clip is not None}

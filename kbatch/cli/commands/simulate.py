@@ -93,7 +93,8 @@ def command(**options: Any) -> None:
 
 
 def _missing(error: ImportError) -> Refused:
-    hint = "install kbatch with the extra `sim`" + (", or use --no-clips" if error.name == "av" else "")
+    also = ", or use --no-clips" if error.name == "av" else ""
+    hint = f"install the extra `sim`: pip install 'kbatch-render[sim]'{also}"
     return Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint)
 
 

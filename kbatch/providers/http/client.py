@@ -14,7 +14,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from importlib import metadata, util
+from importlib import util
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import anyio
 from msgspec import Struct
 
+from kbatch._version import version
 from kbatch.errors import Refused
 from kbatch.providers.base import Answer, NoAnswer, Reply, Request
 from kbatch.providers.http.environment import proxy_fault
@@ -201,11 +202,8 @@ class Client:
 
 @functools.cache
 def user_agent() -> str:
-    """Return `kbatch/<version>`; a copy that was never installed has no version and says 0."""
-    try:
-        return f"kbatch/{metadata.version('kbatch')}"
-    except metadata.PackageNotFoundError:
-        return "kbatch/0"
+    """Return `kbatch/<version>`; a copy that was never installed says `kbatch/0+unknown`."""
+    return f"kbatch/{version()}"
 
 
 def _headers() -> dict[str, str]:
