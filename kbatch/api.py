@@ -33,7 +33,7 @@ from kbatch.runner.execute import RunSetup, execute
 from kbatch.runner.open_sessions import Endpoints
 from kbatch.runner.outcome import Outcome
 from kbatch.runner.preflight.writable_outputs import check_writable
-from kbatch.runner.progress_events import OnProgress, nobody
+from kbatch.runner.progress_events import OnProgress, ignore
 from kbatch.storage import Lock
 
 
@@ -156,4 +156,4 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
             replacing=planned.replacing,
         )
         await anyio.to_thread.run_sync(check_writable, planned.plan, scene)
-        return await execute(confirm(planned.plan, terms, Given.DIGEST), scene, tell or nobody)
+        return await execute(confirm(planned.plan, terms, Given.DIGEST), scene, tell or ignore)

@@ -30,7 +30,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
     app: Any | None,
     concurrency: Mapping[str | None, int],
     max_failures: int | None,
-    follow: Callable[[Event], None],
+    on_event: Callable[[Event], None],
 ) -> Outcome:
     """Run a plan and return what it came to; `follow` is told every event once it is durable."""
     scene = RunSetup(
@@ -43,7 +43,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
         options=RunOptions(max_failures=max_failures),
         interactive=console.is_terminal(),
         replacing=planned.replacing,
-        follow=follow,
+        on_event=on_event,
     )
     return collect_outcome(lambda tell: execute(confirmed, scene, tell), Progress(planned.plan, planned.summary))
 

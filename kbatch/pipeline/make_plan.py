@@ -31,7 +31,7 @@ from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.receipt import Output, ReceiptState
 from kbatch.receipts.simulated_origin import check_apart
 from kbatch.runner.endpoints import origin_of
-from kbatch.runner.preflight.clip_paths import check_places, check_requests
+from kbatch.runner.preflight.clip_paths import check_clip_paths, check_requests
 
 
 def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
@@ -62,7 +62,7 @@ def load_state(loaded: LoadedManifest, lockfile: Path, *, anywhere: bool = False
     found = store.load(lockfile, manifest_name=loaded.path.name)
     check_apart(found.lockfile.renders, lockfile.name, simulated=loaded.simulated)
     if not anywhere:
-        check_places(found, lockfile)
+        check_clip_paths(found, lockfile)
     check_requests(loaded.jobs, found, lockfile)
     if not found.lockfile.renders and storage.size_of(lockfile) is None:
         others = store.other_lockfiles_holding(lockfile, {job.fingerprint for job in loaded.jobs})
@@ -193,9 +193,9 @@ def _origins(jobs: Iterable[Job], place: Place) -> dict[str, str]:
 
 def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tuple[PlanEntry, ...]:
     """Say of each unknown send whether it may be sent again from here, by the word of this user's own journal."""
-    from kbatch.runner.submit.resend_rules import is_of_another, objection, own_of  # noqa: PLC0415 - an event loop, only where a send is open
+    from kbatch.runner.submit.resend_rules import is_of_another, own_records_of, resend_objection  # noqa: PLC0415 - an event loop, only where a send is open
 
-    own, now = own_of(found.own), datetime.now(UTC)
+    own, now = own_records_of(found.own), datetime.now(UTC)
 
     def seen(entry: PlanEntry) -> PlanEntry:
         receipt = entry.receipt
@@ -206,7 +206,7 @@ def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tup
         if is_of_another(entry.job, receipt):
             why = "its record is of another request than the job's, so it is not looked for by it either"
             return msgspec.structs.replace(entry, objection=why, mistaken=True)
-        against = objection(entry.job, receipt, own, now)
+        against = resend_objection(entry.job, receipt, own, now)
         return msgspec.structs.replace(entry, resend=against is None, objection=against or "")
 
     return tuple([seen(entry) for entry in entries])

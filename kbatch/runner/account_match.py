@@ -19,7 +19,7 @@ async def same_account(session: ProviderSession, receipt: Receipt, *, key: bool 
     return compare(receipt.account, session.account, key=key)
 
 
-async def unseen(session: ProviderSession, receipt: Receipt) -> str | None:
+async def not_visible_reason(session: ProviderSession, receipt: Receipt) -> str | None:
     """Return why this key may not see a job that is there, in words; None when it is the buyer's own."""
     match await same_account(session, receipt):
         case Same.SAME:

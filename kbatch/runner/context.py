@@ -18,13 +18,13 @@ from kbatch.receipts.journal.journal import Journal
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.runner.limits.credit_reservations import CreditReservations
-from kbatch.runner.limits.download_slots import Downloads
+from kbatch.runner.limits.download_slots import DownloadSlots
 from kbatch.runner.limits.path_locks import PathLocks
 from kbatch.runner.limits.poll_schedule import PollSchedules
 from kbatch.runner.limits.price_guard import PriceGuards
 from kbatch.runner.limits.retry import LONGEST_WAIT_S, retry_wait
 from kbatch.runner.limits.unpriced import Unpriced
-from kbatch.runner.outcome import End
+from kbatch.runner.outcome import JobEnd
 from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent
 from kbatch.runner.session import FATAL, ProviderSession
@@ -79,29 +79,29 @@ class Run:
     options: RunOptions
     on_progress: OnProgress
     shutdown: Shutdown
-    follow: Callable[[Event], None]
-    wanted: frozenset[tuple[str, str]] = frozenset()
-    needed: frozenset[str] = frozenset()
-    stands: frozenset[str] = frozenset()
+    on_event: Callable[[Event], None]
+    referenced: frozenset[tuple[str, str]] = frozenset()
+    frame_sources: frozenset[str] = frozenset()
+    current: frozenset[str] = frozenset()
     price_guards: PriceGuards = field(default_factory=PriceGuards)
-    ends: dict[str, End] = field(default_factory=dict)
+    ends: dict[str, JobEnd] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     altered: list[str] = field(default_factory=list)
-    settled: dict[str, anyio.Event] = field(default_factory=dict)
+    completed: dict[str, anyio.Event] = field(default_factory=dict)
     poll_schedules: PollSchedules = field(default_factory=PollSchedules)
     resends: frozenset[str] = frozenset()
-    objections: Mapping[str, str] = field(default_factory=dict)
-    mistaken: frozenset[str] = frozenset()
+    resend_objections: Mapping[str, str] = field(default_factory=dict)
+    mismatched: frozenset[str] = frozenset()
     uploaded: list[Event] = field(default_factory=list)
-    of_run: list[Event] = field(default_factory=list)
+    run_events: list[Event] = field(default_factory=list)
     uploads: dict[tuple[str, str], UploadedImage] = field(default_factory=dict)
     uploading: dict[tuple[str, str], anyio.Lock] = field(default_factory=dict)
     path_locks: PathLocks = field(default_factory=PathLocks)
-    downloads: Downloads = field(default_factory=Downloads)
+    download_slots: DownloadSlots = field(default_factory=DownloadSlots)
     touched: set[tuple[str, int]] = field(default_factory=set)
-    claimed: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
-    described: list[PendingRender] = field(default_factory=list)
+    job_owners: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    pending_sidecars: list[PendingRender] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     jitter: Callable[[], float] = random.random
@@ -110,11 +110,11 @@ class Run:
         for fingerprint, receipt in self.renders.items():
             for record in records_of(receipt):
                 if record.job_id is not None:
-                    self.claimed.setdefault((record.provider, record.job_id), (fingerprint, record.attempt))
+                    self.job_owners.setdefault((record.provider, record.job_id), (fingerprint, record.attempt))
 
     def claim(self, provider: str, job_id: str, fingerprint: str, attempt: int) -> str | None:
         """Take a provider's job for a purchase; where it is another's already, return the address of that one."""
-        owner, _ = taken = self.claimed.setdefault((provider, job_id), (fingerprint, attempt))
+        owner, _ = taken = self.job_owners.setdefault((provider, job_id), (fingerprint, attempt))
         if taken == (fingerprint, attempt):
             return None
         return self.renders[owner].address or owner[:12]
@@ -138,13 +138,13 @@ class Run:
             raise
         for event in events:
             self._know(event)
-            self.follow(event)
+            self.on_event(event)
 
     def _know(self, event: Event) -> None:
         if event.kind is Kind.UPLOADED:
             self.uploaded.append(event)
         elif event.fingerprint is None:
-            self.of_run.append(event)
+            self.run_events.append(event)
         receipt = apply(self.renders, event)
         if receipt is not None and event.fingerprint is not None:
             self.renders[event.fingerprint] = receipt
@@ -153,46 +153,46 @@ class Run:
         """Return what is known of a purchase now."""
         return pending.receipt(self.renders)
 
-    def say(self, moment: EventKind, address: str | None = None, text: str = "", **more: int | str | None) -> None:
+    def emit(self, moment: EventKind, address: str | None = None, text: str = "", **more: int | str | None) -> None:
         """Tell the watcher what happened."""
         self.on_progress(ProgressEvent(moment=moment, address=address, text=text, **more))  # type: ignore[arg-type]
 
-    def end(self, address: str, end: End, reason: str = "") -> None:
+    def end_job(self, address: str, end: JobEnd, reason: str = "") -> None:
         """Note how a job ended, and let those that wait for it go on."""
         self.ends[address] = end
         if reason:
             self.reasons[address] = reason
-        if address in self.settled:
-            self.settled[address].set()
+        if address in self.completed:
+            self.completed[address].set()
 
-    def trouble(self, reason: str) -> None:
+    def stop_submitting(self, reason: str) -> None:
         """Submit nothing more: this disk cannot keep what would be bought."""
-        self.shutdown.trouble()
+        self.shutdown.stop_for_disk_error()
         if reason not in self.problems:
             self.problems.append(reason)
 
     @property
     def failures(self) -> int:
         """Jobs that failed in this run."""
-        return sum(end is End.FAILED for end in self.ends.values())
+        return sum(end is JobEnd.FAILED for end in self.ends.values())
 
     def may_submit(self) -> bool:
         """Whether new purchases may begin: nobody asked to stop, and failures are within what is borne."""
         limit = self.options.max_failures
-        return self.options.buy and not self.shutdown.soft and (limit is None or self.failures < limit)
+        return self.options.buy and not self.shutdown.graceful and (limit is None or self.failures < limit)
 
-    def end_of_interrupted(self, entry: PlanEntry) -> End:
+    def end_of_interrupted(self, entry: PlanEntry) -> JobEnd:
         """Return how a job stands that a stop cut off: by its receipt, which is on the disk."""
         receipt = self.renders.get(entry.job.fingerprint)
         if receipt is None or receipt.state is ReceiptState.FAILED:
-            return End.SKIPPED
+            return JobEnd.SKIPPED
         if receipt.state is ReceiptState.UNKNOWN:
-            return End.UNKNOWN
+            return JobEnd.UNKNOWN
         if receipt.state in (ReceiptState.SUBMITTED, ReceiptState.RENDERED):
-            return End.OWED
+            return JobEnd.OWED
         if (entry.job.fingerprint, receipt.attempt) in self.touched:
-            return End.DONE if receipt.state is ReceiptState.DONE else End.DELIVERED_WRONG
-        return End.SKIPPED if entry.buys else End.REUSED
+            return JobEnd.DONE if receipt.state is ReceiptState.DONE else JobEnd.DELIVERED_WRONG
+        return JobEnd.SKIPPED if entry.buys else JobEnd.REUSED
 
     async def wait(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
         """Wait before asking again: the provider's own wish in full, kbatch's back-off scaled.

@@ -27,17 +27,17 @@ from kbatch.receipts.events import Fact
 from kbatch.receipts.journal.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.lockfile import Lockfile
-from kbatch.runner.collect.clip_files import keep_orphans
-from kbatch.runner.collect.job_index import lockfile_of, wanted_of
+from kbatch.runner.collect.clip_files import archive_orphans
+from kbatch.runner.collect.job_index import lockfile_of, referenced_by
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.endpoints import check_origins
 from kbatch.runner.limits.credit_reservations import CreditReservations
 from kbatch.runner.limits.unpriced import Unpriced
 from kbatch.runner.open_sessions import open_sessions
-from kbatch.runner.outcome import End, Outcome, count_ends
-from kbatch.runner.pending import PendingRender, forgotten_renders_of
+from kbatch.runner.outcome import JobEnd, Outcome, count_ends
+from kbatch.runner.pending import PendingRender, orphaned_renders_of
 from kbatch.runner.preflight.account import check_account
-from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent, nobody, safely
+from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent, ignore, safely
 from kbatch.runner.reconcile import Decisions, apply_decisions
 from kbatch.runner.run_end import finished, outcome_of
 from kbatch.runner.scheduler import work
@@ -69,7 +69,7 @@ async def execute(confirmed: ConfirmedPlan, setup: RunSetup, on_progress: OnProg
             parts = _Parts(
                 confirmed=confirmed, setup=setup, on_progress=on_progress, shutdown=shutdown, reservations=reservations
             )
-            outcome = await _prepared(parts)
+            outcome = await _prepare_and_run(parts)
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         known = _first_known(group)
@@ -98,45 +98,47 @@ class _Parts(Struct, frozen=True, kw_only=True):
     on_progress: OnProgress
     shutdown: Shutdown
     reservations: CreditReservations
-    needed: frozenset[str] = frozenset()
-    stands: frozenset[str] = frozenset()
+    frame_sources: frozenset[str] = frozenset()
+    current: frozenset[str] = frozenset()
 
 
-async def _prepared(parts: _Parts) -> Outcome:
+async def _prepare_and_run(parts: _Parts) -> Outcome:
     """Open the lines, check the accounts, and go on unless someone stops it before anything was sent."""
     plan, setup = parts.confirmed.plan, parts.setup
-    needed = frozenset(address for entry in plan.purchases for address in entry.job.upstream)
-    pending_renders = forgotten_renders_of(plan, setup)
-    names = providers_needed(plan, setup, needed, pending_renders)
+    frame_sources = frozenset(address for entry in plan.purchases for address in entry.job.upstream)
+    pending_renders = orphaned_renders_of(plan, setup)
+    names = providers_needed(plan, setup, frame_sources, pending_renders)
     endpoints, asked = setup.endpoints, (*plan.providers, *names)
     check_origins(setup.loaded.lockfile.renders, asked, endpoints.environment, simulated=endpoints.app is not None)
-    stands: frozenset[str] = frozenset()
+    current: frozenset[str] = frozenset()
     if not setup.options.fetch_missing:  # `pull` looks at everything
-        stands = await anyio.to_thread.run_sync(up_to_date, plan, setup)
+        current = await anyio.to_thread.run_sync(up_to_date, plan, setup)
     if setup.decisions == Decisions():
         with at_rest():
-            outcome = nothing_to_do(parts.confirmed, setup, stands)
+            outcome = nothing_to_do(parts.confirmed, setup, current)
         if outcome is not None:
             return outcome
     async with open_sessions(names, setup.endpoints) as sessions:
         for session in sessions.values():
-            session.say = partial(_tell_wait, parts.on_progress, session.provider.name)
+            session.on_wait = partial(_emit_wait, parts.on_progress, session.provider.name)
         with parts.shutdown.block():
             for session in sessions.values() if setup.options.buy else ():
                 await check_account(session, plan)
             _check_payers(parts.confirmed, setup, sessions)
-        if parts.shutdown.soft:
-            ends = dict.fromkeys((entry.address for entry in plan.entries), End.SKIPPED)
+        if parts.shutdown.graceful:
+            ends = dict.fromkeys((entry.address for entry in plan.entries), JobEnd.SKIPPED)
             return Outcome(ends=ends, interrupted=True, lockfile=str(setup.lockfile_path), counts=count_ends(ends))
-        parts = replace(parts, needed=needed, stands=stands - needed)  # a frame is taken of what was looked at
-        return await _journaled(parts, sessions, pending_renders)
+        parts = replace(
+            parts, frame_sources=frame_sources, current=current - frame_sources
+        )  # a frame is taken of what was looked at
+        return await _run_with_journal(parts, sessions, pending_renders)
 
 
-def _tell_wait(on_progress: OnProgress, provider: str, text: str) -> None:
+def _emit_wait(on_progress: OnProgress, provider: str, text: str) -> None:
     on_progress(ProgressEvent(moment=EventKind.WAITING, text=text, provider=provider))
 
 
-async def _journaled(
+async def _run_with_journal(
     parts: _Parts, sessions: Mapping[str, ProviderSession], pending_renders: Sequence[PendingRender]
 ) -> Outcome:
     setup = parts.setup
@@ -144,13 +146,13 @@ async def _journaled(
     path = journal_path(setup.lockfile_path)
     async with Journal.open(path, run_id=run_id, after=setup.loaded.newest) as journal:
         run = _make_run(parts, sessions, journal)
-        _say_trouble_of_key(run)
-        await run.record(_began(parts.confirmed, setup, sessions))
+        _warn_about_state_key(run)
+        await run.record(_began_fact(parts.confirmed, setup, sessions))
         with run.shutdown.block():
             await apply_decisions(run, setup.decisions)
             await _work(run, setup, [one for one in pending_renders if one.job_id not in setup.decisions.lost])
-            if not run.shutdown.soft:
-                await _keep_orphans(run, setup)
+            if not run.shutdown.graceful:
+                await _archive_orphans(run, setup)
         with anyio.CancelScope(shield=True):
             outcome = outcome_of(run, str(setup.lockfile_path))
             outcome = await _record_end(run, outcome)
@@ -159,11 +161,11 @@ async def _journaled(
     return outcome
 
 
-def _say_trouble_of_key(run: Run) -> None:
+def _warn_about_state_key(run: Run) -> None:
     trouble = make_key().trouble
     if trouble:
         words = "a later run will not send again what this one leaves unknown, and begins replacements anew"
-        run.say(EventKind.NOTE, None, f"the key of this user's state cannot be kept ({trouble}): {words}")
+        run.emit(EventKind.NOTE, None, f"the key of this user's state cannot be kept ({trouble}): {words}")
 
 
 async def _record_end(run: Run, outcome: Outcome) -> Outcome:
@@ -171,7 +173,7 @@ async def _record_end(run: Run, outcome: Outcome) -> Outcome:
     try:
         await run.record(Fact(kind=Kind.ENDED, data=data))
     except OSError as error:
-        run.trouble(f"the journal cannot be written: {error.strerror}")
+        run.stop_submitting(f"the journal cannot be written: {error.strerror}")
         return replace(outcome, problems=tuple(run.problems))
     return outcome
 
@@ -180,7 +182,7 @@ async def _save(run: Run, setup: RunSetup, outcome: Outcome, run_id: str) -> Out
     """Write the lockfile; the journal is put away unless it is needed to go on."""
     path, lockfile = setup.lockfile_path, _lockfile(run, setup)
     try:
-        if run.shutdown.soft:
+        if run.shutdown.graceful:
             await anyio.to_thread.run_sync(store.save, path, lockfile)
         else:
             await anyio.to_thread.run_sync(partial(store.finalize, path, lockfile, run_id=run_id))
@@ -199,7 +201,7 @@ def _why(error: OSError | StateUnreadable) -> str:
 
 def _lockfile(run: Run, setup: RunSetup) -> Lockfile:
     made = lockfile_of(run.renders, setup.loaded.lockfile, setup.jobs, run.confirmed.plan.settings.profile)
-    return replace(made, claims=fold_claims(run.of_run, made.claims))
+    return replace(made, claims=fold_claims(run.run_events, made.claims))
 
 
 def _reservations(confirmed: ConfirmedPlan) -> CreditReservations:
@@ -213,9 +215,9 @@ def _reservations(confirmed: ConfirmedPlan) -> CreditReservations:
 def _make_run(parts: _Parts, sessions: Mapping[str, ProviderSession], journal: Journal) -> Run:
     setup, plan = parts.setup, parts.confirmed.plan
     lockfile = setup.loaded.lockfile
-    places = {(job.fingerprint, job.draft.output) for job in setup.jobs}
+    paths = {(job.fingerprint, job.draft.output) for job in setup.jobs}
     for index in lockfile.of_others(plan.settings.profile):
-        places |= {(entry.fingerprint, entry.path) for entry in index.values()}
+        paths |= {(entry.fingerprint, entry.path) for entry in index.values()}
     return Run(
         confirmed=parts.confirmed,
         folder=setup.folder,
@@ -228,14 +230,14 @@ def _make_run(parts: _Parts, sessions: Mapping[str, ProviderSession], journal: J
         options=setup.options,
         on_progress=parts.on_progress,
         shutdown=parts.shutdown,
-        follow=safely(setup.follow or nobody),
-        wanted=frozenset(places),
-        needed=parts.needed,
-        stands=parts.stands,
+        on_event=safely(setup.on_event or ignore),
+        referenced=frozenset(paths),
+        frame_sources=parts.frame_sources,
+        current=parts.current,
         uploaded=[event for event in setup.loaded.own if event.kind is Kind.UPLOADED],
         resends=_resends(parts.confirmed),
-        mistaken=frozenset(entry.job.fingerprint for entry in plan.entries if entry.mistaken),
-        objections={entry.job.fingerprint: entry.objection for entry in plan.entries if entry.objection},
+        mismatched=frozenset(entry.job.fingerprint for entry in plan.entries if entry.mistaken),
+        resend_objections={entry.job.fingerprint: entry.objection for entry in plan.entries if entry.objection},
     )
 
 
@@ -266,7 +268,7 @@ def _resends(confirmed: ConfirmedPlan) -> frozenset[str]:
     return frozenset(entry.job.fingerprint for entry in confirmed.plan.resends if confirmed.given is not None)
 
 
-def _began(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> Fact:
+def _began_fact(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> Fact:
     plan = confirmed.plan
     replacing = setup.replacing
     if replacing is None:
@@ -299,12 +301,12 @@ async def _checkpoint(run: Run, setup: RunSetup) -> None:
             await anyio.to_thread.run_sync(store.save, setup.lockfile_path, lockfile)
         except (OSError, StateUnreadable) as error:
             said = f"the lockfile cannot be written now: {_why(error)}; the journal has everything"
-            run.say(EventKind.NOTE, None, said)
+            run.emit(EventKind.NOTE, None, said)
 
 
-async def _keep_orphans(run: Run, setup: RunSetup) -> None:
+async def _archive_orphans(run: Run, setup: RunSetup) -> None:
     lockfile = _lockfile(run, setup)
     try:
-        await keep_orphans(run, wanted_of(lockfile))
+        await archive_orphans(run, referenced_by(lockfile))
     except OSError as error:
-        run.trouble(f"a clip could not be kept aside: {error.strerror}")
+        run.stop_submitting(f"a clip could not be kept aside: {error.strerror}")

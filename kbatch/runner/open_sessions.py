@@ -45,7 +45,7 @@ async def open_sessions(names: Iterable[str], endpoints: Endpoints) -> AsyncIter
 
 
 def _session(provider: Provider, endpoints: Endpoints) -> ProviderSession:
-    places = concurrency_of(provider.name, endpoints.concurrency)
+    slots = concurrency_of(provider.name, endpoints.concurrency)
     url = provider.base_url if endpoints.app is not None else base_url_of(provider, endpoints.environment)
     key = "simulated" if endpoints.app is not None else endpoints.environment.get(provider.key_variable, "").strip()
     if not key:
@@ -63,13 +63,13 @@ def _session(provider: Provider, endpoints: Endpoints) -> ProviderSession:
         url,
         provider.authorization(key),
         app=endpoints.app,
-        limits=Limits(connections=places + 16),
+        limits=Limits(connections=slots + 16),
         engine=engine_of(endpoints.environment),
     )
     return ProviderSession(
         provider=discreet(provider, client.mask),
         client=client,
-        slots=Slots(places),
+        slots=Slots(slots),
         origin=origin_of(provider, endpoints.environment, simulated=endpoints.app is not None),
         scale=scale,
         rate=rate_of(provider.per_minute, scale=scale),

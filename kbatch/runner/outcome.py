@@ -12,7 +12,7 @@ from kbatch.errors import ExitCode
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
 
-class End(StrEnum):
+class JobEnd(StrEnum):
     """How a job ended in this run; `skipped` was not started: a ceiling, a stop, or too many failures."""
 
     DONE = "done"
@@ -64,7 +64,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     `absent` are reused jobs whose clip does not lie at its place, by address, with what is there.
     """
 
-    ends: Mapping[str, End]
+    ends: Mapping[str, JobEnd]
     reasons: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     credits: Mapping[str, Settlement] = field(default_factory=dict)
@@ -84,9 +84,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
             found.append(ExitCode.INTERRUPTED)
         if self.stopped:
             found.append(ExitCode.PROVIDER)
-        if End.UNKNOWN in self.ends.values():
+        if JobEnd.UNKNOWN in self.ends.values():
             found.append(ExitCode.UNKNOWN)
-        wrong = {End.FAILED, End.BLOCKED, End.OWED, End.DELIVERED_WRONG, End.SKIPPED} & set(self.ends.values())
+        wrong = {JobEnd.FAILED, JobEnd.BLOCKED, JobEnd.OWED, JobEnd.DELIVERED_WRONG, JobEnd.SKIPPED} & set(
+            self.ends.values()
+        )
         unexplained = any(settlement.differing for settlement in self.credits.values())
         if wrong or self.surprises or self.problems or unexplained:
             found.append(ExitCode.NOT_AS_ASKED)
@@ -96,12 +98,12 @@ class Outcome(Struct, frozen=True, kw_only=True):
 COUNTED = ("done", "failed", "blocked", "unknown", "owed", "delivered_wrong", "reused")
 
 
-def count_ends(ends: Mapping[str, End]) -> dict[str, int]:
+def count_ends(ends: Mapping[str, JobEnd]) -> dict[str, int]:
     """Return the counts of `run --format json`; skipped jobs stand apart, since the contract names seven."""
     found = Counter(end.value for end in ends.values())
     counts = {name: found[name] for name in COUNTED}
-    if found[End.SKIPPED.value]:
-        counts[End.SKIPPED.value] = found[End.SKIPPED.value]
+    if found[JobEnd.SKIPPED.value]:
+        counts[JobEnd.SKIPPED.value] = found[JobEnd.SKIPPED.value]
     return counts
 
 

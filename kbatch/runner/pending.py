@@ -20,7 +20,7 @@ from kbatch.storage import packaged_cards
 
 _OWED = (ReceiptState.SUBMITTED, ReceiptState.RENDERED)
 _OPEN = (*_OWED, ReceiptState.UNKNOWN)
-_SOME_TIME_S = (60, 300)
+_TYPICAL_S = (60, 300)
 
 
 class PendingRender(Struct, frozen=True, kw_only=True):
@@ -67,15 +67,15 @@ def pending_render_of(job: Job) -> PendingRender:
     )
 
 
-def forgotten_renders_of(plan: Plan, inputs: RunInputs) -> tuple[PendingRender, ...]:
+def orphaned_renders_of(plan: Plan, inputs: RunInputs) -> tuple[PendingRender, ...]:
     """Return the purchases that no job refers to any more and that are not collected yet."""
     lockfile, profile = inputs.loaded.lockfile, plan.settings.profile
     uncollected = {key: receipt for key, receipt in lockfile.renders.items() if _may_be_open(receipt)}
     if not uncollected:
         return ()
-    wanted = {job.fingerprint for job in inputs.jobs}
-    wanted |= {entry.fingerprint for index in lockfile.of_others(profile) for entry in index.values()}
-    return tuple(forgotten(uncollected, wanted, plan.settings.output_root))
+    referenced = {job.fingerprint for job in inputs.jobs}
+    referenced |= {entry.fingerprint for index in lockfile.of_others(profile) for entry in index.values()}
+    return tuple(orphaned_renders(uncollected, referenced, plan.settings.output_root))
 
 
 def _may_be_open(receipt: Receipt) -> bool:
@@ -83,7 +83,7 @@ def _may_be_open(receipt: Receipt) -> bool:
     return receipt.state in _OPEN or bool(receipt.also or receipt.failed)
 
 
-def forgotten(renders: Mapping[str, Receipt], wanted: Collection[str], root: str) -> Iterator[PendingRender]:
+def orphaned_renders(renders: Mapping[str, Receipt], referenced: Collection[str], root: str) -> Iterator[PendingRender]:
     """Yield the errands of purchases that are paid, or may be, and that no fingerprint in `wanted` leads to.
 
     `root` is the output folder in which they are kept.
@@ -91,13 +91,13 @@ def forgotten(renders: Mapping[str, Receipt], wanted: Collection[str], root: str
     for fingerprint, receipt in renders.items():
         for record in records_of(receipt):
             shown = (record.attempt, record.job_id) == (receipt.attempt, receipt.job_id)
-            if shown and fingerprint in wanted:
+            if shown and fingerprint in referenced:
                 continue
             if record.state in _OWED or (shown and record.state is ReceiptState.UNKNOWN):
-                yield _errand_of_record(fingerprint, receipt, record, root)
+                yield _pending_of_record(fingerprint, receipt, record, root)
 
 
-def _errand_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root: str) -> PendingRender:
+def _pending_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root: str) -> PendingRender:
     unknown = record.state is ReceiptState.UNKNOWN
     name = record.address or receipt.address or fingerprint[:12]
     return PendingRender(
@@ -108,7 +108,7 @@ def _errand_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root:
         variant=record.variant or "",
         output=f"{root}/.kept/{fingerprint[:16]}-{record.attempt}.mp4",
         clip=_clip_of(record),
-        typical_s=_SOME_TIME_S,
+        typical_s=_TYPICAL_S,
         attempt=None if unknown else record.attempt,
         job_id=record.job_id,
     )

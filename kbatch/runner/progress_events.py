@@ -41,21 +41,21 @@ class ProgressEvent(Struct, frozen=True, kw_only=True):
 
 
 OnProgress = Callable[[ProgressEvent], None]
-Told = TypeVar("Told")
+EventT = TypeVar("EventT")
 
 
-def safely(on_progress: Callable[[Told], None]) -> Callable[[Told], None]:
+def safely(on_progress: Callable[[EventT], None]) -> Callable[[EventT], None]:
     """Return a teller that cannot end a run: what is paid matters more than a closed terminal or a full log.
 
     A ValueError is what Python makes of a stream that is closed, or that cannot write a letter.
     """
 
-    def told(what: Told) -> None:
+    def told(what: EventT) -> None:
         with suppress(OSError, ValueError):
             on_progress(what)
 
     return told
 
 
-def nobody(_told: object) -> None:
+def ignore(_told: object) -> None:
     """Take what is told and do nothing: nobody watches."""

@@ -50,7 +50,7 @@ async def apply_decisions(run: Run, decisions: Decisions) -> None:
             "by": "reconcile",
         }
         await run.record(Fact(kind=Kind.REFUSED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
-        run.say(EventKind.NOTE, receipt.address, "settled: it was not accepted, nothing is held")
+        run.emit(EventKind.NOTE, receipt.address, "settled: it was not accepted, nothing is held")
     for job_id, name in decisions.lost.items():
         await _give_up(run, job_id, name, mine=decisions.mine)
 
@@ -70,7 +70,7 @@ async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> N
         raise Refused("job-has-an-owner", f"job {job_id} belongs to `{whose}` already")
     session = run.sessions[receipt.provider]
     if session.stopped:
-        raise Refused("provider-stopped", f"{session.provider.title}: {session.why}")
+        raise Refused("provider-stopped", f"{session.provider.title}: {session.stop_reason}")
     found = session.provider.read_job(
         await session.ask(session.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
     )
@@ -88,7 +88,7 @@ async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> N
     run.claim(receipt.provider, job_id, fingerprint, receipt.attempt)
     data = {"sent_at": receipt.submitted_at, "job_id": job_id, "account": session.account, "by": "reconcile"}
     await run.record(Fact(kind=Kind.ACCEPTED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
-    run.say(EventKind.ACCEPTED, receipt.address, f"adopted job {job_id}", provider=receipt.provider)
+    run.emit(EventKind.ACCEPTED, receipt.address, f"adopted job {job_id}", provider=receipt.provider)
 
 
 async def _give_up(run: Run, job_id: str, name: str, *, mine: bool) -> None:
@@ -99,7 +99,7 @@ async def _give_up(run: Run, job_id: str, name: str, *, mine: bool) -> None:
     said, credits = await _last_words(run, name, receipt, mine=mine)
     data = {"job_id": job_id, "message": f"given up as lost; the provider says: {said}", "credits": credits}
     await run.record(Fact(kind=Kind.FAILED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
-    run.say(EventKind.NOTE, name, f"given up: {kept_words(credits)}")
+    run.emit(EventKind.NOTE, name, f"given up: {kept_words(credits)}")
 
 
 def not_submitted(name: str, state: ReceiptState | None) -> Refused:

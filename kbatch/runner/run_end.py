@@ -3,7 +3,7 @@
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.runner.context import Run
-from kbatch.runner.outcome import End, Outcome, charge_of, count_ends, settlement_of
+from kbatch.runner.outcome import JobEnd, Outcome, charge_of, count_ends, settlement_of
 from kbatch.runner.scheduler import stopped_sessions
 
 
@@ -12,17 +12,17 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
     for entry in run.confirmed.plan.entries:
         if entry.address not in run.ends:
             run.ends[entry.address] = run.end_of_interrupted(entry)
-    settled = [receipt for one in sorted(run.touched) for receipt in _purchases(run, *one)]
+    receipts = [receipt for one in sorted(run.touched) for receipt in _purchases(run, *one)]
     return Outcome(
         ends=dict(run.ends),
         reasons=dict(run.reasons),
         absent=dict(run.absent),
-        credits=settlement_of(settled),
-        charges=tuple(charge_of(receipt) for receipt in settled),
+        credits=settlement_of(receipts),
+        charges=tuple(charge_of(receipt) for receipt in receipts),
         stopped=stopped_sessions(run.sessions),
         surprises=tuple(run.surprises),
         problems=tuple(run.problems),
-        interrupted=run.shutdown.asked,
+        interrupted=run.shutdown.requested,
         lockfile=lockfile,
         counts=count_ends(run.ends),
     )
@@ -30,7 +30,7 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
 
 def finished(run: Run) -> bool:
     """Whether all that the plan wanted was tried: with what a run left out the same command goes on."""
-    return not (run.shutdown.soft or stopped_sessions(run.sessions) or End.SKIPPED in run.ends.values())
+    return not (run.shutdown.graceful or stopped_sessions(run.sessions) or JobEnd.SKIPPED in run.ends.values())
 
 
 def _purchases(run: Run, fingerprint: str, attempt: int) -> list[Receipt]:

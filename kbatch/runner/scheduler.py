@@ -13,121 +13,125 @@ from anyio.abc import TaskGroup
 
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.receipts.receipt import ReceiptState
-from kbatch.runner.collect.clip_files import keep_aside
-from kbatch.runner.collect.finish import download, follow, reuse, share
+from kbatch.runner.collect.clip_files import archive_clip
+from kbatch.runner.collect.finish import download, resume, reuse, share_clip
 from kbatch.runner.collect.sidecars import keep_writing, write_sidecars
 from kbatch.runner.context import ProviderSession, Run
-from kbatch.runner.limits.priority import urgencies
-from kbatch.runner.outcome import End
+from kbatch.runner.limits.priority import priorities
+from kbatch.runner.outcome import JobEnd
 from kbatch.runner.pending import PendingRender, pending_render_of
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.render_job import render, resolve_earlier_send
 
-_READY = (End.DONE, End.REUSED)
-_TAKES_A_PLACE = (Action.RENDER, Action.POLL, Action.UNKNOWN)
-_AT_ONCE = 64
+_READY = (JobEnd.DONE, JobEnd.REUSED)
+_NEEDS_SLOT = (Action.RENDER, Action.POLL, Action.UNKNOWN)
+_MOST_TASKS_WITHOUT_SLOT = 64
 
 
-async def work(run: Run, forgotten: Sequence[PendingRender] = ()) -> None:
+async def work(run: Run, orphaned_renders: Sequence[PendingRender] = ()) -> None:
     """Work every entry of the plan to an end, and collect what is paid and forgotten; early when it is cancelled."""
-    urgency = urgencies(run.confirmed.plan)
-    entries = [entry for entry in run.confirmed.plan.entries if entry.address not in run.stands]
-    entries.sort(key=lambda entry: -urgency[entry.address])
-    run.ends.update(dict.fromkeys(run.stands, End.REUSED))
+    priority = priorities(run.confirmed.plan)
+    entries = [entry for entry in run.confirmed.plan.entries if entry.address not in run.current]
+    entries.sort(key=lambda entry: -priority[entry.address])
+    run.ends.update(dict.fromkeys(run.current, JobEnd.REUSED))
     awaited = {need for entry in entries for need in (*entry.job.upstream, entry.shares)}
-    run.settled.update({entry.address: anyio.Event() for entry in entries if entry.address in awaited})
-    working = [(entry, partial(_work, run, entry, urgency[entry.address])) for entry in entries]
+    run.completed.update({entry.address: anyio.Event() for entry in entries if entry.address in awaited})
+    task = [(entry, partial(_work, run, entry, priority[entry.address])) for entry in entries]
     try:
-        async with anyio.create_task_group() as aside:
-            aside.start_soon(keep_writing, run)
+        async with anyio.create_task_group() as sidecar_tasks:
+            sidecar_tasks.start_soon(keep_writing, run)
             async with anyio.create_task_group() as tasks:
-                for pending in forgotten:
-                    tasks.start_soon(_guarded, run, pending, partial(_recover, run, pending))
-                for session, queue in _queues(run, working):
-                    tasks.start_soon(_feed, run, tasks, session, queue)
-            aside.cancel_scope.cancel()
+                for pending in orphaned_renders:
+                    tasks.start_soon(_with_disk_errors_handled, run, pending, partial(_run_orphan, run, pending))
+                for session, queue in _queues_by_provider(run, task):
+                    tasks.start_soon(_start_in_order, run, tasks, session, queue)
+            sidecar_tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             await write_sidecars(run)
 
 
-Working = tuple[PlanEntry, Callable[[], Awaitable[None]]]
+JobTask = tuple[PlanEntry, Callable[[], Awaitable[None]]]
 
 
-def _queues(run: Run, working: Sequence[Working]) -> Iterator[tuple[ProviderSession | None, Sequence[Working]]]:
+def _queues_by_provider(
+    run: Run, task: Sequence[JobTask]
+) -> Iterator[tuple[ProviderSession | None, Sequence[JobTask]]]:
     """Yield what takes places at each provider, and all else."""
-    placed: dict[str | None, list[Working]] = {}
-    for one in working:
+    placed: dict[str | None, list[JobTask]] = {}
+    for one in task:
         entry = one[0]
-        takes = entry.action in _TAKES_A_PLACE and entry.shares is None and entry.job.provider in run.sessions
+        takes = entry.action in _NEEDS_SLOT and entry.shares is None and entry.job.provider in run.sessions
         placed.setdefault(entry.job.provider if takes else None, []).append(one)
     for name, queue in placed.items():
         yield (None if name is None else run.sessions[name]), queue
 
 
-async def _feed(run: Run, tasks: TaskGroup, session: ProviderSession | None, queue: Sequence[Working]) -> None:
+async def _start_in_order(
+    run: Run, tasks: TaskGroup, session: ProviderSession | None, queue: Sequence[JobTask]
+) -> None:
     """Start jobs in their order, no more than can soon go on; those that wait for other jobs wait as tasks."""
-    some = anyio.Semaphore(_AT_ONCE, fast_acquire=True)
+    some = anyio.Semaphore(_MOST_TASKS_WITHOUT_SLOT, fast_acquire=True)
 
-    async def one_of_some(entry: PlanEntry, working: Callable[[], Awaitable[None]]) -> None:
+    async def one_of_some(entry: PlanEntry, task: Callable[[], Awaitable[None]]) -> None:
         try:
-            await _guarded(run, pending_render_of(entry.job), working)
+            await _with_disk_errors_handled(run, pending_render_of(entry.job), task)
         finally:
             some.release()
 
-    for entry, working in queue:
-        if entry.shares is not None or any(need in run.settled for need in entry.job.upstream):
-            tasks.start_soon(_guarded, run, pending_render_of(entry.job), working)
+    for entry, task in queue:
+        if entry.shares is not None or any(need in run.completed for need in entry.job.upstream):
+            tasks.start_soon(_with_disk_errors_handled, run, pending_render_of(entry.job), task)
         elif session is not None:
-            tasks.start_soon(_guarded, run, pending_render_of(entry.job), working)
-            await session.slots.room()
+            tasks.start_soon(_with_disk_errors_handled, run, pending_render_of(entry.job), task)
+            await session.slots.wait_for_room()
         else:
             await some.acquire()
-            tasks.start_soon(one_of_some, entry, working)
+            tasks.start_soon(one_of_some, entry, task)
 
 
-async def _guarded(run: Run, pending: PendingRender, working: Callable[[], Awaitable[None]]) -> None:
+async def _with_disk_errors_handled(run: Run, pending: PendingRender, task: Callable[[], Awaitable[None]]) -> None:
     """Let the disk's trouble with one job end that job, and all submitting."""
     try:
-        await working()
+        await task()
     except OSError as error:
         reason = f"{error.filename or 'disk'}: {error.strerror or error}"
-        run.trouble(reason)
-        end = _stands(run, pending)
-        run.end(pending.address, end, reason)
-        run.say(EventKind.SKIPPED if end is End.SKIPPED else EventKind.OWED, pending.address, reason)
+        run.stop_submitting(reason)
+        end = _end_after_disk_error(run, pending)
+        run.end_job(pending.address, end, reason)
+        run.emit(EventKind.SKIPPED if end is JobEnd.SKIPPED else EventKind.OWED, pending.address, reason)
 
 
-def _stands(run: Run, pending: PendingRender) -> End:
+def _end_after_disk_error(run: Run, pending: PendingRender) -> JobEnd:
     """Return how a job stands that the disk has stopped."""
     receipt = run.receipt(pending) if pending.fingerprint in run.renders else None
     if receipt is None or receipt.state is ReceiptState.FAILED:
-        return End.SKIPPED
-    return End.UNKNOWN if receipt.state is ReceiptState.UNKNOWN else End.OWED
+        return JobEnd.SKIPPED
+    return JobEnd.UNKNOWN if receipt.state is ReceiptState.UNKNOWN else JobEnd.OWED
 
 
-async def _work(run: Run, entry: PlanEntry, urgency: float) -> None:
+async def _work(run: Run, entry: PlanEntry, priority: float) -> None:
     session, pending = run.sessions.get(entry.job.provider), pending_render_of(entry.job)
     if entry.action is Action.BLOCKED:
-        run.end(entry.address, End.BLOCKED, entry.reason)
-        run.say(EventKind.BLOCKED, entry.address, entry.reason)
+        run.end_job(entry.address, JobEnd.BLOCKED, entry.reason)
+        run.emit(EventKind.BLOCKED, entry.address, entry.reason)
         return
     if entry.shares is not None:
-        await share(run, pending, entry.shares)
+        await share_clip(run, pending, entry.shares)
         return
     match entry.action:
         case Action.REUSE:
             await reuse(run, session, pending)
         case Action.UNKNOWN:
             if await resolve_earlier_send(run, session, pending) and session is not None:
-                await follow(run, session, pending, urgency)
+                await resume(run, session, pending, priority)
         case _ if session is None:
-            run.end(entry.address, End.SKIPPED, "its provider takes no part in this run")
+            run.end_job(entry.address, JobEnd.SKIPPED, "its provider takes no part in this run")
         case Action.RENDER:
             if await _upstream_ready(run, entry):
-                await render(run, session, entry, urgency)
+                await render(run, session, entry, priority)
         case Action.POLL:
-            await follow(run, session, pending, urgency)
+            await resume(run, session, pending, priority)
         case Action.DOWNLOAD:
             await download(run, session, pending)
 
@@ -135,51 +139,51 @@ async def _work(run: Run, entry: PlanEntry, urgency: float) -> None:
 async def _upstream_ready(run: Run, entry: PlanEntry) -> bool:
     """Wait for the jobs whose frames this one needs; False once it is blocked by one of them."""
     for need in entry.job.upstream:
-        if need not in run.settled:
+        if need not in run.completed:
             continue
-        await run.settled[need].wait()
+        await run.completed[need].wait()
         end = run.ends[need]
         if end not in _READY:
             reason = f"needs a frame of `{need}`, which is {end.value.replace('_', ' ')}"
-            run.end(entry.address, End.SKIPPED if end is End.SKIPPED else End.BLOCKED, reason)
-            run.say(EventKind.BLOCKED, entry.address, reason)
+            run.end_job(entry.address, JobEnd.SKIPPED if end is JobEnd.SKIPPED else JobEnd.BLOCKED, reason)
+            run.emit(EventKind.BLOCKED, entry.address, reason)
             return False
     return True
 
 
-async def _recover(run: Run, pending: PendingRender) -> None:
+async def _run_orphan(run: Run, pending: PendingRender) -> None:
     """Collect a purchase that no job refers to any more; what comes of it is no end of this run but for its clip.
 
     It is told all the same, and `pull`, whose very task it is, counts what stays owed.
     """
-    await _collect_forgotten(run, pending)
+    await _collect_orphan(run, pending)
     end = run.ends[pending.address]
-    if end is End.FAILED or (end is End.OWED and not run.options.fetch_missing):
+    if end is JobEnd.FAILED or (end is JobEnd.OWED and not run.options.fetch_missing):
         del run.ends[pending.address]
         run.reasons.pop(pending.address, None)
 
 
-async def _collect_forgotten(run: Run, pending: PendingRender) -> None:
+async def _collect_orphan(run: Run, pending: PendingRender) -> None:
     session = run.sessions.get(pending.provider)
     state = run.receipt(pending).state
     if state is ReceiptState.UNKNOWN:
-        if not await resolve_earlier_send(run, session, pending, wanted=False):
+        if not await resolve_earlier_send(run, session, pending, may_resend=False):
             return
         state = run.receipt(pending).state
     if session is None:
-        run.end(
-            pending.address, End.OWED, "paid, and its provider takes no part in this run; `kbatch pull` collects it"
+        run.end_job(
+            pending.address, JobEnd.OWED, "paid, and its provider takes no part in this run; `kbatch pull` collects it"
         )
         return
     if state is ReceiptState.SUBMITTED:
-        await follow(run, session, pending, 0.0)
+        await resume(run, session, pending, 0.0)
     else:
         await download(run, session, pending)
     output = run.receipt(pending).output
     if output is not None and output.placed:
-        await keep_aside(run, output)
+        await archive_clip(run, output)
 
 
 def stopped_sessions(sessions: Mapping[str, ProviderSession]) -> tuple[str, ...]:
     """Return what stopped each provider that was stopped."""
-    return tuple(f"{session.provider.title}: {session.why}" for session in sessions.values() if session.stopped)
+    return tuple(f"{session.provider.title}: {session.stop_reason}" for session in sessions.values() if session.stopped)

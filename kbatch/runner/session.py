@@ -17,7 +17,7 @@ from kbatch.runner.limits.concurrency import Slots
 from kbatch.runner.limits.rate import Gcra, hold, take_turn
 from kbatch.runner.limits.retry import LONGEST_REFUSAL_S, LONGEST_WAIT_S
 from kbatch.runner.limits.waits import asked_for
-from kbatch.runner.progress_events import nobody
+from kbatch.runner.progress_events import ignore
 
 FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
 """Answers after which nothing more is submitted to that provider in this run."""
@@ -43,15 +43,15 @@ class ProviderSession:
     polls: Gcra = field(default_factory=partial(Gcra, interval_s=0.0))
     account: Kept = None
     stopped: Reason | None = None
-    why: str = ""
-    looking: anyio.Lock = field(default_factory=anyio.Lock)
-    listed: dict[str, Listed] = field(default_factory=dict)
-    heard: tuple[datetime, float] | None = None
-    closed: str = ""
-    shut: Answer | None = None
+    stop_reason: str = ""
+    lookup_lock: anyio.Lock = field(default_factory=anyio.Lock)
+    listed_jobs: dict[str, Listed] = field(default_factory=dict)
+    last_date: tuple[datetime, float] | None = None
+    closed_reason: str = ""
+    too_long_wait: Answer | None = None
     held_until_s: float = 0.0
     refusing_since_s: float | None = None
-    say: Callable[[str], None] = nobody
+    on_wait: Callable[[str], None] = ignore
 
     def turn(self) -> float:
         """Take the next turn that the provider's rate allows; return the seconds until it comes."""
@@ -65,21 +65,21 @@ class ProviderSession:
         answer to whatever is asked until then.
         """
         if request.method == "GET":
-            if self.shut is None:
-                await self._may_ask()
-            if self.shut is not None:
+            if self.too_long_wait is None:
+                await self._wait_for_turn()
+            if self.too_long_wait is not None:
                 if self.held_s > 0:
-                    return self.shut
-                self.shut = None
+                    return self.too_long_wait
+                self.too_long_wait = None
         reply = await self.client.send(request, timeout_s=timeout_s)
         if isinstance(reply, Answer):
-            self._heed(reply)
+            self._apply_retry_after(reply)
             date = date_of(reply.headers)
             if date is not None:
-                self.heard = date, anyio.current_time()
+                self.last_date = date, anyio.current_time()
         return reply
 
-    def _heed(self, answer: Answer) -> None:
+    def _apply_retry_after(self, answer: Answer) -> None:
         """Hold all calls back as an answer asks for, or end asking where that is too long."""
         asked_s = retry_after(answer.headers) if answer.status in (429, 503) else None
         if asked_s is None or (answer.status == 503 and asked_s <= LONGEST_WAIT_S):
@@ -88,26 +88,26 @@ class ProviderSession:
         self.held_until_s = max(self.held_until_s, anyio.current_time() + asked_s)
         words = asked_for(self.provider.title, asked_s)
         if asked_s > LONGEST_WAIT_S:
-            self.shut, self.closed = answer, words
+            self.too_long_wait, self.closed_reason = answer, words
         else:
             self.rate = hold(self.rate, anyio.current_time() + asked_s)
         if news:
-            self.say(f"{words} ({message_of(answer)})")
+            self.on_wait(f"{words} ({message_of(answer)})")
 
     @property
     def held_s(self) -> float:
         """How many seconds nobody may ask, as the provider wishes; 0 when it has no such wish."""
         return max(0.0, self.held_until_s - anyio.current_time())
 
-    def refused(self, wait_s: float, message: str) -> None:
+    def note_refusal(self, wait_s: float, message: str) -> None:
         """Note that a purchase was refused for now; after half an hour of nothing else no more is submitted."""
         now_s = anyio.current_time()
         self.refusing_since_s = now_s if self.refusing_since_s is None else self.refusing_since_s
         if now_s + wait_s - self.refusing_since_s > LONGEST_REFUSAL_S:
             said = f"{self.provider.title} has refused all purchases for {LONGEST_REFUSAL_S / 60:.0f} min"
-            self.closed = self.closed or f"{said}: {message}"
+            self.closed_reason = self.closed_reason or f"{said}: {message}"
 
-    async def _may_ask(self) -> None:
+    async def _wait_for_turn(self) -> None:
         self.polls, wait_s = take_turn(self.polls, anyio.current_time())
         if wait_s > 0:
             await anyio.sleep(wait_s)
@@ -120,8 +120,8 @@ class ProviderSession:
         answer = self.provider.read_balance(await self.ask(self.provider.balance(), timeout_s=timeout_s))
         if isinstance(answer, Balance):
             self.account = self._kept(answer.account)
-        elif self.shut is not None:
-            return replace(answer, message=f"{answer.message}; {self.closed}")
+        elif self.too_long_wait is not None:
+            return replace(answer, message=f"{answer.message}; {self.closed_reason}")
         return answer
 
     def _kept(self, account: Account | None) -> Kept:
@@ -131,17 +131,17 @@ class ProviderSession:
         key = account.key and self.client.without_key(account.key)
         return replace(account, key=key or None).kept()
 
-    def their_time(self) -> datetime | None:
+    def provider_time(self) -> datetime | None:
         """Return the provider's time of day, None before it told one.
 
         Counted on from its last `Date` by the steady clock: this machine's time of day may be wrong, and may jump.
         """
-        if self.heard is None:
+        if self.last_date is None:
             return None
-        date, at = self.heard
+        date, at = self.last_date
         return date + timedelta(seconds=anyio.current_time() - at)
 
-    def stop(self, reason: Reason, why: str) -> None:
+    def stop(self, reason: Reason, stop_reason: str) -> None:
         """Submit nothing more to this provider; what runs there is still collected."""
         if self.stopped is None:
-            self.stopped, self.why = reason, why
+            self.stopped, self.stop_reason = reason, stop_reason

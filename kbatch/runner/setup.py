@@ -27,14 +27,14 @@ class RunSetup(RunInputs, frozen=True, kw_only=True):
     decisions: Decisions = field(default_factory=Decisions)
     interactive: bool = False
     replacing: frozenset[str] | None = None
-    follow: Callable[[Event], None] | None = None
+    on_event: Callable[[Event], None] | None = None
 
 
 def providers_needed(
-    plan: Plan, setup: RunSetup, needed: Collection[str] = (), pending_renders: Iterable[PendingRender] = ()
+    plan: Plan, setup: RunSetup, frame_sources: Collection[str] = (), pending_renders: Iterable[PendingRender] = ()
 ) -> list[str]:
     """Return the providers that have to be asked something; `needed` are the addresses whose clips purchases use."""
-    names = [entry.job.provider for entry in plan.entries if _asks(entry, setup, needed)]
+    names = [entry.job.provider for entry in plan.entries if _asks(entry, setup, frame_sources)]
     renders = setup.loaded.lockfile.renders
     adopted = [renders.get(fingerprint) for fingerprint in setup.decisions.adopt]
     names += [receipt.provider for receipt in adopted if receipt is not None]
@@ -44,10 +44,10 @@ def providers_needed(
     return list(dict.fromkeys(names))
 
 
-def _asks(entry: PlanEntry, setup: RunSetup, needed: Collection[str]) -> bool:
+def _asks(entry: PlanEntry, setup: RunSetup, frame_sources: Collection[str]) -> bool:
     if entry.action is Action.REUSE and not setup.options.fetch_missing:
         receipt = setup.loaded.lockfile.renders.get(entry.job.fingerprint)
         clip = receipt.output if receipt else None
-        return entry.address in needed and clip is not None and size_of(setup.folder / clip.path) != clip.bytes
+        return entry.address in frame_sources and clip is not None and size_of(setup.folder / clip.path) != clip.bytes
     # What a person says was not accepted needs nobody to be asked.
     return entry.action is not Action.BLOCKED and entry.job.fingerprint not in setup.decisions.refused

@@ -21,32 +21,32 @@ class Shutdown:
     """How far a stop has gone; made inside an event loop, for one run."""
 
     def __init__(self) -> None:
-        self.asked = False
-        self.hard = False
-        self.troubled = False
-        self._began = anyio.Event()
+        self.requested = False
+        self.immediate = False
+        self.disk_failed = False
+        self._stopping = anyio.Event()
         self._blocks: set[anyio.CancelScope] = set()
         self._sends: set[anyio.CancelScope] = set()
 
     @property
-    def soft(self) -> bool:
+    def graceful(self) -> bool:
         """Whether nothing may be submitted any more: someone asked, or the disk cannot be written."""
-        return self.asked or self.troubled
+        return self.requested or self.disk_failed
 
-    def softly(self) -> None:
+    def stop_gracefully(self) -> None:
         """Submit nothing more; what runs is collected."""
-        self.asked = True
-        self._began.set()
+        self.requested = True
+        self._stopping.set()
 
-    def trouble(self) -> None:
+    def stop_for_disk_error(self) -> None:
         """Submit nothing more because what is bought could not be kept."""
-        self.troubled = True
-        self._began.set()
+        self.disk_failed = True
+        self._stopping.set()
 
-    def now(self, grace_s: float = GRACE_S) -> None:
+    def stop_now(self, grace_s: float = GRACE_S) -> None:
         """End every block at once; the answers of submits under way have `grace_s` to come."""
-        self.hard = True
-        self.softly()
+        self.immediate = True
+        self.stop_gracefully()
         for scope in self._sends:
             scope.deadline = min(scope.deadline, anyio.current_time() + grace_s)
         for scope in self._blocks:
@@ -55,16 +55,16 @@ class Shutdown:
     @contextmanager
     def block(self) -> Iterator[None]:
         """Run a block that a hard stop ends; after one it ends where it would first wait."""
-        with self._known(anyio.CancelScope(), self._blocks) as scope:
-            if self.hard:
+        with self._registered(anyio.CancelScope(), self._blocks) as scope:
+            if self.immediate:
                 scope.cancel()
             yield
 
     @contextmanager
     def send(self) -> Iterator[None]:
         """Run a paying request that nothing cuts short but the grace of a hard stop."""
-        with self._known(anyio.CancelScope(shield=True, deadline=math.inf), self._sends) as scope:
-            if self.hard:
+        with self._registered(anyio.CancelScope(shield=True, deadline=math.inf), self._sends) as scope:
+            if self.immediate:
                 scope.deadline = anyio.current_time()
             yield
 
@@ -73,10 +73,10 @@ class Shutdown:
         if seconds <= 0:
             return
         with anyio.move_on_after(seconds):
-            await self._began.wait()
+            await self._stopping.wait()
 
     @contextmanager
-    def _known(self, scope: anyio.CancelScope, among: set[anyio.CancelScope]) -> Iterator[anyio.CancelScope]:
+    def _registered(self, scope: anyio.CancelScope, among: set[anyio.CancelScope]) -> Iterator[anyio.CancelScope]:
         among.add(scope)
         try:
             with scope:
@@ -94,19 +94,19 @@ async def listen(
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Stop softly at the first Ctrl-C on a terminal, at once at the second and at any other signal."""
-    wanted = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     with ExitStack() as stack:
         try:
-            received = stack.enter_context(anyio.open_signal_receiver(*wanted))
+            received = stack.enter_context(anyio.open_signal_receiver(*signals))
         except (NotImplementedError, RuntimeError, ValueError):
             task_status.started()
             return
         task_status.started()
         async for number in received:
-            if number == signal.SIGINT and interactive and not shutdown.asked:
-                shutdown.softly()
+            if number == signal.SIGINT and interactive and not shutdown.requested:
+                shutdown.stop_gracefully()
                 again = "Ctrl-C again stops at once"
                 say(f"stopping: nothing more is submitted, what runs is collected ({committed()} committed); {again}")
-            elif not shutdown.hard:
-                shutdown.now()
+            elif not shutdown.immediate:
+                shutdown.stop_now()
                 say("stopping at once; every job id is saved, the same command resumes")

@@ -15,9 +15,9 @@ from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.planner.plan import Plan
 from kbatch.receipts.receipt import Output
 from kbatch.receipts.sidecar import ENDING
-from kbatch.runner.collect.job_index import lockfile_of, to_keep, wanted_of
-from kbatch.runner.outcome import End, Outcome, count_ends
-from kbatch.runner.pending import forgotten_renders_of
+from kbatch.runner.collect.job_index import clips_to_archive, lockfile_of, referenced_by
+from kbatch.runner.outcome import JobEnd, Outcome, count_ends
+from kbatch.runner.pending import orphaned_renders_of
 from kbatch.runner.preflight.other_lockfiles import owned_elsewhere
 from kbatch.runner.run_inputs import RunInputs
 from kbatch.storage import Look, sha256_of, size_of
@@ -67,27 +67,27 @@ def _is_left(look: Look, output: Output, written_ns: int) -> bool:
     return clip.changed_ns <= written_ns and sidecar.changed_ns <= written_ns
 
 
-def nothing_to_do(confirmed: ConfirmedPlan, inputs: RunInputs, stands: frozenset[str]) -> Outcome | None:
+def nothing_to_do(confirmed: ConfirmedPlan, inputs: RunInputs, current: frozenset[str]) -> Outcome | None:
     """Return what a run comes to that has nothing to do, else None; `stands` are the jobs whose clips stand."""
     plan, loaded = confirmed.plan, inputs.loaded
-    if len(stands) < len(plan.entries) or confirmed.terms.claim or loaded.events or loaded.notes:
+    if len(current) < len(plan.entries) or confirmed.terms.claim or loaded.events or loaded.notes:
         return None
-    if not _is_settled(plan, inputs, stands) or forgotten_renders_of(plan, inputs):
+    if not _is_settled(plan, inputs, current) or orphaned_renders_of(plan, inputs):
         return None
-    ends = dict.fromkeys([entry.address for entry in plan.entries], End.REUSED)
-    counts = {**count_ends({}), End.REUSED.value: len(ends)}
+    ends = dict.fromkeys([entry.address for entry in plan.entries], JobEnd.REUSED)
+    counts = {**count_ends({}), JobEnd.REUSED.value: len(ends)}
     return Outcome(ends=ends, lockfile=str(inputs.lockfile_path), counts=counts)
 
 
-def _is_settled(plan: Plan, inputs: RunInputs, stands: frozenset[str]) -> bool:
+def _is_settled(plan: Plan, inputs: RunInputs, current: frozenset[str]) -> bool:
     """Whether the lockfile would be written as it is, and no clip is left that no job refers to."""
     lockfile = inputs.loaded.lockfile
     index = lockfile.of(plan.settings.profile)
-    if stands and len(index) == len(inputs.jobs) == len(stands):  # it names all jobs as they stand, and no others
-        wanted = plan.basis.known
+    if current and len(index) == len(inputs.jobs) == len(current):  # it names all jobs as they stand, and no others
+        referenced = plan.basis.known
     else:
         after = lockfile_of(lockfile.renders, lockfile, inputs.jobs, plan.settings.profile)
         if after != lockfile:
             return False
-        wanted = wanted_of(lockfile)
-    return not any(to_keep(lockfile.renders, wanted))
+        referenced = referenced_by(lockfile)
+    return not any(clips_to_archive(lockfile.renders, referenced))

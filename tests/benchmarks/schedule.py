@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from kbatch.api import Proposal, load, plan
 from kbatch.planner.actions import PlanEntry
 from kbatch.runner.limits.concurrency import Slots
-from kbatch.runner.limits.priority import urgencies
+from kbatch.runner.limits.priority import priorities
 from tests.benchmarks.measure import Row, Sample, folder
 from tests.benchmarks.service import manifest
 
@@ -43,7 +43,7 @@ def rows() -> Iterator[Row]:
         with folder() as home:
             proposal = plan(load(manifest(home, 0, shots)))
         entries = proposal.plan.entries
-        urgent = urgencies(proposal.plan)
+        urgent = priorities(proposal.plan)
         written = {entry.address: -float(number) for number, entry in enumerate(entries)}
         ours, theirs = _makespan(proposal, urgent, places), _makespan(proposal, written, places)
         ideal = max(_longest_path(entries), math.fsum(map(_seconds, entries)) / places)

@@ -8,7 +8,7 @@ import pytest
 from kbatch.errors import StateUnreadable
 from kbatch.pipeline.load import load
 from kbatch.pipeline.make_plan import load_state
-from kbatch.runner.preflight.clip_paths import check_places
+from kbatch.runner.preflight.clip_paths import check_clip_paths
 
 MANIFEST = "kbatch: 1\nname: t\nprovider: apiframe\nshots: [{id: s, model: kling-2.1, prompt: x}]\n"
 
@@ -25,4 +25,4 @@ def test_a_clip_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None
         load_state(load(manifest), tmp_path / "m.lock.json")
     found = load_state(load(manifest), tmp_path / "m.lock.json", anywhere=True)
     with pytest.raises(StateUnreadable, match="outside the manifest's folder"):
-        check_places(found, tmp_path / "m.lock.json")
+        check_clip_paths(found, tmp_path / "m.lock.json")

@@ -8,7 +8,7 @@ from report_samples import HOSTILE, ROWS, account, golden, hostile_rows, nothing
 from kbatch.report.data.accounts import not_run, of_run
 from kbatch.report.data.rows import RowState
 from kbatch.report.machine import junit
-from kbatch.runner.outcome import End, Outcome, Settlement
+from kbatch.runner.outcome import JobEnd, Outcome, Settlement
 
 SHAPE = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, ["testsuite"]),
@@ -110,7 +110,7 @@ def test_money_and_names_are_properties() -> None:
 
 def outcome(**changes: object) -> Outcome:
     """Return a run's outcome in which the one job is done."""
-    return Outcome(**{"ends": {"hero[city=oslo]": End.DONE}, **changes})  # type: ignore[arg-type]
+    return Outcome(**{"ends": {"hero[city=oslo]": JobEnd.DONE}, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

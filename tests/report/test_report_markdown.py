@@ -12,7 +12,7 @@ from kbatch.receipts.receipt import ReceiptState
 from kbatch.report.data.accounts import not_run, of_run
 from kbatch.report.markdown import plan_markdown, run_markdown
 from kbatch.report.markdown.markdown import COMMENT_LIMIT, Table, code, marker, prose, render
-from kbatch.runner.outcome import End, Outcome
+from kbatch.runner.outcome import JobEnd, Outcome
 
 GITHUB_LIMIT = 65_536
 UNPRICED = """\
@@ -94,7 +94,7 @@ def test_what_needs_a_look_stands_before_the_folds() -> None:
 
 def test_a_run_says_how_it_ended() -> None:
     """The title has the verdict, and a run that never began says why."""
-    ended = of_run(report((row(),)), Outcome(ends={"hero[city=oslo]": End.DONE}, interrupted=True))
+    ended = of_run(report((row(),)), Outcome(ends={"hero[city=oslo]": JobEnd.DONE}, interrupted=True))
     assert "Run of `campaign.yaml`: interrupted" in run_markdown.as_markdown(ended, COMMENT_LIMIT)
     refused = run_markdown.as_markdown(not_run(report(), "over the budget"), COMMENT_LIMIT)
     assert "nothing was run" in refused

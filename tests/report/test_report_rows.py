@@ -17,7 +17,7 @@ from kbatch.report.data.rows import Role, RowState, paths_of
 from kbatch.report.data.shares import Slice, slices
 from kbatch.report.data.sums import dollars
 from kbatch.report.html.charts import bars, sessions
-from kbatch.runner.outcome import End, Outcome
+from kbatch.runner.outcome import JobEnd, Outcome
 
 TWINS = """\
 defaults: {model: kling-2.6, params: {duration: 5, generate_audio: false}}
@@ -109,7 +109,7 @@ def test_a_clip_is_here_only_when_its_file_is(tmp_path: Path) -> None:
 def test_a_runs_report_says_how_each_job_ended_there(tmp_path: Path) -> None:
     """Blocked and skipped come from the run, since they leave no receipt."""
     manifest = loaded(tmp_path)
-    ends = {job.address: End.SKIPPED for job in manifest.jobs} | {"card": End.BLOCKED}
+    ends = {job.address: JobEnd.SKIPPED for job in manifest.jobs} | {"card": JobEnd.BLOCKED}
     ended = of_run(report_of(manifest, {}), Outcome(ends=ends, reasons={"card": "needs a frame"}))
     assert [each.state for each in ended.rows] == [RowState.SKIPPED] * 4 + [RowState.BLOCKED]
     assert ended.rows[-1].error == "needs a frame"

@@ -6,7 +6,7 @@ import pytest
 
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.report.data.status import as_json, lines, read_status
-from kbatch.runner.outcome import End
+from kbatch.runner.outcome import JobEnd
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -18,5 +18,5 @@ def test_what_is_paid_and_not_here_is_owed(state: ReceiptState) -> None:
         [("hero", "f")], {"f": Receipt(provider="apiframe", state=state, job_id="job-1", attempt=1)}, frozenset(), NOW
     )
     row = next(lines(status))
-    assert row.split()[:3] == ["!", End.OWED.value, "hero"]
+    assert row.split()[:3] == ["!", JobEnd.OWED.value, "hero"]
     assert as_json(status)["counts"] == {state.value: 1}

@@ -14,7 +14,7 @@ from kbatch.media.mp4 import ProbedMedia
 from kbatch.providers.http.client import Client, Limits
 from kbatch.runner.collect.deliver import most_bytes
 from kbatch.runner.download import fetch as fetching
-from kbatch.runner.download.fetch import Fetched, FetchTerms, NotFetched, Why, fetch
+from kbatch.runner.download.fetch import Fetched, FetchFailure, FetchTerms, NotFetched, fetch
 from kbatch.storage import PartFile
 
 pytestmark = pytest.mark.anyio
@@ -258,7 +258,7 @@ async def test_retry_after_is_honoured(serve, reply, part):
 
     async with serve(answer) as server:
         found = await get(server, part, total_s=0.05)
-    assert found == NotFetched(message="not fetched within 0.05 s", why=Why.LATER)
+    assert found == NotFetched(message="not fetched within 0.05 s", cause=FetchFailure.LATER)
     assert len(server.requests) == 1
 
 
@@ -271,7 +271,7 @@ async def test_the_budget_of_attempts_ends(serve, reply, part):
 
     async with serve(answer) as server:
         found = await get(server, part, attempts=4)
-    assert found == NotFetched(message="the clip's host answered HTTP 503", why=Why.LATER)
+    assert found == NotFetched(message="the clip's host answered HTTP 503", cause=FetchFailure.LATER)
     assert len(server.requests) == 4
 
 
@@ -285,7 +285,7 @@ async def test_a_url_that_ended_needs_a_fresh_one(serve, reply, part, status):
 
     async with serve(answer) as server:
         found = await get(server, part)
-    assert found == NotFetched(message=f"the clip's host answered HTTP {status}", why=Why.STALE)
+    assert found == NotFetched(message=f"the clip's host answered HTTP {status}", cause=FetchFailure.STALE)
     assert len(server.requests) == 1
 
 
@@ -309,7 +309,7 @@ async def test_what_is_no_clip_is_not_kept(serve, reply, part, body, headers):
     async with serve(answer) as server:
         found = await get(server, part)
     assert isinstance(found, NotFetched)
-    assert found.why is Why.STALE
+    assert found.cause is FetchFailure.STALE
     assert found.message.isprintable()
     assert len(server.requests) == 2
     assert part.size == 0
@@ -325,7 +325,7 @@ async def test_what_lacks_its_end_stays_in_the_part(serve, reply, part):
     async with serve(answer) as server:
         found = await get(server, part)
     assert isinstance(found, NotFetched)
-    assert found.why is Why.STALE
+    assert found.cause is FetchFailure.STALE
     assert part.path.read_bytes() == CLIP[:-1]
 
 
@@ -398,7 +398,7 @@ async def test_a_compressed_bomb_ends(serve, reply, part):
     async with serve(answer) as server:
         found = await get(server, part, max_bytes=1_000_000)
     assert isinstance(found, NotFetched)
-    assert found.why is Why.TOO_LARGE
+    assert found.cause is FetchFailure.TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -472,7 +472,7 @@ async def test_a_circle_of_redirects_ends(serve, reply, part):
 
     async with serve(answer) as server:
         found = await get(server, part)
-    assert found == NotFetched(message="more than 5 redirects", why=Why.STALE)
+    assert found == NotFetched(message="more than 5 redirects", cause=FetchFailure.STALE)
 
 
 @pytest.mark.parametrize(
@@ -495,7 +495,7 @@ async def test_a_redirect_into_a_network_is_refused(serve, reply, part, location
     async with serve(answer) as server:
         found = await get(server, part)
     assert isinstance(found, NotFetched)
-    assert found.why is Why.REFUSED
+    assert found.cause is FetchFailure.REFUSED
     assert len(server.requests) == 1
 
 
@@ -509,7 +509,7 @@ async def test_loopback_is_refused_for_a_real_api_unless_allowed(serve, reply, p
     async with serve(answer) as server, Client("https://api.example.com", ("X-API-Key", "a-key")) as client:
         refused = await fetch(client, f"{server.url}/c", part, FetchTerms(**QUICK))
         said = "127.0.0.1 is offered over plain http"
-        assert refused == NotFetched(message=said, why=Why.REFUSED, host="127.0.0.1")
+        assert refused == NotFetched(message=said, cause=FetchFailure.REFUSED, host="127.0.0.1")
         assert server.connections == 0
         allowed = FetchTerms(**QUICK, allow_hosts=frozenset({"127.0.0.1"}))
         assert await fetch(client, f"{server.url}/c", part, allowed) == WHOLE
@@ -541,7 +541,7 @@ async def test_a_host_that_is_not_found_may_be_later(part):
 
     async with Client("https://api.example.com", ("X-API-Key", "a-key")) as client:
         found = await fetch(client, "https://cdn.example.net/c", part, FetchTerms(**QUICK, attempts=2, resolve=nowhere))
-    assert found.why is Why.LATER
+    assert found.cause is FetchFailure.LATER
     assert "temporary failure" in found.message
 
 
@@ -554,7 +554,9 @@ async def test_more_than_any_clip_is_not_begun(serve, reply, part):
 
     async with serve(answer) as server:
         found = await get(server, part, max_bytes=100_000)
-    assert found == NotFetched(message=f"the clip has {len(CLIP)} bytes, more than any clip may", why=Why.TOO_LARGE)
+    assert found == NotFetched(
+        message=f"the clip has {len(CLIP)} bytes, more than any clip may", cause=FetchFailure.TOO_LARGE
+    )
     assert part.size == 0
 
 
@@ -568,7 +570,7 @@ async def test_more_than_any_clip_is_not_fetched(serve, part):
 
     async with serve(answer) as server:
         found = await get(server, part, max_bytes=100_000)
-    assert found == NotFetched(message="the clip has more than 100000 bytes", why=Why.TOO_LARGE)
+    assert found == NotFetched(message="the clip has more than 100000 bytes", cause=FetchFailure.TOO_LARGE)
     assert part.size == 0, "what has no end is of no use"
 
 
@@ -586,7 +588,7 @@ async def test_a_host_that_alternates_good_and_bad_ranges_is_given_up(serve, rep
     async with serve(answer) as server:
         found = await get(server, part, attempts=4)
     assert isinstance(found, NotFetched)
-    assert found.why is Why.LATER
+    assert found.cause is FetchFailure.LATER
     assert len(server.requests) == 5
 
 
@@ -605,7 +607,7 @@ async def test_a_host_that_brings_a_little_each_time_is_given_up(serve, reply, p
 
     async with serve(answer) as server:
         found = await get(server, part)
-    assert found == NotFetched(message="not whole after 5 attempts", why=Why.LATER)
+    assert found == NotFetched(message="not whole after 5 attempts", cause=FetchFailure.LATER)
     assert len(server.requests) == 5
 
 
@@ -626,7 +628,7 @@ async def test_a_trickle_ends_with_the_total_time(serve, part):
 
     async with serve(answer) as server:
         found = await get(server, part, total_s=0.05)
-    assert found == NotFetched(message="not fetched within 0.05 s", why=Why.LATER)
+    assert found == NotFetched(message="not fetched within 0.05 s", cause=FetchFailure.LATER)
 
 
 async def test_a_stall_is_resumed(serve, reply, part):
@@ -660,7 +662,7 @@ async def test_a_full_disk_is_said_as_such(serve, reply, tmp_path):
     async with serve(answer) as server:
         found = await get(server, part)
     part.close()
-    assert found == NotFetched(message="clip.mp4.part: No space left on device", why=Why.DISK)
+    assert found == NotFetched(message="clip.mp4.part: No space left on device", cause=FetchFailure.DISK)
     assert len(server.requests) == 1
 
 

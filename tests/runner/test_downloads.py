@@ -6,7 +6,7 @@ import anyio
 import trio
 from trio.testing import MockClock
 
-from kbatch.runner.limits.download_slots import Downloads
+from kbatch.runner.limits.download_slots import DownloadSlots
 
 
 def in_virtual_time(work: Callable[[], Awaitable[float]]) -> float:
@@ -18,14 +18,14 @@ def waited(sending_s: float, *, awaited: bool = False, others: int = 0, theirs: 
     """Return how long a clip waits for its place while a purchase is sent, and `others` hold or want places already."""
 
     async def work() -> float:
-        downloads, begun = Downloads(), anyio.current_time()
+        downloads, begun = DownloadSlots(), anyio.current_time()
 
         async def send() -> None:
             with downloads.purchase():
                 await anyio.sleep(sending_s)
 
         async def fetch() -> None:
-            async with downloads.place(awaited=theirs):
+            async with downloads.hold(awaited=theirs):
                 await anyio.sleep(10.0)
 
         async with anyio.create_task_group() as tasks:
@@ -33,7 +33,7 @@ def waited(sending_s: float, *, awaited: bool = False, others: int = 0, theirs: 
             for _ in range(others):
                 tasks.start_soon(fetch)
             await anyio.sleep(0.001)
-            async with downloads.place(awaited=awaited):
+            async with downloads.hold(awaited=awaited):
                 came = anyio.current_time() - begun
             tasks.cancel_scope.cancel()
         return came
@@ -68,12 +68,12 @@ def test_purchases_one_after_the_other_hold_clips_back_only_while_they_are_sent(
     """Between two purchases the clips that wait begin."""
 
     async def work() -> float:
-        downloads = Downloads()
+        downloads = DownloadSlots()
         for _ in range(2):
             with downloads.purchase():
                 await anyio.sleep(0.1)
             with anyio.fail_after(0.01):
-                async with downloads.place(awaited=False):
+                async with downloads.hold(awaited=False):
                     pass
         return 0.0
 

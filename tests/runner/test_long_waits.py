@@ -45,14 +45,14 @@ def test_a_long_wish_ends_asking_at_once(asked: str) -> None:
 
     async def work() -> None:
         line = line_to(server, 500)
-        line.say = said.append
+        line.on_wait = said.append
         began = anyio.current_time()
         for _ in range(3):
             reply = await line.ask(_GET, timeout_s=5.0)
             assert reply.status == 429  # type: ignore[union-attr]
         assert anyio.current_time() - began < 60.0
         if asked == "601":
-            assert "until" in line.closed
+            assert "until" in line.closed_reason
             await anyio.sleep(601.0)
             assert (await line.ask(_GET, timeout_s=5.0)).status == 200  # type: ignore[union-attr]
 
@@ -83,11 +83,11 @@ def test_refusals_one_after_the_other_end() -> None:
     async def work() -> float:
         line = line_to(Server(), 500)
         began = anyio.current_time()
-        while not line.closed:
-            line.refused(LONGEST_WAIT_S, "HTTP 429: slow down")
+        while not line.closed_reason:
+            line.note_refusal(LONGEST_WAIT_S, "HTTP 429: slow down")
             await anyio.sleep(LONGEST_WAIT_S)
-        assert "30 min" in line.closed
-        assert "slow down" in line.closed
+        assert "30 min" in line.closed_reason
+        assert "slow down" in line.closed_reason
         return anyio.current_time() - began
 
     assert on_a_free_clock(work) <= LONGEST_REFUSAL_S + LONGEST_WAIT_S
@@ -99,10 +99,10 @@ def test_an_acceptance_in_between_begins_anew() -> None:
     async def work() -> None:
         line = line_to(Server(), 500)
         for _ in range(10):
-            line.refused(LONGEST_WAIT_S, "HTTP 429: slow down")
+            line.note_refusal(LONGEST_WAIT_S, "HTTP 429: slow down")
             await anyio.sleep(LONGEST_WAIT_S)
             line.refusing_since_s = None
-        assert not line.closed
+        assert not line.closed_reason
 
     on_a_free_clock(work)
 
@@ -114,7 +114,7 @@ def test_a_clips_host_is_waited_for_so_long_and_no_longer(tmp_path: Path, asked:
 
     async def work() -> NotFetched:
         client = line_to(server, 500).client
-        terms = FetchTerms(say=said.append, attempts=2, jitter=lambda: 0.0)
+        terms = FetchTerms(on_wait=said.append, attempts=2, jitter=lambda: 0.0)
         part = PartFile(tmp_path / "a.mp4")
         fetched = await fetch(client, "https://clips.example/a.mp4", part, terms)
         part.close()

@@ -15,7 +15,7 @@ from kbatch.planner.jobs import Job
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import fold
 from kbatch.receipts.lifecycle import Kind
-from kbatch.runner.submit.resend_rules import objection, own_of
+from kbatch.runner.submit.resend_rules import own_records_of, resend_objection
 from kbatch.runner.submit.submit import idempotency_key
 
 AT = "2026-11-21T12:00:00.000Z"
@@ -71,10 +71,10 @@ def test_the_very_request_may_be_sent_again(job: Job) -> None:
     """Own record, own upload, within the time: nothing is against it; an upload of an older kbatch has no origin."""
     events = (uploaded(job), sent(job))
     receipt = fold(events)[job.fingerprint]
-    assert objection(job, receipt, own_of(events), NOW) is None
+    assert resend_objection(job, receipt, own_records_of(events), NOW) is None
     data = {name: value for name, value in uploaded(job).data.items() if name != "origin"}
     old = stamp(Fact(kind=Kind.UPLOADED, data=data), at=AT, run="r", sequence=1)
-    assert objection(job, receipt, own_of((old, sent(job))), NOW) is None
+    assert resend_objection(job, receipt, own_records_of((old, sent(job))), NOW) is None
 
 
 BODIES: Mapping[str, Mapping[str, Any]] = {
@@ -90,7 +90,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 def test_another_body_or_key_is_never_sent(job: Job, changes: Mapping[str, Any]) -> None:
     """Even this user's own record is no reason to send what the job's request does not give."""
     events = (uploaded(job), sent(job, **changes))
-    said = objection(job, fold(events)[job.fingerprint], own_of(events), NOW)
+    said = resend_objection(job, fold(events)[job.fingerprint], own_records_of(events), NOW)
     assert said == "the body on record is not what this job's request gives"
 
 
@@ -98,7 +98,7 @@ def test_a_byte_more_is_another_body(job: Job) -> None:
     """The same JSON with a space is not the bytes that were sent under the key."""
     body = str(sent(job).data["body"])
     events = (uploaded(job), sent(job, body=body.replace(":", ": ", 1)))
-    assert objection(job, fold(events)[job.fingerprint], own_of(events), NOW)
+    assert resend_objection(job, fold(events)[job.fingerprint], own_records_of(events), NOW)
 
 
 UPLOADS: Mapping[str, Mapping[str, Any]] = {
@@ -113,7 +113,7 @@ UPLOADS: Mapping[str, Mapping[str, Any]] = {
 def test_a_picture_must_be_this_user_s_own_upload_of_it(job: Job, changes: Mapping[str, Any]) -> None:
     """A URL in the body stands for the picture only by an own upload of these bytes, there."""
     events = (uploaded(job, **changes), sent(job))
-    assert objection(job, fold(events)[job.fingerprint], own_of(events), NOW)
+    assert resend_objection(job, fold(events)[job.fingerprint], own_records_of(events), NOW)
 
 
 def test_without_an_own_record_nothing_is_sent(job: Job) -> None:
@@ -121,9 +121,9 @@ def test_without_an_own_record_nothing_is_sent(job: Job) -> None:
     events = (uploaded(job), sent(job))
     receipt = fold(events)[job.fingerprint]
     words = "its record here was not made by this user on this machine"
-    assert objection(job, receipt, own_of(events[:1]), NOW) == words
-    assert objection(job, receipt, own_of((uploaded(job), sent(job, body="{}"))), NOW) == words
-    assert objection(job, receipt, own_of((uploaded(job), sent(job, provider_time=None))), NOW) == words
+    assert resend_objection(job, receipt, own_records_of(events[:1]), NOW) == words
+    assert resend_objection(job, receipt, own_records_of((uploaded(job), sent(job, body="{}"))), NOW) == words
+    assert resend_objection(job, receipt, own_records_of((uploaded(job), sent(job, provider_time=None))), NOW) == words
 
 
 @pytest.mark.parametrize("hours", [20, 24, -1], ids=["twenty-hours", "a-day", "a-clock-of-the-past"])
@@ -131,5 +131,5 @@ def test_a_key_that_may_be_forgotten_is_not_offered(job: Job, hours: int) -> Non
     """The plan offers no send again that the run would not make."""
     events = (uploaded(job), sent(job))
     now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC) + timedelta(hours=hours)
-    said = objection(job, fold(events)[job.fingerprint], own_of(events), now)
+    said = resend_objection(job, fold(events)[job.fingerprint], own_records_of(events), now)
     assert said == "its key is relied on for 20 hours only"

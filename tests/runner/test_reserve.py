@@ -60,17 +60,17 @@ def test_no_order_of_answers_passes_a_ceiling(
         mine = book.taken[provider]
         if act == "take" and name not in mine:
             fits = book.fits(provider, credits)
-            assert reservations.take(provider, name, credits) is fits
+            assert reservations.reserve(provider, name, credits) is fits
             if fits:
                 mine[name] = credits
         elif act == "refuse":
-            reservations.give_back(provider, name)
+            reservations.release(provider, name)
             mine.pop(name, None)
         elif act == "charge" and name in mine:
             mine[name] = min(credits, mine[name])
             reservations.charge(provider, name, mine[name], before=None)
         elif act == "refund" and name in mine:
-            reservations.settle(provider, name, 0, before=mine[name])
+            reservations.finalize(provider, name, 0, before=mine[name])
             mine[name] = 0
         assert reservations.committed(provider) == sum(mine.values())
 
@@ -78,10 +78,10 @@ def test_no_order_of_answers_passes_a_ceiling(
 def test_a_charge_above_the_quote_leaves_less() -> None:
     """What was charged beyond the quote is taken from what is left, and nothing more is taken once it is used up."""
     reservations = CreditReservations(Ceilings(run={"apiframe": 20}, budget={}, job={}), {}, {})
-    assert reservations.take("apiframe", "one", 5)
+    assert reservations.reserve("apiframe", "one", 5)
     reservations.charge("apiframe", "one", 18, before=5)
-    assert not reservations.take("apiframe", "two", 5)
-    assert reservations.take("apiframe", "three", 2)
+    assert not reservations.reserve("apiframe", "two", 5)
+    assert reservations.reserve("apiframe", "three", 2)
 
 
 def test_an_earlier_run_s_refund_frees_the_budget_only() -> None:
@@ -89,33 +89,33 @@ def test_an_earlier_run_s_refund_frees_the_budget_only() -> None:
     reservations = CreditReservations(
         Ceilings(run={"apiframe": 10}, budget={"apiframe": 30}, job={}), {"apiframe": 25}, {}
     )
-    assert not reservations.take("apiframe", "new", 10)
-    reservations.settle("apiframe", "of an earlier run", 0, before=15)
-    assert reservations.take("apiframe", "new", 10)
-    assert not reservations.take("apiframe", "newer", 1)
+    assert not reservations.reserve("apiframe", "new", 10)
+    reservations.finalize("apiframe", "of an earlier run", 0, before=15)
+    assert reservations.reserve("apiframe", "new", 10)
+    assert not reservations.reserve("apiframe", "newer", 1)
 
 
 def test_an_unpriced_job_counts_once_its_charge_is_told() -> None:
     """It reserves nothing, and then what it cost."""
     reservations = CreditReservations(Ceilings(run={"aimlapi": 10}, budget={}, job={}), {}, {})
-    assert reservations.take("aimlapi", "one", None)
+    assert reservations.reserve("aimlapi", "one", None)
     reservations.charge("aimlapi", "one", 9, before=None)
-    assert not reservations.take("aimlapi", "two", 2)
+    assert not reservations.reserve("aimlapi", "two", 2)
 
 
 def test_what_an_unknown_outcome_held_is_released_when_it_failed() -> None:
     """Found and refunded, it holds nothing any more."""
     reservations = CreditReservations(Ceilings(run={"apiframe": 10}, budget={}, job={}), {}, {"apiframe": {"lost": 8}})
-    assert not reservations.take("apiframe", "new", 5)
-    reservations.settle("apiframe", "lost", 0, before=8)
-    assert reservations.take("apiframe", "new", 10)
+    assert not reservations.reserve("apiframe", "new", 5)
+    reservations.finalize("apiframe", "lost", 0, before=8)
+    assert reservations.reserve("apiframe", "new", 10)
 
 
 def test_what_is_said_before_the_end_gives_nothing_back():
     """A provider may say less than it takes at the end: the reservation stays until the render has ended."""
     reservations = CreditReservations(Ceilings(run={"aimlapi": 10}, budget={}, job={}), {}, {})
-    assert reservations.take("aimlapi", "one", 8)
+    assert reservations.reserve("aimlapi", "one", 8)
     reservations.charge("aimlapi", "one", 1, before=None)
-    assert not reservations.take("aimlapi", "two", 8)
-    reservations.settle("aimlapi", "one", 1, before=1)
-    assert reservations.take("aimlapi", "two", 8)
+    assert not reservations.reserve("aimlapi", "two", 8)
+    reservations.finalize("aimlapi", "one", 1, before=1)
+    assert reservations.reserve("aimlapi", "two", 8)

@@ -19,7 +19,7 @@ async def test_a_writer_that_is_cut_off_leaves_them_to_the_next(
     """The one who writes twice a second is cancelled as it waits for a path; the last one of the run writes them."""
     monkeypatch.setattr(sidecars, "_text", lambda _run, _errand: b'{"sidecar_version": 1}')
     (tmp_path / "one.mp4").write_bytes(b"clip")
-    run: Any = SimpleNamespace(described=[SimpleErrand("one.mp4")], path_locks=PathLocks(), folder=tmp_path)
+    run: Any = SimpleNamespace(pending_sidecars=[SimpleErrand("one.mp4")], path_locks=PathLocks(), folder=tmp_path)
     async with anyio.create_task_group() as tasks, run.path_locks.hold("one.mp4"):
         tasks.start_soon(sidecars.write_sidecars, run)
         await anyio.lowlevel.checkpoint()
@@ -28,7 +28,7 @@ async def test_a_writer_that_is_cut_off_leaves_them_to_the_next(
     assert not (tmp_path / "one.mp4.json").exists()
     await sidecars.write_sidecars(run)
     assert (tmp_path / "one.mp4.json").read_bytes() == b'{"sidecar_version": 1}'
-    assert run.described == []
+    assert run.pending_sidecars == []
 
 
 class SimpleErrand:

@@ -19,7 +19,7 @@ async def test_those_that_come_together_go_by_urgency() -> None:
     slots, order = Slots(1), []
 
     async def job(urgency: float) -> None:
-        async with slots.place(urgency):
+        async with slots.hold(urgency):
             order.append(urgency)
             await checkpoint()
 
@@ -33,11 +33,11 @@ async def test_those_that_come_together_go_by_urgency() -> None:
 async def test_fewer_places_after_a_refusal_and_more_after_acceptances() -> None:
     """A 429 halves what may run at once, those that hold a place keep it; acceptances bring the places back."""
     slots, running, most = Slots(4), 0, []
-    slots.pushed_back(anyio.current_time())
+    slots.rate_limited(anyio.current_time())
 
     async def job() -> None:
         nonlocal running
-        async with slots.place(0.0):
+        async with slots.hold(0.0):
             running += 1
             most.append(running)
             await checkpoint()
@@ -48,7 +48,7 @@ async def test_fewer_places_after_a_refusal_and_more_after_acceptances() -> None
             tasks.start_soon(job)
     assert max(most) == 2
     for _ in range(20):
-        slots.went_well()
+        slots.accepted()
     async with anyio.create_task_group() as tasks:
         for _ in range(8):
             tasks.start_soon(job)
@@ -61,13 +61,13 @@ async def test_few_wait_for_a_place_of_many_that_are_to_come() -> None:
 
     async def job(number: int) -> None:
         started.append(number)
-        async with slots.place(0.0):
+        async with slots.hold(0.0):
             await release.wait()
 
     async def start(jobs: TaskGroup) -> None:
         for number in range(500):
             jobs.start_soon(job, number)
-            await slots.room()
+            await slots.wait_for_room()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(start, tasks)
@@ -101,7 +101,7 @@ async def _shuffle(jobs: list[tuple[float, int, int | None]], most: int, moves: 
 
     async def job(urgency: float, length: int) -> None:
         nonlocal running
-        async with slots.place(urgency):
+        async with slots.hold(urgency):
             running += 1
             try:
                 assert running <= slots.taken <= most
@@ -127,12 +127,12 @@ async def _shuffle(jobs: list[tuple[float, int, int | None]], most: int, moves: 
         for move in moves:
             await checkpoint()
             if move == "back":
-                slots.pushed_back(anyio.current_time())
+                slots.rate_limited(anyio.current_time())
             else:
-                slots.went_well()
+                slots.accepted()
     assert (running, slots.taken) == (0, 0)
     for _ in range(40):
-        slots.went_well()
+        slots.accepted()
     async with anyio.create_task_group() as tasks:
         for _ in range(most):
             tasks.start_soon(job, 0.0, 1)

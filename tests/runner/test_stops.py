@@ -24,10 +24,10 @@ async def test_a_soft_stop_ends_waits_before_a_submit_only() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(shutdown.pause, 600.0)
             await tasks.start(block)
-            shutdown.softly()
+            shutdown.stop_gracefully()
     assert went_on == [True]
-    assert shutdown.soft
-    assert not shutdown.hard
+    assert shutdown.graceful
+    assert not shutdown.immediate
 
 
 async def test_a_hard_stop_ends_blocks_and_gives_sends_a_moment() -> None:
@@ -52,14 +52,14 @@ async def test_a_hard_stop_ends_blocks_and_gives_sends_a_moment() -> None:
             await tasks.start(answer, 60.0, given_up)
             await tasks.start(block)
             await tasks.start(answer, 0.02, had)
-            shutdown.now(grace_s=0.3)
+            shutdown.stop_now(grace_s=0.3)
     assert (had, given_up, ended) == ([True], [], [True])
 
 
 async def test_after_a_hard_stop_nothing_begins() -> None:
     """A block and a send that come too late end where they would first wait."""
     shutdown = Shutdown()
-    shutdown.now()
+    shutdown.stop_now()
     begun = []
     for late in (shutdown.block, shutdown.send):
         with late():
@@ -71,6 +71,6 @@ async def test_after_a_hard_stop_nothing_begins() -> None:
 async def test_a_disk_in_trouble_stops_softly() -> None:
     """Nothing more is submitted, and nobody has asked for a stop."""
     shutdown = Shutdown()
-    shutdown.trouble()
-    assert shutdown.soft
-    assert not shutdown.asked
+    shutdown.stop_for_disk_error()
+    assert shutdown.graceful
+    assert not shutdown.requested

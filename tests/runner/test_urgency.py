@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import kbatch
-from kbatch.runner.limits.priority import urgencies
+from kbatch.runner.limits.priority import priorities
 
 SHOTS = """kbatch: 1
 name: order
@@ -22,5 +22,5 @@ def test_a_chain_goes_before_the_longest_and_that_before_the_rest(tmp_path: Path
     """A chain counts by its sum; of renders that usually take as long the longer clip is the longer render."""
     path = tmp_path / "order.yaml"
     path.write_text(SHOTS, encoding="utf-8")
-    urgency = urgencies(kbatch.plan(kbatch.load(path)).plan)
+    urgency = priorities(kbatch.plan(kbatch.load(path)).plan)
     assert sorted(urgency, key=lambda address: -urgency[address]) == ["first", "second", "long", "short", "third"]

@@ -123,7 +123,7 @@ async def _providers() -> list[DoctorFinding]:
             continue
         try:
             async with open_sessions([provider.name], wiring) as lines:
-                lines[provider.name].say = console.say
+                lines[provider.name].on_wait = console.say
                 answer = await ask_balance(lines[provider.name], tries=2)
                 where = origin_of(provider, os.environ)
         except KbatchError as error:

@@ -28,7 +28,7 @@ from kbatch.planner.approval.saved_plan import Saved
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.report.data.format import count
 from kbatch.runner.endpoints import check_origins
-from kbatch.runner.outcome import NOT_HERE, End, Outcome, as_json
+from kbatch.runner.outcome import NOT_HERE, JobEnd, Outcome, as_json
 from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
 from kbatch.runner.preflight.writable_outputs import check_writable
 from kbatch.runner.run_inputs import RunInputs
@@ -142,7 +142,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "RunReport
                     app=app,
                     concurrency=concurrency,
                     max_failures=1 if flags["fail_fast"] else flags["max_failures"],
-                    follow=events.write,
+                    on_event=events.write,
                 )
     if aftermath:
         aftermath.ended(outcome)
@@ -229,13 +229,13 @@ def _absent(outcome: Outcome) -> Iterator[str]:
 
 
 def _has_clips(outcome: Outcome) -> bool:
-    here = (End.DONE, End.REUSED, End.DELIVERED_WRONG)
+    here = (JobEnd.DONE, JobEnd.REUSED, JobEnd.DELIVERED_WRONG)
     return any(end in here and address not in outcome.absent for address, end in outcome.ends.items())
 
 
 def _tell_end(outcome: Outcome) -> None:
     for address, reason in outcome.reasons.items():
-        if outcome.ends[address] not in (End.DONE, End.REUSED):
+        if outcome.ends[address] not in (JobEnd.DONE, JobEnd.REUSED):
             console.say(f"  {outcome.ends[address].value.replace('_', ' ')}: {address}: {reason}")
     for said in (*outcome.stopped, *outcome.surprises, *outcome.problems):
         console.say(f"  {said}")

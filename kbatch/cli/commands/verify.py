@@ -21,7 +21,7 @@ from kbatch.receipts.receipt import Output
 from kbatch.report.data import verify
 from kbatch.report.data.format import harmless
 from kbatch.report.data.verify import Expected, Seen, Verdict
-from kbatch.runner.collect.clip_files import kept_path
+from kbatch.runner.collect.clip_files import archive_path
 from kbatch.storage import examine, files_below, names_in, read_if_there, sha256_of, size_of
 
 _EXAMPLES = """\b
@@ -73,8 +73,8 @@ def _judge_all(folder: Path, expected: tuple[Expected, ...], root: str) -> Itera
 
 def _is_kept(folder: Path, root: str, one: Expected) -> bool:
     """Whether a clip lies aside, where a run finds it by its digest."""
-    path = folder / kept_path(root, one.output.sha256)
-    return one.path != kept_path(root, one.output.sha256) and size_of(path) == one.output.bytes
+    path = folder / archive_path(root, one.output.sha256)
+    return one.path != archive_path(root, one.output.sha256) and size_of(path) == one.output.bytes
 
 
 def _look(path: Path, sizes: set[int]) -> Seen | None:
@@ -95,9 +95,9 @@ def _strays(loaded: LoadedManifest, expected: tuple[Expected, ...], lockfile: Pa
     if loaded.folder.resolve().is_relative_to(folder.resolve()):
         paths = [path for path in paths if path.endswith((".mp4", ".mp4.part"))]
     known = {one.path for one in expected}
-    known |= {kept_path(root, one.output.sha256) for one in expected}
+    known |= {archive_path(root, one.output.sha256) for one in expected}
     for clip in _known_elsewhere(loaded.folder, lockfile):
-        known |= {clip.path, kept_path(root, clip.sha256)}
+        known |= {clip.path, archive_path(root, clip.sha256)}
     return verify.strays(paths, known)
 
 

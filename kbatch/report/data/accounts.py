@@ -8,7 +8,7 @@ from kbatch.planner.plan import Plan
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt
 from kbatch.report.data.rows import Known, ReportRow, Role, RowState, other_rows, read_rows
-from kbatch.runner.outcome import End, Outcome, Settlement, settlement_of
+from kbatch.runner.outcome import JobEnd, Outcome, Settlement, settlement_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def _accounts(plan: Plan, rows: Sequence[ReportRow], renders: Mapping[str, Recei
     )
 
 
-_ENDED = {End.SKIPPED: RowState.SKIPPED, End.BLOCKED: RowState.BLOCKED}
+_ENDED = {JobEnd.SKIPPED: RowState.SKIPPED, JobEnd.BLOCKED: RowState.BLOCKED}
 
 
 def of_run(report: Report, outcome: Outcome) -> Report:
@@ -109,8 +109,8 @@ def of_run(report: Report, outcome: Outcome) -> Report:
 def _ended(row: ReportRow, outcome: Outcome) -> ReportRow:
     end = outcome.ends.get(row.address)
     reason = outcome.reasons.get(row.address, "")
-    if end in (End.DONE, End.REUSED, None):
-        return replace(row, reason="bought earlier" if end is End.REUSED else reason)
+    if end in (JobEnd.DONE, JobEnd.REUSED, None):
+        return replace(row, reason="bought earlier" if end is JobEnd.REUSED else reason)
     return replace(row, state=_ENDED.get(end, row.state), reason=reason, error=row.error or reason or None)
 
 

@@ -17,11 +17,11 @@ from kbatch.providers.base import Failed, NotNow, Running, Succeeded
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
-from kbatch.runner.collect.clip_files import is_clip, kept_path, make_room
-from kbatch.runner.collect.poll import StillOwed, poll, told_nothing
-from kbatch.runner.collect.sidecars import want_sidecar
+from kbatch.runner.collect.clip_files import archive_path, clear_path, is_clip
+from kbatch.runner.collect.poll import StillOwed, poll, unusable_poll_reason
+from kbatch.runner.collect.sidecars import request_sidecar
 from kbatch.runner.context import ProviderSession, Run
-from kbatch.runner.download.attempt import FetchTerms, NotFetched, Why
+from kbatch.runner.download.attempt import FetchFailure, FetchTerms, NotFetched
 from kbatch.runner.download.fetch import Fetched, fetch
 from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind
@@ -43,54 +43,54 @@ async def deliver(
     """Fetch the clip that a poll has named to its place."""
     attempt = 0
     while found.url:
-        async with run.downloads.place(awaited=pending.address in run.settled):
+        async with run.download_slots.hold(awaited=pending.address in run.completed):
             fetched = await _fetch(run, session, pending, found.url)
             if isinstance(fetched, Fetched) and fetched.media is None:
                 fetched = await _fetch_again(run, session, pending, fetched)
         if isinstance(fetched, Fetched):
             return await _deliver(run, pending, _part_of(run, pending), fetched)
         attempt += 1
-        if fetched.why is Why.STALE and attempt < _FRESH_URLS:
+        if fetched.cause is FetchFailure.STALE and attempt < _FRESH_URLS:
             fresh = await _fresh_url(run, session, pending, attempt)
             if not isinstance(fresh, Succeeded):
                 return fresh
             found = fresh
             continue
-        if fetched.why is Why.DISK:
-            run.trouble(fetched.message)
+        if fetched.cause is FetchFailure.DISK:
+            run.stop_submitting(fetched.message)
         return StillOwed(reason=_why(fetched, found))
-    return await _deliver_torso(run, pending) or StillOwed(reason=_GONE)
+    return await _deliver_incomplete(run, pending) or StillOwed(reason=_GONE)
 
 
 async def _fetch_again(run: Run, session: ProviderSession, pending: PendingRender, unread: Fetched) -> Fetched:
     """Return a second look at what is no clip, by a fresh URL; it counts only where that brings one."""
-    place = _part_of(run, pending)
-    first = place.with_name(f"{place.name}.first")
+    part = _part_of(run, pending)
+    first = part.with_name(f"{part.name}.first")
     await anyio.to_thread.run_sync(storage.remove, first)
-    await anyio.to_thread.run_sync(storage.move, place, first)
+    await anyio.to_thread.run_sync(storage.move, part, first)
     fresh = await _fresh_url(run, session, pending, 1)
     second = await _fetch(run, session, pending, fresh.url) if isinstance(fresh, Succeeded) and fresh.url else None
     if isinstance(second, Fetched) and second.media is not None:
         await anyio.to_thread.run_sync(storage.remove, first)
         return second
-    await anyio.to_thread.run_sync(storage.remove, place)
-    await anyio.to_thread.run_sync(storage.move, first, place)
+    await anyio.to_thread.run_sync(storage.remove, part)
+    await anyio.to_thread.run_sync(storage.move, first, part)
     return unread
 
 
-async def _deliver_torso(run: Run, pending: PendingRender) -> Delivered | StillOwed | None:
+async def _deliver_incomplete(run: Run, pending: PendingRender) -> Delivered | StillOwed | None:
     """Keep what lies here of a clip that its provider has no longer; None when that is nothing."""
-    place = _part_of(run, pending)
-    if not storage.size_of(place) or run.receipt(pending).state is not ReceiptState.RENDERED:
+    part = _part_of(run, pending)
+    if not storage.size_of(part) or run.receipt(pending).state is not ReceiptState.RENDERED:
         return None
-    media = await anyio.to_thread.run_sync(storage.examine, place, probe)
+    media = await anyio.to_thread.run_sync(storage.examine, part, probe)
     if isinstance(media, NotWhole) and media.blank:
         return None
-    digest = await anyio.to_thread.run_sync(storage.sha256_of, place)
+    digest = await anyio.to_thread.run_sync(storage.sha256_of, part)
     fault = f"{media.message}; {_NO_MORE}" if isinstance(media, NotWhole) else ""
-    size = storage.size_of(place) or 0
+    size = storage.size_of(part) or 0
     whole = media if isinstance(media, ProbedMedia) else None
-    return await _deliver(run, pending, place, Fetched(sha256=digest, bytes=size, media=whole, fault=fault))
+    return await _deliver(run, pending, part, Fetched(sha256=digest, bytes=size, media=whole, fault=fault))
 
 
 def _part_of(run: Run, pending: PendingRender) -> Path:
@@ -100,12 +100,12 @@ def _part_of(run: Run, pending: PendingRender) -> Path:
 async def _fetch(run: Run, session: ProviderSession, pending: PendingRender, url: str) -> Fetched | NotFetched:
     part = PartFile(run.folder / pending.output, _tag(run, pending))
     try:
-        run.say(EventKind.DOWNLOADING, pending.address)
+        run.emit(EventKind.DOWNLOADING, pending.address)
         terms = FetchTerms(
             allow_hosts=run.options.allow_hosts,
             scale=session.scale,
             max_bytes=most_bytes(pending.clip.duration_s if pending.clip else None),
-            say=lambda said: run.say(EventKind.WAITING, pending.address, said),
+            on_wait=lambda said: run.emit(EventKind.WAITING, pending.address, said),
         )
         return await fetch(session.client, url, part, terms)
     finally:
@@ -137,7 +137,7 @@ async def _fresh_url(run: Run, session: ProviderSession, pending: PendingRender,
                 return StillOwed(reason=f"rendered earlier, and now the provider says: {message}")
             case Running() | NotNow():
                 continue
-    told = await told_nothing(run, session, pending, outcome)
+    told = await unusable_poll_reason(run, session, pending, outcome)
     if told is not None:
         return StillOwed(reason=told)
     return StillOwed(reason="the provider does not give a URL of the clip at present; `kbatch pull` tries again")
@@ -147,19 +147,19 @@ def _why(fetched: NotFetched, found: Succeeded) -> str:
     if found.expired:
         return _GONE
     hint = "`kbatch pull` tries again"
-    if fetched.why is Why.REFUSED:
+    if fetched.cause is FetchFailure.REFUSED:
         hint = f"`kbatch pull --allow-host {fetched.host}` fetches it" if fetched.host else _NO_WAY
     return f"paid and not fetched: {fetched.message}; {hint}"
 
 
-async def _deliver(run: Run, pending: PendingRender, place: Path, fetched: Fetched) -> Delivered | StillOwed:
+async def _deliver(run: Run, pending: PendingRender, part: Path, fetched: Fetched) -> Delivered | StillOwed:
     receipt = run.receipt(pending)
     reasons = _differences(pending, fetched)
     if _differs_from_record(receipt, fetched, right=not reasons):
-        return await _keep_difference(run, receipt, place, fetched)
+        return await _keep_difference(run, receipt, part, fetched)
     data = _data(pending, receipt, fetched)
     await _record(run, pending, Kind.DOWNLOADED, data)
-    return await _put(run, pending, place, data, reasons)
+    return await _put(run, pending, part, data, reasons)
 
 
 def _differs_from_record(receipt: Receipt, fetched: Fetched, *, right: bool) -> bool:
@@ -170,36 +170,36 @@ def _differs_from_record(receipt: Receipt, fetched: Fetched, *, right: bool) -> 
     return receipt.state is ReceiptState.DONE or (receipt.state is ReceiptState.DELIVERED_WRONG and not right)
 
 
-async def _keep_difference(run: Run, receipt: Receipt, place: Path, fetched: Fetched) -> StillOwed:
+async def _keep_difference(run: Run, receipt: Receipt, part: Path, fetched: Fetched) -> StillOwed:
     """Keep other bytes than those that were delivered aside: the receipt stays what is true of the purchase."""
-    aside = kept_path(run.confirmed.plan.settings.output_root, fetched.sha256)
-    kept = run.folder / aside
-    async with run.path_locks.aside:
+    archived = archive_path(run.confirmed.plan.settings.output_root, fetched.sha256)
+    kept = run.folder / archived
+    async with run.path_locks.archive_lock:
         if await is_clip(kept, fetched.sha256):
-            await anyio.to_thread.run_sync(storage.remove, place)
+            await anyio.to_thread.run_sync(storage.remove, part)
         else:
             await anyio.to_thread.run_sync(storage.remove, kept)
-            await anyio.to_thread.run_sync(storage.move, place, kept)
+            await anyio.to_thread.run_sync(storage.move, part, kept)
     recorded = receipt.output.sha256[:12] if receipt.output else ""
     what = f"the provider serves another clip ({fetched.sha256[:12]}…) than its receipt has ({recorded}…)"
-    return StillOwed(reason=f"{what}: kept aside as {aside}, and the receipt stays as it is")
+    return StillOwed(reason=f"{what}: kept aside as {archived}, and the receipt stays as it is")
 
 
-async def _put(run: Run, pending: PendingRender, place: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
+async def _put(run: Run, pending: PendingRender, part: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
     """Move a verified clip to its target and record that it is there, before anyone may move it again."""
     target = run.folder / pending.output
     async with run.path_locks.hold(pending.output):
-        if place != target:
+        if part != target:
             try:
-                await anyio.to_thread.run_sync(storage.move, place, target)
+                await anyio.to_thread.run_sync(storage.move, part, target)
             except FileExistsError:
-                await make_room(run, pending.output)
-                await anyio.to_thread.run_sync(storage.move, place, target)
+                await clear_path(run, pending.output)
+                await anyio.to_thread.run_sync(storage.move, part, target)
         if reasons:
             await _record(run, pending, Kind.DELIVERED_WRONG, {**data, "reasons": list(reasons)})
         else:
             await _record(run, pending, Kind.DELIVERED, data)
-        want_sidecar(run, pending)
+        request_sidecar(run, pending)
     return reasons
 
 
@@ -210,13 +210,13 @@ async def finish_interrupted(run: Run, pending: PendingRender) -> Delivered | No
     if receipt.state is not ReceiptState.RENDERED or output is None:
         return None
     recorded = run.folder / output.path
-    for place in (recorded, storage.part_of(recorded, _tag(run, pending))):
-        if await is_clip(place, output.sha256):
-            media = await anyio.to_thread.run_sync(storage.examine, place, probe)
+    for part in (recorded, storage.part_of(recorded, _tag(run, pending))):
+        if await is_clip(part, output.sha256):
+            media = await anyio.to_thread.run_sync(storage.examine, part, probe)
             fault = media.message if isinstance(media, NotWhole) else ""
             whole = media if isinstance(media, ProbedMedia) else None
             fetched = Fetched(sha256=output.sha256, bytes=output.bytes, media=whole, fault=fault)
-            return await _put(run, pending, place, _data(pending, receipt, fetched), _differences(pending, fetched))
+            return await _put(run, pending, part, _data(pending, receipt, fetched), _differences(pending, fetched))
     return None
 
 

@@ -2,12 +2,12 @@
 
 from kbatch.providers.base import Failed, Succeeded
 from kbatch.receipts.receipt import ReceiptState, kept_words
-from kbatch.runner.collect.clip_files import bring
+from kbatch.runner.collect.clip_files import place_clip
 from kbatch.runner.collect.deliver import Delivered, deliver, finish_interrupted
-from kbatch.runner.collect.poll import Rendered, StillOwed, collect, poll, told_nothing
-from kbatch.runner.collect.sidecars import want_sidecar
+from kbatch.runner.collect.poll import Rendered, StillOwed, collect, poll, unusable_poll_reason
+from kbatch.runner.collect.sidecars import request_sidecar
 from kbatch.runner.context import ProviderSession, Run
-from kbatch.runner.outcome import NOT_HERE, End
+from kbatch.runner.outcome import NOT_HERE, JobEnd
 from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind
 from kbatch.storage import size_of
@@ -15,29 +15,29 @@ from kbatch.storage import size_of
 _ASKED = 4
 
 
-async def follow(run: Run, session: ProviderSession, pending: PendingRender, urgency: float) -> None:
+async def resume(run: Run, session: ProviderSession, pending: PendingRender, priority: float) -> None:
     """Take an accepted job up again and see it to its end."""
     run.touched.add((pending.fingerprint, run.receipt(pending).attempt))
-    async with session.slots.place(urgency):
+    async with session.slots.hold(priority):
         ended = await collect(run, session, pending, fresh=False)
-    await conclude(run, session, pending, ended)
+    await finish_job(run, session, pending, ended)
 
 
-async def conclude(
+async def finish_job(
     run: Run, session: ProviderSession, pending: PendingRender, ended: Rendered | Failed | StillOwed
 ) -> None:
     """End a job by how its render ended; one that succeeded is written down and has its clip fetched first."""
     match ended:
         case Failed(message=message, credits=credits):
             kept = "refunded" if credits == 0 else kept_words(credits)
-            run.end(pending.address, End.FAILED, message)
-            run.say(EventKind.FAILED, pending.address, f"{message} ({kept})", provider=pending.provider)
+            run.end_job(pending.address, JobEnd.FAILED, message)
+            run.emit(EventKind.FAILED, pending.address, f"{message} ({kept})", provider=pending.provider)
         case StillOwed(reason=reason):
             _owe(run, pending, reason)
         case Rendered(found=found, facts=facts):
             if facts:
                 await run.record(*facts)
-                run.say(EventKind.RENDERED, pending.address)
+                run.emit(EventKind.RENDERED, pending.address)
             _end_delivered(run, pending, await deliver(run, session, pending, found))
 
 
@@ -60,11 +60,11 @@ async def download(run: Run, session: ProviderSession, pending: PendingRender) -
             case _:
                 if not await run.wait(session, attempt, getattr(outcome, "retry_after_s", None)):
                     break
-    told = await told_nothing(run, session, pending, outcome)
+    told = await unusable_poll_reason(run, session, pending, outcome)
     if told is not None:
         _owe(run, pending, f"rendered earlier: {told}")
         return
-    why = f" ({session.closed})" if session.shut else ""
+    why = f" ({session.closed_reason})" if session.too_long_wait else ""
     _owe(run, pending, f"rendered, and the provider does not give its URL at present{why}; `kbatch pull` tries again")
 
 
@@ -73,47 +73,47 @@ async def reuse(run: Run, session: ProviderSession | None, pending: PendingRende
 
     An altered file is moved aside once the clip is there again, no sooner.
     """
-    if await bring(run, pending.fingerprint, pending.output):
-        want_sidecar(run, pending)
-        run.end(pending.address, End.REUSED)
+    if await place_clip(run, pending.fingerprint, pending.output):
+        request_sidecar(run, pending)
+        run.end_job(pending.address, JobEnd.REUSED)
         return
-    altered = _stands_altered(run, pending)
-    if session is not None and (run.options.fetch_missing or pending.address in run.needed):
+    altered = _altered_path(run, pending)
+    if session is not None and (run.options.fetch_missing or pending.address in run.frame_sources):
         if altered:
-            run.say(EventKind.NOTE, pending.address, f"{altered} differs from its receipt and is fetched again")
+            run.emit(EventKind.NOTE, pending.address, f"{altered} differs from its receipt and is fetched again")
         await download(run, session, pending)
-        if altered and run.ends[pending.address] is End.OWED:
+        if altered and run.ends[pending.address] is JobEnd.OWED:
             run.reasons[pending.address] = f"{altered} differs from its receipt; {run.reasons[pending.address]}"
             run.altered.append(altered)
     else:
         run.absent[pending.address] = f"{altered} differs from its receipt" if altered else NOT_HERE
         run.altered += [altered] if altered else []
-        run.end(pending.address, End.REUSED)
+        run.end_job(pending.address, JobEnd.REUSED)
 
 
-def _stands_altered(run: Run, pending: PendingRender) -> str:
+def _altered_path(run: Run, pending: PendingRender) -> str:
     """Return where a file stands in a clip's place that is not the clip; empty when nothing does."""
     output = run.receipt(pending).output
     return output.path if output is not None and size_of(run.folder / output.path) is not None else ""
 
 
-async def share(run: Run, pending: PendingRender, first: str) -> None:
+async def share_clip(run: Run, pending: PendingRender, first: str) -> None:
     """Deliver the clip that another job of the plan brings to this job's place too."""
-    if first in run.settled:
-        await run.settled[first].wait()
+    if first in run.completed:
+        await run.completed[first].wait()
     end = run.ends[first]
-    if end in (End.DONE, End.REUSED, End.DELIVERED_WRONG):
-        if await bring(run, pending.fingerprint, pending.output):
-            want_sidecar(run, pending)
+    if end in (JobEnd.DONE, JobEnd.REUSED, JobEnd.DELIVERED_WRONG):
+        if await place_clip(run, pending.fingerprint, pending.output):
+            request_sidecar(run, pending)
         elif first in run.absent:
             run.absent[pending.address] = run.absent[first]
-        end = End.REUSED if end is End.DONE else end
-    run.end(pending.address, end, run.reasons.get(first, ""))
+        end = JobEnd.REUSED if end is JobEnd.DONE else end
+    run.end_job(pending.address, end, run.reasons.get(first, ""))
 
 
 def _owe(run: Run, pending: PendingRender, reason: str) -> None:
-    run.end(pending.address, End.OWED, reason)
-    run.say(EventKind.OWED, pending.address, reason)
+    run.end_job(pending.address, JobEnd.OWED, reason)
+    run.emit(EventKind.OWED, pending.address, reason)
 
 
 def _end_delivered(run: Run, pending: PendingRender, delivered: Delivered | StillOwed) -> None:
@@ -122,9 +122,9 @@ def _end_delivered(run: Run, pending: PendingRender, delivered: Delivered | Stil
         _owe(run, pending, delivered.reason)
     elif receipt.state is ReceiptState.DELIVERED_WRONG and not receipt.accepted_as_is:
         reason = f"delivered otherwise than bought: {'; '.join(delivered)}"
-        run.end(pending.address, End.DELIVERED_WRONG, reason)
-        run.say(EventKind.DELIVERED_WRONG, pending.address, reason)
+        run.end_job(pending.address, JobEnd.DELIVERED_WRONG, reason)
+        run.emit(EventKind.DELIVERED_WRONG, pending.address, reason)
     else:
         credits = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
-        run.end(pending.address, End.DONE)
-        run.say(EventKind.DONE, pending.address, pending.output, credits=credits, provider=pending.provider)
+        run.end_job(pending.address, JobEnd.DONE)
+        run.emit(EventKind.DONE, pending.address, pending.output, credits=credits, provider=pending.provider)

@@ -30,21 +30,21 @@ def lockfile_of(renders: Mapping[str, Receipt], before: Lockfile, jobs: Sequence
     return replace(before, renders=dict(renders), jobs=index)
 
 
-def wanted_of(lockfile: Lockfile) -> frozenset[str]:
+def referenced_by(lockfile: Lockfile) -> frozenset[str]:
     """Return the fingerprints that jobs of any profile refer to."""
     indexes = (lockfile.jobs, *lockfile.profiles.values())
     return frozenset(entry.fingerprint for index in indexes for entry in index.values())
 
 
-def to_keep(renders: Mapping[str, Receipt], wanted: frozenset[str]) -> Iterator[Output]:
+def clips_to_archive(renders: Mapping[str, Receipt], referenced: frozenset[str]) -> Iterator[Output]:
     """Yield the clips of receipts that no job refers to and that are not kept aside yet, as far as receipts tell."""
-    orphans = renders.keys() - wanted
+    orphans = renders.keys() - referenced
     for fingerprint, receipt in renders.items() if orphans else ():
         clip = receipt.output
-        if fingerprint in orphans and clip is not None and clip.placed and not is_kept(clip):
+        if fingerprint in orphans and clip is not None and clip.placed and not is_archived(clip):
             yield clip
 
 
-def is_kept(clip: Output) -> bool:
+def is_archived(clip: Output) -> bool:
     """Whether a clip lies where it is kept while no job wants it."""
     return clip.path.endswith(f"/.kept/{clip.sha256}.mp4")

@@ -9,7 +9,7 @@ from kbatch.providers.base import Failed, NotNow, PollOutcome, Running, Succeede
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
-from kbatch.runner.account_match import unseen
+from kbatch.runner.account_match import not_visible_reason
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.limits.retry import LONGEST_WAIT_S
 from kbatch.runner.limits.waits import asked_for
@@ -93,20 +93,22 @@ async def collect(
                     running_s = asked
                     if outcome.credits is not None:
                         await note_charge(run, session, pending, outcome.credits)
-                    run.say(EventKind.RENDERING, pending.address, progress=outcome.progress)
+                    run.emit(EventKind.RENDERING, pending.address, progress=outcome.progress)
             if asked_s > LONGEST_WAIT_S or elapsed + max(wait, asked_s) > run.options.render_deadline_s:
-                told = await told_nothing(run, session, pending, outcome)
+                told = await unusable_poll_reason(run, session, pending, outcome)
                 return StillOwed(reason=told or _late(session, outcome, elapsed))
             await anyio.sleep(max(wait * session.scale, asked_s))
 
 
-async def told_nothing(run: Run, session: ProviderSession, pending: PendingRender, outcome: PollOutcome) -> str | None:
+async def unusable_poll_reason(
+    run: Run, session: ProviderSession, pending: PendingRender, outcome: PollOutcome
+) -> str | None:
     """Return why a poll tells nothing and will not by itself: it is about another job, or another key's job."""
     if not isinstance(outcome, NotNow):
         return None
     if outcome.strange:
         return _strange(outcome)
-    whose = await unseen(session, run.receipt(pending)) if outcome.gone else None
+    whose = await not_visible_reason(session, run.receipt(pending)) if outcome.gone else None
     if whose is None:
         return None
     return f"{session.provider.title} says: {outcome.message}; {whose}, `kbatch pull` with it collects it"
@@ -117,7 +119,7 @@ def _strange(outcome: NotNow) -> str:
 
 
 def _held(session: ProviderSession) -> str:
-    until = session.closed if session.shut else asked_for(session.provider.title, session.held_s)
+    until = session.closed_reason if session.too_long_wait else asked_for(session.provider.title, session.held_s)
     return f"the provider tells nothing of it at present ({until}); `kbatch pull` collects it later"
 
 
@@ -167,7 +169,7 @@ def _charged(run: Run, session: ProviderSession, pending: PendingRender, credits
         return ()
     before = quote if known is None else known
     run.reservations.charge(pending.provider, pending.purchase, credits, before=before)
-    run.unpriced.told((pending.provider, pending.model, pending.variant), pending.purchase, credits)
+    run.unpriced.charged((pending.provider, pending.model, pending.variant), pending.purchase, credits)
     if quote is not None and credits > quote:
         surprise = (
             f"{session.provider.title} charged {credits:,} for {pending.model} {pending.variant}, quoted {quote:,}"
@@ -175,7 +177,7 @@ def _charged(run: Run, session: ProviderSession, pending: PendingRender, credits
         run.price_guards.stop(pending.provider, pending.model, surprise)
         if surprise not in run.surprises:
             run.surprises.append(surprise)
-            run.say(EventKind.NOTE, pending.address, f"{surprise}: nothing more of this model is submitted")
+            run.emit(EventKind.NOTE, pending.address, f"{surprise}: nothing more of this model is submitted")
     return (_fact(run, pending, Kind.REPORTED, {"credits": credits}),)
 
 
@@ -184,7 +186,7 @@ def _rendered(run: Run, session: ProviderSession, pending: PendingRender, found:
     reported = run.receipt(pending).credits.reported
     told = [credits for credits in (found.credits, reported) if credits is not None]
     if told:
-        run.reservations.settle(pending.provider, pending.purchase, max(told), before=max(told))
+        run.reservations.finalize(pending.provider, pending.purchase, max(told), before=max(told))
     run.unpriced.rendered(pending.provider, pending.purchase)
     if run.receipt(pending).state is ReceiptState.SUBMITTED:
         facts = (*facts, _fact(run, pending, Kind.RENDERED, {"credits": found.credits}))
@@ -201,5 +203,5 @@ async def _failed(run: Run, session: ProviderSession, pending: PendingRender, ou
     receipt = run.receipt(pending)
     before = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
     await run.record(_fact(run, pending, Kind.FAILED, {"message": outcome.message, "credits": outcome.credits}))
-    run.reservations.settle(pending.provider, pending.purchase, outcome.credits or 0, before=before)
-    run.unpriced.not_bought(pending.provider, pending.purchase)
+    run.reservations.finalize(pending.provider, pending.purchase, outcome.credits or 0, before=before)
+    run.unpriced.not_charged(pending.provider, pending.purchase)

@@ -31,9 +31,9 @@ def sidecar_path(clip: Path) -> Path:
     return clip.with_name(clip.name + ENDING)
 
 
-def want_sidecar(run: Run, pending: PendingRender) -> None:
+def request_sidecar(run: Run, pending: PendingRender) -> None:
     """Have the sidecar of a clip written that lies at its place now."""
-    run.described.append(pending)
+    run.pending_sidecars.append(pending)
 
 
 async def keep_writing(run: Run) -> None:
@@ -49,16 +49,16 @@ async def write_sidecars(run: Run) -> None:
     Nobody may move a clip meanwhile, and one that was moved since gets none at its old place. They are wanted until
     they are written, so that who is cut off leaves them to the next.
     """
-    taken = len(run.described)
-    wanted = {pending.output: pending for pending in run.described}
-    if not wanted:
+    taken = len(run.pending_sidecars)
+    requested = {pending.output: pending for pending in run.pending_sidecars}
+    if not requested:
         return
-    async with run.path_locks.hold(*wanted):
-        texts = {pending: text for pending in wanted.values() if (text := _text(run, pending)) is not None}
+    async with run.path_locks.hold(*requested):
+        texts = {pending: text for pending in requested.values() if (text := _text(run, pending)) is not None}
         troubles = await anyio.to_thread.run_sync(_write_all, run.folder, texts)
-        del run.described[:taken]
+        del run.pending_sidecars[:taken]
     for pending, trouble in troubles:
-        run.say(EventKind.NOTE, pending.address, f"its sidecar cannot be written: {trouble}")
+        run.emit(EventKind.NOTE, pending.address, f"its sidecar cannot be written: {trouble}")
 
 
 def _text(run: Run, pending: PendingRender) -> bytes | None:

@@ -19,7 +19,7 @@ from kbatch.providers.http.client import Client, StreamedResponse, TransportErro
 from kbatch.providers.http.content_encoding import Body, is_video
 from kbatch.providers.http.host_policy import HostRefused, HostRules, Resolve, checked_addresses, resolve
 from kbatch.providers.responses import as_sent, retry_after
-from kbatch.runner.progress_events import nobody
+from kbatch.runner.progress_events import ignore
 from kbatch.storage import PartFile, examine
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -29,7 +29,7 @@ _OVERLAP = 4096
 _PIECE = 256 * 1024
 
 
-class Why(StrEnum):
+class FetchFailure(StrEnum):
     """Why a clip was not fetched, and with it what may help."""
 
     LATER = "later"
@@ -57,22 +57,22 @@ class FetchTerms(Struct, frozen=True, kw_only=True):
     scale: float = 1.0
     resolve: Resolve = resolve
     jitter: Callable[[], float] = random.random
-    say: Callable[[str], None] = nobody
+    on_wait: Callable[[str], None] = ignore
 
 
 class NotFetched(Struct, frozen=True, kw_only=True):
     """The clip stays owed; what arrived so far stays in the `.part`; `host` is one that the user may allow."""
 
     message: str
-    why: Why
+    cause: FetchFailure
     host: str = ""
 
 
-class Again(Struct, frozen=True, kw_only=True):
+class RetryableFailure(Struct, frozen=True, kw_only=True):
     """An attempt that failed in a way that may pass; `why` is said when no attempt is left."""
 
     message: str
-    why: Why = Why.LATER
+    cause: FetchFailure = FetchFailure.LATER
     retry_after_s: float | None = None
 
 
@@ -92,7 +92,7 @@ class Attempt:
         self._terms = terms
         self._etag: str | None = None
 
-    async def run(self) -> Complete | Again | NotFetched:
+    async def run(self) -> Complete | RetryableFailure | NotFetched:
         """Make one attempt, through at most five redirects."""
         overlap = await run_sync(_tail, self._part) if self._part.size else b""
         headers = self._range(overlap)
@@ -108,8 +108,8 @@ class Attempt:
                         return await self._receive(answer, overlap)
                     url = _redirected(url, answer)
             except TransportError as cut:
-                return Again(message=harmless(str(cut)))
-        return Again(message=f"more than {_MOST_REDIRECTS} redirects", why=Why.STALE)
+                return RetryableFailure(message=harmless(str(cut)))
+        return RetryableFailure(message=f"more than {_MOST_REDIRECTS} redirects", cause=FetchFailure.STALE)
 
     def _range(self, overlap: bytes) -> Mapping[str, str]:
         if not overlap:
@@ -117,7 +117,7 @@ class Attempt:
         headers = {"Range": f"bytes={self._part.size - len(overlap)}-"}
         return {**headers, "If-Range": self._etag} if self._etag else headers
 
-    async def _addresses(self, url: str) -> tuple[str, ...] | Again | NotFetched:
+    async def _addresses(self, url: str) -> tuple[str, ...] | RetryableFailure | NotFetched:
         if self._client.simulated:
             return ()
         rules = HostRules(loopback=self._client.loopback, allow_hosts=self._terms.allow_hosts)
@@ -125,12 +125,12 @@ class Attempt:
             resolver = self._terms.resolve if self._client.connects(url) else None
             addresses = await checked_addresses(url, rules, resolver)
         except OSError as error:
-            return Again(message=f"the clip's host cannot be found: {error.strerror or error}")
+            return RetryableFailure(message=f"the clip's host cannot be found: {error.strerror or error}")
         if isinstance(addresses, HostRefused):
-            return NotFetched(message=addresses.message, why=Why.REFUSED, host=addresses.host)
+            return NotFetched(message=addresses.message, cause=FetchFailure.REFUSED, host=addresses.host)
         return addresses
 
-    async def _receive(self, answer: StreamedResponse, overlap: bytes) -> Complete | Again | NotFetched:
+    async def _receive(self, answer: StreamedResponse, overlap: bytes) -> Complete | RetryableFailure | NotFetched:
         refused = _refused(answer)
         if refused is not None:
             if answer.status == 416:
@@ -140,18 +140,22 @@ class Attempt:
         start, total = _placed(answer, asked=bool(overlap))
         if start == 0 and _is_page(answer, body.begins):
             kind = harmless(answer.headers.get("content-type", ""))
-            return Again(message=f"the host answered with {kind} in place of a clip", why=Why.STALE)
+            return RetryableFailure(
+                message=f"the host answered with {kind} in place of a clip", cause=FetchFailure.STALE
+            )
         if body.encoded and start:
             await run_sync(self._part.restart)
-            return Again(message="the host compresses the clip, and serves no part of it that can be read")
+            return RetryableFailure(message="the host compresses the clip, and serves no part of it that can be read")
         if answer.status == 200 and self._part.size:
             await run_sync(self._part.restart)
             overlap = b""
         elif start != self._part.size - len(overlap):
             await run_sync(self._part.restart)
-            return Again(message="the host answered with another part than was asked for")
+            return RetryableFailure(message="the host answered with another part than was asked for")
         if total is not None and total > self._terms.max_bytes:
-            return NotFetched(message=f"the clip has {total} bytes, more than any clip may", why=Why.TOO_LARGE)
+            return NotFetched(
+                message=f"the clip has {total} bytes, more than any clip may", cause=FetchFailure.TOO_LARGE
+            )
         etag = answer.headers.get("etag", "")
         self._etag = etag if re.fullmatch(r'"[!-~]*"', etag) else None
         try:
@@ -164,7 +168,7 @@ class Attempt:
             return rest
         return Complete(rest=rest) if body.encoded else await self._counted(total, rest)
 
-    async def _pour(self, body: Body, overlap: bytes) -> Again | NotFetched | bytes:
+    async def _pour(self, body: Body, overlap: bytes) -> RetryableFailure | NotFetched | bytes:
         """Write the body behind what is there, but for its last piece, which is returned.
 
         The body's first bytes must be those that the `.part` ends with.
@@ -176,7 +180,7 @@ class Attempt:
                 if overlap and len(held) >= len(overlap):
                     if not held.startswith(overlap):
                         await run_sync(self._part.restart)
-                        return Again(message="the host serves another clip than before")
+                        return RetryableFailure(message="the host serves another clip than before")
                     del held[: len(overlap)]
                     overlap = b""
                 if not overlap and len(held) >= _PIECE:
@@ -184,14 +188,14 @@ class Attempt:
                 if self._part.size + len(held) > self._terms.max_bytes:
                     await run_sync(self._part.restart)  # what has no end is of no use
                     message = f"the clip has more than {self._terms.max_bytes} bytes"
-                    return NotFetched(message=message, why=Why.TOO_LARGE)
+                    return NotFetched(message=message, cause=FetchFailure.TOO_LARGE)
         except TransportError:
             if not overlap:
                 await self._write(held)
             raise
         if overlap:
             await run_sync(self._part.restart)
-            return Again(message="the host serves less than before")
+            return RetryableFailure(message="the host serves less than before")
         return bytes(held)
 
     async def _write(self, held: bytearray) -> None:
@@ -199,12 +203,12 @@ class Attempt:
         held.clear()
         await run_sync(self._part.write, data)
 
-    async def _counted(self, total: int | None, rest: bytes) -> Complete | Again:
+    async def _counted(self, total: int | None, rest: bytes) -> Complete | RetryableFailure:
         arrived = self._part.size + len(rest)
         if total is None or arrived == total:
             return Complete(rest=rest)
         await run_sync(self._part.write, rest)
-        return Again(message=f"{arrived} of {total} bytes arrived")
+        return RetryableFailure(message=f"{arrived} of {total} bytes arrived")
 
 
 def _tail(part: PartFile) -> bytes:
@@ -226,16 +230,18 @@ def _redirected(url: str, answer: StreamedResponse) -> str:
         return ""
 
 
-def _refused(answer: StreamedResponse) -> Again | NotFetched | None:
+def _refused(answer: StreamedResponse) -> RetryableFailure | NotFetched | None:
     """Return what an answer without the clip means, None when it brings one."""
     status = answer.status
     if status in (200, 206):
         return None
     if status in _BUSY or status >= 500:
-        return Again(message=f"the clip's host answered HTTP {status}", retry_after_s=retry_after(answer.headers))
+        return RetryableFailure(
+            message=f"the clip's host answered HTTP {status}", retry_after_s=retry_after(answer.headers)
+        )
     if status == 416:
-        return Again(message="the host has less than what is already here", why=Why.STALE)
-    return NotFetched(message=f"the clip's host answered HTTP {status}", why=Why.STALE)
+        return RetryableFailure(message="the host has less than what is already here", cause=FetchFailure.STALE)
+    return NotFetched(message=f"the clip's host answered HTTP {status}", cause=FetchFailure.STALE)
 
 
 def _is_page(answer: StreamedResponse, begins: bytes) -> bool:

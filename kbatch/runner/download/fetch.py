@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from kbatch.media.mp4 import NotWhole, ProbedMedia, probe
 from kbatch.providers.http.client import Client
-from kbatch.runner.download.attempt import Again, Attempt, Complete, FetchTerms, NotFetched, Why
+from kbatch.runner.download.attempt import Attempt, Complete, FetchFailure, FetchTerms, NotFetched, RetryableFailure
 from kbatch.runner.limits.retry import LONGEST_WAIT_S, retry_wait
 from kbatch.runner.limits.waits import asked_for
 from kbatch.storage import PartFile, examine, sha256_of
 
-__all__ = ["FetchTerms", "Fetched", "NotFetched", "Why", "fetch"]
+__all__ = ["FetchFailure", "FetchTerms", "Fetched", "NotFetched", "fetch"]
 
 _STALE_ATTEMPTS = 2
 _MOST_ATTEMPTS = 200
@@ -44,38 +44,38 @@ async def fetch(client: Client, url: str, part: PartFile, terms: FetchTerms | No
         with anyio.move_on_after(terms.total_s):
             return await _fetch(client, url, part, terms)
     except OSError as error:
-        return NotFetched(message=f"{part.path.name}: {error.strerror or error}", why=Why.DISK)
-    return NotFetched(message=f"not fetched within {terms.total_s:g} s", why=Why.LATER)
+        return NotFetched(message=f"{part.path.name}: {error.strerror or error}", cause=FetchFailure.DISK)
+    return NotFetched(message=f"not fetched within {terms.total_s:g} s", cause=FetchFailure.LATER)
 
 
 async def _fetch(client: Client, url: str, part: PartFile, terms: FetchTerms) -> Fetched | NotFetched:
     attempt = Attempt(client=client, url=url, part=part, terms=terms)
     fruitless, furthest = 0, part.size
     for _ in range(_MOST_ATTEMPTS):
-        outcome: Complete | Again | Fetched | NotFetched = await attempt.run()
+        outcome: Complete | RetryableFailure | Fetched | NotFetched = await attempt.run()
         if isinstance(outcome, Complete):
             outcome = await run_sync(_verify, part, outcome.rest)
         match outcome:
             case Fetched() | NotFetched():
                 return outcome
-            case Again():
+            case RetryableFailure():
                 fruitless = 0 if part.size > furthest else fruitless + 1  # bytes that were here before are no progress
                 furthest = max(furthest, part.size)
-                if fruitless >= (_STALE_ATTEMPTS if outcome.why is Why.STALE else terms.attempts):
-                    return NotFetched(message=outcome.message, why=outcome.why)
+                if fruitless >= (_STALE_ATTEMPTS if outcome.cause is FetchFailure.STALE else terms.attempts):
+                    return NotFetched(message=outcome.message, cause=outcome.cause)
                 asked_s = outcome.retry_after_s
                 if asked_s is not None:
                     said = f"{outcome.message}; {asked_for('it', asked_s)}"
                     if asked_s > LONGEST_WAIT_S:
-                        return NotFetched(message=said, why=outcome.why)
-                    terms.say(said)
+                        return NotFetched(message=said, cause=outcome.cause)
+                    terms.on_wait(said)
                 await anyio.sleep(retry_wait(fruitless - 1, terms.jitter(), retry_after_s=asked_s, scale=terms.scale))
             case _:
                 assert_never(outcome)
-    return NotFetched(message=f"not whole after {_MOST_ATTEMPTS} attempts", why=Why.LATER)
+    return NotFetched(message=f"not whole after {_MOST_ATTEMPTS} attempts", cause=FetchFailure.LATER)
 
 
-def _verify(part: PartFile, rest: bytes) -> Fetched | Again:
+def _verify(part: PartFile, rest: bytes) -> Fetched | RetryableFailure:
     """Put the clip on the disk and look at it, all in one visit to a thread.
 
     One that came in one piece is looked at as it came: what was just written needs no reading.
@@ -87,7 +87,7 @@ def _verify(part: PartFile, rest: bytes) -> Fetched | Again:
     if isinstance(media, NotWhole) and (media.cut or media.blank):
         if media.blank:
             part.restart()
-        return Again(message=f"what was fetched is no whole clip: {media.message}", why=Why.STALE)
+        return RetryableFailure(message=f"what was fetched is no whole clip: {media.message}", cause=FetchFailure.STALE)
     digest = sha256_of(part.path) if whole is None else sha256(whole).hexdigest()
     part.close()
     if isinstance(media, NotWhole):

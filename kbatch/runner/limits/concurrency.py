@@ -23,7 +23,7 @@ class Slots:
         self._waiting: list[tuple[float, int, anyio.Event]] = []
         self._moved: anyio.Event | None = None
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Wait until few wait for a place; who was just started has queued up by then."""
         await anyio.lowlevel.checkpoint()
         while len(self._waiting) >= _QUEUE:
@@ -36,27 +36,27 @@ class Slots:
         return self._taken
 
     @asynccontextmanager
-    async def place(self, urgency: float) -> AsyncIterator[None]:
+    async def hold(self, priority: float) -> AsyncIterator[None]:
         """Hold a place for the time of the block."""
-        await self._take(urgency)
+        await self._take(priority)
         try:
             yield
         finally:
             self._taken -= 1
             self._wake()
 
-    def pushed_back(self, now_s: float) -> None:
+    def rate_limited(self, now_s: float) -> None:
         """Halve the places after the provider said that there are too many requests."""
         self._capacity = halved(self._capacity, now_s)
 
-    def went_well(self) -> None:
+    def accepted(self) -> None:
         """Grow towards the configured number after an acceptance."""
         self._capacity = recovered(self._capacity)
         self._wake()
 
-    async def _take(self, urgency: float) -> None:
+    async def _take(self, priority: float) -> None:
         turn = anyio.Event()
-        waiter = (-urgency, next(self._order), turn)
+        waiter = (-priority, next(self._order), turn)
         heapq.heappush(self._waiting, waiter)
         try:
             # Those that come together are all in the queue before the first of them gets a place.

@@ -27,7 +27,7 @@ class CreditReservations:
         """Credits that this run has reserved or was charged, and what unknown outcomes hold."""
         return self._total.get(provider, 0)
 
-    def bounds(self, provider: str) -> bool:
+    def has_ceiling(self, provider: str) -> bool:
         """Whether some ceiling holds for this provider."""
         return any(provider in limits for limits in (self._ceilings.run, self._ceilings.budget, self._ceilings.job))
 
@@ -35,7 +35,7 @@ class CreditReservations:
         """Whether what is committed lies below every ceiling: one credit more would fit."""
         return self._fits(provider, 1)
 
-    def take(self, provider: str, purchase: str, credits: int | None) -> bool:
+    def reserve(self, provider: str, purchase: str, credits: int | None) -> bool:
         """Reserve a job's quote; False, and nothing reserved, when a ceiling would be passed.
 
         A job without any figure reserves nothing (`unpriced` says when that may be); its charge counts as soon as it is
@@ -56,7 +56,7 @@ class CreditReservations:
         within_budget = budget is None or after + self._spent.get(provider, 0) <= budget
         return within_run and within_budget and (job is None or amount <= job)
 
-    def give_back(self, provider: str, purchase: str) -> None:
+    def release(self, provider: str, purchase: str) -> None:
         """Release a reservation: the job was not accepted; one that is not there is no matter."""
         if purchase in self._taken.get(provider, {}):
             self._set(provider, purchase, 0)
@@ -73,7 +73,7 @@ class CreditReservations:
         else:
             self._spent[provider] = self._spent.get(provider, 0) + credits - (before or 0)
 
-    def settle(self, provider: str, purchase: str, credits: int, *, before: int | None) -> None:
+    def finalize(self, provider: str, purchase: str, credits: int, *, before: int | None) -> None:
         """Note what a purchase has cost when its render has ended, 0 after a refund."""
         if purchase in self._taken.get(provider, {}):
             self._set(provider, purchase, credits)

@@ -9,7 +9,7 @@ _MOST = 16
 _PATIENCE_S = 2.0
 
 
-class Downloads:
+class DownloadSlots:
     """At most 16 clips are fetched at once, and 16 more that others wait for."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Downloads:
                 self._quiet.set()
 
     @asynccontextmanager
-    async def place(self, *, awaited: bool) -> AsyncIterator[None]:
+    async def hold(self, *, awaited: bool) -> AsyncIterator[None]:
         """Hold a place; purchases that are being sent go first, for 2 s at most, unless others await the clip."""
         async with self._awaited if awaited else self._places:
             if self._sending and not awaited:

@@ -12,7 +12,7 @@ class PathLocks:
     def __init__(self) -> None:
         self._locks: dict[str, anyio.Lock] = {}
         self._users: dict[str, int] = {}
-        self.aside = anyio.Lock()
+        self.archive_lock = anyio.Lock()
 
     @asynccontextmanager
     async def hold(self, *paths: str) -> AsyncIterator[None]:

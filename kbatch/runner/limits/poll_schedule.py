@@ -24,34 +24,34 @@ class PollSchedule:
 
     def __init__(self, usual_s: float, scale: float) -> None:
         """Take the shortest time that the model's card calls usual, in seconds."""
-        self._learned = RenderTimeEstimate(usual_s=usual_s)
+        self._estimate = RenderTimeEstimate(usual_s=usual_s)
         self._scale = scale
-        self._led = False
+        self._has_leader = False
         self._waiting = 0
-        self._heard = anyio.Event()
+        self._measured = anyio.Event()
 
     @contextmanager
     def following(self, *, fresh: bool) -> Iterator[bool]:
         """Follow a render for the block; True for the first, and however that one ends, nobody waits for it longer."""
-        leads = fresh and not self._led
-        self._led = self._led or leads
+        leads = fresh and not self._has_leader
+        self._has_leader = self._has_leader or leads
         try:
             yield leads
         finally:
             if leads:
-                self._heard.set()
+                self._measured.set()
 
     async def first_poll(self, jitter: float, *, leads: bool) -> None:
         """Wait from an acceptance until it is worth asking."""
         accepted = anyio.current_time()
         if leads:
-            await anyio.sleep(ahead_poll_after(0.0, self._learned.usual_s) * self._scale)
+            await anyio.sleep(ahead_poll_after(0.0, self._estimate.usual_s) * self._scale)
             if self._waiting:
                 return
-        elif not self._heard.is_set():
-            with self._counted(), anyio.move_on_after(first_poll_after(self._learned, jitter) * self._scale):
-                await self._heard.wait()
-        due = accepted + first_poll_after(self._learned, jitter) * self._scale
+        elif not self._measured.is_set():
+            with self._counted(), anyio.move_on_after(first_poll_after(self._estimate, jitter) * self._scale):
+                await self._measured.wait()
+        due = accepted + first_poll_after(self._estimate, jitter) * self._scale
         await anyio.sleep(max(0.0, due - anyio.current_time()))
 
     @contextmanager
@@ -64,13 +64,13 @@ class PollSchedule:
 
     def next_poll_after(self, elapsed_s: float, jitter: float, *, leads: bool) -> float:
         """Return the seconds to the next poll, not scaled, for a render that was accepted `elapsed_s` ago."""
-        if leads and self._waiting and elapsed_s < self._learned.usual_s:
-            return ahead_poll_after(elapsed_s, self._learned.usual_s)
+        if leads and self._waiting and elapsed_s < self._estimate.usual_s:
+            return ahead_poll_after(elapsed_s, self._estimate.usual_s)
         return next_poll_after(elapsed_s, jitter)
 
     def ended(self, *, running_s: float, ended_s: float) -> None:
         """Learn of a render that was still running at `running_s` (0: not asked before) and had ended by `ended_s`."""
-        self._learned = learn(self._learned, running_s=running_s, ended_s=ended_s)
+        self._estimate = learn(self._estimate, running_s=running_s, ended_s=ended_s)
 
 
 class PollSchedules:

@@ -58,12 +58,12 @@ class PriceGuards:
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str], _Model] = {}
-        self._gates: dict[tuple[str, str, str], PriceGuard] = {}
+        self._guards: dict[tuple[str, str, str], PriceGuard] = {}
 
     def of(self, provider: str, model: str, variant: str) -> PriceGuard:
         """Return the gate of a variant, closed at first."""
         known = self._model(provider, model)
-        return self._gates.setdefault((provider, model, variant), PriceGuard(known))
+        return self._guards.setdefault((provider, model, variant), PriceGuard(known))
 
     def stop(self, provider: str, model: str, reason: str) -> None:
         """A charge is above its quote: nothing of this model is submitted any more in this run."""

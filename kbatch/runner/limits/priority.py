@@ -4,7 +4,7 @@ from kbatch.planner.actions import Action
 from kbatch.planner.plan import Plan
 
 
-def urgencies(plan: Plan) -> dict[str, float]:
+def priorities(plan: Plan) -> dict[str, float]:
     """Return the seconds of work that wait behind each job, its own included: longest first, a chain by its sum.
 
     Of renders that usually take as long the longer clip goes first: its seconds count too.

@@ -16,7 +16,7 @@ async def ask_balance(session: ProviderSession, *, tries: int = _TRIES) -> Balan
     """Ask what the account holds, a few times where the trouble may pass."""
     answer = await session.ask_balance()
     for attempt in range(tries - 1):
-        if isinstance(answer, Balance) or answer.reason not in _PASSING or session.shut:
+        if isinstance(answer, Balance) or answer.reason not in _PASSING or session.too_long_wait:
             break
         await anyio.sleep(retry_wait(attempt, 0.5, retry_after_s=answer.retry_after_s, scale=session.scale))
         answer = await session.ask_balance()
@@ -37,9 +37,9 @@ async def check_account(session: ProviderSession, plan: Plan) -> None:
 
 
 def _compare(session: ProviderSession, balance: Balance, total: Total) -> None:
-    wanted = total.known + total.held
-    if balance.credits < wanted:
-        message = f"{session.provider.title} has {balance.credits:,} {total.unit}, the plan's maximum is {wanted:,}"
+    maximum = total.known + total.held
+    if balance.credits < maximum:
+        message = f"{session.provider.title} has {balance.credits:,} {total.unit}, the plan's maximum is {maximum:,}"
         raise Refused("balance-too-low", message, hint="top up, or select fewer jobs with --only or --first")
 
 

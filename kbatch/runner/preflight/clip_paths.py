@@ -20,7 +20,7 @@ _HINT = "`kbatch lock check` shows where; no run of kbatch writes this"
 _PLAIN = re.compile(r"(?:[\w-][\w.-]*/)*(?:\.kept/)?[\w-][\w.-]*\.mp4")
 
 
-def check_places(found: store.LoadedState, lockfile: Path) -> None:
+def check_clip_paths(found: store.LoadedState, lockfile: Path) -> None:
     """Raise StateUnreadable when a receipt or a job names a clip that lies outside, or a file that is no clip's."""
     for path in _paths(found):
         if outside(path):

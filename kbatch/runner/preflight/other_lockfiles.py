@@ -17,23 +17,23 @@ from kbatch.receipts.join import records_of
 from kbatch.receipts.lockfile.lockfile import Lockfile, parse
 from kbatch.runner.run_inputs import RunInputs
 
-Owned = Mapping[str, tuple[str, frozenset[str]]]
+OwnedPaths = Mapping[str, tuple[str, frozenset[str]]]
 """By place (as `same_file` has it): the lockfile that has a clip there, and the digests of its clips of that place."""
 
 
-def owned_elsewhere(inputs: RunInputs) -> Owned:
+def owned_elsewhere(inputs: RunInputs) -> OwnedPaths:
     """Return the places of the clips that the other lockfiles in the manifest's folder know."""
     owned: dict[str, tuple[str, frozenset[str]]] = {}
     for path in store.other_lockfiles(inputs.folder / inputs.lockfile_path.name):
         if path.resolve() == inputs.lockfile_path.resolve():
             continue
-        for place, digests in _places(path).items():
-            before = owned.get(place, (path.name, frozenset()))
-            owned[place] = (before[0], before[1] | digests)
+        for path_key, digests in _paths_in(path).items():
+            before = owned.get(path_key, (path.name, frozenset()))
+            owned[path_key] = (before[0], before[1] | digests)
     return owned
 
 
-def _places(path: Path) -> dict[str, frozenset[str]]:
+def _paths_in(path: Path) -> dict[str, frozenset[str]]:
     try:
         data = storage.read_if_there(path) or b""
         if b'"lockfile_version"' not in data:
@@ -41,15 +41,15 @@ def _places(path: Path) -> dict[str, frozenset[str]]:
         found = parse(data, str(path))
     except StateUnreadable:
         return {}
-    return _places_of(found)
+    return _paths_of(found)
 
 
-def _places_of(lockfile: Lockfile) -> dict[str, frozenset[str]]:
-    places: dict[str, frozenset[str]] = {}
+def _paths_of(lockfile: Lockfile) -> dict[str, frozenset[str]]:
+    paths: dict[str, frozenset[str]] = {}
 
     def add(where: str, digest: str) -> None:
         key = same_file(where)
-        places[key] = places.get(key, frozenset()) | {digest}
+        paths[key] = paths.get(key, frozenset()) | {digest}
 
     for receipt in lockfile.renders.values():
         for record in records_of(receipt):
@@ -60,10 +60,10 @@ def _places_of(lockfile: Lockfile) -> dict[str, frozenset[str]]:
             shown = lockfile.renders.get(entry.fingerprint)
             clip = shown.output if shown else None
             add(entry.path, clip.sha256 if clip is not None else "")
-    return places
+    return paths
 
 
-def collisions(plan: Plan, owned: Owned) -> tuple[str, ...]:
+def collisions(plan: Plan, owned: OwnedPaths) -> tuple[str, ...]:
     """Return in words which places of the plan's clips are those of other lockfiles' clips too, a line a lockfile."""
     found: dict[str, list[str]] = {}
     for entry in plan.entries if owned else ():

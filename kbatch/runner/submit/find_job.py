@@ -89,7 +89,7 @@ def _rivals(run: Run, fingerprint: str, body: Mapping[str, Any], *, exists: bool
 async def _candidates(run: Run, session: ProviderSession, receipt: Receipt) -> list[Listed] | NotNow | Ambiguous:
     """Return the jobs of the receipt's model since it was sent that no receipt owns, each with its input."""
     mine = frozenset(_owned(run, receipt.provider))
-    wanted: Callable[[Listed], bool] = lambda job: job.model == receipt.model and job.job_id not in mine  # noqa: E731
+    eligible: Callable[[Listed], bool] = lambda job: job.model == receipt.model and job.job_id not in mine  # noqa: E731
     found: dict[str, Listed] = {}
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
@@ -97,7 +97,7 @@ async def _candidates(run: Run, session: ProviderSession, receipt: Receipt) -> l
         if isinstance(page, NotNow):
             return page
         for job in page.jobs:
-            if wanted(job) and not _before(job, receipt):
+            if eligible(job) and not _before(job, receipt):
                 whole = await _job(run, session, job.job_id)
                 if isinstance(whole, NotNow):
                     return whole
@@ -109,7 +109,7 @@ async def _candidates(run: Run, session: ProviderSession, receipt: Receipt) -> l
 
 
 def _owned(run: Run, provider: str) -> Iterator[str]:
-    yield from (job_id for name, job_id in run.claimed if name == provider)
+    yield from (job_id for name, job_id in run.job_owners if name == provider)
     for known in run.renders.values():
         yield from (one.job_id for one in records_of(known) if one.job_id is not None and one.provider == provider)
 
@@ -128,8 +128,8 @@ async def _page(run: Run, session: ProviderSession, cursor: str | None) -> JobPa
 
 async def _job(run: Run, session: ProviderSession, job_id: str) -> Listed | NotNow:
     """Return a job with its input, which no list has; an answer about another job is none."""
-    if job_id in session.listed:
-        return session.listed[job_id]
+    if job_id in session.listed_jobs:
+        return session.listed_jobs[job_id]
     job: Listed | NotNow = NotNow(message="not asked")
     for attempt in range(_TRIES):
         job = session.provider.read_job(
@@ -142,7 +142,7 @@ async def _job(run: Run, session: ProviderSession, job_id: str) -> Listed | NotN
         if not await run.wait(session, attempt, job.retry_after_s):
             break
     if isinstance(job, Listed):
-        session.listed[job_id] = job
+        session.listed_jobs[job_id] = job
     return job
 
 

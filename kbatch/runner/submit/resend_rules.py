@@ -29,7 +29,7 @@ _Send = tuple[str | None, int | None, str]
 _AS_SENT = ("origin", "key", "body", "provider_time", "account")
 
 
-class Own(Struct, frozen=True, kw_only=True):
+class OwnRecords(Struct, frozen=True, kw_only=True):
     """What this user's own events tell of sends, by fingerprint, attempt and time, and of uploads."""
 
     sends: Mapping[_Send, Mapping[str, Any]]
@@ -44,16 +44,16 @@ class Own(Struct, frozen=True, kw_only=True):
         )
 
 
-def own_of(events: Iterable[Event]) -> Own:
+def own_records_of(events: Iterable[Event]) -> OwnRecords:
     """Return what events tell that this user wrote here; no other may be among them."""
     known = tuple(events)
-    return Own(
+    return OwnRecords(
         sends={(one.fingerprint, one.attempt, one.at): one.data for one in known if one.kind is Kind.INTENDED},
         uploads=tuple(one.data for one in known if one.kind is Kind.UPLOADED),
     )
 
 
-def objection(job: Job, receipt: Receipt, own: Own, now: datetime) -> str | None:
+def resend_objection(job: Job, receipt: Receipt, own: OwnRecords, now: datetime) -> str | None:
     """Return why an unknown send of a job is not sent again, None where it may be, with consent.
 
     `now` is this machine's time: it only spares asking. The provider's own clock decides before the send.
@@ -87,7 +87,7 @@ def is_of_another(job: Job, receipt: Receipt) -> bool:
         return True
 
 
-def _is_request(job: Job, receipt: Receipt, own: Own) -> bool:
+def _is_request(job: Job, receipt: Receipt, own: OwnRecords) -> bool:
     """Whether the body that was sent is, byte for byte, the job's request with pictures that were uploaded for it."""
     try:
         given = parameters_of(job.card, json.loads(receipt.body or "null"))

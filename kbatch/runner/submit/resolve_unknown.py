@@ -15,7 +15,7 @@ from kbatch.runner.account_match import bought_by, same_account
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.find_job import Ambiguous, find_job
-from kbatch.runner.submit.submit import Bought, MaybeBought, Purchase, record_accepted, send_again
+from kbatch.runner.submit.submit import SubmitResult, Submitted, SubmitUnknown, record_accepted, send_again
 from kbatch.runner.submit.uploads import expired_uploads
 
 WINDOW = timedelta(hours=20)
@@ -26,14 +26,14 @@ _RESENDS = 5
 
 
 async def resolve_unknown(
-    run: Run, session: ProviderSession, fingerprint: str, *, wanted: bool = True, after: MaybeBought | None = None
-) -> Purchase:
+    run: Run, session: ProviderSession, fingerprint: str, *, may_resend: bool = True, after: SubmitUnknown | None = None
+) -> SubmitResult:
     """Return what is found out about an unknown send; `after` is what its first answer said, `wanted` as above.
 
     A provider that says that the key is taken is asked for its list first: another body may have been sent with it.
     """
-    if fingerprint in run.mistaken and after is None:
-        return MaybeBought(reason=f"{run.objections[fingerprint]}; {way_out(session.provider.name)}")
+    if fingerprint in run.mismatched and after is None:
+        return SubmitUnknown(reason=f"{run.resend_objections[fingerprint]}; {way_out(session.provider.name)}")
     found: Listed | str | None = None
     exists = after is not None and after.exists
     if exists:
@@ -41,28 +41,28 @@ async def resolve_unknown(
     agreed = after is not None or fingerprint in run.resends
     if (
         not isinstance(found, Listed)
-        and wanted
+        and may_resend
         and agreed
         and session.provider.resends
         and run.renders[fingerprint].body
     ):
         answer = await _send_until_answered(run, session, fingerprint, after)
         if isinstance(answer, Accepted):
-            return Bought(credits=answer.credits)
+            return Submitted(credits=answer.credits)
         exists = exists or (answer is not None and answer.exists)
     if not isinstance(found, Listed):
         found = await _look_up(run, session, fingerprint, exists=exists)
     if isinstance(found, Listed):
-        return Bought(credits=found.credits)
-    why = run.objections.get(fingerprint)
+        return Submitted(credits=found.credits)
+    why = run.resend_objections.get(fingerprint)
     words = [f"sent, and nobody knows whether it was accepted; {way_out(session.provider.name)}"]
     words += [f"not sent again: {why}"] if why else []
     words += [found] if found else []
-    return MaybeBought(reason="; ".join(words))
+    return SubmitUnknown(reason="; ".join(words))
 
 
 async def _send_until_answered(
-    run: Run, session: ProviderSession, fingerprint: str, after: MaybeBought | None
+    run: Run, session: ProviderSession, fingerprint: str, after: SubmitUnknown | None
 ) -> Accepted | Unknown | None:
     """Send the same again until it is accepted; the last answer when that says that the purchase is there."""
     retry_after_s = after.retry_after_s if after else None
@@ -70,7 +70,7 @@ async def _send_until_answered(
         if not await run.wait_to_submit(session, attempt, retry_after_s):
             return None
         receipt = run.renders[fingerprint]
-        if run.shutdown.soft or session.stopped or session.closed:
+        if run.shutdown.graceful or session.stopped or session.closed_reason:
             return None
         if not await _safe(run, session, receipt, own=after is not None):
             return None
@@ -91,15 +91,15 @@ async def _safe(run: Run, session: ProviderSession, receipt: Receipt, *, own: bo
     Within what an idempotency key is one, a team, a user or the API key alone, no document tells: so it must be the
     very key, which it is for a send of this run (`own`).
     """
-    before = session.heard
+    before = session.last_date
     await session.ask_balance()
-    theirs = session.their_time() if session.heard is not before else None
+    theirs = session.provider_time() if session.last_date is not before else None
     if theirs is None or not within_window(receipt.provider_time, theirs):
         return False
     same = compare(receipt.account, session.account, key=True)
     if same is Same.OTHER or (same is Same.UNPROVEN and not own):
         proof = f"it was {bought_by(receipt)}" if same is Same.OTHER else "nothing proves that this key has sent it"
-        run.say(EventKind.NOTE, receipt.address, f"{proof}, so it is not sent again")
+        run.emit(EventKind.NOTE, receipt.address, f"{proof}, so it is not sent again")
         return False
     return not expired_uploads(run.uploaded, receipt, theirs)
 
@@ -121,12 +121,12 @@ async def _look_up(run: Run, session: ProviderSession, fingerprint: str, *, exis
     receipt = run.renders[fingerprint]
     if not session.provider.lists_jobs:
         return None
-    async with session.looking:
+    async with session.lookup_lock:
         if await same_account(session, receipt) is Same.OTHER:
             return f"it was {bought_by(receipt)}, and only a key of that user shows its jobs"
         found = await find_job(run, session, fingerprint, exists=exists)
         if isinstance(found, NotNow):
-            run.say(EventKind.NOTE, receipt.address, f"the job list cannot be read: {found.message}")
+            run.emit(EventKind.NOTE, receipt.address, f"the job list cannot be read: {found.message}")
             return None
         if isinstance(found, Ambiguous):
             return found.reason

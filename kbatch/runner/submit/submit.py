@@ -29,13 +29,13 @@ _TRIES = {Reason.RATE: 30, Reason.UNAVAILABLE: 6, Reason.NO_CONNECTION: 5}
 _STOPPED = "the run is stopping"
 
 
-class Bought(Struct, frozen=True, kw_only=True):
+class Submitted(Struct, frozen=True, kw_only=True):
     """The purchase stands; `credits` is what the provider said it charges, where it said so with the acceptance."""
 
     credits: int | None
 
 
-class NotBought(Struct, frozen=True, kw_only=True):
+class NotSubmitted(Struct, frozen=True, kw_only=True):
     """Nothing was charged, for sure; `skipped` when it was not even tried, `blocked` when an upstream gave no frame."""
 
     reason: str
@@ -43,7 +43,7 @@ class NotBought(Struct, frozen=True, kw_only=True):
     blocked: bool = False
 
 
-class MaybeBought(Struct, frozen=True, kw_only=True):
+class SubmitUnknown(Struct, frozen=True, kw_only=True):
     """Nobody knows yet, and the credits stay held; `exists` when the provider says that the purchase is there."""
 
     reason: str
@@ -51,7 +51,7 @@ class MaybeBought(Struct, frozen=True, kw_only=True):
     retry_after_s: float | None = None
 
 
-Purchase = Bought | NotBought | MaybeBought
+SubmitResult = Submitted | NotSubmitted | SubmitUnknown
 
 
 def idempotency_key(fingerprint: str, attempt: int) -> str:
@@ -59,33 +59,33 @@ def idempotency_key(fingerprint: str, attempt: int) -> str:
     return "kbatch-" + sha256(f"{fingerprint}:{attempt}".encode()).hexdigest()
 
 
-async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> Purchase:
+async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> SubmitResult:
     """Publish the pictures, write the intention, send, and record the answer; again after what said "not accepted"."""
     published: Published | None = None
     tries: dict[Reason, int] = {}
     while True:
         await run.shutdown.pause(session.turn())
-        if not run.may_submit() or session.stopped or session.closed:
-            return NotBought(reason=session.why or session.closed or _STOPPED, skipped=True)
+        if not run.may_submit() or session.stopped or session.closed_reason:
+            return NotSubmitted(reason=session.stop_reason or session.closed_reason or _STOPPED, skipped=True)
         try:
             if published is None or published.stale(session):
                 published = await publish_inputs(run, session, entry.job)
         except NotPublished as error:
-            skipped = (run.shutdown.soft or bool(session.closed)) and not session.stopped
-            return NotBought(reason=error.message, skipped=skipped, blocked=error.frame)
-        with run.downloads.purchase():
+            skipped = (run.shutdown.graceful or bool(session.closed_reason)) and not session.stopped
+            return NotSubmitted(reason=error.message, skipped=skipped, blocked=error.frame)
+        with run.download_slots.purchase():
             outcome = await _send_first(run, session, entry, published)
         match outcome:
             case None:
-                return NotBought(reason=_STOPPED, skipped=True)
+                return NotSubmitted(reason=_STOPPED, skipped=True)
             case Accepted(credits=credits):
-                return Bought(credits=credits)
+                return Submitted(credits=credits)
             case Unknown():
-                return MaybeBought(reason=outcome.message, exists=outcome.exists, retry_after_s=outcome.retry_after_s)
+                return SubmitUnknown(reason=outcome.message, exists=outcome.exists, retry_after_s=outcome.retry_after_s)
             case NotAccepted():
                 if not await _after_refusal(run, session, outcome, tries):
-                    skipped = bool(session.closed) and not session.stopped
-                    return NotBought(reason=session.closed if skipped else outcome.message, skipped=skipped)
+                    skipped = bool(session.closed_reason) and not session.stopped
+                    return NotSubmitted(reason=session.closed_reason if skipped else outcome.message, skipped=skipped)
 
 
 async def _send_first(
@@ -101,13 +101,13 @@ async def _send_first(
     intention = _intention(session, entry, published, attempt, body)
     with anyio.CancelScope(shield=True):
         await run.record(Fact(kind=Kind.INTENDED, fingerprint=fingerprint, attempt=attempt, data=intention))
-        if run.shutdown.soft:
+        if run.shutdown.graceful:
             unsent = {"reason": "not-sent", "message": f"not sent, {_STOPPED}", "by": "submit"}
             await _record(run, fingerprint, Kind.REFUSED, unsent)
             return None
         run.touched.add((fingerprint, attempt))
         outcome = await _send(run, session, body, intention["key"], first=True)
-        outcome = _own(run, session, fingerprint, attempt, outcome)
+        outcome = _reject_claimed_job(run, session, fingerprint, attempt, outcome)
         await record_answer(run, session, fingerprint, outcome, by="submit")
     return outcome
 
@@ -116,7 +116,7 @@ def _intention(
     session: ProviderSession, entry: PlanEntry, published: Published, attempt: int, body: bytes
 ) -> dict[str, Any]:
     job = entry.job
-    theirs = session.their_time()
+    provider_time = session.provider_time()
     return {
         "address": job.address,
         "provider": job.provider,
@@ -129,7 +129,7 @@ def _intention(
         "request": dict(job.request),
         "inputs": {name: dict(used) for name, used in published.record.items()},
         "body": body.decode() if session.provider.resends else None,
-        "provider_time": theirs.strftime("%Y-%m-%dT%H:%M:%SZ") if theirs else None,
+        "provider_time": provider_time.strftime("%Y-%m-%dT%H:%M:%SZ") if provider_time else None,
     }
 
 
@@ -138,7 +138,7 @@ async def send_again(run: Run, session: ProviderSession, fingerprint: str, recei
     with anyio.CancelScope(shield=True):
         run.touched.add((fingerprint, receipt.attempt))
         outcome = await _send(run, session, (receipt.body or "").encode(), receipt.key, first=False)
-        outcome = _own(run, session, fingerprint, receipt.attempt, outcome)
+        outcome = _reject_claimed_job(run, session, fingerprint, receipt.attempt, outcome)
         await record_answer(run, session, fingerprint, outcome, by="resend")
     return outcome
 
@@ -152,7 +152,9 @@ async def _send(run: Run, session: ProviderSession, body: bytes, key: str, *, fi
     return outcome
 
 
-def _own(run: Run, session: ProviderSession, fingerprint: str, attempt: int, outcome: SubmitOutcome) -> SubmitOutcome:
+def _reject_claimed_job(
+    run: Run, session: ProviderSession, fingerprint: str, attempt: int, outcome: SubmitOutcome
+) -> SubmitOutcome:
     """Return an outcome in which a job that another purchase has already is no acceptance: one job is one purchase."""
     if not isinstance(outcome, Accepted):
         return outcome
@@ -161,7 +163,7 @@ def _own(run: Run, session: ProviderSession, fingerprint: str, attempt: int, out
         return outcome
     address = run.renders[fingerprint].address
     words = f"the answer names job {outcome.job_id}, which is `{owner}`'s already"
-    run.say(EventKind.NOTE, address, f"{words}: it is not taken for `{address}`'s")
+    run.emit(EventKind.NOTE, address, f"{words}: it is not taken for `{address}`'s")
     return Unknown(message=words)
 
 
@@ -186,8 +188,8 @@ async def record_accepted(run: Run, session: ProviderSession, fingerprint: str, 
         await _record(run, fingerprint, Kind.ACCEPTED, {"job_id": job_id, "account": session.account, "by": by})
     except Exception as error:
         why = "the journal cannot be written" if isinstance(error, OSError) else f"that cannot be recorded ({error})"
-        run.say(EventKind.NOTE, address, f"accepted as job {job_id}, and {why}: keep this line")
-        run.trouble(f"{address} was accepted as job {job_id}, and {why}: keep this line")
+        run.emit(EventKind.NOTE, address, f"accepted as job {job_id}, and {why}: keep this line")
+        run.stop_submitting(f"{address} was accepted as job {job_id}, and {why}: keep this line")
         raise
 
 
@@ -207,13 +209,13 @@ async def _after_refusal(run: Run, session: ProviderSession, outcome: NotAccepte
     if tries[outcome.reason] >= _TRIES.get(outcome.reason, 1):
         return False
     if outcome.reason is Reason.RATE:
-        session.slots.pushed_back(anyio.current_time())
+        session.slots.rate_limited(anyio.current_time())
     wait_s = retry_wait(attempt, run.jitter(), retry_after_s=outcome.retry_after_s, scale=session.scale)
-    session.refused(wait_s, outcome.message)
-    if session.closed:
+    session.note_refusal(wait_s, outcome.message)
+    if session.closed_reason:
         return False
     if outcome.retry_after_s is None:  # else the line has said how long it holds all back
         again = f"{outcome.message}; sent again {until(wait_s, datetime.now().astimezone())}"
-        run.say(EventKind.WAITING, None, again, provider=session.provider.name)
+        run.emit(EventKind.WAITING, None, again, provider=session.provider.name)
     await run.shutdown.pause(wait_s)
     return True

@@ -70,7 +70,7 @@ async def publish_inputs(run: Run, session: ProviderSession, job: Job) -> Publis
                 content, record[part.parameter] = await _read_frame(run, which, address)
                 media_type = "image/png"
         if session.provider.uploads:
-            picture = await _bring(run, session, content, media_type)
+            picture = await _ensure_uploaded(run, session, content, media_type)
             words[part.token] = picture.url
             ends.append(picture.ends)
         else:
@@ -118,12 +118,12 @@ async def _read_frame(run: Run, which: str, address: str) -> tuple[bytes, dict[s
     return picture, used
 
 
-async def _bring(run: Run, session: ProviderSession, content: bytes, media_type: str) -> UploadedImage:
+async def _ensure_uploaded(run: Run, session: ProviderSession, content: bytes, media_type: str) -> UploadedImage:
     """Return an upload of these bytes that still lives for a while; tasks that want the same one share it."""
     digest = sha256(content).hexdigest()
-    place = session.provider.name, digest
-    async with run.uploading.setdefault(place, anyio.Lock()):
-        known = run.uploads.get(place) or _earlier(run, session, digest)
+    key = session.provider.name, digest
+    async with run.uploading.setdefault(key, anyio.Lock()):
+        known = run.uploads.get(key) or _earlier_upload(run, session, digest)
         if known is not None and known.ends - _SPARE > _now(session):
             return known
         uploaded = await _upload(run, session, content, f"{digest[:16]}.{media_type.rpartition('/')[2]}", media_type)
@@ -138,11 +138,11 @@ async def _bring(run: Run, session: ProviderSession, content: bytes, media_type:
             "origin": session.origin,
         }
         await run.record(Fact(kind=Kind.UPLOADED, data=data))
-        run.uploads[place] = picture
+        run.uploads[key] = picture
         return picture
 
 
-def _earlier(run: Run, session: ProviderSession, digest: str) -> UploadedImage | None:
+def _earlier_upload(run: Run, session: ProviderSession, digest: str) -> UploadedImage | None:
     """Return the upload of this user's interrupted run that lives longest; a simulator in this process forgets all."""
     if session.client.simulated:
         return None
@@ -160,8 +160,8 @@ def _earlier(run: Run, session: ProviderSession, digest: str) -> UploadedImage |
 async def _upload(run: Run, session: ProviderSession, content: bytes, name: str, media_type: str) -> Uploaded:
     attempt = 0
     while True:
-        if run.shutdown.soft or session.stopped or session.closed:
-            raise NotPublished(session.why or session.closed or "the run is stopping")
+        if run.shutdown.graceful or session.stopped or session.closed_reason:
+            raise NotPublished(session.stop_reason or session.closed_reason or "the run is stopping")
         request = session.provider.upload(name, media_type, content)
         outcome = session.provider.read_upload(await session.ask(request, timeout_s=run.options.submit_timeout_s))
         if isinstance(outcome, Uploaded):
@@ -189,7 +189,7 @@ def expired_uploads(events: Iterable[Event], receipt: Receipt, at: datetime) -> 
 
 
 def _now(session: ProviderSession) -> datetime:
-    return session.their_time() or datetime.now(UTC)
+    return session.provider_time() or datetime.now(UTC)
 
 
 def _ends(expires_at: str | None, uploaded: datetime) -> datetime:
