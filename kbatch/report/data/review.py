@@ -11,6 +11,7 @@ from kbatch.planner.comparison.compare import Comparison
 from kbatch.planner.plan import Plan
 from kbatch.planner.summary import Summary
 from kbatch.report.data.format import amount, count, one_line
+from kbatch.report.data.reasons import why
 from kbatch.report.data.stated_prices import stated_prices
 
 
@@ -55,15 +56,6 @@ def _dropped(entries: Iterable[PlanEntry]) -> Iterator[str]:
             gathered.setdefault((entry.job.model, name), []).append(entry.address)
     for (model, name), addresses in list(gathered.items())[:5]:
         yield f"`{model}` has no `{name}`: left out of {count(len(addresses), 'job')}, first `{addresses[0]}`"
-
-
-def why(entry: PlanEntry) -> str:
-    """Return the reason of an entry without its own address, so that jobs with one reason are told once."""
-    return (
-        "the same request as another job, bought once"
-        if entry.shares
-        else entry.words.replace(f"`{entry.address}`", "it")
-    )
 
 
 def sent_again(plan: Plan) -> str:

@@ -8,7 +8,8 @@ from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.plan import Plan, Total
 from kbatch.planner.summary import Share
 from kbatch.report.data.format import count, span
-from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of, why
+from kbatch.report.data.reasons import why
+from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of
 from kbatch.report.data.rows import read_rows
 from kbatch.report.data.shares import Slice
 from kbatch.report.data.sums import credits_by_provider, dollars_at

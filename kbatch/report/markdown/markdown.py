@@ -18,6 +18,7 @@ SUMMARY_LIMIT = 1024 * 1024
 """Bytes that GitHub keeps of a step's summary."""
 
 _MEANING = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@$^]|:(?=\S)")
+_FIRST_ROWS = 12
 _UNSAFE_IN_BACKTICKS = re.compile(r"[`|\\]")
 
 
@@ -87,23 +88,33 @@ def quote(word: str, sentences: Iterable[str]) -> str:
 
 
 def render(blocks: Sequence[Block], limit: int) -> str:
-    """Return the page in at most `limit` bytes of UTF-8: every text, and of each table the rows that find room."""
-    shown: list[str] = []
+    """Return the page in at most `limit` bytes of UTF-8: every text, and of each table the rows that find room.
+
+    The first rows of every table come before the others of any, so that a long table takes no later one's place.
+    """
     room = limit - sum(_size(_fixed(block)) + 2 for block in blocks)
-    for block in blocks:
-        if isinstance(block, str):
-            shown.append(block)
-            continue
-        kept: list[str] = []
-        for row in block.rows:
-            line = _line(row)
-            if _size(line) + 1 > room:
-                break
-            room -= _size(line) + 1
-            kept.append(line)
-        shown.append(_table(block, kept))
+    kept: list[list[str]] = [[] for _ in blocks]
+    for most in (_FIRST_ROWS, None):
+        for block, lines in zip(blocks, kept, strict=True):
+            if isinstance(block, Table):
+                room -= _fill(lines, block.rows[:most], room)
+    shown = [
+        block if isinstance(block, str) else _table(block, lines) for block, lines in zip(blocks, kept, strict=True)
+    ]
     page = "\n\n".join(part for part in shown if part) + "\n"
     return page if _size(page) <= limit else _cut(page, limit)
+
+
+def _fill(lines: list[str], rows: Sequence[tuple[str, ...]], room: int) -> int:
+    """Add the rows behind those that are there while there is room; return the bytes that they take."""
+    taken = 0
+    for row in rows[len(lines) :]:
+        line = _line(row)
+        if taken + _size(line) + 1 > room:
+            break
+        taken += _size(line) + 1
+        lines.append(line)
+    return taken
 
 
 def _fixed(block: Block) -> str:

@@ -17,6 +17,8 @@ from kbatch.report.markdown.markdown import Block, Table, code, marker, prose, q
 
 _MOST_REASONS = 12
 _MOST_SHARES = 20
+_MOST_WAYS = 3
+"""In how many ways the change of a field in a shot is told before it is told as one."""
 
 
 def as_markdown(review: Review, limit: int) -> str:
@@ -124,15 +126,21 @@ def _credits(entries: Iterable[PlanEntry]) -> str:
 def _changes(review: Review) -> Block:
     """Return what differs from what was bought before under the same addresses, the same change told once.
 
-    A text of which little is left stands there in full, as it was and as it is now.
+    A text of which little is left stands there in full, as it was and as it is now in the first job of its shot.
     """
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, str], dict[str, list[tuple[FieldChange, PlanEntry]]]] = {}
     for entry in review.plan.purchases:
         for field in differences(review.before.get(entry.address, entry.job.request), entry.job.request):
-            found.setdefault(_change(field), []).append(entry.address)
+            ways = found.setdefault((entry.job.draft.shot, field.name), {})
+            ways.setdefault(_change(field)[0], []).append((field, entry))
+    told: dict[tuple[str, str, str], list[PlanEntry]] = {}
+    for ways in found.values():
+        for words, jobs in _as_one(ways).items():
+            _, *texts = _change(jobs[0][0])
+            told.setdefault((words, texts[0], texts[1]), []).extend(entry for _, entry in jobs)
     rows = tuple(
-        (code(words), code(one, 300), code(other, 300), f"{len(addresses):,}", code(addresses[0]))
-        for (words, one, other), addresses in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        (code(words), code(one, 300), code(other, 300), f"{len(entries):,}", code(entries[0].address))
+        for (words, one, other), entries in sorted(told.items(), key=lambda item: (-len(item[1]), item[0]))
     )
     if not rows:
         return ""
@@ -143,6 +151,14 @@ def _changes(review: Review) -> Block:
         fold=f"What changed since it was last bought: {count(len(rows), 'change')}",
         rest=lambda hidden: f"… and {count(hidden, 'more change')}; `kbatch explain` shows each job",
     )
+
+
+def _as_one(ways: dict[str, list[tuple[FieldChange, PlanEntry]]]) -> dict[str, list[tuple[FieldChange, PlanEntry]]]:
+    """Return the ways in which a field of a shot's jobs differs; more than a few are one, told by the first job's."""
+    if len(ways) <= _MOST_WAYS:
+        return ways
+    jobs = [job for way in ways.values() for job in way]
+    return {f"{next(iter(ways))}, in each job in its own way": jobs}
 
 
 def _change(field: FieldChange) -> tuple[str, str, str]:

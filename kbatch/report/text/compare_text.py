@@ -6,14 +6,19 @@ Jobs that share what became of them stand under one sentence; of many the first 
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from kbatch.planner.comparison.compare import Change, ChangeKind, Comparison, Credits, ShotChange, TotalChange, add
 from kbatch.planner.comparison.compared_jobs import Side
 from kbatch.report.data.format import count, listed
+from kbatch.report.data.reasons import shared
 from kbatch.report.text.plan_text import Line
 
 _MOST_ROWS = 40
 _MOST_OF_GROUP = 6
 _MOST_SHOTS = 12
+_MOST_WAYS = 3
+"""In how many ways one kind of change of a shot is told before it is told as one."""
 _STYLES = {
     ChangeKind.CHANGED: "poll",
     ChangeKind.ADDED: "render",
@@ -62,12 +67,28 @@ def _groups(changes: Sequence[Change], width: int) -> Iterator[Line]:
 
 
 def grouped(changes: Sequence[Change]) -> list[tuple[ChangeKind, tuple[str, ...], list[Change]]]:
-    """Return the changes that are told in one sentence together, by kind, those about the most credits first."""
+    """Return the changes that are told in one sentence together, by kind, those about the most credits first.
+
+    Where the jobs of a shot differ in more ways than a few, as a prompt does that names each one's city, they are told
+    as one change too.
+    """
+    ways: dict[tuple[ChangeKind, str], set[tuple[str, ...]]] = {}
+    for change in changes:
+        ways.setdefault((change.kind, change.side.shot), set()).add(said_of(change))
     groups: dict[tuple[ChangeKind, tuple[str, ...]], list[Change]] = {}
     for change in changes:
-        groups.setdefault((change.kind, said_of(change)), []).append(change)
+        each = len(ways[change.kind, change.side.shot]) > _MOST_WAYS
+        said = said_of(_in_each(change)) if each else said_of(change)
+        groups.setdefault((change.kind, said), []).append(change)
     found = [(kind, said, group) for (kind, said), group in groups.items()]
     return sorted(found, key=lambda item: (list(ChangeKind).index(item[0]), -_weight(item[2])))
+
+
+def _in_each(change: Change) -> Change:
+    """Return the change without what it is in this job: which fields differ, but not how."""
+    names = {field.words: f"{field.name} changed in each job in its own way" for field in change.fields}
+    words = (names.get(words, "another output" if words.startswith("output ") else words) for words in change.words)
+    return replace(change, words=tuple(words))
 
 
 def _weight(group: Sequence[Change]) -> int:
@@ -77,9 +98,9 @@ def _weight(group: Sequence[Change]) -> int:
 def said_of(change: Change) -> tuple[str, ...]:
     """Return what is said of a change, without what only this job has, so that equal changes are told once."""
     if change.kind is ChangeKind.RENAMED:
-        return ("another address, the same request", *change.words[1:])
+        return ("another address, the same request", *(shared(said, change.side.address) for said in change.words[1:]))
     words = change.words or ((_ALONE[change.kind],) if change.kind in _ALONE else ())
-    words = tuple(said.replace(f"`{change.side.address}`", "it") for said in words)
+    words = tuple(shared(said, change.side.address) for said in words)
     return (*words, "paid already") if change.paid and change.kind in (ChangeKind.ADDED, ChangeKind.CHANGED) else words
 
 

@@ -13,6 +13,7 @@ from kbatch.planner.plan import Plan, Total
 from kbatch.planner.summary import Share, Summary
 from kbatch.report.data.format import amount, count, one_line, span
 from kbatch.report.data.prompts import prompt_of
+from kbatch.report.data.reasons import why
 from kbatch.report.data.stated_prices import stated_prices
 from kbatch.report.data.sums import credits_of, dollars_at
 
@@ -57,8 +58,7 @@ def _jobs(entries: Sequence[PlanEntry], width: int) -> Iterator[Line]:
         return
     groups: dict[tuple[Action, str], list[PlanEntry]] = {}
     for entry in entries:
-        reason = "the same request as another job, bought once" if entry.shares else _shared_reason(entry)
-        groups.setdefault((entry.action, reason), []).append(entry)
+        groups.setdefault((entry.action, why(entry)), []).append(entry)
     models = min(max(len(_model(entry)) for entry in _one_of_each(entries, _model_of)), 30)
     prices = max(len(_price(entry)) for entry in _one_of_each(entries, _price_of))
     longest = min(max(len(entry.address) for entry in entries), max(24, width - 8 - models - prices))
@@ -86,13 +86,6 @@ def _jobs(entries: Sequence[PlanEntry], width: int) -> Iterator[Line]:
         if hidden:
             more = f"    … and {count(len(hidden), 'job')} more, {credits_of(hidden)}"
             yield [(f"{more}; --only GLOB or --format json shows them", "dim")]
-
-
-def _shared_reason(entry: PlanEntry) -> str:
-    """Return the reason without the job's own address and id, which each row has: equal reasons are one group."""
-    words = entry.words.replace(f"`{entry.address}`", "it")
-    job_id = entry.receipt.job_id if entry.receipt else None
-    return words.replace(f"accepted as {job_id},", "accepted,") if job_id else words
 
 
 def _one_of_each(entries: Iterable[PlanEntry], key: Callable[[PlanEntry], Any]) -> Iterable[PlanEntry]:
