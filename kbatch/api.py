@@ -28,6 +28,7 @@ from kbatch.planner.ceilings import read_ceilings
 from kbatch.planner.plan import Plan
 from kbatch.planner.selection import Selection
 from kbatch.planner.summary import Summary
+from kbatch.providers.registry import NAMES
 from kbatch.runner.context import RunOptions
 from kbatch.runner.execute import RunSetup, execute
 from kbatch.runner.open_sessions import Endpoints
@@ -126,7 +127,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
         elif consent != planned.plan.digest:
             message = f"the plan now has the digest {planned.plan.digest}, not the agreed {consent}"
             raise Refused("digest-differs", message, hint="plan again and look at what changed")
-        ceilings, problems = read_ceilings(planned.plan, max_credits)
+        ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)
         if problems:
             raise Invalid(problems)
         terms = under_claim(

@@ -17,6 +17,7 @@ ORDER = (
 PURE = ("errors", "manifest", "models", "planner", "providers", "report", "receipts", "simulator")
 ACTS = {
     "receipts/journal/journal", "receipts/store", "receipts/journal/history", "providers/http/",
+    "providers/plugins", "providers/registry",
     "simulator/server", "simulator/listen", "simulator/clips/studio", "simulator/clips/encode", "simulator/clips/fonts",
     "report/preview/",
 }  # fmt: skip

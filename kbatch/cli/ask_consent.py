@@ -23,6 +23,7 @@ from kbatch.pipeline.saved_plans import (
 from kbatch.planner.approval.consent import ConfirmedPlan, ConsentTerms, check_terms, confirm
 from kbatch.planner.approval.saved_plan import Saved
 from kbatch.planner.ceilings import read_ceilings
+from kbatch.providers.registry import NAMES
 from kbatch.receipts import store
 from kbatch.receipts.claims import Claim
 from kbatch.receipts.receipt import Receipt
@@ -67,7 +68,7 @@ def plan_for(asked: Asked, loaded: LoadedManifest, found: store.LoadedState, pla
 def consent_to(planned: Planned, flags: Mapping[str, Any], approved: Approved) -> ConfirmedPlan:
     """Show the plan, then get someone's agreement to it, or raise Refused."""
     plan = planned.plan
-    ceilings, problems = read_ceilings(plan, flags["max_credits"])
+    ceilings, problems = read_ceilings(plan, flags["max_credits"], NAMES)
     if problems:
         raise Invalid(problems)
     digest = (approved.digest if approved.claim else None) or plan.digest

@@ -23,6 +23,7 @@ from kbatch.planner.ceilings import Ceilings, read_ceilings
 from kbatch.planner.plan import Plan, build_plan
 from kbatch.planner.selection import Selection
 from kbatch.planner.summary import summarize
+from kbatch.providers.registry import NAMES
 from kbatch.receipts import store
 from kbatch.runner.context import RunOptions
 from kbatch.runner.execute import RunSetup, execute
@@ -85,7 +86,7 @@ def _agreed(planned: Planned, flags: Mapping[str, Any], whole: str) -> tuple[Pla
     plan, given = planned.plan, None
     terms = ConsentTerms(ceilings=NOTHING, trust_prices=True, simulated=flags["simulate"])
     if plan.resends:
-        ceilings, problems = read_ceilings(plan, flags["max_credits"])
+        ceilings, problems = read_ceilings(plan, flags["max_credits"], NAMES)
         if problems:
             raise Invalid(problems)
         terms = replace(terms, ceilings=ceilings)

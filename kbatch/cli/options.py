@@ -8,9 +8,9 @@ import click
 from click.core import ParameterSource
 
 from kbatch.errors import did_you_mean
-from kbatch.manifest.schema.schema_parts import PROVIDERS
 from kbatch.pipeline.load import DEFAULT_MANIFEST
 from kbatch.planner.selection import Selection
+from kbatch.providers.registry import NAMES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -113,8 +113,8 @@ def read_concurrency(words: tuple[str, ...]) -> dict[str | None, int]:
         provider, _, number = word.rpartition("=")
         if not (number.isascii() and number.isdigit() and int(number) > 0):
             raise click.BadParameter(f"`{word}` is not a number of jobs", param_hint="--concurrency")
-        if provider and provider not in PROVIDERS:
-            hint = did_you_mean(provider, PROVIDERS) or ""
+        if provider and provider not in NAMES:
+            hint = did_you_mean(provider, NAMES) or ""
             raise click.BadParameter(f"`{word}` names no provider: {hint}", param_hint="--concurrency")
         found[provider or None] = int(number)
     return found

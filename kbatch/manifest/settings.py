@@ -6,8 +6,6 @@ from typing import Any
 
 from msgspec import Struct
 
-DEFAULT_CONCURRENCY = {"apiframe": 8, "aimlapi": 4}
-
 
 class Settings(Struct, frozen=True, kw_only=True):
     """Amounts are integers in each provider's own credits; a bare number stands under `None` until a provider is known.
@@ -47,11 +45,6 @@ def read_settings(manifest: Mapping[str, Any], profile: str | None, *, simulated
         output_root=folder,
         concurrency=_by_provider(layered("run").get("concurrency")),
     )
-
-
-def concurrency_of(provider: str, wished: Mapping[str | None, int]) -> int:
-    """Return how many jobs may run at a provider: named for it, else a bare number, else the default."""
-    return wished.get(provider) or wished.get(None) or DEFAULT_CONCURRENCY.get(provider, 4)
 
 
 def _by_provider(value: Any) -> dict[str | None, int]:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kbatch.errors import Bug, Complaint, did_you_mean
+from kbatch.errors import Bug, Complaint, Problem, did_you_mean
 from kbatch.manifest.schema.validate import Validator, strict_validator
 from kbatch.models.rules import Rule, read_rule
 
@@ -92,10 +92,11 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Catalog(Struct, frozen=True, kw_only=True):
-    """Every card, sorted by provider and model."""
+    """Every card, sorted by provider and model; `unusable` says of providers that are installed why they have none."""
 
     cards: tuple[Card, ...]
     by_key: Mapping[str, Card]
+    unusable: Mapping[str, Problem] = field(default_factory=dict)
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -116,6 +117,9 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
     def missing(self, provider: str, model: str) -> Complaint:
         """Say why `find` gave nothing, with the nearest name or the provider that does have the model."""
+        if provider in self.unusable:
+            why = self.unusable[provider]
+            return Complaint(code=why.code, field=("provider",), message=why.message, hint=why.hint)
         if provider not in self.providers:
             return Complaint(
                 code="unknown-provider",
@@ -134,7 +138,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
         )
 
 
-def read_cards(files: Iterable[tuple[str, bytes]]) -> Catalog:
+def read_cards(files: Iterable[tuple[str, bytes]], unusable: Mapping[str, Problem] | None = None) -> Catalog:
     """Read cards from (name, bytes); a name that does not end in the card's `<provider>/<model>.json` is a Bug."""
     cards = sorted((_card(name, json.loads(data)) for name, data in files), key=lambda card: card.key)
     known: dict[str, dict[str, list[str]]] = {}
@@ -145,7 +149,7 @@ def read_cards(files: Iterable[tuple[str, bytes]]) -> Catalog:
     by_key = {card.key: card for card in cards}
     if len(by_key) != len(cards):
         raise Bug("two model cards have one name")
-    return Catalog(cards=tuple(cards), by_key=by_key)
+    return Catalog(cards=tuple(cards), by_key=by_key, unusable=unusable or {})
 
 
 def _elsewhere(card: Card, known: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:

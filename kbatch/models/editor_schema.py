@@ -19,11 +19,12 @@ _OWN_KEYWORDS = ("form", "default_by", "since", "contentMediaType", "contentSche
 
 
 def manifest_schema(cards: Iterable[Card]) -> Schema:
-    """Return the whole schema: `shape_schema()` with the models, and each model's parameters where `model` names it."""
+    """Return the whole schema: `shape_schema` with the models, and each model's parameters where `model` names it."""
     cards = tuple(cards)
-    schema = shape_schema()
+    providers = sorted({card.provider for card in cards})
+    schema = shape_schema(providers)
     parts = schema["$defs"]
-    parts["provider"] = _choice(parts["provider"], [{"enum": sorted({card.provider for card in cards})}])
+    parts["provider"] = _choice(parts["provider"], [{"enum": providers}])
     parts["model"] = _choice(parts["model"], [_model(card) for card in cards])
     shot = parts["shot"]
     shot["properties"] = {**shot["properties"], "params": parts["params"]}

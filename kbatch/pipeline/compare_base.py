@@ -17,6 +17,7 @@ from kbatch.planner.comparison.compared_jobs import Side, sides_of, sides_of_sav
 from kbatch.planner.line_ends import as_bought
 from kbatch.planner.plan import Plan
 from kbatch.planner.selection import Selection, select
+from kbatch.providers.registry import way_out
 from kbatch.receipts.lockfile.lockfile import Lockfile, parse
 from kbatch.receipts.receipt import ReceiptState
 from kbatch.receipts.simulated_origin import check_apart
@@ -138,5 +139,6 @@ def _plan(read: Understood, lockfile: Lockfile, asked: Asked) -> tuple[PlanEntry
         renders=renders,
         addresses={address: entry.fingerprint for address, entry in index.items()},
         sizes={output.path: output.bytes for output in outputs},
+        way_out=way_out,
     )
     return decide(jobs, past, Wishes(retry_failed=asked.selection.failed))

@@ -17,6 +17,7 @@ from kbatch.gc_pause import at_rest
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.findings import Findings, place_of
 from kbatch.manifest.images import ImageSource, read_image
+from kbatch.manifest.provider_names import providers_named
 from kbatch.manifest.resolve import ShotTree, Wanted, resolve
 from kbatch.manifest.schema.form import check_form
 from kbatch.manifest.schema.manifest_schema import shape_schema
@@ -25,11 +26,12 @@ from kbatch.manifest.settings import Settings, read_settings
 from kbatch.manifest.yaml.document import Document, read_document
 from kbatch.manifest.yaml.lost_text import warn_lost_text
 from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT, can_take_frames
-from kbatch.models.cards import Catalog, read_cards
+from kbatch.models.cards import Catalog
 from kbatch.models.pricing import OwnPrice, read_prices
 from kbatch.planner.cost_warnings import lint
 from kbatch.planner.jobs import Job, complete_jobs
-from kbatch.storage import Folder, LinkRefused, can_be_named, digest_of_input, is_link, packaged_cards, read_bytes
+from kbatch.providers.registry import catalog_of
+from kbatch.storage import Folder, LinkRefused, can_be_named, digest_of_input, is_link, read_bytes
 from kbatch.storage import resolve as resolve_links
 
 DEFAULT_MANIFEST = "kbatch.yaml"
@@ -70,14 +72,8 @@ class LoadedManifest(Struct, frozen=True, kw_only=True):
 
 
 @cache
-def load_catalog() -> Catalog:
-    """Return the packaged model cards, read once."""
-    return read_cards(packaged_cards())
-
-
-@cache
-def _validators() -> tuple[Any, Any]:
-    schema = shape_schema()
+def _validators(providers: tuple[str, ...]) -> tuple[Any, Any]:
+    schema = shape_schema(providers)
     shot = {"$ref": "#/$defs/shot", "$defs": schema["$defs"]}
     return strict_validator(schema), strict_validator(shot)
 
@@ -96,7 +92,7 @@ def load(path: Path, options: LoadOptions | None = None) -> LoadedManifest:
         tree=tree,
         settings=read.settings,
         jobs=read.jobs,
-        catalog=load_catalog(),
+        catalog=read.catalog,
         digest=digest_of_input(data),
         warnings=tuple(sorted((*read.warnings, *_frames_missing(read)), key=place_of)),
         simulated=options is not None and options.simulated,
@@ -148,6 +144,7 @@ class Understood(Struct, frozen=True, kw_only=True):
     document: Document
     settings: Settings
     jobs: tuple[Job, ...]
+    catalog: Catalog
     warnings: tuple[Problem, ...]
 
 
@@ -158,13 +155,13 @@ def understand(data: bytes, name: str, tree: ShotTree, options: LoadOptions) -> 
         raise Invalid(document)
     findings = Findings(document)
     warn_lost_text(document, findings)
-    check_form(document, *_validators(), findings)
+    catalog = catalog_of(providers_named(document.value))
+    check_form(document, *_validators((*catalog.providers, *catalog.unusable)), findings)
     if findings.fatal:
         raise Invalid(findings.problems())
     settings = read_settings(document.value, options.profile, simulated=options.simulated)
     wanted = Wanted(profile=options.profile, output_dir=settings.output_dir, max_jobs=options.max_jobs)
     drafts = resolve(document, tree, wanted, findings)
-    catalog = load_catalog()
     prices = _read_prices(catalog, settings, findings)
     jobs = complete_jobs(drafts, catalog, _pictures(tree), prices, findings)
     problems = findings.problems()
@@ -172,7 +169,7 @@ def understand(data: bytes, name: str, tree: ShotTree, options: LoadOptions) -> 
         raise Invalid(problems)
     money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), said=problems)
     warnings = tuple(sorted((*problems, *money), key=place_of))
-    return Understood(document=document, settings=settings, jobs=jobs, warnings=warnings)
+    return Understood(document=document, settings=settings, jobs=jobs, catalog=catalog, warnings=warnings)
 
 
 def _read(path: Path) -> bytes:

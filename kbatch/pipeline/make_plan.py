@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from kbatch import storage
 from kbatch.errors import Invalid, Refused
 from kbatch.gc_pause import at_rest
-from kbatch.manifest.settings import concurrency_of
 from kbatch.pipeline.load import LoadedManifest, as_typed, real_manifest
 from kbatch.planner import line_ends
 from kbatch.planner.actions import Action, Past, PlanEntry, Wishes, decide
@@ -21,7 +20,7 @@ from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan, first_purchases
 from kbatch.planner.selection import Selection, addresses, select, with_downstream
 from kbatch.planner.summary import Summary, summarize
-from kbatch.providers.registry import PROVIDERS
+from kbatch.providers.registry import concurrency_of, provider_of, way_out
 from kbatch.receipts import store
 from kbatch.receipts.claims import Claim
 from kbatch.receipts.join import moment
@@ -133,6 +132,7 @@ def make_plan(
         addresses=_Addresses(index),
         sizes=_Sizes(look),
         altered=_Altered(look, loaded.folder, place.lockfile) if place else _trusted,
+        way_out=way_out,
     )
     wishes = Wishes(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
     entries = decide(jobs, past, wishes)
@@ -188,7 +188,7 @@ def _relative(lockfile: Path, folder: Path) -> str:
 def _origins(jobs: Iterable[Job], place: Place) -> dict[str, str]:
     names = dict.fromkeys(job.provider for job in jobs)
     environment = os.environ if place.environment is None else place.environment
-    return {name: origin_of(PROVIDERS[name], environment, simulated=place.simulated) for name in names}
+    return {name: origin_of(provider_of(name), environment, simulated=place.simulated) for name in names}
 
 
 def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tuple[PlanEntry, ...]:
@@ -201,7 +201,7 @@ def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tup
         receipt = entry.receipt
         if entry.action is not Action.UNKNOWN or entry.shares is not None or receipt is None:
             return entry
-        if not PROVIDERS[entry.job.provider].resends:
+        if not provider_of(entry.job.provider).resends:
             return entry
         if is_of_another(entry.job, receipt):
             why = "its record is of another request than the job's, so it is not looked for by it either"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kbatch import storage
 from kbatch.errors import Invalid, Problem, Refused, StateUnreadable
-from kbatch.pipeline.load import load_catalog
 from kbatch.pipeline.make_plan import lock_path
+from kbatch.providers.registry import full_catalog
 from kbatch.receipts.lockfile.audit import audit
 from kbatch.receipts.lockfile.conflict_markers import has_markers, take_apart
 from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
@@ -63,7 +63,7 @@ def _from_markers(text: str, name: str) -> Sides:
     """Return both sides by the markers; StateUnreadable when their lines do not make two lockfiles."""
     found = []
     for side, words in zip(take_apart(text, name), ("ours", "theirs"), strict=True):
-        audited = audit(side.encode(), f"{name} ({words})", load_catalog())
+        audited = audit(side.encode(), f"{name} ({words})", full_catalog())
         if audited.lockfile is None or audited.problems:
             first = audited.problems[0]
             at = f"{first.mark.file}:{first.mark.line}: " if first.mark else ""

@@ -17,7 +17,7 @@ from kbatch.planner.jobs import Job
 from kbatch.planner.known_charges import Known, known_charges
 from kbatch.receipts.join import larger
 from kbatch.receipts.receipt import Output, Receipt, ReceiptState, kept_words
-from kbatch.receipts.unknown import way_out
+from kbatch.receipts.unknown import settle_by_hand
 
 _REPLACEABLE = (ReceiptState.RENDERED, ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
 _SURPRISED = "was charged above its card's price: state the real one under `prices`"
@@ -96,16 +96,22 @@ def _is_trusted(_output: Output) -> bool:
     return False
 
 
+def _at_any_provider(_provider: str) -> str:
+    return settle_by_hand(None)
+
+
 class Past(Struct, frozen=True, kw_only=True):
     """What is on record: receipts by fingerprint, the fingerprints that addresses had, the sizes of output files.
 
     `altered` tells of a file that has its receipt's size whether it was changed all the same, as far as can be seen.
+    `way_out` says of a provider what helps with a send whose outcome is unknown.
     """
 
     renders: Mapping[str, Receipt] = field(default_factory=dict)
     addresses: Addresses = field(default_factory=dict[str, str])
     sizes: Sizes = field(default_factory=dict[str, int])
     altered: Callable[[Output], bool] = _is_trusted
+    way_out: Callable[[str], str] = _at_any_provider
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
@@ -238,7 +244,7 @@ def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, PlanEntry])
         case ReceiptState.RENDERED:
             return _free(job, Action.DOWNLOAD, "rendered, not fetched yet", receipt)
         case ReceiptState.UNKNOWN:
-            reason = f"sent earlier, nobody knows whether it was accepted; {way_out(job.provider)}"
+            reason = f"sent earlier, nobody knows whether it was accepted; {past.way_out(job.provider)}"
             held = _held(job, receipt)
             return PlanEntry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=held, receipt=receipt)
         case ReceiptState.FAILED:

@@ -4,12 +4,11 @@ A ceiling counts one provider's own credits. A bare number belongs to the one pr
 since credits of two providers never add up.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from kbatch.errors import Problem, did_you_mean
-from kbatch.manifest.schema.schema_parts import PROVIDERS
 from kbatch.planner.plan import Plan
 
 
@@ -35,19 +34,21 @@ class Over(Struct, frozen=True, kw_only=True):
     message: str
 
 
-def read_ceilings(plan: Plan, max_credits: Sequence[str]) -> tuple[Ceilings, tuple[Problem, ...]]:
-    """Return the ceilings of a plan from `--max-credits` words and its manifest's budget."""
+def read_ceilings(
+    plan: Plan, max_credits: Sequence[str], providers: Collection[str]
+) -> tuple[Ceilings, tuple[Problem, ...]]:
+    """Return the ceilings of a plan from `--max-credits` words, which name `providers`, and its manifest's budget."""
     problems: list[Problem] = []
     run: list[tuple[str | None, int]] = []
     for word in max_credits:
         provider, _, amount = word.rpartition("=")
         if not (amount.isascii() and amount.isdigit()):
-            hint = "a whole number, or `apiframe=500`"
+            hint = f"a whole number, or `{next(iter(plan.providers), 'PROVIDER')}=500`"
             message = f"`--max-credits {word}` is not a ceiling"
             problems.append(Problem(code="bad-ceiling", message=message, hint=hint))
-        elif provider and provider not in PROVIDERS:
+        elif provider and provider not in providers:
             message = f"`--max-credits {word}` names no provider"
-            problems.append(Problem(code="unknown-provider", message=message, hint=did_you_mean(provider, PROVIDERS)))
+            problems.append(Problem(code="unknown-provider", message=message, hint=did_you_mean(provider, providers)))
         else:
             run.append((provider or None, int(amount)))
     budget, job = plan.settings.max_credits, plan.settings.max_credits_per_job

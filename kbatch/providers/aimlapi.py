@@ -44,12 +44,15 @@ class Aimlapi:
 
     name = "aimlapi"
     title = "AI/ML API"
+    unit = "credits"
     base_url = "https://api.aimlapi.com"
     key_variable = "AIMLAPI_API_KEY"
     url_variable = "KBATCH_AIMLAPI_URL"
     resends = False
     lists_jobs = False
     uploads = False
+    concurrency = 4
+    unknown_help = "AI/ML API has no list to ask: look for it in the usage on its dashboard, then `kbatch reconcile`"
     per_minute: int | None = None
 
     def authorization(self, key: str) -> tuple[str, str]:

@@ -44,12 +44,15 @@ class Apiframe:
 
     name = "apiframe"
     title = "Apiframe"
+    unit = "credits"
     base_url = "https://api.apiframe.ai"
     key_variable = "APIFRAME_API_KEY"
     url_variable = "KBATCH_APIFRAME_URL"
     resends = True
     lists_jobs = True
     uploads = True
+    concurrency = 8
+    unknown_help = "`kbatch reconcile` asks Apiframe; what stays open, settle by Apiframe's list of jobs"
     per_minute: int | None = 500  # as its clients found (providers.md, read 2026-11-21)
 
     def authorization(self, key: str) -> tuple[str, str]:

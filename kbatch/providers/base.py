@@ -1,11 +1,24 @@
-"""What passes between the runner and a provider: request values out, answer values in, outcomes back.
+"""What a provider is, and what passes between it and the runner: request values out, answer values in, outcomes back.
 
 A provider translates and never acts: it sees no socket, clock, file or key. Whether money may have been spent is
 decided here in three kinds of submit outcome: `Accepted`, `NotAccepted` (only the answer to a first send can say so)
 and `Unknown` (everything else).
+
+To add a provider from a package of your own, write a class with the members of `Provider`, put a model card for each
+of its models into a folder (`kbatch schema model-card` is their form, `<model>.json` their name), and let an entry
+point name both:
+
+    # pyproject.toml                        # acme_kbatch/__init__.py
+    [project.entry-points."kbatch.providers"]   from importlib.resources import files
+    acme = "acme_kbatch:PLUGIN"                 from kbatch.providers.base import Plugin
+                                                PLUGIN = Plugin(provider=Acme(), cards=files(__name__) / "cards")
+
+The rest is derived: the manifest takes `provider: acme`, `-j acme=2`, `--max-credits acme=10` and `budget`; plan,
+models, doctor and messages know it. `kbatch.providers.outcomes` has the rules by which answers become outcomes; use
+them. With a `simulator` (a `SimulatedProvider` of `kbatch.simulator.state`) `--simulate` plays the provider too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -171,18 +184,28 @@ class JobPage(Struct, frozen=True, kw_only=True):
 
 
 class Provider(Protocol):
-    """One paid API, translated; `read_*` never raise for anything that a server may send."""
+    """One paid API, translated: all that kbatch knows of it; `read_*` never raise for anything that a server may send.
+
+    `name` is what manifests write, `title` what people read, `unit` what prices count. `key_variable` and
+    `url_variable` are the environment's names of the key and of another base URL. `resends` says that a purchase may be
+    sent again under its idempotency key without being paid twice, `lists_jobs` that there is a list of jobs, `uploads`
+    that pictures can be published (else they travel as data URIs). `concurrency` is how many jobs run at once when
+    nothing is said, `per_minute` how many calls are taken in a minute (None: not known). `unknown_help` says where a
+    person looks for a job that may have been bought; the flags that settle it are added: "… with `--adopt …`".
+    """
 
     name: str
     title: str
+    unit: str
     base_url: str
     key_variable: str
     url_variable: str
     resends: bool
     lists_jobs: bool
     uploads: bool
+    concurrency: int
     per_minute: int | None
-    """Calls that the provider takes in a minute; None where nobody has told."""
+    unknown_help: str
 
     def authorization(self, key: str) -> tuple[str, str]:
         """Return header name and value that carry the key."""
@@ -219,3 +242,15 @@ class Provider(Protocol):
 
     def read_jobs(self, reply: Reply) -> JobPage | NotNow:
         """Read one page of the job list."""
+
+
+class Plugin(Struct, frozen=True, kw_only=True):
+    """What the entry point of another package names: a provider, the folder of its model cards, and its simulation.
+
+    `cards` is a `Path` or a folder of `importlib.resources`; `simulator` returns the
+    `kbatch.simulator.state.SimulatedProvider` that plays it, and is called only for `--simulate`.
+    """
+
+    provider: Provider
+    cards: Any
+    simulator: Callable[[], Any] | None = None

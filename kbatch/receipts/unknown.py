@@ -1,15 +1,13 @@
-"""What to do about a send whose outcome nobody knows, in words; it depends on whether the provider can be asked."""
+"""What to do about a send of which it is not known whether it was accepted, in words."""
 
 _BY_HAND = "`--adopt ADDRESS=JOB_ID` or `--refused ADDRESS`"
-_WAYS = {
-    "apiframe": f"`kbatch reconcile` asks Apiframe; what stays open, settle by Apiframe's list of jobs with {_BY_HAND}",
-    "aimlapi": (
-        "AI/ML API has no list to ask: look for it in the usage on its dashboard, "
-        f"then `kbatch reconcile` with {_BY_HAND}"
-    ),
-}
+_ANYWHERE = "look for it at the provider, then `kbatch reconcile`"
 
 
-def way_out(provider: str) -> str:
-    """Return where to look for a job that may have been bought, and how to settle it."""
-    return _WAYS.get(provider, f"look for it at the provider, then `kbatch reconcile` with {_BY_HAND}")
+def settle_by_hand(provider_help: str | None) -> str:
+    """Return where to look for a job that may have been bought (a provider's own words), and the flags that settle it.
+
+    >>> settle_by_hand(None)
+    'look for it at the provider, then `kbatch reconcile` with `--adopt ADDRESS=JOB_ID` or `--refused ADDRESS`'
+    """
+    return f"{provider_help or _ANYWHERE} with {_BY_HAND}"

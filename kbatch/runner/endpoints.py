@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.http.urls import check_base_url, is_loopback
-from kbatch.providers.registry import PROVIDERS
+from kbatch.providers.registry import provider_of
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.receipts.simulated_origin import ORIGIN
@@ -35,7 +35,7 @@ def check_origins(
     renders: Mapping[str, Receipt], names: Iterable[str], environment: Mapping[str, str], *, simulated: bool = False
 ) -> None:
     """Refuse a run that would mix receipts of two origins in one lockfile, or take one for the other."""
-    origins = {name: origin_of(PROVIDERS[name], environment, simulated=simulated) for name in names}
+    origins = {name: origin_of(provider_of(name), environment, simulated=simulated) for name in names}
     for record in (record for receipt in renders.values() for record in records_of(receipt)):
         origin = origins.get(record.provider)
         if origin is not None and record.origin and record.origin != origin:

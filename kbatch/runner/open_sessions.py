@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kbatch.errors import Invalid, Problem, Refused
-from kbatch.manifest.settings import concurrency_of
 from kbatch.providers.base import Provider
 from kbatch.providers.http.client import Client, Engine, Limits
 from kbatch.providers.http.environment import check_surroundings
 from kbatch.providers.http.masking import discreet
 from kbatch.providers.http.urls import is_loopback
-from kbatch.providers.registry import PROVIDERS
+from kbatch.providers.registry import concurrency_of, provider_of
 from kbatch.runner.endpoints import base_url_of, origin_of
 from kbatch.runner.limits.concurrency import Slots
 from kbatch.runner.limits.rate import POLLS_SHARE, rate_of
@@ -38,7 +37,7 @@ async def open_sessions(names: Iterable[str], endpoints: Endpoints) -> AsyncIter
     async with AsyncExitStack() as stack:
         sessions = {}
         for name in names:
-            session = _session(PROVIDERS[name], endpoints)
+            session = _session(provider_of(name), endpoints)
             await stack.enter_async_context(session.client)
             sessions[name] = session
         yield sessions

@@ -5,18 +5,16 @@ so it is collected too, and its clip goes to `.kept/` from where going back brin
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
 
 from msgspec import Struct
 
-from kbatch.models.cards import Catalog, read_cards
 from kbatch.models.expected_clip import ExpectedClip, expected_clip
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Plan
+from kbatch.providers.registry import catalog_of
 from kbatch.receipts.join import find, records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.runner.run_inputs import RunInputs
-from kbatch.storage import packaged_cards
 
 _OWED = (ReceiptState.SUBMITTED, ReceiptState.RENDERED)
 _OPEN = (*_OWED, ReceiptState.UNKNOWN)
@@ -116,13 +114,8 @@ def _pending_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root
 
 def _clip_of(record: Receipt) -> ExpectedClip | None:
     """Return what was bought, None when today's card cannot read that request."""
-    card = _catalog().find(record.provider, record.model)
+    card = catalog_of([record.provider]).find(record.provider, record.model)
     try:
         return expected_clip(card, record.request) if card is not None else None
     except KeyError:
         return None
-
-
-@cache
-def _catalog() -> Catalog:
-    return read_cards(packaged_cards())

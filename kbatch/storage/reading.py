@@ -140,15 +140,16 @@ def packaged_page(name: str) -> str:
 
 def packaged_cards() -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of every packaged model card, in a stable order."""
+    yield from cards_below(resources.files("kbatch.schemas").joinpath("models"), "models/")
 
-    def walk(folder: "resources.abc.Traversable", prefix: str) -> Iterator[tuple[str, bytes]]:
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-            if entry.is_dir():
-                yield from walk(entry, f"{prefix}{entry.name}/")
-            elif entry.name.endswith(".json"):
-                yield f"{prefix}{entry.name}", entry.read_bytes()
 
-    yield from walk(resources.files("kbatch.schemas").joinpath("models"), "models/")
+def cards_below(folder: "resources.abc.Traversable", prefix: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of every JSON file below a folder, in a stable order; names begin with `prefix`."""
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from cards_below(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".json"):
+            yield f"{prefix}{entry.name}", entry.read_bytes()
 
 
 def can_be_named(path: str) -> bool:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from kbatch.cli.main import main
 from kbatch.pipeline.load import load
-from kbatch.providers.registry import PROVIDERS
+from kbatch.providers.registry import PACKAGED
 from kbatch.receipts.events import Fact, stamp
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
@@ -34,7 +34,7 @@ HEAD = (
 ONE, TWO, TWIN = (
     f"  - {{id: {name}, prompt: {words}}}\n" for name, words in (("one", "a"), ("two", "b"), ("twin", "a"))
 )
-HOME = PROVIDERS["apiframe"].base_url
+HOME = PACKAGED["apiframe"].base_url
 CLIP = b"a clip of a few bytes"
 EARLY_NS = 1_000_000_000
 NO_KEYS = ("APIFRAME_API_KEY", "KBATCH_APIFRAME_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")

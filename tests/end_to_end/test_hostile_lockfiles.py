@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kbatch.pipeline.load import load_catalog
+from kbatch.providers.registry import full_catalog
 from kbatch.receipts.events import Fact
 from kbatch.receipts.journal.journal import Journal
 from kbatch.receipts.lifecycle import Kind
@@ -79,7 +79,7 @@ def test_what_cannot_be_used_is_refused_before_anything_is_sent(rig: Rig, place:
     for command in ("plan", "run", "status"):
         said = rig.kbatch(command, *(("--yes",) if command == "run" else ()))
         assert (said.code, "campaign.lock.json:1:" in said.err) == (2, True), said.err
-    assert audit((rig.folder / "campaign.lock.json").read_bytes(), "a", load_catalog()).problems
+    assert audit((rig.folder / "campaign.lock.json").read_bytes(), "a", full_catalog()).problems
     assert len(rig.charges()) == 1
 
 

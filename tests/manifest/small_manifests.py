@@ -19,7 +19,7 @@ name: example
 provider: apiframe
 defaults: {model: kling-2.5-turbo-pro}
 """
-SHAPE = shape_schema()
+SHAPE = shape_schema(("aimlapi", "apiframe"))
 MANIFEST = strict_validator(SHAPE)
 SHOT = strict_validator({"$ref": "#/$defs/shot", "$defs": SHAPE["$defs"]})
 

@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from kbatch.cli.commands.check import command
-from kbatch.pipeline.load import LoadOptions, load, load_catalog
+from kbatch.pipeline.load import LoadOptions, load
 from kbatch.planner import cost_warnings
 from kbatch.planner.jobs import Job
+from kbatch.providers.registry import full_catalog
 from kbatch.report.machine import rules
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -79,7 +80,7 @@ def test_every_code_has_an_example() -> None:
     shown = set(
         re.findall(r"(?:error|warning)\[([a-z0-9-]+)\]", "".join(path.read_text("utf-8") for path in _goldens()))
     )
-    explained = set(rules.meanings(load_catalog().cards))
+    explained = set(rules.meanings(full_catalog().cards))
     lint = set(cost_warnings.MEANINGS)
     assert shown <= explained
     assert explained - shown - lint == NEEDS_MORE

@@ -17,12 +17,12 @@ from kbatch.manifest.schema.manifest_schema import shape_schema
 from kbatch.manifest.schema.strictness import judge_of
 from kbatch.manifest.schema.validate import strict_validator
 from kbatch.manifest.yaml.document import Document, read_document
-from kbatch.pipeline.load import load_catalog
+from kbatch.providers.registry import full_catalog
 
 ROOT = Path(__file__).parents[2]
-SHAPE = shape_schema()
+SHAPE = shape_schema(("aimlapi", "apiframe"))
 SCHEMAS: dict[str, Mapping[str, Any]] = {"manifest": SHAPE}
-for _card in load_catalog().cards:
+for _card in full_catalog().cards:
     for _name, _spec in _card.parameters.items():
         SCHEMAS[f"{_card.key}/{_name}"] = _spec
         if "contentSchema" in _spec:

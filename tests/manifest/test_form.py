@@ -6,8 +6,8 @@ from small_manifests import MANIFEST, SHOT, document_of
 from kbatch.errors import Problem
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.schema.form import check_form
-from kbatch.manifest.schema.schema_parts import PROVIDERS
-from kbatch.pipeline.load import load_catalog
+from kbatch.manifest.schema.manifest_schema import shape_schema
+from kbatch.manifest.schema.validate import strict_validator
 
 GOOD = "kbatch: 1\nname: example\nshots: [{id: hero}]\n"
 
@@ -275,6 +275,10 @@ def test_the_caret_is_below_what_is_wrong() -> None:
     ]
 
 
-def test_providers_are_those_of_the_catalog() -> None:
-    """A mapping by provider may have the names of the providers that have a card, and no others."""
-    assert set(PROVIDERS) == set(load_catalog().providers)
+def test_a_mapping_by_provider_takes_the_providers_that_there_are() -> None:
+    """A ceiling for a provider that is not there would hold nothing, so its name is an unknown field."""
+    shape = strict_validator(shape_schema(("acme", "globex")))
+    whole = {"kbatch": 1, "name": "example", "shots": [{"id": "one"}]}
+    assert shape.is_valid({**whole, "budget": {"max_credits": {"acme": 5}}, "run": {"concurrency": {"globex": 2}}})
+    assert not shape.is_valid({**whole, "budget": {"max_credits": {"apiframe": 5}}})
+    assert not shape.is_valid({**whole, "rates": {"apiframe": {"usd_per_credit": 0.5}}})

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from kbatch.models.body import parameters_of
-from kbatch.pipeline.load import LoadedManifest, LoadOptions, load, load_catalog
+from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
+from kbatch.providers.registry import full_catalog
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 MANIFESTS = sorted(FOLDER.glob("*.yaml"))
@@ -61,7 +62,7 @@ def test_the_campaign_shows_the_whole_language() -> None:
 def test_all_models_shows_every_model_and_every_parameter() -> None:
     """Each card of the catalog is used, with each of its parameters written at least once."""
     found = loaded("all-models")
-    catalog = load_catalog()
+    catalog = full_catalog()
     assert {job.card.key for job in found.jobs} == {card.key for card in catalog.cards}
     for card in catalog.cards:
         written = {name for job in found.jobs if job.card is card for name in parameters_of(card, job.request)}

@@ -14,7 +14,7 @@ from kbatch.manifest.schema.validate import strict_validator
 from kbatch.models.editor_schema import manifest_schema, written
 
 EDITOR = manifest_schema(CATALOG.cards)
-SHAPE = shape_schema()
+SHAPE = shape_schema(CATALOG.providers)
 SMALL: dict[str, Any] = {"kbatch": 1, "name": "demo", "shots": [{"id": "a", "model": "kling-2.6", "prompt": "x"}]}
 WHOLE: dict[str, Any] = {
     "kbatch": 1,

@@ -10,6 +10,7 @@ from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
 from kbatch.planner.actions import Past, PlanEntry, Wishes, decide
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan
+from kbatch.providers.registry import way_out
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
 
 Campaign = Callable[..., LoadedManifest]
@@ -62,7 +63,8 @@ def entries_of(
     receipts = renders or {}
     sizes = {receipt.output.path: receipt.output.bytes for receipt in receipts.values() if receipt.output}
     addresses = {receipt.address: key for key, receipt in receipts.items()}
-    return decide(loaded.jobs, Past(renders=receipts, addresses=addresses, sizes=sizes), wishes or Wishes())
+    past = Past(renders=receipts, addresses=addresses, sizes=sizes, way_out=way_out)
+    return decide(loaded.jobs, past, wishes or Wishes())
 
 
 def plan_of(loaded: LoadedManifest, renders: dict[str, Receipt] | None = None, wishes: Wishes | None = None) -> Plan:

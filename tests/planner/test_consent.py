@@ -7,6 +7,7 @@ from kbatch.errors import Refused
 from kbatch.planner.approval.consent import ConsentTerms, Given, confirm, needed_flags, needs_ceiling
 from kbatch.planner.ceilings import Ceilings, find_over, read_ceilings
 from kbatch.planner.plan import Plan, build_plan
+from kbatch.providers.registry import NAMES
 from kbatch.receipts.receipt import Credits, ReceiptState
 from tests.planner.conftest import Campaign, plan_of, receipt_of
 
@@ -32,7 +33,7 @@ def refusal(plan: object, terms: ConsentTerms, given: Given | None = Given.YES) 
 def test_a_plan_within_its_ceilings_is_confirmed(campaign: Campaign) -> None:
     """25 + 5 credits fit a ceiling of 30 exactly."""
     plan = plan_of(campaign(TWO))
-    ceilings, problems = read_ceilings(plan, ["30"])
+    ceilings, problems = read_ceilings(plan, ["30"], NAMES)
     assert problems == ()
     assert confirm(plan, ConsentTerms(ceilings=ceilings), Given.YES).plan is plan
 
@@ -50,7 +51,7 @@ def test_a_plan_within_its_ceilings_is_confirmed(campaign: Campaign) -> None:
 def test_one_credit_over_a_ceiling_is_refused(campaign: Campaign, budget: str, max_credits: list[str]) -> None:
     """Each ceiling refuses the plan that passes it by one."""
     plan = plan_of(campaign(budget + TWO))
-    ceilings, problems = read_ceilings(plan, max_credits)
+    ceilings, problems = read_ceilings(plan, max_credits, NAMES)
     assert problems == ()
     assert refusal(plan, ConsentTerms(ceilings=ceilings)) == "over-ceiling"
 
@@ -61,7 +62,7 @@ def test_the_budget_counts_what_receipts_were_charged(campaign: Campaign) -> Non
     other = campaign("shots: [{id: gone, model: kling-2.6, prompt: z}]").jobs[0]
     paid = {"f" * 64: receipt_of(other, credits=Credits(planned=20, reported=16))}
     plan = plan_of(loaded, paid)
-    ceilings, _ = read_ceilings(plan, [])
+    ceilings, _ = read_ceilings(plan, [], NAMES)
     assert plan.spent == {"apiframe": 16}
     assert [over.wanted for over in find_over(plan, ceilings)] == [46]
 
@@ -73,20 +74,20 @@ def test_what_unknowns_hold_counts_against_the_ceiling(campaign: Campaign) -> No
     plan = plan_of(loaded, {first.fingerprint: receipt_of(first, ReceiptState.UNKNOWN)})
     total = plan.totals["apiframe"]
     assert (total.expected, total.maximum) == (5, 30)
-    ceilings, _ = read_ceilings(plan, ["29"])
+    ceilings, _ = read_ceilings(plan, ["29"], NAMES)
     assert refusal(plan, ConsentTerms(ceilings=ceilings)) == "over-ceiling"
 
 
 def test_a_bare_ceiling_over_two_providers_is_a_usage_problem(campaign: Campaign) -> None:
     """Credits of two providers never add up, so a bare number means nothing there."""
-    _, problems = read_ceilings(plan_of(campaign(MIXED)), ["100"])
+    _, problems = read_ceilings(plan_of(campaign(MIXED)), ["100"], NAMES)
     assert [problem.code for problem in problems] == ["ceiling-without-provider"]
 
 
 @pytest.mark.parametrize("word", ["-1", "1.5", "x=", "many", "", "١٢"])
 def test_a_ceiling_that_is_no_whole_number_is_a_problem(campaign: Campaign, word: str) -> None:
     """Only whole numbers are ceilings."""
-    _, problems = read_ceilings(plan_of(campaign(TWO)), [word])
+    _, problems = read_ceilings(plan_of(campaign(TWO)), [word], NAMES)
     assert [problem.code for problem in problems] == ["bad-ceiling"]
 
 

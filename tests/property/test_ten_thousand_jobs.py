@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from kbatch.errors import Hit, Invalid
-from kbatch.pipeline.load import load, load_catalog
+from kbatch.pipeline.load import load
+from kbatch.providers.registry import full_catalog
 
 LARGE = """\
 kbatch: 1
@@ -30,12 +31,12 @@ def manifest(tmp_path: Path) -> Path:
 
 def checked_sets() -> int:
     """Return how many parameter sets the validators of all cards have gone over since they were last forgotten."""
-    return sum(len(card.checked) for card in load_catalog().cards)
+    return sum(len(card.checked) for card in full_catalog().cards)
 
 
 def forget() -> None:
     """Forget the parameter sets that earlier tests checked."""
-    for card in load_catalog().cards:
+    for card in full_catalog().cards:
         card.checked.clear()
 
 

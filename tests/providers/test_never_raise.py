@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbatch.providers.base import Accepted, Answer, NoAnswer, NotAccepted, Reply
-from kbatch.providers.registry import PROVIDERS
+from kbatch.providers.registry import PACKAGED
 
 NAMES = """
     id jobId status COMPLETED completed error FAILED result videoUrl video url jobs https://h/x team credits creditCost
@@ -30,7 +30,7 @@ ANSWERS = st.builds(Answer, status=STATUSES, headers=HEADERS, body=BODIES)
 REPLIES = ANSWERS | st.builds(NoAnswer, message=st.text(max_size=20), maybe_sent=st.booleans())
 
 
-@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+@pytest.mark.parametrize("provider", PACKAGED.values(), ids=PACKAGED)
 @settings(deadline=None)
 @given(reply=REPLIES)
 def test_no_reader_raises_and_messages_are_harmless(provider, reply: Reply):
@@ -48,7 +48,7 @@ def test_no_reader_raises_and_messages_are_harmless(provider, reply: Reply):
         assert message.isprintable()
 
 
-@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+@pytest.mark.parametrize("provider", PACKAGED.values(), ids=PACKAGED)
 @settings(deadline=None)
 @given(reply=REPLIES, first=st.booleans())
 def test_only_an_acceptance_is_accepted_and_only_a_first_send_refused(provider, reply: Reply, first: bool):
@@ -71,7 +71,7 @@ def test_only_an_acceptance_is_accepted_and_only_a_first_send_refused(provider, 
             assert reply.status in {400, 401, 402, 403, 404, 429} | ({503} if provider.resends else set())
 
 
-@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+@pytest.mark.parametrize("provider", PACKAGED.values(), ids=PACKAGED)
 @settings(deadline=None)
 @given(status=st.integers(200, 299), job_id=st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=80))
 def test_an_acceptance_is_never_missed(provider, status, job_id):
@@ -83,7 +83,7 @@ def test_an_acceptance_is_never_missed(provider, status, job_id):
 
 def test_each_provider_is_registered_under_its_own_name():
     """The registry's keys are the names that manifests use."""
-    assert {name: provider.name for name, provider in PROVIDERS.items()} == {
+    assert {name: provider.name for name, provider in PACKAGED.items()} == {
         "apiframe": "apiframe",
         "aimlapi": "aimlapi",
     }

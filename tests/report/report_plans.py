@@ -10,6 +10,7 @@ from kbatch.planner.actions import Past, Wishes, decide
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.planner.summary import summarize
+from kbatch.providers.registry import way_out
 from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
 from kbatch.report.data.review import Review
@@ -68,6 +69,7 @@ def plan_of(manifest: LoadedManifest, renders: Mapping[str, Receipt]) -> Plan:
         renders=renders,
         addresses={receipt.address: key for key, receipt in renders.items()},
         sizes={receipt.output.path: receipt.output.bytes for receipt in renders.values() if receipt.output},
+        way_out=way_out,
     )
     known = frozenset(job.fingerprint for job in manifest.jobs)
     basis = Basis(manifest="campaign.yaml", settings=manifest.settings, known=known, inputs=manifest.inputs)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kbatch.pipeline.load import load_catalog
 from kbatch.planner import cost_warnings
+from kbatch.providers.registry import full_catalog
 from kbatch.report.machine.rules import meanings
 
 PACKAGE = Path(__file__).parents[2] / "kbatch"
@@ -36,12 +36,12 @@ def test_every_code_of_a_check_is_explained() -> None:
     said = {code for file in files for code in said_in(file)} - OF_THE_DISK
     assert {"unused-axis", "yaml-syntax", "picture-damaged", "file-not-found"} <= said
     fields = {"when", "output", "prompt", "model", "provider"}
-    assert said - fields - set(meanings(load_catalog().cards)) == set()
+    assert said - fields - set(meanings(full_catalog().cards)) == set()
 
 
 def test_lint_and_cards_explain_their_codes() -> None:
     """Warnings about money and the rules of model cards are among the meanings, as whole sentences."""
-    explained = meanings(load_catalog().cards)
+    explained = meanings(full_catalog().cards)
     assert set(cost_warnings.MEANINGS) <= set(explained)
     assert "end-image-needs-pro" in explained
     assert all(words[0].isupper() or words[0] == "`" for words in explained.values())

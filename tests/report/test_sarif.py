@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from kbatch.errors import Hit, Mark, Problem, Severity
-from kbatch.pipeline.load import load_catalog
+from kbatch.providers.registry import full_catalog
 from kbatch.report.machine import rules, sarif
 
 SCHEMA = json.loads((Path(__file__).parent / "sarif/sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
@@ -24,7 +24,7 @@ def problem(code: str = "wrong-type", message: str = "wrong", *, line: int = 7, 
 
 def log_of(*problems: Problem) -> dict[str, Any]:
     """Return the log of these problems once the schema has nothing against it."""
-    log = sarif.as_json(problems, rules.meanings(load_catalog().cards), "1.2.3")
+    log = sarif.as_json(problems, rules.meanings(full_catalog().cards), "1.2.3")
     assert [error.message for error in VALIDATOR.iter_errors(log)] == []
     return log
 

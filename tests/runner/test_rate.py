@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from kbatch.providers.base import Answer, Request
 from kbatch.providers.http.client import Client
-from kbatch.providers.registry import PROVIDERS
+from kbatch.providers.registry import PACKAGED
 from kbatch.runner.limits.concurrency import Slots
 from kbatch.runner.limits.rate import POLLS_SHARE, rate_of
 from kbatch.runner.session import ProviderSession
@@ -25,7 +25,7 @@ def on_a_free_clock(work: Callable[[], Any]) -> Any:
 
 def line_to(app: Any, per_minute: int | None) -> ProviderSession:
     """Return a line of Apiframe to an app in this process."""
-    provider = PROVIDERS["apiframe"]
+    provider = PACKAGED["apiframe"]
     client = Client(provider.base_url, provider.authorization("any key"), app=app)
     return ProviderSession(
         provider=provider,
@@ -111,7 +111,7 @@ def test_few_calls_do_not_wait() -> None:
 
 def test_a_provider_that_tells_no_rate_is_not_slowed() -> None:
     """Nobody has told one of AI/ML: nothing is made up."""
-    assert PROVIDERS["aimlapi"].per_minute is None
+    assert PACKAGED["aimlapi"].per_minute is None
     server = Server()
 
     async def work() -> None:

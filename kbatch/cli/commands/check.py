@@ -9,7 +9,8 @@ from kbatch.cli.options import format_choice, max_jobs, profile
 from kbatch.cli.ui import console
 from kbatch.cli.ui.github_actions import active, from_root
 from kbatch.errors import ExitCode, Invalid, Problem
-from kbatch.pipeline.load import DEFAULT_MANIFEST, LoadOptions, load, load_catalog
+from kbatch.pipeline.load import DEFAULT_MANIFEST, LoadOptions, load
+from kbatch.providers.registry import full_catalog
 from kbatch.report.machine import github_annotations, rules, sarif
 from kbatch.report.text import diagnostics
 
@@ -46,7 +47,7 @@ def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, for
     if form == "json":
         console.show_json(diagnostics.as_json(problems))
     elif form == "sarif":
-        meanings = rules.meanings(load_catalog().cards)
+        meanings = rules.meanings(full_catalog().cards)
         console.show_json(sarif.as_json(placed, meanings, version()))
     if form == "github" or active():
         for line in github_annotations.lines(placed):

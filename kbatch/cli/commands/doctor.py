@@ -20,7 +20,7 @@ from kbatch.pipeline.make_plan import lockfile_path
 from kbatch.pipeline.simulation import can_simulate
 from kbatch.providers.base import Balance
 from kbatch.providers.http.client import Engine
-from kbatch.providers.registry import PROVIDERS
+from kbatch.providers.registry import NAMES, plugin_faults, provider_of
 from kbatch.report.data.format import harmless
 from kbatch.runner.endpoints import origin_of
 from kbatch.runner.open_sessions import Endpoints, engine_of, open_sessions
@@ -114,9 +114,14 @@ def _engine() -> DoctorFinding:
 
 
 async def _providers() -> list[DoctorFinding]:
-    findings: list[DoctorFinding] = []
+    faults = plugin_faults()
+    findings = [DoctorFinding(name="plug-in", good=False, words=f"{one.message} ({one.hint})") for one in faults]
     wiring = Endpoints(environment=os.environ)
-    for provider in PROVIDERS.values():
+    for name in NAMES:
+        try:
+            provider = provider_of(name)
+        except Invalid:
+            continue
         if not os.environ.get(provider.key_variable, "").strip():
             words = f"{provider.key_variable} is not set"
             findings.append(DoctorFinding(name=provider.title, good=None, words=words))
@@ -131,7 +136,7 @@ async def _providers() -> list[DoctorFinding]:
             continue
         if isinstance(answer, Balance):
             places = f", {answer.max_concurrent} jobs at once" if answer.max_concurrent else ""
-            words = f"{provider.key_variable} is set, {where} answers, {answer.credits:,} credits{places}"
+            words = f"{provider.key_variable} is set, {where} answers, {answer.credits:,} {provider.unit}{places}"
             findings.append(DoctorFinding(name=provider.title, good=True, words=words))
         else:
             findings.append(DoctorFinding(name=provider.title, good=False, words=f"{where}: {answer.message}"))

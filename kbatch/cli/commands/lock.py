@@ -10,8 +10,8 @@ from kbatch.cli.protected_paths import Taken
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
 from kbatch.errors import ExitCode, Invalid, Problem, StateUnreadable
-from kbatch.pipeline.load import load_catalog
 from kbatch.pipeline.merge_lockfiles import is_lockfile, merge_files, write_merged
+from kbatch.providers.registry import full_catalog
 from kbatch.receipts.lockfile.audit import UNREADABLE, Audit, audit
 from kbatch.report.data.format import count, harmless
 from kbatch.report.text import diagnostics
@@ -117,7 +117,7 @@ def _audit(path: Path) -> Audit:
     if data is None:
         problem = Problem(code="file-not-found", message=f"there is no file `{path}`")
         return Audit(lockfile=None, problems=(problem,))
-    return audit(data, str(path), load_catalog())
+    return audit(data, str(path), full_catalog())
 
 
 def _as_json(path: Path, one: Audit) -> dict[str, object]:

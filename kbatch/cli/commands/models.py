@@ -1,14 +1,15 @@
-"""`kbatch models [MODEL]`: what each model accepts, costs and delivers, from the packaged cards; no network, no key."""
+"""`kbatch models [MODEL]`: what each model accepts, costs and delivers, from its card; no network, no key."""
 
 import json
 from dataclasses import astuple, fields
 
 import click
 
+from kbatch.cli.ui import console
 from kbatch.errors import did_you_mean
-from kbatch.models.cards import Card, Catalog, read_cards
+from kbatch.models.cards import Card, Catalog
 from kbatch.models.describe import ModelPage, ModelRow, ParameterRow, as_json, describe, list_models
-from kbatch.storage import packaged_cards
+from kbatch.providers.registry import full_catalog
 
 _WIDTH = 110
 _EXAMPLES = """\b
@@ -29,7 +30,9 @@ def command(model: str | None, form: str) -> None:
 
     MODEL is a model's name, such as kling-2.6, or provider and name, such as apiframe/kling-2.6.
     """
-    catalog = read_cards(packaged_cards())
+    catalog = full_catalog()
+    for problem in catalog.unusable.values():
+        console.say(f"warning: {problem.message}")
     cards = catalog.cards if model is None else (_find(catalog, model),)
     if form == "json":
         click.echo(json.dumps(as_json(cards), ensure_ascii=False, indent=2))

@@ -30,6 +30,7 @@ from kbatch.planner.approval.saved_plan import Saved
 from kbatch.planner.ceilings import find_over, read_ceilings
 from kbatch.planner.plan import as_stream
 from kbatch.planner.selection import Selection
+from kbatch.providers.registry import NAMES
 from kbatch.report.data.format import harmless
 from kbatch.report.text import plan_text
 from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
@@ -96,7 +97,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
         known = frozenset(job.address for job in loaded.jobs)
         asked = Asked(manifest=manifest, lockfile=path, options=options, selection=wished, addresses=known)
         comparison = compare_to(flags["compare_to"], asked, planned.plan)
-    ceilings, problems = read_ceilings(planned.plan, max_credits)
+    ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)
     if problems:
         raise Invalid(problems)
     if form == "json":

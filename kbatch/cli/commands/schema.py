@@ -2,6 +2,8 @@
 
 import click
 
+from kbatch.models.editor_schema import manifest_schema, written
+from kbatch.providers.registry import PACKAGED, full_catalog
 from kbatch.storage import packaged
 
 NAMES = ("manifest", "lockfile", "plan", "events", "model-card", "sidecar")
@@ -22,4 +24,12 @@ def command(name: str) -> None:
     \b
       # yaml-language-server: $schema=manifest.schema.json
     """
-    click.echo(packaged(f"{name}.schema.json").decode(), nl=False)
+    click.echo(_manifest() if name == "manifest" else packaged(f"{name}.schema.json").decode(), nl=False)
+
+
+def _manifest() -> str:
+    """Return the manifest's schema with the models of installed plug-ins; it is the packaged file where none is."""
+    catalog = full_catalog()
+    if PACKAGED.keys() >= set(catalog.providers):
+        return packaged("manifest.schema.json").decode()
+    return written(manifest_schema(catalog.cards))

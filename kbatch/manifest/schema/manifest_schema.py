@@ -5,9 +5,10 @@ where a value is expected. What a model accepts is added for editors by `editor`
 `requests`.
 """
 
-from copy import deepcopy
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from kbatch.manifest.schema.schema_parts import MATRIX_PARTS, MONEY_PARTS, OUTPUT_NAME, Schema
+from kbatch.manifest.schema.schema_parts import BY_PROVIDER, MATRIX_PARTS, MONEY_PARTS, OUTPUT_NAME, Schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TEMPLATE = "^[\\s\\S]*(\\{\\{|\\{%)[\\s\\S]*$"
@@ -194,6 +195,25 @@ _PARTS: Schema = {
 }
 
 
-def shape_schema() -> Schema:
-    """Return the manifest's schema without any model's parameters; `$defs` hold its parts for checking them apart."""
-    return deepcopy({**_MANIFEST, "$defs": _PARTS})
+def shape_schema(providers: Iterable[str]) -> Schema:
+    """Return the manifest's schema without any model's parameters; `$defs` hold its parts for checking them apart.
+
+    A mapping by provider takes the names of `providers` only: with any other a ceiling would hold nothing.
+    """
+    schema: Schema = _with_names({**_MANIFEST, "$defs": _PARTS}, sorted(providers))
+    return schema
+
+
+def _with_names(part: Any, names: Sequence[str]) -> Any:
+    """Return a copy of a schema in which names of providers stand where `BY_PROVIDER` does."""
+    if isinstance(part, list):
+        return [_with_names(one, names) for one in part]
+    if not isinstance(part, dict):
+        return part
+    named: dict[str, Any] = {}
+    for key, value in part.items():
+        if key == BY_PROVIDER:
+            named["properties"] = {name: _with_names(value, names) for name in names}
+        else:
+            named[key] = _with_names(value, names)
+    return named

@@ -4,8 +4,8 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-PROVIDERS = ("aimlapi", "apiframe")
-"""Whose names a mapping by provider may have; a test holds them equal to the catalog's."""
+BY_PROVIDER = "by-provider"
+"""Stands in a part for `properties` that are the names of providers, all with this one form."""
 
 OUTPUT_NAME: Schema = {
     "title": "Output name",
@@ -17,12 +17,12 @@ OUTPUT_NAME: Schema = {
 
 
 def _by_provider(value: Schema, **more: Any) -> Schema:
-    """Return a mapping by provider: a name that none has would be a ceiling that holds nothing."""
+    """Return a mapping by provider, whose names `shape_schema` fills in."""
     return {
         "type": "object",
         **more,
         "additionalProperties": False,
-        "properties": dict.fromkeys(PROVIDERS, value),
+        BY_PROVIDER: value,
     }
 
 

@@ -12,7 +12,7 @@ from kbatch.models.fingerprint import PREFIX, canonical, identity_of
 from kbatch.models.pricing import DearerDefault
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.jobs import Job
-from kbatch.providers.registry import PROVIDERS
+from kbatch.providers.registry import provider_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.report.data.format import count
 from kbatch.report.data.value_origins import Texts, Use, Value, dropped_of, values_of
@@ -103,7 +103,7 @@ def _picture(job: Job, parameter: str, token: str, picture: Any) -> Shown:
         case LocalImage():
             size = f"{picture.width} × {picture.height} px, {picture.size:,} bytes"
             words = f"{picture.path}, {picture.media_type}, {size}"
-            sent = "the URL of its upload" if PROVIDERS[job.provider].uploads else inline
+            sent = "the URL of its upload" if provider_of(job.provider).uploads else inline
         case Frame(which=which, address=address):
             words, sent = f"the {which} frame of {address}", "the URL of the frame's upload"
         case _:

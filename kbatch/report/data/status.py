@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kbatch.planner.charges import charged
+from kbatch.providers.registry import way_out
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
-from kbatch.receipts.unknown import way_out
 
 RETENTION = timedelta(hours=24)
 """How long Apiframe's specification keeps a clip by default (reference/providers, read 2026-11-21)."""

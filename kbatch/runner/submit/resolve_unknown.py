@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from kbatch.providers.base import Accepted, Listed, NotNow, Unknown
 from kbatch.receipts.account import Same, compare
 from kbatch.receipts.receipt import Receipt
-from kbatch.receipts.unknown import way_out
+from kbatch.receipts.unknown import settle_by_hand
 from kbatch.runner.account_match import bought_by, same_account
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.progress_events import EventKind
@@ -33,7 +33,8 @@ async def resolve_unknown(
     A provider that says that the key is taken is asked for its list first: another body may have been sent with it.
     """
     if fingerprint in run.mismatched and after is None:
-        return SubmitUnknown(reason=f"{run.resend_objections[fingerprint]}; {way_out(session.provider.name)}")
+        way_out = settle_by_hand(session.provider.unknown_help)
+        return SubmitUnknown(reason=f"{run.resend_objections[fingerprint]}; {way_out}")
     found: Listed | str | None = None
     exists = after is not None and after.exists
     if exists:
@@ -55,7 +56,7 @@ async def resolve_unknown(
     if isinstance(found, Listed):
         return Submitted(credits=found.credits)
     why = run.resend_objections.get(fingerprint)
-    words = [f"sent, and nobody knows whether it was accepted; {way_out(session.provider.name)}"]
+    words = [f"sent, and nobody knows whether it was accepted; {settle_by_hand(session.provider.unknown_help)}"]
     words += [f"not sent again: {why}"] if why else []
     words += [found] if found else []
     return SubmitUnknown(reason="; ".join(words))
