@@ -15,22 +15,23 @@ from kbatch.errors import did_you_mean
 from kbatch.manifest.drafts import Draft, Frame, FrameCall, Path
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.matrix.labels import label_of
-from kbatch.manifest.templates.faults import Fault, say_fault
+from kbatch.manifest.templates.faults import ECHO, Fault, say_fault
 
 
-def chain(findings: Findings, drafts: list[Draft], shots: Sequence[str]) -> list[Draft]:
+def chain(
+    findings: Findings, drafts: list[Draft], shots: Sequence[str] | None, unsure: frozenset[str] = frozenset()
+) -> list[Draft]:
     """Return the drafts with every frame call replaced by the job it means; `shots` are all ids of the manifest.
 
-    A draft whose frame cannot be found is left out, once that has been said.
+    A frame that cannot be found is left out, once that has been said; nothing is said of the jobs of the shots that are
+    `unsure`, and of any other shot where the ids are not all known (None).
     """
     by_params = {id(draft.params): draft for draft in drafts}  # the jobs of a shot may share theirs
     if not any(_calls(draft) for draft in by_params.values()):
         return drafts
-    jobs = Jobs.of(drafts, shots)
-    found = [_find_frames(findings, jobs, draft) for draft in drafts]
-    chained = [draft for draft in found if draft is not None]
-    if len(chained) == len(drafts):
-        _check_cycles(findings, chained)
+    jobs = Jobs.of(drafts, shots, unsure)
+    chained = [_find_frames(findings, jobs, draft) for draft in drafts]
+    _check_cycles(findings, chained)
     return chained
 
 
@@ -38,7 +39,7 @@ def _calls(draft: Draft) -> dict[str, FrameCall]:
     return {name: value for name, value in draft.params.items() if isinstance(value, FrameCall)}
 
 
-def _find_frames(findings: Findings, jobs: "Jobs", draft: Draft) -> Draft | None:
+def _find_frames(findings: Findings, jobs: "Jobs", draft: Draft) -> Draft:
     calls = _calls(draft)
     if not calls:
         return draft
@@ -48,10 +49,11 @@ def _find_frames(findings: Findings, jobs: "Jobs", draft: Draft) -> Draft | None
             path = draft.origins[f"params.{name}"].path
             several = jobs.by_shot[calls[name].shot] if found.code == "ambiguous-frame" else ()
             fault = _with_place(findings, found, several[0]) if several else found
-            say_fault(findings, fault, path, jobs=(draft.address, len(jobs.by_shot[draft.shot])))
-    if any(isinstance(found, Fault) for found in frames.values()):
-        return None
-    return replace(draft, params={**draft.params, **frames})
+            of = 0 if draft.partial else len(jobs.by_shot[draft.shot])
+            say_fault(findings, fault, path, jobs=(draft.address, of))
+    faulty = frozenset(f"params.{name}" for name, found in frames.items() if isinstance(found, Fault))
+    params = {name: value for name, value in {**draft.params, **frames}.items() if f"params.{name}" not in faulty}
+    return replace(draft, params=params, faulty=draft.faulty | faulty)
 
 
 def _with_place(findings: Findings, fault: Fault, meant: Draft) -> Fault:
@@ -84,20 +86,23 @@ class Jobs(Struct):
     """The drafts of a manifest, found by shot, take and axis labels."""
 
     by_shot: Mapping[str, Sequence[Draft]]
-    shots: Iterable[str]
+    shots: Sequence[str] | None
+    unsure: frozenset[str] = frozenset()
     _index: dict[tuple[str, int, tuple[str, ...]], dict[tuple[str, ...], list[str]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, drafts: Iterable[Draft], shots: Iterable[str]) -> "Jobs":
+    def of(cls, drafts: Iterable[Draft], shots: Sequence[str] | None, unsure: frozenset[str] = frozenset()) -> "Jobs":
         """Gather drafts; `shots` are all ids of the manifest, also of shots without jobs."""
         by_shot: dict[str, list[Draft]] = defaultdict(list)
         for draft in drafts:
             by_shot[draft.shot].append(draft)
-        return cls(by_shot=by_shot, shots=tuple(shots))
+        return cls(by_shot=by_shot, shots=shots, unsure=unsure)
 
     def find(self, call: FrameCall, asking: Draft) -> Frame | Fault:
         """Return the frame of the one job that the call means, or why it is not one."""
-        if call.shot not in self.shots:
+        if call.shot in self.unsure or (self.shots is None and call.shot not in self.by_shot):
+            return ECHO
+        if self.shots is not None and call.shot not in self.shots:
             hint = did_you_mean(call.shot, self.shots)
             return Fault("unknown-shot", f"there is no shot `{call.shot}`", hint, word=call.shot)
         theirs = {axis: None for draft in self.by_shot.get(call.shot, ()) for axis, _ in draft.axes}
@@ -106,6 +111,8 @@ class Jobs(Struct):
         if unknown is not None:
             message = f"shot `{call.shot}` has no axis `{unknown}`"
             return Fault("unknown-axis", message, did_you_mean(unknown, theirs), word=unknown)
+        if asking.shot in self.unsure:
+            return ECHO
         wanted = {axis: label for axis, label in asking.axes if axis in theirs} | named
         found = self._lookup(call.shot, call.take, tuple(sorted(wanted))).get(_key(wanted), [])
         if len(found) != 1:

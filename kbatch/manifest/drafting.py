@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from kbatch.errors import Severity
 from kbatch.manifest.drafts import Draft, FrameCall
+from kbatch.manifest.faulty import FAULTY, Faulty
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.matrix.combinations import Combination
 from kbatch.manifest.matrix.labels import file_name
@@ -19,7 +20,7 @@ from kbatch.manifest.templates.value_text import kind_of, text_of
 
 def draft_all(maker: Maker, sheet: ShotSheet) -> Iterator[Draft]:
     """Yield the drafts of a shot in address order; a combination whose `when` is false has none."""
-    of = len(sheet.combinations) * sheet.takes
+    of = len(sheet.combinations) * sheet.takes if sheet.whole else 0
     fixed = _Fixed.of(maker, sheet)
     left_out = 0
     for combination in sheet.combinations:
@@ -27,13 +28,12 @@ def draft_all(maker: Maker, sheet: ShotSheet) -> Iterator[Draft]:
         for take in range(1, sheet.takes + 1):
             address = name if take == 1 else f"{name}@{take}"
             scope = _scope(fixed, combination, take, address)
-            render = _Renderer(maker.findings, sheet, scope, (address, of), fixed)
+            render = _Renderer(maker.findings, sheet, scope, (address, of), fixed, sheet.faulty)
             when = render.when()
             left_out += when is False
-            draft = _draft(maker, render, combination) if when is True else None
-            if draft is not None:
-                yield draft
-    if left_out == of:
+            if when is not False:
+                yield _draft(maker, render, combination)
+    if sheet.whole and left_out == of:
         _warn_no_jobs(maker.findings, sheet)
 
 
@@ -56,7 +56,7 @@ def _warn_no_jobs(findings: Findings, sheet: ShotSheet) -> None:
 
 def _scope(fixed: "_Fixed", combination: Combination, take: int, address: str) -> dict[str, Any]:
     values = combination.values
-    return {**fixed.scope, **values, "matrix": values, "take": take, "slug": file_name(address)}
+    return {**fixed.scope, **values, "matrix": values, "take": take, "slug": file_name(address), **fixed.faulty}
 
 
 def _frame_function(which: str) -> Callable[..., FrameCall]:
@@ -73,27 +73,32 @@ def _frame_function(which: str) -> Callable[..., FrameCall]:
 _LAST_FRAME, _FIRST_FRAME = _frame_function("last"), _frame_function("first")
 
 
-def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft | None:
+def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft:
     sheet, scope, fixed = render.sheet, render.scope, render.fixed
     labels = fixed.labels
     if labels is None:
         labels = {name: render.text(f"labels.{name}") for name in sheet.shot.labels}
-    scope["shot"], scope["labels"] = fixed.shot or {"id": sheet.shot.id, "labels": labels}, labels
+        known = {name: FAULTY if f"labels.{name}" in render.faulty else text for name, text in labels.items()}
+        scope["shot"], scope["labels"] = {"id": sheet.shot.id, "labels": known}, known
+    else:
+        scope["shot"], scope["labels"] = fixed.shot, labels
+    if "labels.*" in render.faulty:
+        scope["labels"] = FAULTY
+    if "id" in sheet.shot.faulty:
+        scope["shot"] = FAULTY
     provider, model = render.text("provider"), render.text("model")
     prompt = render.text("prompt") if "prompt" in sheet.templates else None
     params = fixed.params
     if params is None:
         params = {name: render.value(f"params.{name}") for name in sheet.shot.params}
-    scope.setdefault("model", model)
-    scope.setdefault("provider", provider)
+        params = {name: value for name, value in params.items() if f"params.{name}" not in render.faulty}
+    scope.setdefault("model", FAULTY if "model" in render.faulty else model)
+    scope.setdefault("provider", FAULTY if "provider" in render.faulty else provider)
     output = render.text("output")
-    if render.failed:
-        return None
-    fault = output_fault(output)
+    fault = None if "output" in render.faulty else output_fault(output)
     if fault is not None:
         shown = output if len(output) <= 80 else output[:79] + "…"
         render.complain("output", Fault("output-name", f"the output name `{shown}` {fault}"))
-        return None
     return Draft(
         address=render.job[0],
         shot=sheet.shot.id,
@@ -109,6 +114,8 @@ def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft
         drop_unsupported=sheet.shot.drop_unsupported,
         output=f"{maker.wanted.output_dir}/{output}",
         origins=sheet.origins,
+        faulty=render.faulty,
+        partial=not sheet.whole,
     )
 
 
@@ -125,6 +132,7 @@ class _Fixed(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] | None
     params: Mapping[str, Any] | None
     shot: Mapping[str, Any] | None
+    faulty: Mapping[str, Faulty]
 
     @staticmethod
     def of(maker: Maker, sheet: ShotSheet) -> "_Fixed":
@@ -140,6 +148,7 @@ class _Fixed(Struct, frozen=True, kw_only=True):
             labels=labels,
             params=_all_of("params", sheet.shot.params, values),
             shot=None if labels is None else {**shot, "labels": labels},
+            faulty=dict.fromkeys(sheet.faulty_names, FAULTY),
         )
 
 
@@ -149,19 +158,21 @@ def _all_of(group: str, names: Iterable[str], known: Mapping[str, Any]) -> dict[
 
 
 class _Renderer(Struct):
-    """Renders one job's fields; `failed` once something could not be rendered, which has been said."""
+    """Renders one job's fields; `faulty` are those that could not be rendered, which has been said."""
 
     findings: Findings
     sheet: ShotSheet
     scope: dict[str, Any]
     job: tuple[str, int]
     fixed: _Fixed
-    failed: bool = False
+    faulty: frozenset[str]
 
     def value(self, name: str) -> Any:
         """Return a field's value with its own type."""
         if name in self.fixed.values:
             return self.fixed.values[name]
+        if name in self.faulty:
+            return FAULTY
         value = self.sheet.templates[name].render(self.scope)
         if isinstance(value, Fault):
             self.complain(name, value)
@@ -171,6 +182,8 @@ class _Renderer(Struct):
         """Return a field that is a text whatever its template yields; empty when it cannot be one."""
         if name in self.fixed.texts:
             return self.fixed.texts[name]
+        if name in self.faulty:
+            return ""
         template = self.sheet.templates[name]
         value = template.render(self.scope)
         text = value if isinstance(value, Fault) else text_of(value)
@@ -181,7 +194,7 @@ class _Renderer(Struct):
         return text
 
     def when(self) -> bool | None:
-        """Return whether the job is wanted, None when that cannot be told."""
+        """Return whether the job is wanted, None when that is not known."""
         if "when" not in self.sheet.templates:
             return True
         value = self.value("when")
@@ -198,4 +211,4 @@ class _Renderer(Struct):
         path = self.sheet.origins[name].path or self.sheet.shot.path
         file = self.sheet.file if name == "prompt" else None
         say_fault(self.findings, fault, path, file=file, jobs=self.job)
-        self.failed = True
+        self.faulty |= {name}

@@ -41,6 +41,9 @@ class Draft(Struct, frozen=True, kw_only=True):
     `axes` are (axis, label) in address order, `values` the axes' values by name; `params` bear the API's names and hold
     native values, a `Frame` for a chained picture; `weak` are the parameters that only `defaults` brings, which a model
     that lacks them drops; `origins` tells where each field was written, by field name or `params.<name>`.
+
+    `faulty` are the fields that cannot be had since their faults were said; a `partial` draft is one of a shot whose
+    jobs are not all known. Both are only of manifests with errors.
     """
 
     address: str
@@ -57,3 +60,5 @@ class Draft(Struct, frozen=True, kw_only=True):
     drop_unsupported: bool
     output: str
     origins: Mapping[str, Origin]
+    faulty: frozenset[str] = frozenset()
+    partial: bool = False

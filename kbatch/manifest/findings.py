@@ -43,7 +43,7 @@ class Findings(Struct):
         mark: Mark | None = None,
         jobs: tuple[str, int] | None = None,
     ) -> None:
-        """Add a problem at `where`; `word` narrows the place, `jobs` is (address, jobs of its shot)."""
+        """Add a problem at `where`; `word` narrows the place, `jobs` is (address, jobs of its shot, 0 when unknown)."""
         about = "" if jobs is not None and mark is None else message
         key = (code, where, word or "", about)
         known = self._found.get(key)
@@ -70,7 +70,7 @@ class Findings(Struct):
 
 
 def _with_jobs(found: _Found) -> Problem:
-    if found.first is None:
+    if found.first is None or not found.of:
         return found.problem
     return replace(found.problem, jobs=Hit(hit=found.hit, of=found.of, first=found.first))
 

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from kbatch.manifest.drafts import Origin, Path
+from kbatch.manifest.faulty import ALL_PARAMS, mapping_of
 
 WEAK_LAYERS = ("defaults", "profile defaults")
 
@@ -26,7 +27,10 @@ class Placed(Struct, frozen=True):
 
 
 class Shot(Struct, frozen=True, kw_only=True):
-    """A shot after layering, templates not yet rendered; `fields` holds all but params and labels."""
+    """A shot after layering, templates not yet rendered; `fields` holds all but params and labels.
+
+    `faulty` are fields that may have been written, but where they would stand could not be read.
+    """
 
     id: str
     path: Path
@@ -35,6 +39,7 @@ class Shot(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, Placed]
     matrix: Mapping[str, Any]
     drop_unsupported: bool
+    faulty: frozenset[str] = frozenset()
 
     def value(self, field: str, default: Any = None) -> Any:
         """Return a field's value as written."""
@@ -42,12 +47,17 @@ class Shot(Struct, frozen=True, kw_only=True):
         return default if placed is None else placed.value
 
 
+def chosen_of(manifest: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
+    """Return the fields of the chosen profile, none where no profile is chosen or it cannot be read."""
+    return mapping_of(mapping_of(manifest.get("profiles")).get(profile)) if profile else {}
+
+
 def layer_shots(manifest: Mapping[str, Any], profile: str | None) -> tuple[Shot, ...]:
     """Return the manifest's shots with all layers applied, in manifest order."""
-    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+    chosen = chosen_of(manifest, profile)
     base: Path = ("profiles", profile) if profile else ()
     override = chosen.get("override", {})
-    named = chosen if "name" in chosen.get("output", {}) else manifest
+    named = chosen if "name" in mapping_of(chosen.get("output")) else manifest
     names_at: Path = (*base, "output") if named is chosen else ("output",)
     below = [
         ("manifest", (), {key: manifest[key] for key in ("provider",) if key in manifest}),
@@ -57,32 +67,34 @@ def layer_shots(manifest: Mapping[str, Any], profile: str | None) -> tuple[Shot,
         ("profile defaults", (*base, "defaults"), chosen.get("defaults", {})),
     ]
     above = [("profile", (*base, "override"), override)]
+    shots = manifest["shots"]
     return tuple(
         _layer(shot, ("shots", index), (*below, ("shot", ("shots", index), shot), *above))
-        for index, shot in enumerate(manifest["shots"])
+        for index, shot in enumerate(shots if isinstance(shots, list) else ())
+        if isinstance(shot, dict)
     )
 
 
 def layer_vars(manifest: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
     """Return the manifest's variables, those of the profile over them key by key."""
-    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
-    return {**manifest.get("vars", {}), **chosen.get("vars", {})}
+    chosen = chosen_of(manifest, profile)
+    return {**mapping_of(manifest.get("vars")), **mapping_of(chosen.get("vars"))}
 
 
 def layer_data(manifest: Mapping[str, Any], profile: str | None) -> dict[str, Placed]:
     """Return the data files by name, those of the profile over the manifest's."""
-    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+    chosen = chosen_of(manifest, profile)
     layers = (("manifest", (), manifest), ("profile", ("profiles", profile or ""), chosen))
     return {
         key: Placed(value, Origin(layer=layer, path=(*path, "data", key)))
         for layer, path, values in layers
-        for key, value in values.get("data", {}).items()
+        for key, value in mapping_of(values.get("data")).items()
     }
 
 
 def layer_matrix(manifest: Mapping[str, Any], profile: str | None) -> tuple[Mapping[str, Any], Path]:
     """Return the top-level matrix and its place; a profile's own replaces the manifest's whole."""
-    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+    chosen = chosen_of(manifest, profile)
     if "matrix" in chosen:
         return chosen["matrix"], ("profiles", profile or "", "matrix")
     return manifest.get("matrix", {}), ("matrix",)
@@ -93,11 +105,16 @@ def _layer(shot: Mapping[str, Any], path: Path, layers: tuple[tuple[str, Path, M
     params: dict[str, Placed] = {}
     labels: dict[str, Placed] = {}
     drop = False
+    faulty = set()
     for layer, where, values in layers:
+        if not isinstance(values, dict):
+            faulty |= {"model", "provider", "prompt", ALL_PARAMS}
+            continue
         for name, value in values.items():
             if name in ("params", "labels"):
                 into = params if name == "params" else labels
-                for key, part in value.items():
+                faulty |= set() if isinstance(value, dict) else {f"{name}.*"}
+                for key, part in mapping_of(value).items():
                     into[key] = Placed(part, Origin(layer=layer, path=(*where, name, key)))
             elif name == "drop_unsupported":
                 drop = bool(value)
@@ -106,12 +123,17 @@ def _layer(shot: Mapping[str, Any], path: Path, layers: tuple[tuple[str, Path, M
                     fields.pop("prompt_file" if name == "prompt" else "prompt", None)
                 at = (*where, "name") if layer == "manifest" and name == "output" else (*where, name)
                 fields[name] = Placed(value, Origin(layer=layer, path=at))
+    named = shot["id"]
+    if not isinstance(named, str):
+        faulty.add("id")
+        named = str(path[-1] if named.raw is None else named.raw)
     return Shot(
-        id=shot["id"],
+        id=named,
         path=path,
         fields=fields,
         params=params,
         labels=labels,
         matrix=shot.get("matrix", {}),
         drop_unsupported=drop,
+        faulty=frozenset(faulty),
     )

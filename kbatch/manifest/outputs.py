@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kbatch.manifest.drafts import Draft, Path
+from kbatch.manifest.faulty import mapping_of
 from kbatch.manifest.findings import Findings
+from kbatch.manifest.layers import chosen_of
 
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
@@ -18,9 +20,9 @@ _LONGEST_PATH = 400
 
 def check_folder(findings: Findings, manifest: Mapping[str, Any], profile: str | None) -> None:
     """Say what is wrong with `output.dir`, the profile's own if it has one."""
-    theirs = manifest.get("profiles", {}).get(profile, {}).get("output", {}) if profile else {}
+    theirs = mapping_of(chosen_of(manifest, profile).get("output"))
     where: Path = ("profiles", profile or "", "output", "dir") if "dir" in theirs else ("output", "dir")
-    folder = theirs.get("dir", manifest.get("output", {}).get("dir", "renders"))
+    folder = theirs.get("dir", mapping_of(manifest.get("output")).get("dir", "renders"))
     fault = "ends in a slash" if folder.endswith("/") and folder != "/" else _path_fault(folder, "the manifest's")
     if fault is not None:
         hint = "a folder below the manifest's, such as `renders`"
@@ -29,6 +31,7 @@ def check_folder(findings: Findings, manifest: Mapping[str, Any], profile: str |
 
 def check_outputs(findings: Findings, drafts: Sequence[Draft], folder: str, profiles: Sequence[str]) -> None:
     """Say which drafts share an address or an output, or write below `folder` where a profile has its own outputs."""
+    drafts = [draft for draft in drafts if "output" not in draft.faulty]
     if not profiles and _all_differ(drafts):
         return
     addresses: dict[str, Draft] = {}
@@ -36,7 +39,7 @@ def check_outputs(findings: Findings, drafts: Sequence[Draft], folder: str, prof
     total = Counter(draft.shot for draft in drafts)
     folders = {same_file(name): name for name in profiles}
     for draft in drafts:
-        job = (draft.address, total[draft.shot])
+        job = (draft.address, 0 if draft.partial else total[draft.shot])
         if addresses.setdefault(draft.address, draft) is not draft:
             message = f"two jobs have the address `{draft.address}`"
             hint = "an `include` makes a combination that is there already"

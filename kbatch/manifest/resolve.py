@@ -8,8 +8,9 @@ from kbatch.manifest.chains import chain
 from kbatch.manifest.data import read_data
 from kbatch.manifest.drafting import draft_all
 from kbatch.manifest.drafts import Draft, Path
+from kbatch.manifest.faulty import FAULTY, Faulty, mapping_of
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.layers import layer_data, layer_vars
+from kbatch.manifest.layers import chosen_of, layer_data, layer_vars
 from kbatch.manifest.matrix.axes import name_fault
 from kbatch.manifest.outputs import check_folder, check_outputs
 from kbatch.manifest.shots import Maker, ShotTree, Wanted, read_sheets
@@ -22,8 +23,10 @@ __all__ = ["ShotTree", "Wanted", "resolve"]
 def resolve(document: Document, tree: ShotTree, wanted: Wanted, findings: Findings) -> tuple[Draft, ...]:
     """Return all drafts of a manifest whose shape was checked; with errors in `findings` they are not complete."""
     manifest = document.value
-    if wanted.profile is not None and wanted.profile not in manifest.get("profiles", {}):
-        names = manifest.get("profiles", {})
+    names = manifest.get("profiles", {})
+    if wanted.profile is not None and (isinstance(names, Faulty) or isinstance(names.get(wanted.profile), Faulty)):
+        return ()
+    if wanted.profile is not None and wanted.profile not in names:
         hint = did_you_mean(wanted.profile, names) or "the manifest has no profiles"
         findings.say("unknown-profile", ("profiles",), f"there is no profile `{wanted.profile}`", hint=hint)
         return ()
@@ -33,40 +36,56 @@ def resolve(document: Document, tree: ShotTree, wanted: Wanted, findings: Findin
         "data": _read_data(manifest, wanted.profile, tree, findings),
     }
     templates = Templates(tree.read)
-    maker = Maker(wanted=wanted, tree=tree, templates=templates, base=base, findings=findings)
+    every = isinstance(manifest.get("vars"), Faulty) or isinstance(
+        chosen_of(manifest, wanted.profile).get("vars"), Faulty
+    )
+    maker = Maker(wanted=wanted, tree=tree, templates=templates, base=base, findings=findings, any_name=every)
     sheets = read_sheets(maker, manifest)
-    if findings.fatal:
-        return ()
     drafts = [draft for sheet in sheets for draft in draft_all(maker, sheet)]
-    drafts = chain(findings, drafts, [sheet.shot.id for sheet in sheets])
-    profiles = () if wanted.profile else tuple(manifest.get("profiles", {}))
+    shots = manifest["shots"] if isinstance(manifest["shots"], list) else []
+    hidden = {sheet.shot.id for sheet in sheets if not sheet.whole}
+    unsure = hidden | {draft.shot for draft in drafts if "when" in draft.faulty}
+    known = None if any(not isinstance(shot, dict) for shot in shots) else [sheet.shot.id for sheet in sheets]
+    drafts = chain(findings, drafts, known, frozenset(unsure))
+    profiles = () if wanted.profile else tuple(mapping_of(names))
     check_outputs(findings, drafts, wanted.output_dir, profiles)
     return tuple(drafts)
 
 
 def _read_vars(manifest: Mapping[str, Any], profile: str | None, findings: Findings) -> dict[str, Any]:
     variables = layer_vars(manifest, profile)
+    found = dict(variables)
     for name, value in variables.items():
         where = _place_of_var(manifest, profile, name)
         hint = name_fault(name)
         if hint is not None:
             findings.say("name-reserved", where, f"`{name}` cannot name a variable", hint=hint, on_key=True)
-        for at, _ in find_templates(value):
+        templates = list(find_templates(value))
+        if hint is not None:
+            found.pop(name)
+        elif templates:
+            found[name] = FAULTY
+        for at, _ in templates:
             hint = "variables are plain values; put the template where it is used"
             findings.say("template-in-vars", (*where, *at), f"the variable `{name}` holds a template", hint=hint)
-    return {**variables, "vars": variables}
+    return {**found, "vars": found}
 
 
 def _place_of_var(manifest: Mapping[str, Any], profile: str | None, name: str) -> Path:
-    theirs = manifest.get("profiles", {}).get(profile, {}).get("vars", {}) if profile else {}
+    theirs = mapping_of(chosen_of(manifest, profile).get("vars"))
     return ("profiles", profile, "vars", name) if profile and name in theirs else ("vars", name)
 
 
-def _read_data(manifest: Mapping[str, Any], profile: str | None, tree: ShotTree, findings: Findings) -> dict[str, Any]:
+def _read_data(manifest: Mapping[str, Any], profile: str | None, tree: ShotTree, findings: Findings) -> Any:
+    if isinstance(manifest.get("data"), Faulty) or isinstance(chosen_of(manifest, profile).get("data"), Faulty):
+        return FAULTY
     data: dict[str, Any] = {}
     for name, placed in layer_data(manifest, profile).items():
+        if isinstance(placed.value, Faulty):
+            data[name] = FAULTY
+            continue
         read = read_data(placed.value, tree.read, findings.document.beside(placed.value))
         for problem in read.problems:
             findings.relay(problem, placed.origin.path)
-        data[name] = read.rows or []
+        data[name] = FAULTY if read.rows is None else read.rows
     return data

@@ -6,6 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from kbatch.manifest.faulty import mapping_of
+
 
 class Settings(Struct, frozen=True, kw_only=True):
     """Amounts are integers in each provider's own credits; a bare number stands under `None` until a provider is known.
@@ -27,15 +29,15 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 def read_settings(manifest: Mapping[str, Any], profile: str | None, *, simulated: bool) -> Settings:
     """Return the settings of a manifest whose shape was checked; simulated outputs have a folder of their own."""
-    chosen = manifest.get("profiles", {}).get(profile, {}) if profile else {}
+    chosen = mapping_of(mapping_of(manifest.get("profiles")).get(profile)) if profile else {}
 
     def layered(name: str) -> dict[str, Any]:
-        return {**manifest.get(name, {}), **chosen.get(name, {})}
+        return {**mapping_of(manifest.get(name)), **mapping_of(chosen.get(name))}
 
     budget = layered("budget")
     folder = str(layered("output").get("dir", "renders")) + ("-sim" if simulated else "")
     return Settings(
-        name=manifest["name"],
+        name=manifest.get("name", ""),
         profile=profile,
         max_credits=_by_provider(budget.get("max_credits")),
         max_credits_per_job=_by_provider(budget.get("max_credits_per_job")),

@@ -4,17 +4,20 @@ The size is counted before anything is expanded. A template's names are checked 
 before its first rendering, so that a typing error is one message and not one a job.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.errors import Problem, Severity, Unreadable, nearest
 from kbatch.manifest.drafts import Origin, Path
+from kbatch.manifest.faulty import Faulty
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.layers import Placed, Shot, layer_matrix, layer_shots
-from kbatch.manifest.matrix.axes import ALWAYS, AxisReading, read_matrix
-from kbatch.manifest.matrix.combinations import EMPTY, Combination, Matrix, count, cross, expand, product_of, work_of
+from kbatch.manifest.matrix.axes import ALWAYS, RESERVED, AxisReading, ReadMatrix, read_matrix
+from kbatch.manifest.matrix.combinations import Combination, Matrix, count, cross, expand, product_of, work_of
 from kbatch.manifest.matrix.labels import label_of, slug
 from kbatch.manifest.templates.faults import Fault, say_fault
 from kbatch.manifest.templates.template import Template, Templates, check_names
@@ -48,6 +51,9 @@ class ShotSheet(Struct, frozen=True, kw_only=True):
 
     `combinations` are those of its own matrix crossed with the top-level one, `templates` and `origins` by field name,
     `params.<name>` or `labels.<name>`; `file` is the text of a prompt file.
+
+    `faulty` are the fields that cannot be had, `faulty_names` the names that have no value, since faults were said;
+    only of a `whole` sheet are all combinations known.
     """
 
     shot: Shot
@@ -58,6 +64,9 @@ class ShotSheet(Struct, frozen=True, kw_only=True):
     file: SourceText | None
     weak: frozenset[str]
     takes: int
+    faulty: frozenset[str] = frozenset()
+    faulty_names: frozenset[str] = frozenset()
+    whole: bool = True
 
 
 class Maker(Struct, frozen=True, kw_only=True):
@@ -68,68 +77,107 @@ class Maker(Struct, frozen=True, kw_only=True):
     templates: Templates
     base: Mapping[str, Any]
     findings: Findings
+    any_name: bool = False
+
+
+class _Crossed(Struct, frozen=True, kw_only=True):
+    """A shot with its matrix and its combinations, the top-level axes' among them; `common` are the names of these."""
+
+    shot: Shot
+    read: ReadMatrix
+    combinations: tuple[Combination, ...]
+    common: frozenset[str]
+    faulty: frozenset[str]
+    whole: bool
+    named: bool
+    any_name: bool
 
 
 def read_sheets(maker: Maker, manifest: Mapping[str, Any]) -> list[ShotSheet]:
-    """Return the sheets of all shots; empty, with problems said, when a matrix is wrong or makes too many jobs."""
+    """Return the sheets of all shots, each as far as its own faults and those of the top-level matrix allow."""
     findings = maker.findings
-    names = frozenset(maker.base)
-    reading = AxisReading(templates=maker.templates, scope=maker.base, findings=findings, taken=names)
+    names, every = frozenset(maker.base), maker.any_name
+    reading = AxisReading(templates=maker.templates, scope=maker.base, findings=findings, taken=names, any_name=every)
     written, where = layer_matrix(manifest, maker.wanted.profile)
     shots = layer_shots(manifest, maker.wanted.profile)
-    _check_ids(findings, shots)
+    nameless = _check_ids(findings, shots)
     common = read_matrix(written, where, reading)
-    if common is None:
-        return []
-    inner = AxisReading(templates=maker.templates, scope=maker.base, findings=findings, taken=names | _names_of(common))
-    matrices = [(shot, read_matrix(shot.matrix, (*shot.path, "matrix"), inner) or EMPTY) for shot in shots]
-    if findings.fatal or not _check_size(maker, common, matrices):
-        return []
-    outer = _expand(findings, common, where)
+    inner = replace(reading, taken=names | _names_of(common.matrix))
+    matrices = [(shot, read_matrix(shot.matrix, (*shot.path, "matrix"), inner)) for shot in shots]
+    small = _check_size(maker, common.matrix, [(shot, read.matrix) for shot, read in matrices])
+    outer = _expand(findings, common, where) if small else ()
     sheets = []
-    for shot, matrix in matrices:
-        own = _expand(findings, matrix, (*shot.path, "matrix"))
-        sheets.append(_compile(maker, shot, matrix, cross(outer, own), _names_of(common)))
-    made = [sheet for sheet in sheets if sheet is not None]
-    if not findings.fatal:
-        _warn_unused_axes(findings, made, common, where)
-    return made
+    for shot, read in matrices:
+        fits = shot.path in small
+        own = _expand(findings, read, (*shot.path, "matrix")) if fits else ()
+        crossed = _Crossed(
+            shot=shot,
+            read=read,
+            combinations=cross(outer, own) if fits else (),
+            common=_names_of(common.matrix) | common.faulty,
+            faulty=common.faulty | read.faulty,
+            whole=fits and common.whole and read.whole,
+            named=shot.path not in nameless,
+            any_name=every or common.any_name or read.any_name,
+        )
+        sheets.append(_compile(maker, crossed))
+    _warn_unused_axes(findings, sheets, common.matrix, where)
+    return sheets
 
 
-def _check_ids(findings: Findings, shots: tuple[Shot, ...]) -> None:
+def _check_ids(findings: Findings, shots: tuple[Shot, ...]) -> frozenset[Path]:
+    """Say which ids cannot be, and return the places of the shots whose jobs have no name of their own."""
     first: dict[str, Path] = {}
+    nameless = {shot.path for shot in shots if "id" in shot.faulty}
     for shot in shots:
+        if shot.path in nameless:
+            continue
         if not slug(shot.id):
             message = f"`id` cannot be `{shot.id}`: it has neither a letter nor a digit, of which names are made"
             findings.say("bad-form", (*shot.path, "id"), message, hint="for example `hero`")
+            nameless.add(shot.path)
         if shot.id in first:
             line = findings.document.mark((*first[shot.id], "id")).line
             hint = "addresses begin with the id, so each shot needs its own"
-            findings.say(
-                "duplicate-shot", (*shot.path, "id"), f"shot `{shot.id}` stands already in line {line}", hint=hint
-            )
+            message = f"shot `{shot.id}` stands already in line {line}"
+            findings.say("duplicate-shot", (*shot.path, "id"), message, hint=hint)
+            nameless |= {shot.path, first[shot.id]}
         first.setdefault(shot.id, shot.path)
+    return frozenset(nameless)
 
 
 def _names_of(matrix: Matrix) -> frozenset[str]:
     return frozenset(matrix.axes) | {name for rule in matrix.include for name in rule}
 
 
-def _check_size(maker: Maker, common: Matrix, matrices: list[tuple[Shot, Matrix]]) -> bool:
-    """Refuse too many jobs before one is made; `when` is not asked, so it leaves out none of them."""
-    named = [(shot.path, matrix) for shot, matrix in matrices]
-    if not all(_check_rules(maker, matrix, (*where, "matrix")) for where, matrix in [((), common), *named]):
-        return False
+def _check_size(maker: Maker, common: Matrix, matrices: list[tuple[Shot, Matrix]]) -> set[Path]:
+    """Refuse too many jobs before one is made, and return the places of the shots that can be expanded all the same.
+
+    `when` is not asked, so it leaves out none of them.
+    """
+    fit = [pair for pair in matrices if _check_rules(maker, pair[1], (*pair[0].path, "matrix"))]
+    if not _check_rules(maker, common, ("matrix",)) or not fit:
+        return set()
     outer = count(common)
-    sizes = [(outer * count(matrix) * int(shot.value("takes", 1)), shot) for shot, matrix in matrices]
+    sizes = [(outer * count(matrix) * _takes_of(shot), shot) for shot, matrix in fit]
     total = sum(size for size, _ in sizes)
     if total <= maker.wanted.max_jobs:
-        return True
+        return {shot.path for shot, _ in fit}
     size, largest = max(sizes, key=lambda pair: pair[0])
     share = f", {size:,} of them in shot `{largest.id}`" if len(matrices) > 1 else ""
     message = f"the matrix makes {total:,} jobs{share}; at most {maker.wanted.max_jobs:,} are allowed"
     maker.findings.say("too-many-jobs", largest.path, message, hint=f"`--max-jobs {total}` allows them")
-    return False
+    left, small = maker.wanted.max_jobs, set()
+    for size, shot in sorted(sizes, key=lambda pair: pair[0]):
+        left -= size
+        if left >= 0:
+            small.add(shot.path)
+    return small
+
+
+def _takes_of(shot: Shot) -> int:
+    takes = shot.value("takes", 1)
+    return 1 if isinstance(takes, Faulty) else int(takes)
 
 
 def _check_rules(maker: Maker, matrix: Matrix, where: Path) -> bool:
@@ -144,9 +192,12 @@ def _check_rules(maker: Maker, matrix: Matrix, where: Path) -> bool:
     return False
 
 
-def _expand(findings: Findings, matrix: Matrix, where: Path) -> tuple[Combination, ...]:
+def _expand(findings: Findings, read: ReadMatrix, where: Path) -> tuple[Combination, ...]:
+    matrix, unsure = read.matrix, read.faulty | read.short
     expanded = expand(matrix)
     for kind, index in expanded.idle:
+        if not unsure.isdisjoint(matrix.exclude[index]):
+            continue
         message, hint = f"this {kind} matches no combination", "an earlier rule left them out"
         for name, value in matrix.exclude[index].items():
             values = {point.label: str(point.value) for point in matrix.axes[name]}
@@ -160,34 +211,79 @@ def _expand(findings: Findings, matrix: Matrix, where: Path) -> tuple[Combinatio
     return expanded.combinations
 
 
-def _compile(
-    maker: Maker, shot: Shot, matrix: Matrix, combinations: tuple[Combination, ...], common: frozenset[str]
-) -> ShotSheet | None:
-    read = _texts_of(maker, shot)
-    if read is None:
-        return None
-    placed, file = read
-    known = frozenset(maker.base) | common | _names_of(matrix) | ALWAYS
+def _compile(maker: Maker, crossed: _Crossed) -> ShotSheet:
+    shot, names = crossed.shot, _names_of(crossed.read.matrix) | crossed.faulty
+    placed, file, faulty = _texts_of(maker, shot)
+    known = frozenset(maker.base) | crossed.common | names | ALWAYS
+    compiling = _Compiling(maker=maker, crossed=crossed, known=known, file=file, faulty_names=_faulty_names(crossed))
     templates: dict[str, Template] = {}
-    for name, part in placed.items():
-        in_file = file if name == "prompt" else None
-        bare = name == "when" and isinstance(part.value, str)
-        compiled = maker.templates.expression(part.value) if bare else maker.templates.structure(part.value)
-        faults = [compiled] if isinstance(compiled, Fault) else check_names(compiled, _known(name, known, compiled))
-        for fault in faults:
-            say_fault(maker.findings, fault, part.origin.path or shot.path, file=in_file)
-        if isinstance(compiled, Template):
+    origins = {"shot": Origin(layer="shot", path=shot.path)} | {name: part.origin for name, part in placed.items()}
+    if "when" in placed:
+        when = compiling.compile("when", placed.pop("when"))
+        if when is None:  # which combinations are left out is not known, so none is judged by its axes
+            faulty.add("when")
+            axes = crossed.common | names
+            unknown = axes | {"matrix", "slug"} if axes else axes
+            compiling = replace(compiling, faulty_names=compiling.faulty_names | unknown)
+        else:
+            templates["when"] = when
+    for name, part in sorted(placed.items(), key=lambda item: not item[0].startswith("labels.")):
+        compiled = compiling.compile(name, part)
+        if compiled is None:
+            faulty.add(name)
+        else:
             templates[name] = compiled
+    takes_faulty = isinstance(shot.value("takes"), Faulty)
     return ShotSheet(
         shot=shot,
-        matrix=matrix,
-        combinations=combinations,
+        matrix=crossed.read.matrix,
+        combinations=crossed.combinations[:1] if "when" in faulty else crossed.combinations,
         templates=templates,
-        origins={"shot": Origin(layer="shot", path=shot.path)} | {name: part.origin for name, part in placed.items()},
+        origins=origins,
         file=file,
         weak=frozenset(name for name, part in shot.params.items() if part.weak),
-        takes=int(shot.value("takes", 1)),
+        takes=_takes_of(shot),
+        faulty=frozenset(faulty) - {"when"} | (frozenset() if crossed.named else {"output"}),
+        faulty_names=compiling.faulty_names,
+        whole=crossed.whole and not takes_faulty and "when" not in faulty and crossed.named,
     )
+
+
+def _faulty_names(crossed: _Crossed) -> frozenset[str]:
+    """Return the names without a value; a job's own name is one of them where the label of an axis is not known."""
+    return crossed.faulty | {"slug"} if crossed.faulty else crossed.faulty
+
+
+class _Compiling(Struct, frozen=True, kw_only=True):
+    """What compiling the fields of a shot needs: `known` names, and those of them that have no value to go by."""
+
+    maker: Maker
+    crossed: _Crossed
+    known: frozenset[str]
+    file: SourceText | None
+    faulty_names: frozenset[str]
+
+    def compile(self, name: str, part: Placed) -> Template | None:
+        """Return a field's template; None when it is wrong, which is said, or needs what was said."""
+        text = self.file.text if self.file is not None and name == "prompt" else str(part.value)
+        if isinstance(part.value, Faulty) or any(
+            re.search(rf"\b{word}\b", text) for word in self.faulty_names & RESERVED
+        ):
+            return None
+        templates = self.maker.templates
+        bare = name == "when" and isinstance(part.value, str)
+        compiled = templates.expression(part.value) if bare else templates.structure(part.value)
+        if isinstance(compiled, Fault):
+            self._say(name, part, compiled)
+            return None
+        faults = check_names(compiled, _known(name, self.known, compiled))
+        for fault in () if self.crossed.any_name else faults:
+            self._say(name, part, fault)
+        return None if faults or not self.faulty_names.isdisjoint(compiled.names) else compiled
+
+    def _say(self, name: str, part: Placed, fault: Fault) -> None:
+        in_file = self.file if name == "prompt" else None
+        say_fault(self.maker.findings, fault, part.origin.path or self.crossed.shot.path, file=in_file)
 
 
 def _known(field: str, names: frozenset[str], template: Template) -> frozenset[str]:
@@ -199,26 +295,28 @@ def _known(field: str, names: frozenset[str], template: Template) -> frozenset[s
     return names - _NOT_BEFORE_LABELS if field == "when" or field.startswith("labels.") else names
 
 
-def _texts_of(maker: Maker, shot: Shot) -> tuple[dict[str, Placed], SourceText | None] | None:
-    """Return all that may hold a template, by field name, and the prompt file's text if there is one."""
+def _texts_of(maker: Maker, shot: Shot) -> tuple[dict[str, Placed], SourceText | None, set[str]]:
+    """Return all that may hold a template by field name, a prompt file's text, and the fields that cannot be had."""
     placed = {name: shot.fields[name] for name in _TEXT_FIELDS if name in shot.fields}
-    missing = [name for name in ("model", "provider") if name not in placed]
-    for name in missing:
-        hint = f"write `{name}` in the shot or under `defaults`"
-        maker.findings.say(f"missing-{name}", shot.path, f"shot `{shot.id}` has no {name}", hint=hint)
+    faulty = {name for name in shot.faulty if name not in placed and name != "id"}
+    for name in ("model", "provider"):
+        if name not in placed and name not in faulty:
+            hint = f"write `{name}` in the shot or under `defaults`"
+            maker.findings.say(f"missing-{name}", shot.path, f"shot `{shot.id}` has no {name}", hint=hint)
+            faulty.add(name)
     file = None
     if "prompt_file" in shot.fields:
         part = shot.fields["prompt_file"]
-        file = _read_prompt(maker, part)
+        file = None if isinstance(part.value, Faulty) else _read_prompt(maker, part)
         if file is None:
-            return None
-        placed["prompt"] = Placed(file.text, part.origin)
-    if missing:
-        return None
+            faulty.add("prompt")
+            placed.pop("prompt", None)
+        else:
+            placed["prompt"] = Placed(file.text, part.origin)
     placed.setdefault("output", Placed("{{ slug }}.mp4", Origin(layer="default", path=())))
     placed.update((f"params.{name}", part) for name, part in shot.params.items())
     placed.update((f"labels.{name}", part) for name, part in shot.labels.items())
-    return placed, file
+    return placed, file, faulty
 
 
 def _read_prompt(maker: Maker, part: Placed) -> SourceText | None:
@@ -239,17 +337,21 @@ def _read_prompt(maker: Maker, part: Placed) -> SourceText | None:
 def _warn_unused_axes(findings: Findings, sheets: list[ShotSheet], common: Matrix, where: Path) -> None:
     """Say which axes make identical jobs: a shot's own that it does not use, a top-level one that no shot uses."""
     used = {sheet.shot.path: _used_names(sheet) for sheet in sheets}
-    for axis in common.axes:
+    for axis in common.axes if all(map(_is_sound, sheets)) and sheets else ():
         if not any(_uses(names, common, axis) for names in used.values()):
             named = any(_uses(_names_in_output(sheet), common, axis) for sheet in sheets)
             message = f"{_only(named, 'no template')} uses the axis `{axis}`"
             _warn_unused(findings, (*where, axis), message, len(common.axes[axis]), named)
-    for sheet in sheets:
+    for sheet in filter(_is_sound, sheets):
         for axis, points in sheet.matrix.axes.items():
             if not _uses(used[sheet.shot.path], sheet.matrix, axis):
                 named = _uses(_names_in_output(sheet), sheet.matrix, axis)
                 message = f"{_only(named, f'no template of shot `{sheet.shot.id}`')} uses the axis `{axis}`"
                 _warn_unused(findings, (*sheet.shot.path, "matrix", axis), message, len(points), named)
+
+
+def _is_sound(sheet: ShotSheet) -> bool:
+    return sheet.whole and not sheet.faulty
 
 
 def _uses(names: frozenset[str], matrix: Matrix, axis: str) -> bool:

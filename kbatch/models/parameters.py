@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from kbatch.errors import Complaint, did_you_mean
+from kbatch.errors import Complaint, did_you_mean, nearest
 from kbatch.manifest.drafts import Frame
 from kbatch.models import problem_codes
 from kbatch.models.cards import Card
@@ -54,7 +54,9 @@ def _check(card: Card, params: Mapping[str, Any], weak: frozenset[str], drop_uns
     lacking = [name for name in params if name not in card.parameters]
     dropped = [name for name in lacking if drop_unsupported or name in weak]
     complaints = [_unknown(card, name) for name in lacking if name not in dropped]
-    complaints += [_missing(card, name) for name in card.parameters if name in card.required and name not in params]
+    meant = {nearest(name, card.parameters) for name in lacking if name not in dropped}
+    absent = [name for name in card.parameters if name in card.required and name not in params]
+    complaints += [_missing(card, name) for name in absent if name not in meant]
     values: dict[str, Any] = {}
     defaulted = []
     for name, spec in card.parameters.items():

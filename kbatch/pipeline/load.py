@@ -15,8 +15,10 @@ from msgspec import Struct
 from kbatch.errors import Complaint, Hit, Invalid, Mark, Problem, Severity
 from kbatch.gc_pause import at_rest
 from kbatch.manifest.drafts import Frame
+from kbatch.manifest.faulty import mapping_of
 from kbatch.manifest.findings import Findings, place_of
 from kbatch.manifest.images import ImageSource, read_image
+from kbatch.manifest.layers import chosen_of
 from kbatch.manifest.provider_names import providers_named
 from kbatch.manifest.resolve import ShotTree, Wanted, resolve
 from kbatch.manifest.schema.form import check_form
@@ -156,13 +158,13 @@ def understand(data: bytes, name: str, tree: ShotTree, options: LoadOptions) -> 
     findings = Findings(document)
     warn_lost_text(document, findings)
     catalog = catalog_of(providers_named(document.value))
-    check_form(document, *_validators((*catalog.providers, *catalog.unusable)), findings)
-    if findings.fatal:
+    sound = check_form(document, *_validators((*catalog.providers, *catalog.unusable)), findings)
+    if sound is None:
         raise Invalid(findings.problems())
-    settings = read_settings(document.value, options.profile, simulated=options.simulated)
+    settings = read_settings(sound.value, options.profile, simulated=options.simulated)
     wanted = Wanted(profile=options.profile, output_dir=settings.output_dir, max_jobs=options.max_jobs)
-    drafts = resolve(document, tree, wanted, findings)
-    prices = _read_prices(catalog, settings, findings)
+    drafts = resolve(sound, tree, wanted, findings)
+    prices = _read_prices(catalog, settings, sound, findings)
     jobs = complete_jobs(drafts, catalog, _pictures(tree), prices, findings)
     problems = findings.problems()
     if findings.fatal:
@@ -197,12 +199,12 @@ def _check_names(jobs: Sequence[Job]) -> None:
             raise Invalid([Problem(code="name-encoding", message=message, hint=hint)])
 
 
-def _read_prices(catalog: Catalog, settings: Settings, findings: Findings) -> dict[str, OwnPrice]:
+def _read_prices(catalog: Catalog, settings: Settings, sound: Document, findings: Findings) -> dict[str, OwnPrice]:
     prices, complaints = read_prices(catalog, settings.prices)
     for complaint in complaints:
         at = complaint.field
-        if settings.profile and findings.document.value["profiles"][settings.profile].get("prices", {}).get(at[1]):
-            at = ("profiles", settings.profile, *at)
+        if str(at[1]) in mapping_of(chosen_of(sound.value, settings.profile).get("prices")):
+            at = ("profiles", settings.profile or "", *at)
         findings.say(complaint.code, at, complaint.message, hint=complaint.hint, on_key=complaint.on_key)
     return dict(prices)
 

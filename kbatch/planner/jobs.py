@@ -14,6 +14,7 @@ from kbatch.manifest.findings import Findings
 from kbatch.manifest.images import ImageSource
 from kbatch.models.body import bind_frames, body_of, frame_token, parameters_of
 from kbatch.models.cards import Card, Catalog
+from kbatch.models.echoes import is_echo
 from kbatch.models.expected_clip import ExpectedClip, expected_clip, typical_s
 from kbatch.models.fingerprint import Prints, fingerprint
 from kbatch.models.pricing import DearerDefault, OwnPrice, Quote, dearer_defaults, quote
@@ -76,8 +77,8 @@ def complete_jobs(
         return tuple(job for job in map(making.complete, drafts) if job is not None)
     by_address = {draft.address: draft for draft in drafts}
     known = {address: tuple(need for need in upstream if need in by_address) for address, upstream in needs.items()}
-    jobs = {address: making.complete(by_address[address]) for address in in_order(known)[0]}
-    made = (jobs.get(draft.address) for draft in drafts)
+    jobs = {id(by_address[address]): making.complete(by_address[address]) for address in in_order(known)[0]}
+    made = (jobs[id(draft)] if id(draft) in jobs else making.complete(draft) for draft in drafts)
     return tuple(job for job in made if job is not None)
 
 
@@ -173,15 +174,23 @@ class _Making(Struct, kw_only=True):
     def _is_right(self, draft: Draft, kind: _Kind) -> bool:
         """Whether nothing fatal is wrong with a draft's request; whatever is wrong with it is said."""
         complaints = (*check_prompt(kind.card, draft.prompt), *kind.prepared.complaints)
+        if draft.faulty:
+            complaints = tuple(complaint for complaint in complaints if not is_echo(kind.card, draft.faulty, complaint))
         for complaint in complaints:
-            complain(self.findings, draft, complaint, self.of[draft.shot])
-        return not any(complaint.fatal for complaint in complaints)
+            complain(self.findings, draft, complaint, self._of(draft))
+        return not draft.faulty and not any(complaint.fatal for complaint in complaints)
+
+    def _of(self, draft: Draft) -> int:
+        """Return how many jobs a draft's shot has, 0 when that is not known."""
+        return 0 if draft.partial else self.of[draft.shot]
 
     def _kind(self, draft: Draft) -> _Kind | None:
         """Return the kind of a draft's request, None when its model is not known, which is said.
 
         Drafts of one shot may share their parameters, and all of them live on: they are told apart by identity first.
         """
+        if not draft.faulty.isdisjoint(("model", "provider", "when")):
+            return None
         rest = (draft.provider, draft.model, draft.take, draft.drop_unsupported, draft.prompt is None)
         look = (id(draft.params), id(draft.weak), *rest)
         if look in self.met:
@@ -189,7 +198,7 @@ class _Making(Struct, kw_only=True):
         card = self.catalog.find(draft.provider, draft.model)
         if card is None:
             missing = self.catalog.missing(draft.provider, draft.model)
-            complain(self.findings, draft, missing, self.of[draft.shot])
+            complain(self.findings, draft, missing, self._of(draft))
             return None
         upstream = upstream_of(draft.params)
         marks = tuple((name, _mark(value)) for name, value in draft.params.items())

@@ -73,8 +73,8 @@ def resolved(text: str, files: Mapping[str, bytes | str] | None = None, wanted: 
     """Return what `HEAD` with this text comes to."""
     document = document_of(HEAD + dedent(text))
     findings = Findings(document)
-    check_form(document, MANIFEST, SHOT, findings)
-    drafts = () if findings.fatal else resolve(document, Files(files), wanted or Wanted(), findings)
+    sound = check_form(document, MANIFEST, SHOT, findings)
+    drafts = () if sound is None else resolve(sound, Files(files), wanted or Wanted(), findings)
     return Resolved(drafts, findings.problems())
 
 

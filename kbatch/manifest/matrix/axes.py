@@ -1,18 +1,19 @@
 """Reads the `matrix` of a manifest or a shot: axes from lists, templates and data rows, their labels, and the rules."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kbatch.errors import did_you_mean
 from kbatch.manifest.drafts import Path
+from kbatch.manifest.faulty import FAULTY, Faulty, mapping_of
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.matrix.combinations import Matrix, Point
+from kbatch.manifest.matrix.combinations import EMPTY, Matrix, Point
 from kbatch.manifest.matrix.labels import LABEL_KEYS, LONGEST_LABEL, is_long, label_of
-from kbatch.manifest.templates.faults import Fault, say_fault
-from kbatch.manifest.templates.template import Templates, check_names, is_template
+from kbatch.manifest.templates.faults import ECHO, Fault, say_fault
+from kbatch.manifest.templates.template import Template, Templates, check_names, is_template
 
 ALWAYS = frozenset(("vars", "data", "matrix", "shot", "take", "slug", "labels", "last_frame", "first_frame"))
 """Names that every template has."""
@@ -44,25 +45,69 @@ class AxisReading(Struct, frozen=True, kw_only=True):
     scope: Mapping[str, Any]
     findings: Findings
     taken: frozenset[str]
+    any_name: bool = False
 
 
-def read_matrix(raw: Mapping[str, Any], where: Path, reading: AxisReading) -> Matrix | None:
-    """Return the matrix, or None when something in it is wrong."""
-    axes: dict[str, tuple[Point, ...] | None] = {
-        name: _read_axis(name, values, (*where, name), reading) if _check_name(name, (*where, name), reading) else None
-        for name, values in raw.items()
-        if name not in _RULES
-    }
-    good = {name: points for name, points in axes.items() if points is not None}
-    if len(good) < len(axes):
-        return None
-    exclude = _read_rules(raw, "exclude", where, reading)
-    include = _read_rules(raw, "include", where, reading)
-    zips = _read_zips(raw, good, where, reading.findings)
-    if exclude is None or include is None or zips is None:
-        return None
-    matrix = Matrix(axes=good, zips=zips, exclude=exclude, include=include)
-    return matrix if _check_rules(matrix, where, reading) else None
+class ReadMatrix(Struct, frozen=True, kw_only=True):
+    """A matrix as far as it could be read.
+
+    `faulty` are names without a value to go by, since a fault of theirs was said: such an axis has one point. `short`
+    are axes that lack values. `any_name`: names may be missing that nothing is known of.
+    """
+
+    matrix: Matrix
+    faulty: frozenset[str] = frozenset()
+    short: frozenset[str] = frozenset()
+    any_name: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it could be read."""
+        return not (self.faulty or self.short or self.any_name)
+
+
+_NO_VALUE = (Point("…", FAULTY),)
+
+
+class _Making(Struct):
+    """What is known of a matrix while it is read."""
+
+    axes: dict[str, tuple[Point, ...]] = field(default_factory=dict)
+    faulty: set[str] = field(default_factory=set)
+    short: set[str] = field(default_factory=set)
+
+    def give_up(self, names: Iterable[str]) -> None:
+        """Count names as faulty: nothing that depends on their values can be checked."""
+        self.faulty.update(names)
+        self.axes.update((name, _NO_VALUE) for name in self.axes if name in self.faulty)
+
+
+def read_matrix(raw: Any, where: Path, reading: AxisReading) -> ReadMatrix:
+    """Return the matrix as far as it is right; what is wrong with it is said."""
+    if not isinstance(raw, Mapping):
+        return ReadMatrix(matrix=EMPTY, any_name=isinstance(raw, Faulty))
+    making = _Making()
+    for name, values in raw.items():
+        if name not in _RULES:
+            good = _check_name(name, (*where, name), reading)
+            points, full = _read_axis(name, values, (*where, name), reading)
+            making.axes[name] = points or _NO_VALUE
+            making.short |= set() if full else {name}
+            if not (good and points):
+                making.give_up([name])
+    exclude = _read_rules(raw, "exclude", where, reading, making)
+    include = _read_rules(raw, "include", where, reading, making)
+    zips = _read_zips(raw, making, where, reading.findings)
+    unsure = making.faulty | making.short
+    idle = [rule for rule in include if unsure & rule.keys()]
+    making.give_up(name for rule in idle for name in rule if name not in making.axes)
+    matrix = Matrix(
+        axes=making.axes,
+        zips=zips,
+        exclude=tuple(rule for rule in exclude if rule.keys() <= making.axes.keys()),
+        include=tuple(rule for rule in include if rule not in idle),
+    )
+    return ReadMatrix(matrix=matrix, faulty=frozenset(making.faulty), short=frozenset(making.short))
 
 
 def name_fault(name: str) -> str | None:
@@ -85,11 +130,12 @@ def _check_name(name: str, where: Path, reading: AxisReading) -> bool:
     return False
 
 
-def _read_axis(name: str, values: Any, where: Path, reading: AxisReading) -> tuple[Point, ...] | None:
+def _read_axis(name: str, values: Any, where: Path, reading: AxisReading) -> tuple[tuple[Point, ...], bool]:
+    """Return the values of an axis that are right, and whether these are all."""
     say = reading.findings.say
-    listed = values if isinstance(values, list) else _render(values, where, reading)
-    if isinstance(listed, Fault):
-        return None
+    listed = values if isinstance(values, list | Faulty) else _render(values, where, reading)
+    if isinstance(listed, Fault | Faulty):
+        return (), False
     if not isinstance(listed, list):
         say(
             "axis-not-a-list",
@@ -97,16 +143,16 @@ def _read_axis(name: str, values: Any, where: Path, reading: AxisReading) -> tup
             f"axis `{name}` is not a list",
             hint="an axis is a list, or a template that yields one",
         )
-        return None
+        return (), False
     if not listed:
         say("axis-empty", where, f"axis `{name}` has no values, so there would be no jobs")
-        return None
+        return (), False
     return _read_points(name, listed, where, reading, written=isinstance(values, list))
 
 
 def _read_points(
     name: str, listed: list[Any], where: Path, reading: AxisReading, *, written: bool
-) -> tuple[Point, ...] | None:
+) -> tuple[tuple[Point, ...], bool]:
     """Read an axis's values; those that a template yields have their place where the template stands."""
     say = reading.findings.say
     points: dict[str, tuple[int, Point]] = {}
@@ -114,9 +160,10 @@ def _read_points(
     for index, raw in enumerate(listed):
         at = (*where, index) if written else where
         value = _render(raw, at, reading) if written else raw
-        long = not isinstance(value, Fault) and is_long(value)
-        label = None if isinstance(value, Fault) or long else label_of(value)
-        if isinstance(value, Fault):
+        faulty = isinstance(value, Fault | Faulty)
+        long = not faulty and is_long(value)
+        label = None if faulty or long else label_of(value)
+        if faulty:
             good = False
         elif long:
             say("axis-label-long", at, f"value {index + 1} of axis `{name}` {_LONG}", hint=_SHORTER)
@@ -132,7 +179,7 @@ def _read_points(
             good = False
         else:
             points[label] = index, Point(label, value)
-    return tuple(point for _, point in points.values()) if good else None
+    return tuple(point for _, point in points.values()), good
 
 
 def _label_hint(value: Any) -> str | None:
@@ -150,6 +197,8 @@ def _render(value: Any, where: Path, reading: AxisReading) -> Any:
     if not isinstance(value, Mapping | list) and not is_template(value):
         return value
     result: Any = reading.templates.structure(value)
+    if reading.any_name and isinstance(result, Template) and not result.names <= reading.scope.keys():
+        return ECHO
     if not isinstance(result, Fault):
         faults = check_names(result, frozenset(reading.scope))
         result = faults[0] if faults else result.render(reading.scope)
@@ -159,62 +208,91 @@ def _render(value: Any, where: Path, reading: AxisReading) -> Any:
 
 
 def _read_rules(
-    raw: Mapping[str, Any], kind: str, where: Path, reading: AxisReading
-) -> tuple[Mapping[str, Any], ...] | None:
+    raw: Mapping[str, Any], kind: str, where: Path, reading: AxisReading, making: _Making
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the rules that are right; what one that is wrong would leave out or add is not known."""
+    written = raw.get(kind, [])
+    if isinstance(written, Faulty):
+        making.give_up(making.axes)
+        return ()
     rules: list[Mapping[str, Any]] = []
-    for index, rule in enumerate(raw.get(kind, [])):
-        rules.append({name: _render(value, (*where, kind, index, name), reading) for name, value in rule.items()})
-    good = not any(isinstance(value, Fault) for rule in rules for value in rule.values())
-    return tuple(rules) if good else None
+    for index, rule in enumerate(written):
+        at = (*where, kind, index)
+        if isinstance(rule, Faulty):
+            making.give_up([*making.axes, *mapping_of(rule.raw)])
+            continue
+        rendered = {name: _render(value, (*at, name), reading) for name, value in rule.items()}
+        fault = any(isinstance(value, Fault | Faulty) for value in rendered.values())
+        check = _check_exclude if kind == "exclude" else _check_include
+        right = check(
+            {name: value for name, value in rendered.items() if not isinstance(value, Fault | Faulty)},
+            at,
+            making,
+            reading,
+        )
+        if fault or not right:
+            strange = kind == "exclude" and not rule.keys() <= making.axes.keys()
+            making.give_up(making.axes if strange else rule)
+        else:
+            rules.append(rendered)
+    return tuple(rules)
 
 
-def _read_zips(
-    raw: Mapping[str, Any], axes: Mapping[str, tuple[Point, ...]], where: Path, findings: Findings
-) -> tuple[tuple[str, ...], ...] | None:
+def _read_zips(raw: Mapping[str, Any], making: _Making, where: Path, findings: Findings) -> tuple[tuple[str, ...], ...]:
     groups: list[tuple[str, ...]] = []
-    good = True
-    for index, group in enumerate(raw.get("zip", [])):
-        at = (*where, "zip", index)
-        fault = _zip_fault(group, axes, {name for earlier in groups for name in earlier})
+    written = raw.get("zip", [])
+    if isinstance(written, Faulty):
+        making.give_up(making.axes)
+        return ()
+    for index, group in enumerate(written):
+        if isinstance(group, Faulty) or any(isinstance(name, Faulty) for name in group):
+            making.give_up(making.axes)
+            continue
+        fault = _zip_fault(group, making, {name for earlier in groups for name in earlier})
         if fault is not None:
-            say_fault(findings, fault, at)
-            good = False
-        groups.append(tuple(group))
-    return tuple(groups) if good else None
+            say_fault(findings, fault, (*where, "zip", index))
+        if fault is not None or not (making.faulty | making.short).isdisjoint(group):
+            making.give_up(group)
+        else:
+            groups.append(tuple(group))
+    return tuple(group for group in groups if making.faulty.isdisjoint(group))
 
 
-def _zip_fault(group: list[str], axes: Mapping[str, tuple[Point, ...]], used: set[str]) -> Fault | None:
+def _zip_fault(group: list[str], making: _Making, used: set[str]) -> Fault | None:
+    axes, unsure = making.axes, making.faulty | making.short
     unknown = next((name for name in group if name not in axes), None)
     if unknown is not None:
         return Fault("unknown-axis", f"there is no axis `{unknown}` to zip", did_you_mean(unknown, axes), word=unknown)
     twice = next((name for place, name in enumerate(group) if name in used or name in group[:place]), None)
     if twice is not None:
         return Fault("zip-twice", f"the axis `{twice}` is zipped twice", word=twice)
-    if len({len(axes[name]) for name in group}) > 1:
+    if unsure.isdisjoint(group) and len({len(axes[name]) for name in group}) > 1:
         lengths = ", ".join(f"`{name}` has {len(axes[name])}" for name in group)
         return Fault("zip-length", f"zipped axes must be equally long: {lengths}")
     return None
 
 
-def _check_rules(matrix: Matrix, where: Path, reading: AxisReading) -> bool:
+def _check_exclude(rule: Mapping[str, Any], where: Path, making: _Making, reading: AxisReading) -> bool:
+    say = reading.findings.say
+    unknown = [name for name in rule if name not in making.axes]
+    for name in unknown:
+        hint = did_you_mean(name, making.axes)
+        say("unknown-axis", (*where, name), f"there is no axis `{name}` to exclude from", hint=hint, on_key=True)
+    return not unknown
+
+
+def _check_include(rule: Mapping[str, Any], where: Path, making: _Making, reading: AxisReading) -> bool:
     say = reading.findings.say
     good = True
-    for index, rule in enumerate(matrix.exclude):
-        for name in rule:
-            if name not in matrix.axes:
-                at, hint = (*where, "exclude", index, name), did_you_mean(name, matrix.axes)
-                say("unknown-axis", at, f"there is no axis `{name}` to exclude from", hint=hint, on_key=True)
-                good = False
-    for index, rule in enumerate(matrix.include):
-        for name, value in rule.items():
-            at = (*where, "include", index, name)
-            if name not in matrix.axes and not _check_name(name, at, reading):
-                good = False
-            elif is_long(value):
-                say("axis-label-long", at, f"the value of `{name}` {_LONG}", hint=_SHORTER)
-                good = False
-            elif label_of(value) is None:
-                hint = _label_hint(value) or "a text, a number, true or false, or a mapping"
-                say("axis-label", at, f"the value of `{name}` has no label", hint=hint)
-                good = False
+    for name, value in rule.items():
+        at = (*where, name)
+        if name not in making.axes and not _check_name(name, at, reading):
+            good = False
+        elif is_long(value):
+            say("axis-label-long", at, f"the value of `{name}` {_LONG}", hint=_SHORTER)
+            good = False
+        elif label_of(value) is None:
+            hint = _label_hint(value) or "a text, a number, true or false, or a mapping"
+            say("axis-label", at, f"the value of `{name}` has no label", hint=hint)
+            good = False
     return good

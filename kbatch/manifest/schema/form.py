@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from kbatch.errors import did_you_mean, nearest
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.findings import Findings
+from kbatch.manifest.schema.sound import PARAMETERS, Sound
 from kbatch.manifest.schema.validate import Validator
 from kbatch.manifest.yaml.document import Document
 
@@ -31,11 +34,6 @@ _EXAMPLES = {
     "shots": "`shots:` lists what is rendered",
     "id": "`id: hero` names the shot in addresses",
 }
-_PARAMETERS = {
-    *("duration", "aspect_ratio", "mode", "generate_audio", "negative_prompt"),
-    *("cfg_scale", "start_image", "end_image", "image_url"),
-}
-"""Parameters that people write beside `params`; which of them a model has, its card says."""
 _WRAPPED = {
     "budget": "max_credits: {}",
     "run": "concurrency: {}",
@@ -49,17 +47,22 @@ _PLAIN_ID = re.compile(r"[a-z][a-z0-9-]{0,50}[a-z0-9]")  # each is right or each
 _ANY_SHOT = {"id": "any"}
 
 
-def check_form(document: Document, manifest: Validator, shot: Validator, findings: Findings) -> None:
-    """Add a problem for each place where the manifest is not as its format asks."""
+def check_form(document: Document, manifest: Validator, shot: Validator, findings: Findings) -> Document | None:
+    """Add a problem for each place where the manifest is not as its format asks, and return what is right of it.
+
+    What could not be read is left out or `Faulty`; None when nothing at all is as it should be.
+    """
     value = document.value
     if not isinstance(value, dict):
         hint = "begin with `kbatch: 1`, `name:` and `shots:`"
         findings.say("not-a-manifest", (), f"a manifest is a mapping, this is {_kind(value)}", hint=hint)
-        return
+        return None
     shots = value.get("shots")
     apart = shots if isinstance(shots, list) else []
+    sound = Sound(value)
     for error in _leaves(manifest.iter_errors({**value, "shots": [_ANY_SHOT]} if apart else value)):
         _say(error, (), findings)
+        sound.leave_out(error, ())
     seen: set[Any] = set()
     for index, each in enumerate(apart):
         form = _form_of(each)
@@ -67,8 +70,10 @@ def check_form(document: Document, manifest: Validator, shot: Validator, finding
             errors = list(_leaves(shot.iter_errors(each)))
             for error in errors:
                 _say(error, ("shots", index), findings)
+                sound.leave_out(error, ("shots", index))
             if not errors:
                 seen.add(form)
+    return replace(document, value=sound.value)
 
 
 def _form_of(value: Any, key: str | None = None) -> Any:
@@ -105,7 +110,7 @@ def _say(error: Any, base: Path, findings: Findings) -> None:
                     known = schema["properties"]
                     near = nearest(key, known)
                     hint = f"did you mean `{near}`?" if near else f"known: {', '.join(f'`{name}`' for name in known)}"
-                    if "params" in known and key in _PARAMETERS:
+                    if "params" in known and key in PARAMETERS:
                         hint = f"put `{key}` under `params`"
                     message = f"unknown field `{key}` in {owner}"
                     findings.say("unknown-field", (*where, key), message, hint=hint, on_key=True)

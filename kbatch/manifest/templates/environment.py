@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from kbatch.errors import Problem, Unreadable
 from kbatch.manifest.drafts import FrameCall
+from kbatch.manifest.faulty import Echo, Faulty, holds_faulty, sound_value
 from kbatch.manifest.templates.compiled import SOURCE_LIMIT, WHOLE, Render, Template
-from kbatch.manifest.templates.faults import Fault
+from kbatch.manifest.templates.faults import ECHO, Fault
 from kbatch.manifest.templates.messages import NotLoaded, plain, word_error, word_missing, word_syntax
 from kbatch.manifest.templates.sandbox import Sandbox
 from kbatch.manifest.templates.undefined import MissingName, as_text
@@ -76,6 +77,8 @@ class Jinja:
         def render(scope: Mapping[str, Any]) -> Any:
             if spent:
                 return spent[0]
+            if any(isinstance(scope.get(name), Faulty) for name in names):
+                return ECHO
             try:
                 self._sandbox.budget.start()
                 return evaluate(scope)
@@ -83,6 +86,8 @@ class Jinja:
                 said = str(error) if isinstance(error, TooMuch) else "the template calls itself without an end"
                 spent.append(Fault("template-too-much", said))
                 return spent[0]
+            except Echo:
+                return ECHO
             except MissingName as error:
                 return word_missing(error, names)
             except NotFinite as error:
@@ -95,7 +100,13 @@ class Jinja:
             except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
                 return Fault("template-failed", f"the template cannot be rendered: {plain(error)}")
 
-        return render
+        def render_sound(scope: Mapping[str, Any]) -> Any:
+            result = render(scope)
+            if isinstance(result, Fault) and any(holds_faulty(scope.get(name)) for name in names):
+                return ECHO
+            return result
+
+        return render_sound
 
     def _load(self, name: str) -> tuple[str, str | None, Callable[[], bool]]:
         try:
@@ -124,6 +135,6 @@ def _native(value: Any) -> Any:
         return [_native(part) for part in value]
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else as_text(key): _native(part) for key, part in value.items()}
-    if not isinstance(value, _NATIVE):
+    if not isinstance(sound_value(value), _NATIVE):
         raise NotText(kind_of(value))
     return value

@@ -26,10 +26,16 @@ class Fault(Struct, frozen=True):
     mark: Mark | None = None
 
 
+ECHO = Fault("", "")
+"""The fault of what needs a value whose own fault was said."""
+
+
 def say_fault(
     findings: Findings, fault: Fault, path: Path, *, file: SourceText | None = None, jobs: tuple[str, int] | None = None
 ) -> None:
     """Add a fault of the text that was written at `path`, or in `file` when `path` only names that file."""
+    if not fault.code:
+        return
     document, where = findings.document, (*path, *fault.at)
     mark = None
     if fault.mark is not None:

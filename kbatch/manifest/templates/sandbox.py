@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
 from jinja2.utils import Namespace
 
+from kbatch.manifest.faulty import sound_value
 from kbatch.manifest.templates.filters import DEEP, METHODS, filters, is_number
 from kbatch.manifest.templates.undefined import Forbidden, Missing, as_text
 from kbatch.manifest.templates.value_text import kind_of
@@ -161,12 +162,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Return an item; a key is hashed, so it spends what it weighs."""
         self.budget.spend(self.budget.weigh(argument))
-        return super().getitem(obj, argument)
+        return sound_value(super().getitem(obj, argument))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return a mapping's own field before any method of that name: `row.items` is the column."""
         if isinstance(obj, Mapping) and attribute in obj:
-            return obj[attribute]
+            return sound_value(obj[attribute])
         return super().getattr(obj, attribute)
 
     def wrap_str_format(self, _value: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kbatch.manifest.drafts import FrameCall
+from kbatch.manifest.faulty import sound_value
 from kbatch.manifest.templates.faults import Fault
 
 _NOT_TEXT_HINTS = {
@@ -46,6 +47,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, int | float):
         check_number(value)
         return str(value)
+    sound_value(value)
     raise NotText(kind_of(value), tuple(map(str, value)) if isinstance(value, Mapping) else ())
 
 
