@@ -57,12 +57,16 @@ def _find(catalog: Catalog, name: str) -> Card:
 def _print_list(rows: tuple[ModelRow, ...]) -> None:
     table = [tuple(field.name for field in fields(ModelRow)), *(astuple(row) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    console.show_lines(lambda _width: ([(line, "")] for line in lines), stderr=False)
+
+
+def _width() -> int:
+    return min(_WIDTH, console.width_of(stderr=False)) if console.is_narrow(stderr=False) else _WIDTH
 
 
 def _print_page(page: ModelPage) -> None:
-    paper = click.HelpFormatter(width=_WIDTH)
+    paper = click.HelpFormatter(width=_width())
     paper.write_text(f"{page.key}: {page.title}")
     paper.write_text(page.summary)
     sections = {

@@ -12,7 +12,6 @@ from kbatch.cli.ui.console import say
 from kbatch.pipeline.load import LoadOptions, load
 from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path
 from kbatch.report.data import status
-from kbatch.report.data.format import harmless
 from kbatch.storage import size_of
 
 _EXAMPLES = """\b
@@ -46,5 +45,4 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
     if form == "json":
         console.show_json(status.as_json(result))
     else:
-        for line in status.lines(result):
-            click.echo(harmless(line))
+        console.show_lines(lambda _width: ([(line, "")] for line in status.lines(result)), stderr=False)

@@ -20,6 +20,7 @@ from kbatch.report.data.format import amount, count, harmless, harmless_json
 from kbatch.report.machine import json_stream
 from kbatch.report.text import diagnostics, plan_text
 from kbatch.report.text.plan_text import Line
+from kbatch.report.text.wrapping import wrap
 
 _STYLES: Mapping[str, Mapping[str, Any]] = {
     "render": {"fg": "green", "bold": True},
@@ -65,8 +66,12 @@ def write_line(text: str, *, stderr: bool) -> None:
 
 
 def say(text: str) -> None:
-    """Print one line of talk."""
-    write_line(harmless(text), stderr=True)
+    """Print one line of talk, broken between words where a terminal would tear it."""
+    if not sys.stderr.isatty():
+        write_line(harmless(text), stderr=True)
+        return
+    for row in wrap([(harmless(text), "")], width_of(stderr=True)):
+        write_line("".join(words for words, _ in row), stderr=True)
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
@@ -113,9 +118,16 @@ def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:
 
 def show_lines(lines: Callable[[int], Iterable[Line]], *, stderr: bool) -> None:
     """Print lines that are made for a width, each of them of pieces with a style."""
-    plain = is_plain(stderr=stderr)
-    for line in lines(width_of(stderr=stderr)):
-        write_line(styled(line, plain=plain), stderr=stderr)
+    plain, width, narrow = is_plain(stderr=stderr), width_of(stderr=stderr), is_narrow(stderr=stderr)
+    for line in lines(width):
+        for row in wrap(line, width) if narrow else (line,):
+            write_line(styled(row, plain=plain), stderr=stderr)
+
+
+def is_narrow(*, stderr: bool) -> bool:
+    """Whether a stream has columns to keep to: a terminal's, or those that `COLUMNS` says; a log has none."""
+    stream = sys.stderr if stderr else sys.stdout
+    return stream.isatty() or bool(os.environ.get("COLUMNS"))
 
 
 def styled(line: Line, *, plain: bool) -> str:
