@@ -3,6 +3,7 @@
 Nothing heavy is imported here: a subcommand's module comes in when it is called.
 """
 
+import os
 import sys
 from collections.abc import Iterable
 from importlib import import_module
@@ -53,7 +54,7 @@ class _Commands(click.Group):
         if name not in COMMANDS:
             return None
         command = import_module(f"kbatch.cli.commands.{name}").command
-        return command if isinstance(command, click.Command) else None
+        return _talkative(command) if isinstance(command, click.Command) else None
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         try:
@@ -75,8 +76,35 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
         context.exit()
 
 
+def _show_records(_context: click.Context, _option: click.Parameter, count: int) -> None:
+    if count:
+        from kbatch.cli.ui import logs  # noqa: PLC0415 - only when someone wants to see them
+
+        logs.begin("info" if count == 1 else "debug", source="-v")
+
+
+_VERBOSE = click.Option(
+    ["-v", "--verbose"],
+    count=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_records,
+    help="Say each call, retry and written file on stderr; -vv says more.",
+)
+
+
+def _talkative(command: click.Command) -> click.Command:
+    """Return a command that takes `-v`, its own commands too."""
+    if _VERBOSE not in command.params:
+        command.params.append(_VERBOSE)
+        for below in command.commands.values() if isinstance(command, click.Group) else ():
+            _talkative(below)
+    return command
+
+
 @click.group(
     cls=_Commands,
+    params=[_VERBOSE],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_EXAMPLES,
 )
@@ -97,6 +125,8 @@ def main(arguments: list[str] | None = None) -> None:
     kept: list[object] = []
     with at_rest():  # whatever works for long lets the collector work too
         code = int(_run(arguments, kept))
+        if "kbatch.cli.ui.logs" in sys.modules:
+            sys.modules["kbatch.cli.ui.logs"].end(code)
         if arguments is None:
             end(code)
     let_go()
@@ -105,6 +135,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None, kept: list[object]) -> int:
     try:
+        if os.environ.get("KBATCH_LOG", "").strip():
+            from kbatch.cli.ui import logs  # noqa: PLC0415 - only when someone wants to see them
+
+            logs.begin(os.environ["KBATCH_LOG"])
         result = commands.main(args=arguments, prog_name="kbatch", standalone_mode=False, obj=kept)
     except click.exceptions.Exit as end:
         return end.exit_code

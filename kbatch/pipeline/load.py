@@ -3,6 +3,7 @@
 This is the pipeline's first half as a list of steps. It reads files and writes nothing.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,8 @@ from kbatch.planner.jobs import Job, complete_jobs
 from kbatch.providers.registry import catalog_of
 from kbatch.storage import Folder, LinkRefused, can_be_named, digest_of_input, is_link, read_bytes
 from kbatch.storage import resolve as resolve_links
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_MANIFEST = "kbatch.yaml"
 MOST_BYTES = 11 * 1024 * 1024
@@ -88,6 +91,7 @@ def load(path: Path, options: LoadOptions | None = None) -> LoadedManifest:
     tree = Folder.of(path)
     read = understand(data, str(path), tree, options or LoadOptions())
     _check_names(read.jobs)
+    _log.info("loaded %s: %d jobs", path, len(read.jobs))
     return LoadedManifest(
         path=path,
         document=read.document,

@@ -1,5 +1,6 @@
 """Brings a loaded manifest and its state together: which lockfile, what is on record, the plan for the wished jobs."""
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ from kbatch.receipts.simulated_origin import check_apart
 from kbatch.runner.endpoints import origin_of
 from kbatch.runner.preflight.clip_paths import check_clip_paths, check_requests
 
+_log = logging.getLogger(__name__)
+
 
 def lockfile_path(manifest: Path, *, simulated: bool, chosen: Path | None) -> Path:
     """Return the lockfile of a manifest: `<stem>.lock.json` beside it, simulated ones apart, or the chosen one.
@@ -59,6 +62,7 @@ def load_state(loaded: LoadedManifest, lockfile: Path, *, anywhere: bool = False
     itself; or a job's purchase with another request.
     """
     found = store.load(lockfile, manifest_name=loaded.path.name)
+    _log.info("loaded %s: %d receipts", lockfile, len(found.lockfile.renders))
     check_apart(found.lockfile.renders, lockfile.name, simulated=loaded.simulated)
     if not anywhere:
         check_clip_paths(found, lockfile)

@@ -1,5 +1,6 @@
 """What the parts of a run share: the journal and what it folds to, a line to each provider, the ceiling, the stops."""
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent
 from kbatch.runner.session import FATAL, ProviderSession
 from kbatch.runner.shutdown import Shutdown
 from kbatch.storage import Folder
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["FATAL", "ProviderSession", "Run", "RunOptions", "UploadedImage"]
 
@@ -201,12 +204,16 @@ class Run:
         """
         if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
             return False
-        await anyio.sleep(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale))
+        wait_s = retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale)
+        _log.info("%s is asked again in %.1f s, try %d", session.provider.name, wait_s, attempt + 2)
+        await anyio.sleep(wait_s)
         return True
 
     async def wait_to_submit(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
         """Wait before sending again, as in `wait`; a stop ends the wait, since nothing is sent after it."""
         if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
             return False
-        await self.shutdown.pause(retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale))
+        wait_s = retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale)
+        _log.info("sent to %s again in %.1f s, try %d", session.provider.name, wait_s, attempt + 2)
+        await self.shutdown.pause(wait_s)
         return True

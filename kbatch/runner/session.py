@@ -1,5 +1,6 @@
 """One provider during a run: its translator, its client, its places, its clock, and whether it stopped the run."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from kbatch.runner.limits.rate import Gcra, hold, take_turn
 from kbatch.runner.limits.retry import LONGEST_REFUSAL_S, LONGEST_WAIT_S
 from kbatch.runner.limits.waits import asked_for
 from kbatch.runner.progress_events import ignore
+
+_log = logging.getLogger(__name__)
 
 FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
 """Answers after which nothing more is submitted to that provider in this run."""
@@ -92,6 +95,7 @@ class ProviderSession:
         else:
             self.rate = hold(self.rate, anyio.current_time() + asked_s)
         if news:
+            _log.info("HTTP %d: %s; no call to it before that", answer.status, words)
             self.on_wait(f"{words} ({message_of(answer)})")
 
     @property
@@ -145,3 +149,4 @@ class ProviderSession:
         """Submit nothing more to this provider; what runs there is still collected."""
         if self.stopped is None:
             self.stopped, self.stop_reason = reason, stop_reason
+            _log.info("nothing more is submitted to %s: %s", self.provider.name, reason.value)

@@ -1,5 +1,6 @@
 """Files that grow: a journal whose lines are synced, a download in progress, lines that others follow."""
 
+import logging
 import os
 from io import FileIO
 from pathlib import Path
@@ -8,6 +9,8 @@ from kbatch.storage.atomic import own, remove
 from kbatch.storage.open_folder import OpenFolder
 from kbatch.storage.output_targets import opened_for_lines
 from kbatch.storage.reading import size_of
+
+_log = logging.getLogger(__name__)
 
 
 def _grown(folder: OpenFolder, name: str, *, new: bool = True) -> FileIO:
@@ -24,6 +27,7 @@ class Appender:
         with OpenFolder(path.parent, make=True) as folder:
             self._file = _grown(folder, path.name)
             folder.sync()
+        _log.info("appending to %s", path)
 
     def append(self, data: bytes) -> None:
         """Write all of `data` and fsync; OSError (a full disk) leaves at most a torn last line."""
@@ -31,6 +35,7 @@ class Appender:
         while view:
             view = view[self._file.write(view) :]
         os.fsync(self._file.fileno())
+        _log.debug("%d bytes are on the disk in %s", len(data), self.path)
 
     def close(self) -> None:
         """Close the file; what was appended is already durable."""
@@ -42,6 +47,7 @@ def cut_back(path: Path, size: int) -> None:
     with OpenFolder(path.parent) as folder, _grown(folder, path.name, new=False) as file:
         file.truncate(size)
         os.fsync(file.fileno())
+    _log.info("cut %s back to %d bytes", path, size)
 
 
 def part_of(target: Path, tag: str = "") -> Path:
@@ -77,6 +83,7 @@ class PartFile:
         with OpenFolder(self.path.parent, make=True) as folder:
             file = _grown(folder, self.path.name)
         self._size = file.seek(0, os.SEEK_END)
+        _log.info("receiving %s, %d bytes are here", self.path, self._size)
         return file
 
     def restart(self) -> None:
@@ -85,6 +92,7 @@ class PartFile:
             self._file = self._opened()
         self._file.truncate(0)
         self._file.seek(0)
+        _log.info("dropped what was received in %s", self.path)
         self._size = 0
 
     def sync(self) -> None:

@@ -4,6 +4,7 @@ Nothing is written through a symbolic link that `links` refuses, and none is eve
 """
 
 import errno
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from secrets import token_hex
 from typing import BinaryIO
 
 from kbatch.storage.open_folder import OpenFolder
+
+_log = logging.getLogger(__name__)
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:
@@ -36,6 +39,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             folder.remove(temporary)
             raise
         folder.sync()
+        _log.info("wrote %s", path)
 
 
 def write_lightly(path: Path, data: bytes) -> None:
@@ -49,6 +53,7 @@ def write_lightly(path: Path, data: bytes) -> None:
         except BaseException:
             folder.remove(temporary)
             raise
+        _log.info("wrote %s", path)
 
 
 def _free_name(path: Path) -> str:
@@ -67,6 +72,7 @@ def write_new(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         folder.sync()
+        _log.info("wrote %s, which is new", path)
 
 
 def try_writing(folder: Path) -> None:
@@ -90,6 +96,7 @@ def move(source: Path, target: Path) -> None:
         there.sync()
         if source.parent != target.parent:
             here.sync()
+        _log.info("moved %s to %s", source, target)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -102,6 +109,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         except OSError:
             _copy(here, source.name, there, target)
         there.sync()
+        _log.info("put %s at %s too", source, target)
 
 
 def _copy(here: OpenFolder, name: str, there: OpenFolder, target: Path) -> None:
@@ -130,6 +138,7 @@ def remove(path: Path) -> None:
     try:
         with OpenFolder(path.parent) as folder:
             folder.remove(path.name)
+            _log.debug("removed %s", path)
     except FileNotFoundError:
         return
 

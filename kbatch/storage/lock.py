@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import socket
 from contextlib import suppress
@@ -16,6 +17,7 @@ from kbatch.storage.atomic import own, remove, write_atomic
 from kbatch.storage.open_folder import OpenFolder
 from kbatch.storage.reading import read_bytes
 
+_log = logging.getLogger(__name__)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What a file system without locks says: some network and FUSE mounts."""
 _CARD_BYTES = 4096
@@ -65,6 +67,7 @@ class Lock:
             raise self._refusal(holder, "on another host may be running on this state", hint="--break-lock takes over")
         card = {"pid": os.getpid(), "host": here, "since": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         write_atomic(self._card, json.dumps(card).encode())
+        _log.info("locked %s", self.path)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -73,6 +76,7 @@ class Lock:
                 remove(self._card)
         finally:
             self._lock.release()
+            _log.info("unlocked %s", self.path)
 
     def _no_locks(self, error: Exception) -> Refused:
         said = error.strerror if isinstance(error, OSError) else "not supported"

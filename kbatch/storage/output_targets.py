@@ -6,6 +6,7 @@ write over what stands there.
 """
 
 import errno
+import logging
 import os
 import re
 import stat
@@ -20,6 +21,7 @@ from kbatch.storage.atomic import own, replacing, write_atomic
 from kbatch.storage.links import resolve
 from kbatch.storage.open_folder import OpenFolder
 
+_log = logging.getLogger(__name__)
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
 _STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
@@ -80,6 +82,7 @@ def opened_for_lines(path: Path) -> int:
 
 
 def _opened_stream(path: Path) -> int:
+    _log.info("writing to %s, which is no regular file", path)
     number = descriptor_of(path)
     if number is not None:
         return os.dup(number)

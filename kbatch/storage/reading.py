@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from kbatch.errors import StateUnreadable
+
+_log = logging.getLogger(__name__)
 
 MEBIBYTE = 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
@@ -31,6 +34,7 @@ def read_bytes(path: Path, *, limit: int = 256 * MEBIBYTE) -> bytes:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+    _log.debug("read %s, %d bytes", path, len(data))
     return data
 
 

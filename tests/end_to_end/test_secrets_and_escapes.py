@@ -119,8 +119,10 @@ def _rehearse(rig: Rig, words: str, *, key: bool) -> tuple[Bad, str]:
     return bad, "\n".join(text for one in said for text in (one.out, one.err))
 
 
-def test_no_key_in_anything_that_is_written_said_or_sent(rig: Rig) -> None:
-    """A provider that repeats the key in its errors is not repeated; a clip's host never sees one."""
+@pytest.mark.parametrize("records", ["", "debug"])
+def test_no_key_in_anything_that_is_written_said_or_sent(rig: Rig, records: str) -> None:
+    """A provider that repeats the key in its errors is not repeated, in records neither; no clip's host sees one."""
+    rig.monkeypatch.setenv("KBATCH_LOG", records)
     bad, said = _rehearse(rig, "no luck with", key=True)
     assert said.count("no luck with") > 5, "its words were heard"
     files = {path: path.read_bytes() for path in rig.folder.rglob("*") if path.is_file()}
@@ -147,8 +149,10 @@ def test_no_signed_query_in_what_git_or_a_reader_gets(rig: Rig) -> None:
         assert "signed-by-them" not in (rig.folder / name).read_text(encoding="utf-8"), name
 
 
-def test_terminal_escapes_of_a_provider_do_nothing(rig: Rig) -> None:
+@pytest.mark.parametrize("records", ["", "debug"])
+def test_terminal_escapes_of_a_provider_do_nothing(rig: Rig, records: str) -> None:
     """No control character, direction override or forged annotation gets out of an error's words."""
+    rig.monkeypatch.setenv("KBATCH_LOG", records)
     _, said = _rehearse(rig, NASTY, key=False)
     written = [path for path in rig.folder.rglob("*") if path.is_file() and path.suffix not in (".mp4", ".png")]
     texts = {"said": said, **{path.name: path.read_text(encoding="utf-8") for path in written}}

@@ -9,6 +9,7 @@ Rules it keeps:
 
 import asyncio
 import functools
+import logging
 import re
 import zlib
 from collections.abc import AsyncIterator, Mapping
@@ -29,11 +30,12 @@ from kbatch.providers.http.environment import proxy_fault
 from kbatch.providers.http.host_policy import proxy_for
 from kbatch.providers.http.masking import SHORTEST, Mask
 from kbatch.providers.http.transport import HttpRequest, StreamedResponse, Transport, TransportError
-from kbatch.providers.http.urls import is_loopback
+from kbatch.providers.http.urls import is_loopback, without_query
 
 __all__ = ["Client", "Engine", "Limits", "StreamedResponse", "TransportError", "user_agent"]
 
 _MOST_HOSTS = 16
+_log = logging.getLogger(__name__)
 
 
 class Engine(StrEnum):
@@ -105,6 +107,26 @@ class Client:
 
     async def send(self, request: Request, *, timeout_s: float) -> Reply:
         """Send one call and read its answer to the end, all within `timeout_s`; never raises for network trouble."""
+        if not _log.isEnabledFor(logging.INFO):
+            return await self._send(request, timeout_s)
+        began = anyio.current_time()
+        reply = await self._send(request, timeout_s)
+        self._note(request.method, f"{self.base_url}{request.path}", reply, anyio.current_time() - began)
+        return reply
+
+    def _note(self, method: str, url: str, reply: Reply | StreamedResponse, took_s: float) -> None:
+        """Log one call: never its query, headers or bodies, and no key however the path spells it."""
+        match reply:
+            case NoAnswer():
+                ended = f"no answer ({'maybe' if reply.maybe_sent else 'not'} sent): {reply.message}"
+            case Answer():
+                ended = f"{reply.status}, {len(reply.body)} bytes"
+            case _:
+                ended = f"{reply.status}, its body follows"
+        where = "the simulator, " if self.simulated else ""
+        _log.info("%s", self.mask.words(f"{method} {without_query(url)} → {where}{ended}, after {took_s:.3f} s"))
+
+    async def _send(self, request: Request, timeout_s: float) -> Reply:
         begun = False
         with anyio.move_on_after(timeout_s):
             try:
@@ -157,8 +179,17 @@ class Client:
             method="GET", url=url, headers={**_headers(), **headers}, connect_s=connect_s, silent_s=stall_s
         )
         fetcher = await self._fetcher(url, addresses)
-        async with fetcher.ask(call) as incoming:
-            yield incoming
+        began = anyio.current_time()
+        try:
+            async with fetcher.ask(call) as incoming:
+                if _log.isEnabledFor(logging.INFO):
+                    self._note("GET", url, incoming, anyio.current_time() - began)
+                yield incoming
+        except TransportError as cut:
+            if _log.isEnabledFor(logging.INFO):
+                ended = NoAnswer(message=str(cut), maybe_sent=cut.maybe_sent)
+                self._note("GET", url, ended, anyio.current_time() - began)
+            raise
 
     async def _fetcher(self, url: str, addresses: tuple[str, ...]) -> Transport:
         """Return the connections to a clip's host at these very addresses: the next clip there needs no handshake."""
@@ -172,6 +203,7 @@ class Client:
     def _wire(self, url: str, addresses: tuple[str, ...] = ()) -> Transport:
         """Return connections to a URL's host by the engine that can serve it; each is imported when it is needed."""
         keepalive_s = self._limits.keepalive_s
+        _log.debug("new connections to %s", without_query(url))
         proxy = None if self._app is not None else self._proxy(url)
         fault = proxy_fault(url) if proxy is not None else None
         if fault is not None:

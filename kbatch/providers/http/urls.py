@@ -6,6 +6,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from kbatch.errors import Problem
 
+_LONGEST_SEGMENT = 64
+"""Longer than a job's id (36 to 60 characters), shorter than an HMAC with its terms."""
+
 
 def check_base_url(text: str) -> Problem | None:
     """Return what is wrong with a base URL: https, or http on loopback; no user, query or fragment; None when good."""
@@ -38,6 +41,27 @@ def split_url(text: str) -> SplitResult | None:
     except (ValueError, UnicodeError):
         pass
     return None
+
+
+def without_query(url: str) -> str:
+    """Return a URL for a log: scheme, host and path, without all that may be a signature or a password."""
+    parts = split_url(url)
+    if parts is None:
+        return "a URL that cannot be read"
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{path_without_query(url)}"
+
+
+def path_without_query(path: str) -> str:
+    """Return the path of a URL, or of a path with a query, for a log.
+
+    Some hosts sign in the path itself: a segment with `=` or `;`, or of more than 64 characters, is left out.
+    """
+    parts = urlsplit(path)
+    shown = (
+        "…" if len(part) > _LONGEST_SEGMENT or "=" in part or ";" in part else part for part in parts.path.split("/")
+    )
+    return "/".join(shown) + ("?…" if parts.query else "")
 
 
 @lru_cache

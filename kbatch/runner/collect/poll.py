@@ -1,5 +1,6 @@
 """Follows an accepted job to its end: polls adaptively, notes what it costs, and never calls slowness a failure."""
 
+import logging
 from typing import Any
 
 import anyio
@@ -16,6 +17,8 @@ from kbatch.runner.limits.waits import asked_for
 from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.job_matching import contradiction
+
+_log = logging.getLogger(__name__)
 
 _ASKED = 4
 
@@ -97,7 +100,9 @@ async def collect(
             if asked_s > LONGEST_WAIT_S or elapsed + max(wait, asked_s) > run.options.render_deadline_s:
                 told = await unusable_poll_reason(run, session, pending, outcome)
                 return StillOwed(reason=told or _late(session, outcome, elapsed))
-            await anyio.sleep(max(wait * session.scale, asked_s))
+            wait_s = max(wait * session.scale, asked_s)
+            _log.debug("%s: %s, polled again in %.1f s", pending.address, type(outcome).__name__, wait_s)
+            await anyio.sleep(wait_s)
 
 
 async def unusable_poll_reason(

@@ -5,6 +5,7 @@ the disk; nothing raises but cancellation: a clip that is not fetched is a value
 lacks its end stays in the `.part`: it may be all that there ever is.
 """
 
+import logging
 from hashlib import sha256
 from typing import assert_never
 
@@ -20,6 +21,8 @@ from kbatch.runner.limits.waits import asked_for
 from kbatch.storage import PartFile, examine, sha256_of
 
 __all__ = ["FetchFailure", "FetchTerms", "Fetched", "NotFetched", "fetch"]
+
+_log = logging.getLogger(__name__)
 
 _STALE_ATTEMPTS = 2
 _MOST_ATTEMPTS = 200
@@ -69,7 +72,9 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: FetchTerms) ->
                     if asked_s > LONGEST_WAIT_S:
                         return NotFetched(message=said, cause=outcome.cause)
                     terms.on_wait(said)
-                await anyio.sleep(retry_wait(fruitless - 1, terms.jitter(), retry_after_s=asked_s, scale=terms.scale))
+                wait_s = retry_wait(fruitless - 1, terms.jitter(), retry_after_s=asked_s, scale=terms.scale)
+                _log.info("%s: %s; fetched again in %.1f s", part.path.name, outcome.message, wait_s)
+                await anyio.sleep(wait_s)
             case _:
                 assert_never(outcome)
     return NotFetched(message=f"not whole after {_MOST_ATTEMPTS} attempts", cause=FetchFailure.LATER)

@@ -1,6 +1,7 @@
 """Places at a provider: how many jobs run there at once, the most urgent waiter first, and a limit that may move."""
 
 import heapq
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -9,6 +10,8 @@ import anyio
 import anyio.lowlevel
 
 from kbatch.runner.limits.capacity import Capacity, full, halved, recovered
+
+_log = logging.getLogger(__name__)
 
 _QUEUE = 64
 
@@ -48,6 +51,7 @@ class Slots:
     def rate_limited(self, now_s: float) -> None:
         """Halve the places after the provider said that there are too many requests."""
         self._capacity = halved(self._capacity, now_s)
+        _log.info("too many requests: %d jobs at once from now on", self._capacity.slots)
 
     def accepted(self) -> None:
         """Grow towards the configured number after an acceptance."""

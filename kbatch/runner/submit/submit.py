@@ -5,6 +5,7 @@ else is done with the answer. A first send may be repeated only after an answer 
 comes back is unknown, and only a provider with an idempotency key is asked again, with the same key and the same bytes.
 """
 
+import logging
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -24,6 +25,8 @@ from kbatch.runner.limits.retry import retry_wait
 from kbatch.runner.limits.waits import until
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.uploads import NotPublished, Published, publish_inputs
+
+_log = logging.getLogger(__name__)
 
 _TRIES = {Reason.RATE: 30, Reason.UNAVAILABLE: 6, Reason.NO_CONNECTION: 5}
 _STOPPED = "the run is stopping"
@@ -137,6 +140,7 @@ async def send_again(run: Run, session: ProviderSession, fingerprint: str, recei
     """Send an unknown purchase once more, with its key and its very bytes; only an acceptance settles it."""
     with anyio.CancelScope(shield=True):
         run.touched.add((fingerprint, receipt.attempt))
+        _log.info("attempt %d of %s is sent again, with its own key and bytes", receipt.attempt, receipt.address)
         outcome = await _send(run, session, (receipt.body or "").encode(), receipt.key, first=False)
         outcome = _reject_claimed_job(run, session, fingerprint, receipt.attempt, outcome)
         await record_answer(run, session, fingerprint, outcome, by="resend")
@@ -206,7 +210,9 @@ async def _after_refusal(run: Run, session: ProviderSession, outcome: NotAccepte
         return False
     attempt = tries.get(outcome.reason, 0)
     tries[outcome.reason] = attempt + 1
-    if tries[outcome.reason] >= _TRIES.get(outcome.reason, 1):
+    most = _TRIES.get(outcome.reason, 1)
+    if tries[outcome.reason] >= most:
+        _log.info("not accepted (%s), try %d of %d: not sent again", outcome.reason.value, attempt + 1, most)
         return False
     if outcome.reason is Reason.RATE:
         session.slots.rate_limited(anyio.current_time())
@@ -214,6 +220,7 @@ async def _after_refusal(run: Run, session: ProviderSession, outcome: NotAccepte
     session.note_refusal(wait_s, outcome.message)
     if session.closed_reason:
         return False
+    _log.info("not accepted (%s), try %d of %d: sent again in %.1f s", outcome.reason.value, attempt + 1, most, wait_s)
     if outcome.retry_after_s is None:  # else the line has said how long it holds all back
         again = f"{outcome.message}; sent again {until(wait_s, datetime.now().astimezone())}"
         run.emit(EventKind.WAITING, None, again, provider=session.provider.name)

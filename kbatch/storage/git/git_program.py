@@ -8,6 +8,7 @@ A repository is what has a `.git`. Files of a tree that are named like a bare re
 are files: git alone would take the folder that holds them for the repository, with the configuration in it.
 """
 
+import logging
 import os
 import subprocess
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import BinaryIO, Self
 
 from kbatch.errors import Invalid, Problem, Unreadable
 
+_log = logging.getLogger(__name__)
 _ELSEWHERE = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE",
@@ -50,6 +52,7 @@ def ask(folder: Path, *words: str) -> Said:
         )
     except OSError as error:
         raise _no_git(error) from error
+    _log.debug("git %s in %s → %d", words[0] if words else "", folder, done.returncode)
     complaint = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return Said(code=done.returncode, out=done.stdout, complaint=complaint[-1] if complaint else "")
 
