@@ -186,3 +186,19 @@ def test_paper_gets_pictures_and_no_buttons(view: View) -> None:
     assert not view.page.is_visible(".play >> nth=0")
     assert view.page.is_visible("video >> nth=0")
     assert view.page.is_visible(".prompt >> nth=0")
+
+
+@pytest.mark.parametrize("width", [1280, 480])
+def test_an_opened_prompt_keeps_within_its_card(view: View, width: int) -> None:
+    """`more` shows a long text inside the card: nothing in it is wider than the card is."""
+    view.page.set_viewport_size({"width": width, "height": 900})
+    view.open()
+    opened = "all => all.map(one => { one.open = true; return one.scrollWidth; })"
+    assert view.page.eval_on_selector_all("[data-take] details", opened)
+    wider = view.page.eval_on_selector_all(
+        "[data-take]",
+        """cards => cards.filter(card => card.checkVisibility()).flatMap(card => [...card.querySelectorAll("*")]
+            .filter(one => one.getBoundingClientRect().right > card.getBoundingClientRect().right + 1)
+            .map(one => one.outerHTML.slice(0, 80)))""",
+    )
+    assert wider == []
