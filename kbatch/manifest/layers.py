@@ -62,7 +62,11 @@ def layer_shots(manifest: Mapping[str, Any], profile: str | None) -> tuple[Shot,
     below = [
         ("manifest", (), {key: manifest[key] for key in ("provider",) if key in manifest}),
         ("profile defaults", base, {key: chosen[key] for key in ("provider",) if key in chosen}),
-        ("manifest", names_at, {"output": named["output"]["name"]} if "name" in named.get("output", {}) else {}),
+        (
+            "manifest",
+            names_at,
+            {"output": named["output"]["name"]} if "name" in mapping_of(named.get("output")) else {},
+        ),
         ("defaults", ("defaults",), manifest.get("defaults", {})),
         ("profile defaults", (*base, "defaults"), chosen.get("defaults", {})),
     ]

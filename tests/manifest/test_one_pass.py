@@ -183,6 +183,24 @@ TOGETHER: dict[str, tuple[str, list[tuple[str, int]]]] = {
             *[("wrong-type", line) for line in (1, 3, 4, 6)],
         ],
     ),
+    "misspelled-settings-hide-no-shot": (
+        """\
+        budgt: {max_credits: 5}
+        outputs: {dir: clips}
+        prices: {apiframe/kling-2.6: {variants: {5s: {credit: 5}}}}
+        rates: {apiframe: {usd: 1}}
+        shots: [{id: a, model: kling-9, prompt: dawn}]
+        """,
+        [("unknown-field", line) for line in (1, 2, 3, 4)] + [("missing-field", 4), ("unknown-model", 5)],
+    ),
+    "shots-that-are-no-list-hide-no-data": (
+        """\
+        data: {bad: bad.csv}
+        outputx: {name: a.mp4}
+        shots: "{{ z }}"
+        """,
+        [("data-format", 1), ("unknown-field", 2), ("wrong-type", 3)],
+    ),
     "defaults-that-cannot-be-read-may-hold-anything": (
         """\
         defaults: kling-2.1

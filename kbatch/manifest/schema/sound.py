@@ -36,6 +36,8 @@ class Sound(Struct):
             case "additionalProperties":
                 for key in [key for key in error.instance if key not in error.schema["properties"]]:
                     self._unknown(where, key, error.schema["properties"])
+                if {"prices", "rates"} & set(where):  # half of a price is none
+                    self._say(where, FAULTY)
             case "required":
                 for key in (key for key in error.validator_value if key not in error.instance):
                     self._say((*where, key), FAULTY)
@@ -55,7 +57,7 @@ class Sound(Struct):
         meant = nearest(key, known)
         if "params" in known and key in PARAMETERS and isinstance(holder.setdefault("params", {}), dict):
             holder["params"].setdefault(key, FAULTY)
-        elif meant is not None and not _of_settings(where):
+        elif meant is not None and not _of_settings((*where, meant)):
             holder.setdefault(meant, FAULTY)
 
     def _say(self, where: Path, faulty: Faulty) -> None:
