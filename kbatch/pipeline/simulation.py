@@ -1,13 +1,15 @@
 """Sets up the simulator in this process for `--simulate`; it knows the receipts of an interrupted rehearsal again."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.pipeline.load import LoadedManifest
+from kbatch.providers.registry import plugin_of
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt
 from kbatch.storage import read_bytes
@@ -15,7 +17,6 @@ from kbatch.storage import read_bytes
 _NEEDED = ("av", "starlette", "uvicorn", "python_multipart")
 _LATENCY_S = 0.5
 _EARLIER_PICTURE = "https://earlier.invalid/picture.png"
-_PICTURES = ("start_image", "end_image", "image_url", "static_mask")
 
 
 def can_simulate() -> bool:
@@ -24,47 +25,86 @@ def can_simulate() -> bool:
 
 
 def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | None, seed: int = 0) -> Any:
-    """Return an ASGI app that plays both providers; Refused when the extra `sim` is not installed.
+    """Return an ASGI app that plays the providers; Refused when the extra `sim` is not installed.
+
+    Refused too when the package that brings a provider of the jobs does not bring a simulation of it.
 
     `seed` decides which of the faults that have a probability strike.
     """
     try:
-        from kbatch.simulator.memory import remember  # noqa: PLC0415 - needs the extra
+        from kbatch.simulator.exchange import PROVIDERS  # noqa: PLC0415 - needs the extra
+        from kbatch.simulator.memory import remember  # noqa: PLC0415
         from kbatch.simulator.server import SimulatorSettings, build_app  # noqa: PLC0415
 
-        app = build_app(SimulatorSettings(latency_s=_LATENCY_S, seed=seed, faults=_rules(faults)))
+        others = simulated_providers(dict.fromkeys(job.provider for job in loaded.jobs), needed=True)
+        rules = _rules(faults, (*PROVIDERS, *(one.name for one in others)))
+        app = build_app(SimulatorSettings(latency_s=_LATENCY_S, seed=seed, faults=rules, others=others))
     except ImportError as error:
         hint = "install the extra `sim`: pip install 'kbatch-render[sim]'"
         raise Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint) from error
+    pictures = frozenset(name for card in loaded.catalog.cards for name in card.images)
     earlier = time.time() - _LATENCY_S - 1
     for receipt in lockfile.renders.values():
         if receipt.job_id is not None and receipt.request and not _here(loaded.folder, receipt):
-            remember(app.state.world, receipt.provider, receipt.job_id, _with_pictures(receipt.request), earlier)
+            body = _with_pictures(receipt.request, pictures)
+            remember(app.state.world, receipt.provider, receipt.job_id, body, earlier)
     return app
+
+
+def simulated_providers(names: Iterable[str], *, needed: bool = False) -> tuple[Any, ...]:
+    """Return the simulations that installed packages bring of the named providers, each served below `/<name>`.
+
+    Refused for one that cannot be used, and where one is `needed` and its package brings none.
+    """
+    found = []
+    for name in names:
+        plugin = plugin_of(name)
+        if plugin is None:
+            continue
+        if plugin.simulator is not None:
+            found.append(_simulated(name, plugin.simulator))
+        elif needed:
+            message = f"the package of the provider `{name}` brings no simulation of it, so `--simulate` cannot play it"
+            raise Refused("no-simulator", message, hint="`kbatch plan` prices its jobs without a run")
+    return tuple(found)
+
+
+def _simulated(name: str, make: Callable[[], Any]) -> Any:
+    from kbatch.simulator.state import SimulatedProvider  # noqa: PLC0415 - only for a plug-in's
+
+    try:
+        made = make()
+    except Exception as error:  # whatever the code of another package raises
+        message = f"the simulation of the provider `{name}` cannot be used: {type(error).__name__}: {error}"
+        raise Refused("no-simulator", message) from error
+    if not isinstance(made, SimulatedProvider) or made.name != name:
+        message = f"the simulation of the provider `{name}` is no kbatch.simulator.state.SimulatedProvider of that name"
+        raise Refused("no-simulator", message)
+    return replace(made, prefix=f"/{name}")
 
 
 def _here(folder: Path, receipt: Receipt) -> bool:
     return receipt.output is not None and receipt.output.placed and (folder / receipt.output.path).exists()
 
 
-def _with_pictures(request: Mapping[str, Any]) -> dict[str, Any]:
+def _with_pictures(request: Mapping[str, Any], pictures: frozenset[str]) -> dict[str, Any]:
     """Return a request in which a URL stands for each picture that was uploaded then."""
     body: dict[str, Any] = {}
     for name, value in request.items():
         if isinstance(value, Mapping):
-            body[name] = _with_pictures(value)
+            body[name] = _with_pictures(value, pictures)
         else:
-            body[name] = _EARLIER_PICTURE if name in _PICTURES and not str(value).startswith("http") else value
+            body[name] = _EARLIER_PICTURE if name in pictures and not str(value).startswith("http") else value
     return body
 
 
-def _rules(path: Path | None) -> Any:
+def _rules(path: Path | None, names: Sequence[str]) -> Any:
     from kbatch.simulator.faults.dice import read_rules  # noqa: PLC0415 - needs the extra
 
     if path is None:
         return ()
     try:
-        return read_rules(read_bytes(path).decode("utf-8"), file=str(path))
+        return read_rules(read_bytes(path).decode("utf-8"), file=str(path), providers=names)
     except OSError as error:
         raise Invalid(
             [Problem(code="file-unreadable", message=f"`{path}` cannot be read: {error.strerror}")]

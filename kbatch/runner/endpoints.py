@@ -1,12 +1,12 @@
 """Where a provider's API is for this run: at its own address, at one that the environment names, or pretended."""
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.http.urls import check_base_url, is_loopback
-from kbatch.providers.registry import provider_of
+from kbatch.providers.registry import PACKAGED, provider_of
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.receipts.simulated_origin import ORIGIN
@@ -21,6 +21,11 @@ def base_url_of(provider: Provider, environment: Mapping[str, str]) -> str:
             [Problem(code=problem.code, message=f"{provider.url_variable}: {problem.message}", hint=problem.hint)]
         )
     return url
+
+
+def simulated_url(provider: Provider) -> str:
+    """Return where the simulator in this process plays a provider: one that a package brings below its name."""
+    return provider.base_url if provider.name in PACKAGED else urljoin(provider.base_url, f"/{provider.name}")
 
 
 def origin_of(provider: Provider, environment: Mapping[str, str], *, simulated: bool = False) -> str:

@@ -13,7 +13,7 @@ from kbatch.providers.http.environment import check_surroundings
 from kbatch.providers.http.masking import discreet
 from kbatch.providers.http.urls import is_loopback
 from kbatch.providers.registry import concurrency_of, provider_of
-from kbatch.runner.endpoints import base_url_of, origin_of
+from kbatch.runner.endpoints import base_url_of, origin_of, simulated_url
 from kbatch.runner.limits.concurrency import Slots
 from kbatch.runner.limits.rate import POLLS_SHARE, rate_of
 from kbatch.runner.limits.retry import poll_scale
@@ -45,7 +45,7 @@ async def open_sessions(names: Iterable[str], endpoints: Endpoints) -> AsyncIter
 
 def _session(provider: Provider, endpoints: Endpoints) -> ProviderSession:
     slots = concurrency_of(provider.name, endpoints.concurrency)
-    url = provider.base_url if endpoints.app is not None else base_url_of(provider, endpoints.environment)
+    url = simulated_url(provider) if endpoints.app is not None else base_url_of(provider, endpoints.environment)
     key = "simulated" if endpoints.app is not None else endpoints.environment.get(provider.key_variable, "").strip()
     if not key:
         message = f"{provider.key_variable} is not set, and this needs {provider.title}"

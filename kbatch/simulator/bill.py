@@ -5,11 +5,10 @@ held; when the job fails and the hold is released it is refunded in full, so the
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-
-from kbatch.simulator.exchange import PROVIDERS
 
 REQUESTS = ("submit", "poll", "download", "upload")
 
@@ -34,8 +33,8 @@ class Bill:
 
     charges: dict[str, BilledCharge] = field(default_factory=dict)
     lines: dict[str, str] = field(default_factory=dict)
-    charged: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
-    refunded: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
+    charged: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    refunded: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     requests: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REQUESTS, 0))
     leaks: dict[str, int] = field(default_factory=dict)
     version: int = 0
@@ -89,5 +88,5 @@ def _put(bill: Bill, line: BilledCharge) -> None:
 
 def _rest(bill: Bill) -> dict[str, Any]:
     warnings = [{"keys_leaked": times, "header": header} for header, times in bill.leaks.items()]
-    totals = {name: {"charged": bill.charged[name], "refunded": bill.refunded[name]} for name in PROVIDERS}
+    totals = {name: {"charged": bill.charged[name], "refunded": bill.refunded[name]} for name in bill.charged}
     return {"totals": totals, "requests": dict(bill.requests), "warnings": warnings}

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kbatch.simulator.exchange import APIFRAME
-from kbatch.simulator.providers import aimlapi, apiframe
-from kbatch.simulator.providers.purchase import Purchase, job_of
 from kbatch.simulator.state import Phase, World
 
 
@@ -16,15 +13,11 @@ def remember(known: World, provider: str, job_id: str, body: Mapping[str, Any], 
     It was charged by that world: this one neither bills it nor draws its fate. A body that is refused today, and an id
     that is already known, are passed over.
     """
-    purchase = _purchase(known, provider, body, now)
-    if purchase is None or job_id in known.jobs:
+    of = known.providers.get(provider)
+    if of is None or of.remember is None or job_id in known.jobs:
         return
-    job = job_of(known, purchase, frozenset(), now)
+    job = of.remember(known, body, now)
+    if job is None:
+        return
     known.jobs[job_id] = replace(job, id=job_id, end=Phase.COMPLETED, error=None, ends_at=now)
     known.order[provider].append(job_id)
-
-
-def _purchase(known: World, provider: str, body: Mapping[str, Any], now: float) -> Purchase | None:
-    if provider == APIFRAME:
-        return None if apiframe.complaints_about(body) else apiframe.purchase_of(known, body, None, now)
-    return None if aimlapi.complaints_about(body) else aimlapi.purchase_of(known, body, now)

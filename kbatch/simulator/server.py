@@ -26,7 +26,8 @@ from kbatch.simulator import bill
 from kbatch.simulator.clips.downloads import deliver
 from kbatch.simulator.clips.studio import Studio, fetch
 from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest, reply_json
-from kbatch.simulator.state import World, WorldTerms, new_world
+from kbatch.simulator.providers.packaged import PACKAGED
+from kbatch.simulator.state import SimulatedProvider, World, WorldTerms, new_world
 from kbatch.simulator.world import answer
 from kbatch.storage import put
 
@@ -46,10 +47,12 @@ class ConnectionCut(ConnectionError):
 class SimulatorSettings(WorldTerms):
     """How a simulator is set up: the world's terms, whether clips are real, and where the bill goes.
 
+    `others` are played beside the packaged providers.
     `clock` gives seconds since the epoch; a virtual one makes a rehearsal instant. `hang_s` bounds an answer that never
     comes.
     """
 
+    others: tuple[SimulatedProvider, ...] = ()
     clips: bool = True
     bill: Path | None = None
     hang_s: float = 600.0
@@ -76,7 +79,7 @@ class Door:
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self.settings = settings
-        self.world: World = new_world(settings)
+        self.world: World = new_world(settings, (*PACKAGED, *settings.others))
         self._studio = Studio(real=settings.clips)
         self._written = 0
         self._lock: anyio.Lock | None = None

@@ -7,8 +7,8 @@ chance as a seed. The state is changed in place, since a copy of it for every re
 import hashlib
 import heapq
 import math
-from collections import deque
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,12 +16,11 @@ from typing import Any
 
 from kbatch.simulator.bill import Bill, refund
 from kbatch.simulator.clips.orders import ClipOrder
-from kbatch.simulator.exchange import AIMLAPI, APIFRAME, PROVIDERS
-from kbatch.simulator.faults.dice import FaultRule, Tally
+from kbatch.simulator.exchange import Reply, SimulatedRequest
+from kbatch.simulator.faults.dice import FaultPlace, FaultRule, Tally
 
 DAY_S = 86_400.0
 QUEUED_SHARE = 0.1
-STARTING_CREDITS: Mapping[str, int] = {APIFRAME: 100_000, AIMLAPI: 2_000_000_000}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,7 +34,7 @@ class KeyScope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldTerms:
-    """How this world behaves: times in seconds, `credits` per provider in its own unit, None for no limit.
+    """How this world behaves: times in seconds, None for no limit; `credits` of accounts that have not the usual ones.
 
     `retention_s` is how long a clip stays (24 h is the default in Apiframe's specification), `key_scope` within what an
     idempotency key is one: no document tells.
@@ -45,7 +44,7 @@ class WorldTerms:
     latency_s: float = 0.0
     retention_s: float = DAY_S
     upload_lives_s: float = 3600.0
-    credits: Mapping[str, int] = field(default_factory=lambda: STARTING_CREDITS)
+    credits: Mapping[str, int] = field(default_factory=dict)
     concurrency: int | None = None
     rate_per_minute: int | None = None
     retry_after_s: int = 1
@@ -113,32 +112,75 @@ class Upload:
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """All that the simulator remembers; `order` lists a provider's job ids as they came.
+    """All that the simulator remembers, of `providers` by name; `order` lists a provider's job ids as they came.
 
     `dead` counts the clip URLs of a job that were found expired, `due` is a heap of when jobs end.
     """
 
+    providers: Mapping[str, "SimulatedProvider"]
     terms: WorldTerms = field(default_factory=WorldTerms)
     bill: Bill = field(default_factory=Bill)
     tally: Tally = field(default_factory=Tally)
     jobs: dict[str, SimulatedJob] = field(default_factory=dict)
-    order: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in PROVIDERS})
+    order: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     keys: dict[str, KeyUse] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     pictures: dict[bytes, bytes] = field(default_factory=dict)
     takes: dict[ClipOrder, int] = field(default_factory=dict)
-    spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
-    held: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
-    running: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROVIDERS, 0))
+    spent: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    held: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    running: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     due: list[tuple[float, int, str]] = field(default_factory=list)
-    calls: dict[str, deque[float]] = field(default_factory=lambda: {name: deque() for name in PROVIDERS})
+    calls: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
 
-def new_world(terms: WorldTerms) -> World:
-    """Return a world in which nothing has happened yet."""
-    return World(terms=terms, tally=Tally(seed=terms.seed))
+Handle = Callable[[World, SimulatedRequest, float], Reply]
+"""Answers a request at a moment (seconds since the epoch): only the world changes, in place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One method of one path: whether it needs a key, and where faults may hit it."""
+
+    handle: Handle
+    keyed: bool = True
+    place: FaultPlace | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedProvider:
+    """One pretended API: all that the simulator knows of it.
+
+    `credits` is what an account starts with. `endpoints` are by path and method; a path that ends in `/` stands for all
+    below it, and all are served below `prefix`. `refuse_key` answers a key that is missing or unknown, `job_at` finds
+    the job that a poll is about. `holds`: a price is held until a job ends, else it is charged at once. `job_id` makes
+    an id of a digest, the job's number and its model. `remember` makes the job that a body bought in an earlier world.
+    `too_many` (with the seconds to wait) and `fault` (with the fault's effect) answer in the API's own form, else a
+    plain one is used.
+    """
+
+    name: str
+    credits: int
+    endpoints: Mapping[str, Mapping[str, Endpoint]]
+    refuse_key: Callable[[SimulatedRequest, float], Reply | None]
+    job_at: Callable[[World, SimulatedRequest], SimulatedJob | None]
+    prefix: str = ""
+    holds: bool = False
+    accepted: int = 202
+    job_id: Callable[[str, int, str], str] | None = None
+    remember: Callable[[World, Mapping[str, Any], float], SimulatedJob | None] | None = None
+    too_many: Callable[[World, SimulatedRequest, int, float], Reply] | None = None
+    fault: Callable[[str, World, SimulatedRequest, FaultPlace, float], Reply] | None = None
+
+
+def new_world(terms: WorldTerms, providers: Iterable[SimulatedProvider]) -> World:
+    """Return a world of these providers in which nothing has happened yet."""
+    world = World(providers={one.name: one for one in providers}, terms=terms, tally=Tally(seed=terms.seed))
+    for name in world.providers:
+        world.bill.charged[name] = world.bill.refunded[name] = 0
+    return world
 
 
 def settle(world: World, now: float) -> None:
@@ -146,19 +188,21 @@ def settle(world: World, now: float) -> None:
     while world.due and world.due[0][0] <= now:
         job = world.jobs[heapq.heappop(world.due)[2]]
         world.running[job.provider] -= 1
-        if job.provider == AIMLAPI:
-            world.held[AIMLAPI] -= job.credits
+        holds = world.providers[job.provider].holds
+        if holds:
+            world.held[job.provider] -= job.credits
         if job.end in ENDED_WITHOUT_A_CLIP:
             refund(world.bill, job.id)
-            if job.provider == APIFRAME:
-                world.spent[APIFRAME] -= job.credits
-        elif job.provider == AIMLAPI:
-            world.spent[AIMLAPI] += job.credits
+            if not holds:
+                world.spent[job.provider] -= job.credits
+        elif holds:
+            world.spent[job.provider] += job.credits
 
 
 def balance(world: World, provider: str) -> int:
     """Return the credits of an account as its balance endpoint tells them; what is only held still counts."""
-    return world.terms.credits.get(provider, 0) - world.spent[provider]
+    start = world.terms.credits.get(provider, world.providers[provider].credits)
+    return start - world.spent[provider]
 
 
 def available(world: World, provider: str) -> int:

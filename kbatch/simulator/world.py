@@ -1,4 +1,4 @@
-"""The pretended world: one call and one moment in, one reply out; both providers and the host of their clips.
+"""The pretended world: one call and one moment in, one reply out; all providers and the host of their clips.
 
 `answer(world, call, now)` is all that a door needs. It keeps no clock, touches no disk and knows no socket; the world
 is advanced in place. A charge is on the bill before its reply is returned, so that no client can hide it by dying.
@@ -8,33 +8,33 @@ its place afterwards, delays.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import formatdate
 
 from kbatch.simulator import bill
 from kbatch.simulator.clips.downloads import deliver
-from kbatch.simulator.exchange import AIMLAPI, APIFRAME, JSON_TYPE, Reply, SimulatedRequest, read_json, reply_json
+from kbatch.simulator.exchange import JSON_TYPE, Reply, SimulatedRequest, read_json, reply_json
 from kbatch.simulator.faults.dice import FaultEvent, FaultMoment, FaultPlace, strike
 from kbatch.simulator.faults.responses import mishap, unknown_status
-from kbatch.simulator.providers import aimlapi, apiframe, uploads
+from kbatch.simulator.providers import uploads
 from kbatch.simulator.providers.openapi import DOCUMENT
 from kbatch.simulator.providers.purchase import event_of
-from kbatch.simulator.state import Phase, SimulatedJob, World, expired, is_dead, phase, settle
-
-Handle = Callable[[World, SimulatedRequest, float], Reply]
+from kbatch.simulator.state import (
+    Endpoint,
+    Handle,
+    Phase,
+    SimulatedJob,
+    SimulatedProvider,
+    World,
+    expired,
+    is_dead,
+    phase,
+    settle,
+)
 
 _KEY_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
 _MINUTE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One method of one path: whose it is, whether it needs a key, and where faults may hit it."""
-
-    handle: Handle
-    provider: str = ""
-    place: FaultPlace | None = None
 
 
 def answer(world: World, call: SimulatedRequest, now: float) -> Reply:
@@ -47,54 +47,69 @@ def answer(world: World, call: SimulatedRequest, now: float) -> Reply:
 
 
 def _routed(world: World, call: SimulatedRequest, now: float) -> Reply:
-    methods = _EXACT.get(call.path)
+    provider, methods = _found(world, call)
     if methods is None:
-        methods = next((found for prefix, found in _UNDER if call.path.startswith(prefix)), None)
-    if methods is None:
-        return apiframe.error(404, "Not found")
+        return _error(404, "Not found")
     endpoint = methods.get("GET" if call.method == "HEAD" and "HEAD" in methods else call.method)
     if endpoint is None:
-        return apiframe.error(405, "Method not allowed", {"allow": ", ".join(methods)})
+        return _error(405, "Method not allowed", {"allow": ", ".join(methods)})
     if endpoint.place is not None:
         bill.count(world.bill, endpoint.place)
-    refusal = _refuse(world, endpoint, call, now)
-    if refusal is not None:
-        return refusal
+    if provider is not None:
+        call = replace(call, path=call.path.removeprefix(provider.prefix)) if provider.prefix else call
+        refusal = _refuse(world, provider, call, now) if endpoint.keyed else None
+        if refusal is not None:
+            return refusal
     if endpoint.place is None or not world.terms.faults:
         return endpoint.handle(world, call, now)
-    return _under_faults(world, endpoint, call, now)
+    return _under_faults(world, provider, endpoint, call, now)
 
 
-def _refuse(world: World, endpoint: Endpoint, call: SimulatedRequest, now: float) -> Reply | None:
-    match endpoint.provider:
-        case "apiframe":
-            return apiframe.refuse_key(call) or _refuse_haste(world, endpoint, call, now)
-        case "aimlapi":
-            return aimlapi.refuse_key(call, now) or _refuse_haste(world, endpoint, call, now)
-        case _:
-            return None
+def _found(world: World, call: SimulatedRequest) -> tuple[SimulatedProvider | None, Mapping[str, Endpoint] | None]:
+    """Return what a path leads to: a provider's endpoints, or pages of the host of clips, which is no provider's."""
+    for provider in world.providers.values():
+        if call.path.startswith(provider.prefix):
+            methods = _at(provider.endpoints, call.path.removeprefix(provider.prefix))
+            if methods is not None:
+                return provider, methods
+    return None, _at(_OWN, call.path)
 
 
-def _refuse_haste(world: World, endpoint: Endpoint, call: SimulatedRequest, now: float) -> Reply | None:
-    limit, calls = world.terms.rate_per_minute, world.calls[endpoint.provider]
-    if limit is None:
-        return None
+def _at(table: Mapping[str, Mapping[str, Endpoint]], path: str) -> Mapping[str, Endpoint] | None:
+    found = table.get(path)
+    if found is None:
+        found = next((there for under, there in table.items() if under[-1] == "/" and path.startswith(under)), None)
+    return found
+
+
+def _refuse(world: World, provider: SimulatedProvider, call: SimulatedRequest, now: float) -> Reply | None:
+    refusal = provider.refuse_key(call, now)
+    limit, calls = world.terms.rate_per_minute, world.calls[provider.name]
+    if refusal is not None or limit is None:
+        return refusal
     while calls and calls[0] <= now - _MINUTE_S:
         calls.popleft()
     if len(calls) < limit:
         calls.append(now)
         return None
-    if endpoint.provider == AIMLAPI:
-        return aimlapi.old_error(429, "Too many requests", call.path, now)
-    return apiframe.too_many(world, "Too many requests", math.ceil(calls[0] + _MINUTE_S - now))
+    wait_s = math.ceil(calls[0] + _MINUTE_S - now)
+    if provider.too_many is not None:
+        return provider.too_many(world, call, wait_s, now)
+    return _error(429, "Too many requests", {"retry-after": str(wait_s)})
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Reply:
+    return reply_json(status, {"error": message}, headers)
 
 
 # faults
 
 
-def _under_faults(world: World, endpoint: Endpoint, call: SimulatedRequest, now: float) -> Reply:
+def _under_faults(
+    world: World, provider: SimulatedProvider | None, endpoint: Endpoint, call: SimulatedRequest, now: float
+) -> Reply:
     assert endpoint.place is not None
-    place, event = endpoint.place, _event(world, endpoint, call)
+    place, event = endpoint.place, _event(world, provider, endpoint.place, call)
     rules, tally = world.terms.faults, world.tally
     effect = strike(rules, tally, event, FaultMoment.BEFORE)
     if effect is not None:
@@ -123,20 +138,20 @@ def _bent(effect: str, reply: Reply, call: SimulatedRequest) -> Reply:
     return replace(reply, effect=effect)
 
 
-def _event(world: World, endpoint: Endpoint, call: SimulatedRequest) -> FaultEvent:
-    place = endpoint.place or FaultPlace.POLL
+def _event(world: World, provider: SimulatedProvider | None, place: FaultPlace, call: SimulatedRequest) -> FaultEvent:
+    name = provider.name if provider is not None else next(iter(world.providers))
     if place is FaultPlace.SUBMIT:
         try:
             body = read_json(call.body)
         except ValueError:
             body = None
         model, prompt = (body.get("model"), body.get("prompt")) if isinstance(body, dict) else (None, None)
-        return event_of(endpoint.provider, place, str(model), prompt if isinstance(prompt, str) else "")
+        return event_of(name, place, str(model), prompt if isinstance(prompt, str) else "")
     if place is FaultPlace.UPLOAD:
-        return uploads.event_of_upload(call)
-    job = _job_of_clip(world, call) if place is FaultPlace.DOWNLOAD else _JOB_AT[endpoint.provider](world, call)
+        return uploads.event_of_upload(name, call)
+    job = _job_of_clip(world, call) if provider is None else provider.job_at(world, call)
     if job is None:
-        return event_of(endpoint.provider or APIFRAME, place, "", "")
+        return event_of(name, place, "", "")
     return event_of(job.provider, place, job.model, job.prompt)
 
 
@@ -179,14 +194,14 @@ def get_upload(world: World, call: SimulatedRequest, now: float) -> Reply:
 
 def note_elsewhere(world: World, call: SimulatedRequest, now: float) -> Reply:
     """Be the other host of a redirect: a key that comes here has crossed to a stranger."""
-    return _refuse_leak(world, call) or apiframe.error(404, "This is another host")
+    return _refuse_leak(world, call) or _error(404, "This is another host")
 
 
 def _refuse_leak(world: World, call: SimulatedRequest) -> Reply | None:
     leaked = [name for name in _KEY_HEADERS if name in call.headers]
     for name in leaked:
         bill.warn_of_leak(world.bill, name)
-    return apiframe.error(400, f"This host must not see a key: {', '.join(leaked)}") if leaked else None
+    return _error(400, f"This host must not see a key: {', '.join(leaked)}") if leaked else None
 
 
 def _gone() -> Reply:
@@ -203,33 +218,14 @@ def show_openapi(world: World, call: SimulatedRequest, now: float) -> Reply:
     return reply_json(200, DOCUMENT)
 
 
-def _apiframe(handle: Handle, place: FaultPlace | None = None) -> Endpoint:
-    return Endpoint(handle=handle, provider=APIFRAME, place=place)
-
-
-def _aimlapi(handle: Handle, place: FaultPlace | None = None) -> Endpoint:
-    return Endpoint(handle=handle, provider=AIMLAPI, place=place)
-
-
 def _media(handle: Handle, place: FaultPlace | None = None) -> dict[str, Endpoint]:
     return dict.fromkeys(("GET", "HEAD"), Endpoint(handle=handle, place=place))
 
 
-_EXACT: Mapping[str, Mapping[str, Endpoint]] = {
-    "/v2/videos/generate": {"POST": _apiframe(apiframe.submit, FaultPlace.SUBMIT)},
-    "/v2/jobs": {"GET": _apiframe(apiframe.list_jobs)},
-    "/v2/me": {"GET": _apiframe(apiframe.show_account)},
-    "/v2/models": {"GET": Endpoint(handle=apiframe.list_models)},
-    "/v2/uploads": {"POST": _apiframe(uploads.upload, FaultPlace.UPLOAD)},
-    aimlapi.PATH: {"POST": _aimlapi(aimlapi.submit, FaultPlace.SUBMIT), "GET": _aimlapi(aimlapi.poll, FaultPlace.POLL)},
-    "/v2/billing": {"GET": _aimlapi(aimlapi.show_balance)},
+_OWN: Mapping[str, Mapping[str, Endpoint]] = {
     "/__bill": {"GET": Endpoint(handle=show_bill)},
     "/__openapi.json": {"GET": Endpoint(handle=show_openapi)},
+    "/clips/": _media(get_clip, FaultPlace.DOWNLOAD),
+    "/uploads/": _media(get_upload),
+    "/__elsewhere/": dict.fromkeys(("GET", "HEAD", "POST"), Endpoint(handle=note_elsewhere)),
 }
-_UNDER: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
-    ("/v2/jobs/", {"GET": _apiframe(apiframe.poll, FaultPlace.POLL)}),
-    ("/clips/", _media(get_clip, FaultPlace.DOWNLOAD)),
-    ("/uploads/", _media(get_upload)),
-    ("/__elsewhere/", dict.fromkeys(("GET", "HEAD", "POST"), Endpoint(handle=note_elsewhere))),
-)
-_JOB_AT = {APIFRAME: apiframe.job_at, AIMLAPI: aimlapi.job_at}

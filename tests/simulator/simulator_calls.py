@@ -10,6 +10,7 @@ from PIL import Image
 from kbatch.simulator.exchange import Reply, SimulatedRequest
 from kbatch.simulator.faults.dice import FaultRule
 from kbatch.simulator.faults.dice import rule as fault
+from kbatch.simulator.providers.packaged import PACKAGED
 from kbatch.simulator.state import World, WorldTerms, new_world
 from kbatch.simulator.world import answer
 
@@ -33,7 +34,7 @@ PNG = picture()
 def new(*faults: FaultRule | str, **terms: Any) -> World:
     """Return a new world; a fault may be given by its name."""
     rules = tuple(fault(entry) if isinstance(entry, str) else entry for entry in faults)
-    return new_world(WorldTerms(faults=rules, **terms))
+    return new_world(WorldTerms(faults=rules, **terms), PACKAGED)
 
 
 def call(

@@ -1,4 +1,4 @@
-"""`kbatch simulate`: both providers, pretended, on a port of this machine."""
+"""`kbatch simulate`: the providers, pretended, on a port of this machine."""
 
 import json
 import sys
@@ -12,8 +12,11 @@ from kbatch.cli.documents import check_outputs, path_of
 from kbatch.cli.protected_paths import named
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.gc_pause import at_work
+from kbatch.pipeline.simulation import simulated_providers
+from kbatch.providers.registry import NAMES
+from kbatch.simulator.exchange import PROVIDERS
 from kbatch.simulator.faults.dice import CATALOGUE, read_rules
-from kbatch.simulator.state import STARTING_CREDITS, KeyScope
+from kbatch.simulator.state import KeyScope
 from kbatch.storage import read_bytes
 
 EXAMPLES = """\b
@@ -66,6 +69,8 @@ def command(**options: Any) -> None:
 
     Apiframe's jobs belong to a user: a key TEAM/USER or TEAM/USER/NAME says whose it is, so `red/ann` and `red/ben` are
     colleagues, `red/ann/ci` is another key of the first. Any other key is a user of its own in one team for all.
+
+    A provider that an installed package brings is served below its name: KBATCH_ACME_URL={url}/acme.
     """
     try:
         from kbatch.simulator.listen import serve  # noqa: PLC0415 - a server is not needed for --help
@@ -73,11 +78,14 @@ def command(**options: Any) -> None:
     except ImportError as error:
         raise _missing(error) from error
     check_outputs({"--bill": options["bill_file"]}, named((options["faults_file"], "the file of faults")))
+    others = simulated_providers(NAMES)
+    names = (*PROVIDERS, *(one.name for one in others))
     settings = SimulatorSettings(
         seed=options["seed"],
         latency_s=options["latency_s"],
-        credits={**STARTING_CREDITS, **_credits(options["credit_words"])},
-        faults=_rules(options["faults_file"]),
+        credits=_credits(options["credit_words"], names),
+        faults=_rules(options["faults_file"], names),
+        others=others,
         clips=not options["no_clips"],
         key_scope=KeyScope(options["key_scope"]),
         bill=None if options["bill_file"] is None else path_of(options["bill_file"]),
@@ -103,20 +111,22 @@ def _say_where(url: str) -> None:
     sys.stdout.flush()
 
 
-def _rules(path: Path | None) -> Any:
+def _rules(path: Path | None, names: tuple[str, ...]) -> Any:
     if path is None:
         return ()
     try:
-        return read_rules(read_bytes(path).decode("utf-8"), file=str(path))
+        return read_rules(read_bytes(path).decode("utf-8"), file=str(path), providers=names)
     except UnicodeDecodeError as error:
         raise Invalid([Problem(code="faults-file", message=f"{path} is not UTF-8: {error}")]) from error
 
 
-def _credits(words: tuple[str, ...]) -> dict[str, int]:
+def _credits(words: tuple[str, ...], names: tuple[str, ...]) -> dict[str, int]:
     found: dict[str, int] = {}
     for word in words:
         name, equals, amount = word.rpartition("=")
-        if not amount.isascii() or not amount.isdigit() or (equals and name not in STARTING_CREDITS):
-            raise click.BadParameter(f"{word!r} is not N, apiframe=N or aimlapi=N", param_hint="--credits")
-        found |= {name: int(amount)} if equals else dict.fromkeys(STARTING_CREDITS, int(amount))
+        if not amount.isascii() or not amount.isdigit() or (equals and name not in names):
+            raise click.BadParameter(
+                f"{word!r} is not N, {'=N, '.join(names[:-1])}=N or {names[-1]}=N", param_hint="--credits"
+            )
+        found |= {name: int(amount)} if equals else dict.fromkeys(names, int(amount))
     return found

@@ -6,6 +6,7 @@ needed. Values are read as the words they are written as: `429` and `no` are not
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import yaml
@@ -26,8 +27,8 @@ def rule(name: str, **settings: object) -> FaultRule:
     return read_rules(json.dumps([{"fault": name, **settings}], ensure_ascii=False))[0]
 
 
-def read_rules(text: str, *, file: str = "faults") -> tuple[FaultRule, ...]:
-    """Return the rules of a faults file; Invalid with every problem in it, each with its place."""
+def read_rules(text: str, *, file: str = "faults", providers: Collection[str] = PROVIDERS) -> tuple[FaultRule, ...]:
+    """Return the rules of a faults file, which may name `providers`; Invalid with every problem, each at its place."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -40,7 +41,7 @@ def read_rules(text: str, *, file: str = "faults") -> tuple[FaultRule, ...]:
     except yaml.YAMLError as error:
         place = Mark(file=file, line=1, column=1)
         raise Invalid([Problem(code="yaml", message=f"not YAML: {error}", mark=place)]) from error
-    reader = _Reader(file=file, lines=text.splitlines())
+    reader = _Reader(file=file, lines=text.splitlines(), providers=providers)
     if root is None:
         return ()
     if not isinstance(root, yaml.SequenceNode):
@@ -57,6 +58,7 @@ class _Reader:
 
     file: str
     lines: list[str]
+    providers: Collection[str]
     problems: list[Problem] = field(default_factory=list)
 
     def problem(self, node: yaml.Node, code: str, message: str, hint: str | None = None) -> Problem:
@@ -128,8 +130,8 @@ class _Reader:
     def _provider(self, node: yaml.ScalarNode | None, name: str, kind: FaultKind) -> str | None:
         if node is None:
             return None
-        if node.value not in PROVIDERS:
-            self.complain(node, f"there is no provider `{node.value}`", did_you_mean(node.value, PROVIDERS))
+        if node.value not in self.providers:
+            self.complain(node, f"there is no provider `{node.value}`", did_you_mean(node.value, self.providers))
         elif kind.provider not in (None, node.value):
             self.complain(node, f"`{name}` exists for {kind.provider} only")
         return str(node.value)

@@ -8,15 +8,14 @@ from dataclasses import replace
 from email.utils import formatdate
 from urllib.parse import urlsplit
 
-from kbatch.simulator.exchange import APIFRAME, Connection, Reply, SimulatedRequest, reply_json
+from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest, reply_json
 from kbatch.simulator.faults.dice import FaultEvent, FaultPlace
-from kbatch.simulator.providers import aimlapi, apiframe
-from kbatch.simulator.state import World, available
+from kbatch.simulator.state import World
 
 PRIVATE_URL = "http://10.0.0.1/clip.mp4"
 UNKNOWN_STATUS = "HIBERNATING"
 
-_TEXTS = {
+TEXTS = {
     "400": "Invalid request",
     "402": "Insufficient credits",
     "403": "Access denied: the API key is inactive or lacks permission",
@@ -29,6 +28,7 @@ _TEXTS = {
     "503": "Service temporarily unavailable",
     "504": "Gateway timeout",
     "524": "A timeout occurred",
+    "moderation": "Content moderation: the prompt violates the content policy",
 }
 _PAGES = {
     "502": "502 Bad Gateway",
@@ -36,12 +36,13 @@ _PAGES = {
     "504": "504 Gateway Time-out",
     "524": "524: A timeout occurred",
 }
+_STATUS = {"no-credits": "402", "moderation": "400"}
 _SUCCESS = {FaultPlace.POLL: 200, FaultPlace.DOWNLOAD: 200, FaultPlace.UPLOAD: 201}
 
 
 def mishap(effect: str, world: World, call: SimulatedRequest, event: FaultEvent, now: float) -> Reply:
     """Return the answer that this fault gives instead of the true one; `effect` is that of the catalogue."""
-    provider, place = event.provider, event.place
+    place = event.place
     if effect == "cut":
         return Reply(status=0, connection=Connection.CUT)
     if effect == "timeout":
@@ -51,13 +52,12 @@ def mishap(effect: str, world: World, call: SimulatedRequest, event: FaultEvent,
     if effect == "redirect-private":
         return Reply(status=302, headers={"location": PRIVATE_URL})
     if effect == "non-json":
-        success = 202 if provider == APIFRAME else 200
-        return page(_SUCCESS.get(place, success), "One moment, please")
+        return page(_SUCCESS.get(place) or world.providers[event.provider].accepted, "One moment, please")
     if effect in _PAGES:
         return page(int(effect[:3]), _PAGES[effect])
     if place is FaultPlace.DOWNLOAD:
         return _plain(effect, world, now)
-    return _apiframe(effect, world, place, now) if provider == APIFRAME else _aimlapi(effect, call, now)
+    return _in_its_form(effect, world, call, event, now)
 
 
 def unknown_status(reply: Reply) -> Reply:
@@ -81,45 +81,26 @@ def elsewhere(call: SimulatedRequest) -> str:
     return f"{parts.scheme}://{host}{port}/__elsewhere{call.path}"
 
 
-def _apiframe(effect: str, world: World, place: FaultPlace, now: float) -> Reply:
-    if effect == "401":
-        return apiframe.error(401, "Invalid API key")
-    if effect in ("402", "no-credits"):
-        left = available(world, APIFRAME)
-        return apiframe.error(402, _TEXTS["402"], creditsRequired=left + 1, creditsAvailable=left)
-    if effect == "404" and place is FaultPlace.POLL:
-        return apiframe.error(404, "Job not found")
-    if effect == "429":
-        return apiframe.too_many(world, _TEXTS["429"])
-    if effect == "429-date":
-        return apiframe.error(429, _TEXTS["429"], {"retry-after": _later(world, now)})
-    if effect == "moderation":
-        return apiframe.error(400, "Content moderation: the prompt violates the content policy")
-    return apiframe.error(int(effect), _TEXTS[effect])
-
-
-def _aimlapi(effect: str, call: SimulatedRequest, now: float) -> Reply:
-    if effect == "401":
-        return aimlapi.old_error(401, "Unauthorized", call.path, now)
-    if effect in ("402", "no-credits"):
-        return aimlapi.out_of_credits(call.path, now)
-    if effect == "404":
-        return aimlapi.old_error(404, "Inference not found", call.path, now)
-    if effect in ("429", "429-date"):
-        return aimlapi.old_error(429, _TEXTS["429"], call.path, now)
-    if effect == "moderation":
-        return aimlapi.error(400, "Content moderation: the prompt violates the content policy", call.path, now)
-    return aimlapi.error(int(effect), _TEXTS[effect], call.path, now)
+def _in_its_form(effect: str, world: World, call: SimulatedRequest, event: FaultEvent, now: float) -> Reply:
+    own = world.providers[event.provider].fault
+    if own is not None:
+        return own(effect, world, call, event.place, now)
+    status = _STATUS.get(effect) or effect[:3]
+    headers = {"retry-after": str(world.terms.retry_after_s)} if status == "429" else {}
+    headers |= {"retry-after": later(world, now)} if effect == "429-date" else {}
+    words = TEXTS.get(effect) or TEXTS.get(status, "Unauthorized")
+    return reply_json(int(status), {"error": words}, headers)
 
 
 def _plain(effect: str, world: World, now: float) -> Reply:
     status = effect[:3]
     headers = {"content-type": "text/plain; charset=utf-8"}
     if status == "429":
-        headers["retry-after"] = _later(world, now) if effect == "429-date" else str(world.terms.retry_after_s)
-    text = _TEXTS.get(status, "Unauthorized")
+        headers["retry-after"] = later(world, now) if effect == "429-date" else str(world.terms.retry_after_s)
+    text = TEXTS.get(status, "Unauthorized")
     return Reply(status=int(status), headers=headers, body=text.encode())
 
 
-def _later(world: World, now: float) -> str:
+def later(world: World, now: float) -> str:
+    """Return when to ask again, as an HTTP date."""
     return formatdate(now + world.terms.retry_after_s, usegmt=True)

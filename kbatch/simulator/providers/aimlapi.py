@@ -13,7 +13,7 @@ from kbatch.simulator.clips.orders import ClipOrder, StillImage
 from kbatch.simulator.exchange import AIMLAPI, Reply, SimulatedRequest, read_json, reply_json
 from kbatch.simulator.providers.fields import Complaint, is_link, picture_bytes
 from kbatch.simulator.providers.offers import AIMLAPI_CREDITS_PER_USD, OFFERS, quote
-from kbatch.simulator.providers.purchase import Purchase, accept, picture_of
+from kbatch.simulator.providers.purchase import Purchase, accept, picture_of, uuid_of
 from kbatch.simulator.state import (
     ENDED_WITHOUT_A_CLIP,
     Phase,
@@ -29,6 +29,7 @@ from kbatch.simulator.state import (
 
 PATH = "/v2/generate/video/kling/generation"
 MODEL = "kling-video/v2.1/pro/image-to-video"
+_NANOID = "useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict"
 OUT_OF_CREDITS = "err_insufficent_credits"
 STATUSES = ("queued", "generating", "waiting", "active", "completed", "error")
 
@@ -162,6 +163,17 @@ def _picture(world: World, value: str, now: float) -> tuple[StillImage, str | No
 
 def _is_trace(value: str) -> bool:
     return 1 <= len(value) <= 128 and all(sign.isascii() and (sign.isalnum() or sign in "._:-") for sign in value)
+
+
+def job_id(digest: str, number: int, model: str) -> str:
+    """Return an id in the three documented forms in turn: 18 digits, `<uuid>:<model>`, 21 characters of a nanoid."""
+    match number % 3:
+        case 0:
+            return str(10**17 + int(digest, 16) % (9 * 10**17))
+        case 1:
+            return f"{uuid_of(digest)}:{model}"
+        case _:
+            return "".join(_NANOID[int(digest[2 * at : 2 * at + 2], 16) % 64] for at in range(21))
 
 
 def _is_old(job: SimulatedJob) -> bool:

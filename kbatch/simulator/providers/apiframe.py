@@ -47,7 +47,7 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None, *
     return reply_json(status, {"error": message, **more}, headers)
 
 
-def refuse_key(call: SimulatedRequest) -> Reply | None:
+def refuse_key(call: SimulatedRequest, now: float) -> Reply | None:
     """Return the 401 that a missing or an unknown key gets; a key `invalid` or `bad…` stands for an unknown one."""
     key = call.headers.get("x-api-key", "").strip()
     if not key:

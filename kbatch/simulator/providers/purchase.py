@@ -1,8 +1,7 @@
 """The moment of acceptance: a job is made, its fate drawn, and its price charged, all in one step.
 
-Apiframe's ids are UUIDs. AI/ML's take the three documented forms in turn: an 18-digit number, `<uuid>:<model>`, and 21
-characters of a nanoid. An id is a hash of seed, request, moment and number: the same for the same run, another for
-another run, so that an id left over from an earlier world never names a job of this one.
+An id is a UUID unless the provider makes its own. It is a hash of seed, request, moment and number: the same for the
+same run, another for another run, so that an id left over from an earlier world never names a job of this one.
 """
 
 import heapq
@@ -15,13 +14,11 @@ from urllib.parse import urlsplit
 
 from kbatch.simulator.bill import BilledCharge, charge
 from kbatch.simulator.clips.orders import ClipOrder, StillImage
-from kbatch.simulator.exchange import AIMLAPI, APIFRAME
 from kbatch.simulator.faults.dice import FaultEvent, FaultPlace, draw_fates
 from kbatch.simulator.providers.offers import OfferedPrice
 from kbatch.simulator.state import Phase, SimulatedJob, World, digest_of, shared_picture, stamp
 
 SHORTER_BY_S = 1.5
-_NANOID = "useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +48,7 @@ def accept(world: World, purchase: Purchase, now: float) -> SimulatedJob:
     world.running[job.provider] += 1
     if job.ends_at < math.inf:
         heapq.heappush(world.due, (job.ends_at, job.number, job.id))
-    account = world.spent if job.provider == APIFRAME else world.held
+    account = world.held if world.providers[job.provider].holds else world.spent
     account[job.provider] += job.credits
     line = BilledCharge(
         job_id=job.id,
@@ -137,17 +134,11 @@ def _delivered(clip: ClipOrder, fates: frozenset[str]) -> ClipOrder:
 def _job_id(world: World, purchase: Purchase, number: int, now: float) -> str:
     body = json.dumps(purchase.input, sort_keys=True)
     digest = digest_of(f"{world.terms.seed}|{purchase.provider}|{number}|{now!r}|{purchase.key}|{body}")
-    if purchase.provider == AIMLAPI:
-        match number % 3:
-            case 0:
-                return str(10**17 + int(digest, 16) % (9 * 10**17))
-            case 1:
-                return f"{_uuid(digest)}:{purchase.model}"
-            case _:
-                return "".join(_NANOID[int(digest[2 * at : 2 * at + 2], 16) % 64] for at in range(21))
-    return _uuid(digest)
+    own = world.providers[purchase.provider].job_id
+    return uuid_of(digest) if own is None else own(digest, number, purchase.model)
 
 
-def _uuid(digest: str) -> str:
+def uuid_of(digest: str) -> str:
+    """Return a UUID of a digest in hex."""
     variant = "89ab"[int(digest[16], 16) % 4]
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

@@ -29,7 +29,7 @@ def upload(world: World, call: SimulatedRequest, now: float) -> Reply:
     kind = media_type.partition("/")[0]
     if len(data) > (VIDEO_LIMIT if kind == "video" else IMAGE_LIMIT):
         return error(413, "File too large")
-    fates = draw_fates(world.terms.faults, world.tally, event_of_upload(call))
+    fates = draw_fates(world.terms.faults, world.tally, event_of_upload(APIFRAME, call))
     lives_s = SOON_S if "expires-soon" in fates else world.terms.upload_lives_s
     name = digest_of(f"{world.terms.seed}|upload|{len(world.uploads)}|{now!r}")[:32]
     file = Upload(
@@ -51,10 +51,10 @@ def upload(world: World, call: SimulatedRequest, now: float) -> Reply:
     return reply_json(201, shown)
 
 
-def event_of_upload(call: SimulatedRequest) -> FaultEvent:
+def event_of_upload(provider: str, call: SimulatedRequest) -> FaultEvent:
     """Return how the dice see an upload: a rule's `match` is held against the file's name."""
     try:
         names = [part.filename or "" for part in parts_of(call.headers.get("content-type", ""), call.body)]
     except ValueError:
         names = []
-    return event_of(APIFRAME, FaultPlace.UPLOAD, "upload", names[0] if names else "")
+    return event_of(provider, FaultPlace.UPLOAD, "upload", names[0] if names else "")

@@ -1,0 +1,102 @@
+"""The two providers that kbatch pretends itself, each with its endpoints, its faults' faces and its ways with money."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kbatch.simulator.exchange import AIMLAPI, APIFRAME, Reply, SimulatedRequest
+from kbatch.simulator.faults.dice import FaultPlace
+from kbatch.simulator.faults.responses import TEXTS, later
+from kbatch.simulator.providers import aimlapi, apiframe, uploads
+from kbatch.simulator.providers.purchase import job_of
+from kbatch.simulator.state import Endpoint, SimulatedJob, SimulatedProvider, World, available
+
+
+def _apiframe_fault(effect: str, world: World, _call: SimulatedRequest, place: FaultPlace, now: float) -> Reply:
+    if effect == "401":
+        return apiframe.error(401, "Invalid API key")
+    if effect in ("402", "no-credits"):
+        left = available(world, APIFRAME)
+        return apiframe.error(402, TEXTS["402"], creditsRequired=left + 1, creditsAvailable=left)
+    if effect == "404" and place is FaultPlace.POLL:
+        return apiframe.error(404, "Job not found")
+    if effect == "429":
+        return apiframe.too_many(world, TEXTS["429"])
+    if effect == "429-date":
+        return apiframe.error(429, TEXTS["429"], {"retry-after": later(world, now)})
+    if effect == "moderation":
+        return apiframe.error(400, TEXTS["moderation"])
+    return apiframe.error(int(effect), TEXTS[effect])
+
+
+def _aimlapi_fault(effect: str, _world: World, call: SimulatedRequest, _place: FaultPlace, now: float) -> Reply:
+    if effect == "401":
+        return aimlapi.old_error(401, "Unauthorized", call.path, now)
+    if effect in ("402", "no-credits"):
+        return aimlapi.out_of_credits(call.path, now)
+    if effect == "404":
+        return aimlapi.old_error(404, "Inference not found", call.path, now)
+    if effect in ("429", "429-date"):
+        return aimlapi.old_error(429, TEXTS["429"], call.path, now)
+    if effect == "moderation":
+        return aimlapi.error(400, TEXTS["moderation"], call.path, now)
+    return aimlapi.error(int(effect), TEXTS[effect], call.path, now)
+
+
+def _apiframe_too_many(world: World, _call: SimulatedRequest, wait_s: int, _now: float) -> Reply:
+    return apiframe.too_many(world, "Too many requests", wait_s)
+
+
+def _aimlapi_too_many(_world: World, call: SimulatedRequest, _wait_s: int, now: float) -> Reply:
+    return aimlapi.old_error(429, "Too many requests", call.path, now)
+
+
+def _apiframe_remembered(world: World, body: Mapping[str, Any], now: float) -> SimulatedJob | None:
+    if apiframe.complaints_about(body):
+        return None
+    return job_of(world, apiframe.purchase_of(world, body, None, now), frozenset(), now)
+
+
+def _aimlapi_remembered(world: World, body: Mapping[str, Any], now: float) -> SimulatedJob | None:
+    if aimlapi.complaints_about(body):
+        return None
+    return job_of(world, aimlapi.purchase_of(world, body, now), frozenset(), now)
+
+
+PACKAGED = (
+    SimulatedProvider(
+        name=APIFRAME,
+        credits=100_000,
+        endpoints={
+            "/v2/videos/generate": {"POST": Endpoint(handle=apiframe.submit, place=FaultPlace.SUBMIT)},
+            "/v2/jobs": {"GET": Endpoint(handle=apiframe.list_jobs)},
+            "/v2/jobs/": {"GET": Endpoint(handle=apiframe.poll, place=FaultPlace.POLL)},
+            "/v2/me": {"GET": Endpoint(handle=apiframe.show_account)},
+            "/v2/models": {"GET": Endpoint(handle=apiframe.list_models, keyed=False)},
+            "/v2/uploads": {"POST": Endpoint(handle=uploads.upload, place=FaultPlace.UPLOAD)},
+        },
+        refuse_key=apiframe.refuse_key,
+        job_at=apiframe.job_at,
+        remember=_apiframe_remembered,
+        too_many=_apiframe_too_many,
+        fault=_apiframe_fault,
+    ),
+    SimulatedProvider(
+        name=AIMLAPI,
+        credits=2_000_000_000,
+        endpoints={
+            aimlapi.PATH: {
+                "POST": Endpoint(handle=aimlapi.submit, place=FaultPlace.SUBMIT),
+                "GET": Endpoint(handle=aimlapi.poll, place=FaultPlace.POLL),
+            },
+            "/v2/billing": {"GET": Endpoint(handle=aimlapi.show_balance)},
+        },
+        refuse_key=aimlapi.refuse_key,
+        job_at=aimlapi.job_at,
+        holds=True,
+        accepted=200,
+        job_id=aimlapi.job_id,
+        remember=_aimlapi_remembered,
+        too_many=_aimlapi_too_many,
+        fault=_aimlapi_fault,
+    ),
+)
