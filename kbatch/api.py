@@ -1,4 +1,4 @@
-"""The Python API: load a manifest, plan it, run the plan with someone's consent; the same pipeline as the commands.
+"""The Python API: load a manifest, plan it, run the plan with consent; it uses the same pipeline as the commands.
 
     import kbatch
 
@@ -6,8 +6,8 @@
     proposal = kbatch.plan(campaign, only=["hero"])
     outcome = await kbatch.run(proposal, consent=proposal.plan.digest)
 
-Errors are those of `kbatch.problems`: `Invalid` with all problems, `Refused`, `ProviderStopped`. Nothing is printed,
-and nothing is kept between calls.
+Errors are those of `kbatch.errors`: `Invalid` with all problems, `Refused`, `ProviderStopped`. Nothing is printed, and
+nothing is kept between calls.
 """
 
 import os
@@ -23,7 +23,7 @@ from kbatch.pipeline.load import load as load_manifest
 from kbatch.pipeline.make_plan import Place, as_bought, load_state, lock_path, lockfile_path, make_plan
 from kbatch.pipeline.saved_plans import Standing, check_covered, held_claim, under_claim
 from kbatch.pipeline.simulation import simulator_app
-from kbatch.planner.approval.consent import ConsentTerms, Given, confirm
+from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, confirm
 from kbatch.planner.ceilings import read_ceilings
 from kbatch.planner.plan import Plan
 from kbatch.planner.selection import Selection
@@ -157,4 +157,4 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
             replacing=planned.replacing,
         )
         await anyio.to_thread.run_sync(check_writable, planned.plan, scene)
-        return await execute(confirm(planned.plan, terms, Given.DIGEST), scene, tell or ignore)
+        return await execute(confirm(planned.plan, terms, ConsentMethod.DIGEST), scene, tell or ignore)

@@ -21,7 +21,7 @@ from kbatch.pipeline.saved_plans import (
     under_claim,
 )
 from kbatch.planner.approval.consent import ConfirmedPlan, ConsentTerms, check_terms, confirm
-from kbatch.planner.approval.saved_plan import Saved
+from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.planner.ceilings import read_ceilings
 from kbatch.providers.registry import NAMES
 from kbatch.receipts import store
@@ -32,7 +32,7 @@ from kbatch.receipts.receipt import Receipt
 class Asked(Struct, frozen=True, kw_only=True):
     """What the command line asks for: a saved plan, or what its flags choose of a manifest."""
 
-    saved: Saved | None
+    saved: SavedPlan | None
     flags: Mapping[str, Any]
 
 

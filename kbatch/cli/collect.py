@@ -83,7 +83,7 @@ def _agreed(planned: Planned, flags: Mapping[str, Any], whole: str) -> tuple[Pla
 
     `whole` is the digest of the plan that this is a part of, which covers it.
     """
-    plan, given = planned.plan, None
+    plan, method = planned.plan, None
     terms = ConsentTerms(ceilings=NOTHING, trust_prices=True, simulated=flags["simulate"])
     if plan.resends:
         ceilings, problems = read_ceilings(plan, flags["max_credits"], NAMES)
@@ -91,12 +91,12 @@ def _agreed(planned: Planned, flags: Mapping[str, Any], whole: str) -> tuple[Pla
             raise Invalid(problems)
         terms = replace(terms, ceilings=ceilings)
         console.show_plan(plan, planned.summary, stderr=True)
-        given = agree(plan, terms, flags, (plan.digest, whole))
-        if given is None:
+        method = agree(plan, terms, flags, (plan.digest, whole))
+        if method is None:
             looking = tuple(_only_looked_for(entry, plan.digest) for entry in plan.entries)
             planned = replace(planned, plan=replace(plan, entries=looking, resends=()))
             terms = replace(terms, ceilings=NOTHING)
-    return planned, confirm(planned.plan, terms, given)
+    return planned, confirm(planned.plan, terms, method)
 
 
 def _only_looked_for(entry: PlanEntry, digest: str) -> PlanEntry:
@@ -119,4 +119,5 @@ def _only(planned: Planned, actions: frozenset[Action], found: store.LoadedState
 
 
 def _shares_a_purchase(entry: PlanEntry, plan: Plan) -> bool:
-    return entry.shares is not None and any(other.address == entry.shares and other.buys for other in plan.entries)
+    first = entry.shared_with
+    return first is not None and any(other.address == first and other.buys for other in plan.entries)

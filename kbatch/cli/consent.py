@@ -8,7 +8,7 @@ import click
 
 from kbatch.cli.ui import console
 from kbatch.errors import Refused
-from kbatch.planner.approval.consent import ConsentTerms, Given, needs_ceiling
+from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, needs_ceiling
 from kbatch.planner.plan import Plan
 from kbatch.report.data.format import amount, count
 from kbatch.report.data.prompts import asked_for
@@ -35,7 +35,7 @@ def check_consent(flags: Mapping[str, Any]) -> None:
         raise click.UsageError("--yes and --approve exclude each other")
 
 
-def agree(plan: Plan, terms: ConsentTerms, flags: Mapping[str, Any], digests: Collection[str]) -> Given | None:
+def agree(plan: Plan, terms: ConsentTerms, flags: Mapping[str, Any], digests: Collection[str]) -> ConsentMethod | None:
     """Return how someone agreed to a plan, None where nobody did; Refused when what they said does not hold for it.
 
     `digests` are those of the plan: the first is said where another one was approved.
@@ -44,16 +44,16 @@ def agree(plan: Plan, terms: ConsentTerms, flags: Mapping[str, Any], digests: Co
         if flags["approve"] not in digests:
             message = f"the plan now has the digest {next(iter(digests))}, not the approved {flags['approve']}"
             raise Refused("digest-differs", message, hint="review the plan above and approve its digest")
-        return Given.DIGEST
+        return ConsentMethod.DIGEST
     if flags["yes"]:
         if not console.is_terminal() and needs_ceiling(plan, terms):
             hint = "--max-credits N, or `budget: {max_credits: …}` in the manifest"
             raise Refused("no-ceiling", "--yes without a terminal needs a ceiling for a real run", hint=hint)
-        return Given.YES
+        return ConsentMethod.YES
     if plan.spends and console.is_terminal():
         for line in asked_for(plan.spends, console.width_of(stderr=True)):
             console.say(line)
-        return Given.PROMPT if console.ask(_question(plan)) else None
+        return ConsentMethod.PROMPT if console.ask(_question(plan)) else None
     return None
 
 

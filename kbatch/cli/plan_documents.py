@@ -8,7 +8,7 @@ import click
 
 from kbatch.cli.ui import console, github_actions
 from kbatch.pipeline.make_plan import Planned
-from kbatch.planner.ceilings import Over
+from kbatch.planner.ceilings import ExceededCeiling
 from kbatch.planner.plan import Plan
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.report.data.review import Review
@@ -29,7 +29,7 @@ _FLAGS = {
 
 
 def make_review(
-    planned: Planned, lockfile: Lockfile, manifest: Path, over: Iterable[Over], flags: Mapping[str, Any]
+    planned: Planned, lockfile: Lockfile, manifest: Path, over: Iterable[ExceededCeiling], flags: Mapping[str, Any]
 ) -> Review:
     """Return what a reviewer is shown of a plan; `flags` are those of the command line, by parameter."""
     return Review(

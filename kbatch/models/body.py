@@ -1,7 +1,7 @@
-"""The request body: one layout a card, pictures as tokens while a job has an identity, as URLs or data when it is sent.
+"""The request body: one layout per card; images are tokens in the fingerprinted body, URLs or data in the sent one.
 
-A token is `sha256:<digest of the picture>` or `frame:last:<whose>`; a URL stands for itself. Tokens are looked for in
-picture parameters only, so a prompt that reads like one is left alone.
+A token is `sha256:<digest of the image>` or `frame:last:<upstream>`; an image URL is its own token. Only image
+parameters are searched for tokens, so a prompt that looks like a token is not changed.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,17 +31,17 @@ def parameters_of(card: Card, request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def digest_token(digest: str) -> str:
-    """Return the token of a picture by the SHA-256 of its bytes in hex."""
+    """Return the token of an image; `digest` is the SHA-256 of its bytes in hex."""
     return _DIGEST + digest
 
 
-def frame_token(which: str, whose: str) -> str:
-    """Return the token of a clip's frame: `whose` is the upstream's address, or its fingerprint once that is known."""
-    return f"{_FRAME}{which}:{whose}"
+def frame_token(which: str, upstream: str) -> str:
+    """Return the token of a clip's frame; `upstream` is a job's address, or its fingerprint once that is known."""
+    return f"{_FRAME}{which}:{upstream}"
 
 
 def bind_frames(card: Card, request: Mapping[str, Any], fingerprints: Mapping[str, str]) -> dict[str, Any]:
-    """Put each upstream's fingerprint in place of its address; `fingerprints` is by token, a missing one is a Bug.
+    """Replace each upstream's address with its fingerprint; `fingerprints` is by token, a missing one is a Bug.
 
     `frame:last:hero[city=oslo]` becomes `frame:last:<fingerprint>`, as `frame_token("last", fingerprint)` makes it.
     """
@@ -49,30 +49,30 @@ def bind_frames(card: Card, request: Mapping[str, Any], fingerprints: Mapping[st
     def bound(token: str) -> str:
         if not token.startswith(_FRAME):
             return token
-        return frame_token(token.split(":", 2)[1], _known(fingerprints, token))
+        return frame_token(token.split(":", 2)[1], _replacement_of(fingerprints, token))
 
-    return _with_pictures(card, request, bound)
+    return _replace_images(card, request, bound)
 
 
 def publish(card: Card, request: Mapping[str, Any], replacements: Mapping[str, str]) -> bytes:
     """Return the exact bytes to send: `replacements` maps each token of `request` to a URL or data URI.
 
-    A token that has no replacement is a Bug: it would be paid for as a URL that nobody can fetch.
+    A token without a replacement is a Bug: the provider would charge for a URL that it cannot fetch.
     """
 
     def sent(token: str) -> str:
-        return _known(replacements, token) if token.startswith((_DIGEST, _FRAME)) else token
+        return _replacement_of(replacements, token) if token.startswith((_DIGEST, _FRAME)) else token
 
-    return canonical(_with_pictures(card, request, sent))
-
-
-def _known(words: Mapping[str, str], token: str) -> str:
-    if token not in words:
-        raise Bug(f"nothing stands for the picture {token}")
-    return words[token]
+    return canonical(_replace_images(card, request, sent))
 
 
-def _with_pictures(card: Card, request: Mapping[str, Any], replace: Callable[[str], str]) -> dict[str, Any]:
+def _replacement_of(replacements: Mapping[str, str], token: str) -> str:
+    if token not in replacements:
+        raise Bug(f"no replacement for the picture {token}")
+    return replacements[token]
+
+
+def _replace_images(card: Card, request: Mapping[str, Any], replace: Callable[[str], str]) -> dict[str, Any]:
     params = parameters_of(card, request)
     params = {name: replace(value) if name in card.images else value for name, value in params.items()}
     return body_of(card, request.get("prompt"), params)

@@ -1,7 +1,7 @@
-"""Model cards: what each provider's model accepts, costs and delivers, read from data that is handed in.
+"""Model cards: what each provider's model accepts, costs and delivers.
 
-A card is a frozen value with its validators compiled once. The catalog finds a card or names the nearest one. It opens
-no file: the bytes of `schemas/models/**` come from outside, and their form is held by a test.
+A card is a frozen value with its validators compiled once. The catalog finds a card or names the nearest one. This
+module opens no file: its caller passes the bytes of `schemas/models/**`, and a test checks their form.
 """
 
 import json
@@ -17,7 +17,7 @@ from kbatch.models.rules import Rule, read_rule
 
 
 class CardSource(Struct, frozen=True, kw_only=True):
-    """A document, who publishes it, and the day it was read (ISO 8601)."""
+    """A published document; `read` is the day on which it was read (ISO 8601)."""
 
     title: str
     publisher: str
@@ -25,7 +25,7 @@ class CardSource(Struct, frozen=True, kw_only=True):
 
 
 class VariantPart(Struct, frozen=True, kw_only=True):
-    """One part of a variant's name: a parameter's value and a suffix, or a word that stands for true."""
+    """One part of a variant's name: a parameter's value with a suffix, or the word `when_true` for a true flag."""
 
     parameter: str
     suffix: str = ""
@@ -33,7 +33,7 @@ class VariantPart(Struct, frozen=True, kw_only=True):
 
 
 class Pricing(Struct, frozen=True, kw_only=True):
-    """Credits by variant, for a clip or for each of its seconds; `table` and `per` are None when it is unknown."""
+    """Credits by variant, for a clip or for each second of it; `table` and `per` are None when prices are unknown."""
 
     unit: str
     per: str | None
@@ -44,7 +44,7 @@ class Pricing(Struct, frozen=True, kw_only=True):
 
 
 class Typical(Struct, frozen=True, kw_only=True):
-    """How long a render takes, in seconds, for clips of `duration` seconds, or of any length when that is None."""
+    """Usual render time in seconds of clips of `duration` seconds, or of any clip when `duration` is None."""
 
     duration: int | None
     shortest_s: int
@@ -52,11 +52,12 @@ class Typical(Struct, frozen=True, kw_only=True):
 
 
 class Card(Struct, frozen=True, kw_only=True, eq=False):
-    """One model of one provider; two cards are the same only when they are the same object.
+    """One model of one provider; cards are compared by identity.
 
-    `parameters` maps names to JSON Schemas in the document's order, `images` the picture parameters to the forms they
-    take (`url`, `data`, `file`), `body_key` is where parameters stand in the request (None: at its top), `elsewhere`
-    names the provider's other models that have a parameter this one lacks, `checked` remembers checked parameter sets.
+    `parameters` maps names to JSON Schemas in the document's order. `images` maps each image parameter to the forms
+    that it accepts (`url`, `data`, `file`). `body_key` is the key of the parameters in the request (None: top level).
+    `other_models` names, by parameter, the provider's models that have a parameter which this one lacks.
+    `checked_cache` holds the results of `parameters.check`.
     """
 
     provider: str
@@ -79,8 +80,8 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     notes: tuple[str, ...]
     validators: Mapping[str, Validator]
     contents: Mapping[str, Validator]
-    elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    checked: dict[Any, Any] = field(default_factory=dict)
+    other_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    checked_cache: dict[Any, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Card({self.key!r})"
@@ -100,23 +101,23 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """The providers that have a card."""
+        """The providers that have a card, sorted."""
         return tuple(dict.fromkeys(card.provider for card in self.cards))
 
     def find(self, provider: str, model: str) -> Card | None:
-        """Return the card of a provider's model."""
+        """Return the card of a provider's model, None when there is none."""
         return self.by_key.get(f"{provider}/{model}")
 
     def models(self, provider: str) -> tuple[str, ...]:
-        """Return the names of a provider's models."""
+        """Return the names of a provider's models, sorted."""
         return tuple(card.model for card in self.cards if card.provider == provider)
 
     def named(self, name: str) -> tuple[Card, ...]:
-        """Return the cards that `kling-2.6` or `apiframe/kling-2.6` can mean: none, one, or one a provider."""
+        """Return the cards that match `kling-2.6` or `apiframe/kling-2.6`: at most one per provider."""
         return tuple(card for card in self.cards if name in (card.model, card.key))
 
-    def missing(self, provider: str, model: str) -> Complaint:
-        """Say why `find` gave nothing, with the nearest name or the provider that does have the model."""
+    def explain_missing(self, provider: str, model: str) -> Complaint:
+        """Return the complaint about a model that `find` does not find, with the nearest name as its hint."""
         if provider in self.unusable:
             why = self.unusable[provider]
             return Complaint(code=why.code, field=("provider",), message=why.message, hint=why.hint)
@@ -139,20 +140,20 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
 
 def read_cards(files: Iterable[tuple[str, bytes]], unusable: Mapping[str, Problem] | None = None) -> Catalog:
-    """Read cards from (name, bytes); a name that does not end in the card's `<provider>/<model>.json` is a Bug."""
+    """Read cards from pairs of name and bytes; a name must end in `<provider>/<model>.json`, else it is a Bug."""
     cards = sorted((_card(name, json.loads(data)) for name, data in files), key=lambda card: card.key)
     known: dict[str, dict[str, list[str]]] = {}
     for card in cards:
         for parameter in card.parameters:
             known.setdefault(card.provider, {}).setdefault(parameter, []).append(card.model)
-    cards = [replace(card, elsewhere=_elsewhere(card, known[card.provider])) for card in cards]
+    cards = [replace(card, other_models=_other_models(card, known[card.provider])) for card in cards]
     by_key = {card.key: card for card in cards}
     if len(by_key) != len(cards):
         raise Bug("two model cards have one name")
     return Catalog(cards=tuple(cards), by_key=by_key, unusable=unusable or {})
 
 
-def _elsewhere(card: Card, known: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+def _other_models(card: Card, known: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(models) for name, models in known.items() if name not in card.parameters}
 
 

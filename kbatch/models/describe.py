@@ -1,4 +1,4 @@
-"""Cards in words and rows, for `kbatch models`: structured values, which a caller lays out."""
+"""Model cards as rows of text for `kbatch models`; the caller decides the layout."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kbatch.models.cards import Card, CardSource
-from kbatch.models.parameter_messages import accepted
+from kbatch.models.parameter_messages import describe_accepted
 from kbatch.models.pricing import price_range, values_of, variants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
-    """One model in the list: each field is a few words."""
+    """One model in the list; each field is a short text for one column."""
 
     provider: str
     model: str
@@ -24,7 +24,7 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterRow:
-    """One parameter: `default` is empty when there is none, `accepts` when the type says it all."""
+    """One parameter; `default` is empty when there is none, `accepts` when the type alone says what is accepted."""
 
     name: str
     type: str
@@ -35,7 +35,7 @@ class ParameterRow:
 
     @property
     def facts(self) -> str:
-        """What is exact about it, in one line: `required, accepts 5 or 10, default 5`; empty when nothing is."""
+        """The constraints in one line, such as `required, accepts 5 or 10, default 5`; may be empty."""
         facts = (
             "required" if self.required else "",
             f"accepts {self.accepts}" if self.accepts else "",
@@ -55,7 +55,7 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPage:
-    """All that a card says, in the order in which it is read; `price_note` is empty where prices are known."""
+    """All parts of a card in reading order; `price_note` is empty where prices are known."""
 
     key: str
     title: str
@@ -70,12 +70,12 @@ class ModelPage:
 
 
 def parameter_rows(card: Card) -> tuple[ParameterRow, ...]:
-    """Return one row a parameter, in the document's order."""
+    """Return one row per parameter, in the document's order."""
     return tuple(_row(card, name, spec) for name, spec in card.parameters.items())
 
 
 def list_models(cards: Iterable[Card]) -> tuple[ModelRow, ...]:
-    """Return one row a model."""
+    """Return one row per model."""
     return tuple(
         ModelRow(
             provider=card.provider,
@@ -90,14 +90,14 @@ def list_models(cards: Iterable[Card]) -> tuple[ModelRow, ...]:
 
 
 def describe(card: Card) -> ModelPage:
-    """Return the page of one model."""
+    """Return the full description of one model."""
     return ModelPage(
         key=card.key,
         title=card.title,
         summary=card.summary,
         parameters=(_row(card, "prompt", card.prompt), *parameter_rows(card)),
         prices=tuple(_price_row(card, variant) for variant in variants(card)),
-        price_note="" if card.pricing.table else price_words(card),
+        price_note="" if card.pricing.table else price_sentence(card),
         rules=tuple(rule.description for rule in card.rules),
         render_time=", ".join(
             f"{each.shortest_s}–{each.longest_s} s" + (f" for {each.duration} s" if each.duration else "")
@@ -113,7 +113,7 @@ def as_json(cards: Iterable[Card]) -> list[dict[str, Any]]:
     return [{**asdict(row), **_page(card)} for card in cards for row in list_models([card])]
 
 
-def price_words(card: Card) -> str:
+def price_sentence(card: Card) -> str:
     """Return the price table in one sentence, with its source: `Credits a clip: 5s 4, 10s 7 (Apiframe, 2026-11-21)`."""
     table, source = card.pricing.table, card.pricing.source
     if table is None or source is None:
@@ -148,7 +148,7 @@ def _accepts(spec: Mapping[str, Any]) -> str:
     if "maxLength" in spec:
         least = f"{spec['minLength']} to" if "minLength" in spec else "at most"
         return f"{least} {spec['maxLength']:,} characters"
-    return (accepted(spec) or "").replace("`", "")
+    return (describe_accepted(spec) or "").replace("`", "")
 
 
 def _price_row(card: Card, variant: str) -> PriceRow:

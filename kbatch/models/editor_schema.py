@@ -1,8 +1,8 @@
 """The manifest's JSON Schema for editors: the shape, with models, prices and parameters narrowed by `model`.
 
-A language server completes, explains and underlines with it. It is as lenient as an editor must be, since a template
-may stand anywhere; what decides is `requests`. `schemas/manifest.schema.json` is what `written(manifest_schema(...))`
-gives, and a test holds the two equal.
+A language server completes, explains and underlines with it. The schema is lenient, since any value may be a template;
+`kbatch.models.request` decides what is valid. `schemas/manifest.schema.json` is `schema_text(manifest_schema(...))`,
+and a test keeps the two equal.
 """
 
 import json
@@ -12,14 +12,14 @@ from typing import Any
 from kbatch.manifest.schema.manifest_schema import TEMPLATE, shape_schema
 from kbatch.manifest.schema.schema_parts import Schema
 from kbatch.models.cards import Card
-from kbatch.models.describe import parameter_rows, price_words
+from kbatch.models.describe import parameter_rows, price_sentence
 
 _TEMPLATE: Schema = {"type": "string", "pattern": TEMPLATE}
 _OWN_KEYWORDS = ("form", "default_by", "since", "contentMediaType", "contentSchema")
 
 
 def manifest_schema(cards: Iterable[Card]) -> Schema:
-    """Return the whole schema: `shape_schema` with the models, and each model's parameters where `model` names it."""
+    """Return `shape_schema` with all models, and with a model's own parameters wherever `model` names it."""
     cards = tuple(cards)
     providers = sorted({card.provider for card in cards})
     schema = shape_schema(providers)
@@ -41,8 +41,8 @@ def manifest_schema(cards: Iterable[Card]) -> Schema:
     return schema
 
 
-def written(schema: Mapping[str, Any]) -> str:
-    """Return a schema as the text of its file."""
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """Return a schema as the text of its file: indented JSON."""
     return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -52,7 +52,7 @@ def _choice(part: Schema, options: list[Schema]) -> Schema:
 
 
 def _model(card: Card) -> Schema:
-    return {"const": card.model, "title": card.title, "description": f"{card.summary}. {price_words(card)}"}
+    return {"const": card.model, "title": card.title, "description": f"{card.summary}. {price_sentence(card)}"}
 
 
 def _name(card: Card) -> str:
@@ -65,13 +65,13 @@ def _narrowing(cards: Iterable[Card], part: str) -> Schema:
 
 
 def _otherwise(cards: Iterable[Card], part: str) -> Schema:
-    """Return what holds where no model is named, or a template names it."""
+    """Return the schema for places where `model` is absent or a template."""
     rule = _narrowing(cards, part)
     return {"if": rule["if"], "else": rule["then"]}
 
 
 def _parameter(card: Card, name: str) -> Schema:
-    """Return a parameter for an editor: its words in front, then its own form or a template."""
+    """Return a parameter's schema for an editor: its description first, then its own form or a template."""
     spec = card.parameters[name]
     facts = next(row.facts for row in parameter_rows(card) if row.name == name)
     words = {"description": spec["description"] + (f" ({facts})" if facts else "")}
@@ -85,7 +85,7 @@ def _parameter(card: Card, name: str) -> Schema:
 
 
 def _any_model(cards: Iterable[Card]) -> Schema:
-    """Return every parameter of any model, with each form that some model takes."""
+    """Return the parameters of all models, each with every form that some model accepts."""
     forms: dict[str, list[Schema]] = {}
     owners: dict[str, list[str]] = {}
     for card in cards:

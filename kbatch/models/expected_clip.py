@@ -1,4 +1,4 @@
-"""What a request is to deliver and how long that takes, so that a clip and its wait can be held against it."""
+"""The clip that a request must deliver and its usual render time; deliveries and waits are checked against both."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from kbatch.models.cards import Card
 class ExpectedClip(Struct, frozen=True, kw_only=True):
     """The clip that a request buys: its length in seconds, whether audio was bought, and its shape such as `16:9`.
 
-    `ratio` is None where the model decides: no shape was asked for, or a picture that is given may decide it.
+    `ratio` is None where the model decides: the request asks for no shape, or its image may decide it.
     """
 
     duration_s: int
@@ -22,7 +22,7 @@ class ExpectedClip(Struct, frozen=True, kw_only=True):
 
 
 def expected_clip(card: Card, request: Mapping[str, Any]) -> ExpectedClip:
-    """Return what a complete request body buys."""
+    """Return the clip that a complete request body buys."""
     params = parameters_of(card, request)
     pictured = any(name in params for name in card.images)
     return ExpectedClip(
@@ -33,7 +33,7 @@ def expected_clip(card: Card, request: Mapping[str, Any]) -> ExpectedClip:
 
 
 def typical_s(card: Card, request: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the usual shortest and longest time of a render, in seconds, as the card's `typical_source` says."""
+    """Return the usual shortest and longest render time in seconds; the card's `typical_source` is their source."""
     duration_s = parameters_of(card, request)[card.duration]
     for typical in card.typical:
         if typical.duration in (None, duration_s):

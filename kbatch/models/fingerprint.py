@@ -1,7 +1,7 @@
-"""What a job is, as a hash: one JSON encoder for everything hashed or sent, and the fingerprint made from it.
+"""The fingerprint: a hash that identifies what a job buys, made with the JSON encoder of every request body.
 
-Two requests that a provider cannot tell apart have one encoding; any other difference shows. Labels, ids, order and
-output names never come here.
+Two requests that are the same to a provider have one encoding; any other difference changes it. Labels, ids, order
+and output names are not part of it.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 from kbatch.models.cards import Card
 
 PREFIX = b"kbatch-1\n"
-"""Stands before the hashed document, so that a later form of it cannot be taken for this one."""
+"""The hash input starts with this version, so that no later form of the document can have the same hash."""
 
 
 def canonical(value: object) -> bytes:
@@ -24,37 +24,40 @@ def canonical(value: object) -> bytes:
     >>> canonical({"b": 5.0, "a": [True, "é"]}).decode()
     '{"a":[true,"é"],"b":5}'
     """
-    return encoded(_plain(value))
+    return canonical_fast(_plain(value))
 
 
-def encoded(value: object) -> bytes:
-    """Encode as `canonical` does what is known to hold no float and no key that is not text: in half the time."""
+def canonical_fast(value: object) -> bytes:
+    """Encode like `canonical`, in half the time, a value that holds no float and no key but texts."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     return text.encode("utf-8")
 
 
 def identity_of(provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> dict[str, Any]:
-    """Return what a fingerprint is made from: provider, model, the body without news, and a take from 2 on."""
-    document: dict[str, Any] = {"provider": provider, "model": model, "request": _without_news(request, card)}
+    """Return the hashed document: provider, model, body, and the take from 2 on.
+
+    A parameter that a later version of the card added (`since`) is left out at its default.
+    """
+    document: dict[str, Any] = {"provider": provider, "model": model, "request": _without_added_defaults(request, card)}
     if take > 1:
         document["take"] = take
     return document
 
 
 def fingerprint(provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> str:
-    """Return the SHA-256 in hex of what a job buys; `request` is the identity body with its frames bound.
+    """Return the SHA-256 in hex of what a job buys; `request` is the body with tokens, its frames bound.
 
-    A take counts from 2 on, so that adding takes leaves the first as it was. A parameter that a later version of the
+    A take counts from 2 on, so that adding takes does not change the first. A parameter that a later version of the
     card added (`since`) does not count at its default.
     """
     return hashlib.sha256(PREFIX + canonical(identity_of(provider, model, request, take, card))).hexdigest()
 
 
-class Prints:
-    """Fingerprints of requests that differ in their prompt only: what they share is encoded and hashed once."""
+class PromptFingerprints:
+    """Fingerprints of requests that differ in their prompt only; the common part is encoded and hashed once."""
 
     def __init__(self, provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> None:
-        """Take one of the requests, whatever its prompt; ValueError when it has none."""
+        """Prepare from any one of the requests; ValueError when it has no prompt."""
         identity = identity_of(provider, model, {**request, "prompt": _GAP}, take, card)
         before, gap, after = canonical(identity).partition(canonical(_GAP))
         if not gap or "prompt" not in request or canonical(_GAP) in after:
@@ -63,7 +66,7 @@ class Prints:
         self._after = after
 
     def of(self, prompt: str) -> str:
-        """Return the fingerprint of the request with this prompt; the same as `fingerprint` gives."""
+        """Return the fingerprint of the request with this prompt, equal to that of `fingerprint`."""
         whole = self._before.copy()
         whole.update(encode_basestring(prompt).encode("utf-8") + self._after)
         return whole.hexdigest()
@@ -72,7 +75,7 @@ class Prints:
 _GAP = "\x00 the prompt stands here \x00"
 
 
-def _without_news(request: Mapping[str, Any], card: Card) -> Mapping[str, Any]:
+def _without_added_defaults(request: Mapping[str, Any], card: Card) -> Mapping[str, Any]:
     added = {name: spec["default"] for name, spec in card.parameters.items() if "since" in spec and "default" in spec}
     if not added:
         return request

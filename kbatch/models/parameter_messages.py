@@ -1,6 +1,6 @@
-"""kbatch's own words for a value that does not fit its schema: one complaint a fault, never a validator's text.
+"""Messages for parameter values that do not fit their schema: one complaint per fault, never a validator's own text.
 
-It words single faults and decides nothing; which schema holds is chosen by `checks`.
+This module only words faults; `parameters` chooses the schema and runs the validator.
 """
 
 import math
@@ -28,7 +28,7 @@ _NUMERAL = {"integer": re.compile(r"[+-]?[0-9]{1,15}"), "number": re.compile(r"[
 
 
 def shown(value: object) -> str:
-    """Return a value as a message shows it: texts in backticks and cut to 60 characters."""
+    """Return a value as messages show it: a text in backticks, cut to 60 characters."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, str):
@@ -45,16 +45,16 @@ def shown(value: object) -> str:
     return "a mapping" if isinstance(value, Mapping) else "a list"
 
 
-def place(name: str, path: Sequence[str | int] = ()) -> str:
-    """Return how a message names a place in a parameter: `duration` in item 2 of `multi_prompt`; items count from 1."""
+def describe_path(name: str, path: Sequence[str | int] = ()) -> str:
+    """Return a path inside a parameter in words: `duration` in item 2 of `multi_prompt`; items count from 1."""
     words = f"`{name}`"
     for step in path:
         words = f"item {step + 1} of {words}" if isinstance(step, int) else f"`{step}` in {words}"
     return words
 
 
-def accepted(spec: Mapping[str, Any]) -> str | None:
-    """Return what a schema accepts in few words, "3 to 15" or "`standard` or `pro`"; None when it says little."""
+def describe_accepted(spec: Mapping[str, Any]) -> str | None:
+    """Return what a schema accepts, such as "3 to 15" or "`standard` or `pro`"; None for other schemas."""
     if "enum" in spec:
         return " or ".join(shown(value) for value in spec["enum"])
     least, most = spec.get("minimum"), spec.get("maximum")
@@ -65,10 +65,10 @@ def accepted(spec: Mapping[str, Any]) -> str | None:
     return None if most is None else f"at most {most}"
 
 
-def word(name: str, error: "ValidationError") -> tuple[Complaint, ...]:
-    """Word one fault of a parameter's value; an unknown keyword is a Bug, since cards are limited to those known."""
+def describe_fault(name: str, error: "ValidationError") -> tuple[Complaint, ...]:
+    """Return the complaints about one validation error; a keyword that no card may use is a Bug."""
     path = tuple(error.absolute_path)
-    where, field = place(name, path), ("params", name, *path)
+    where, field = describe_path(name, path), ("params", name, *path)
     value: Any = error.instance
     spec: Any = error.schema
     limit: Any = error.validator_value
@@ -78,7 +78,7 @@ def word(name: str, error: "ValidationError") -> tuple[Complaint, ...]:
         case "enum":
             return (_enum(where, field, value, limit),)
         case "minimum" | "maximum":
-            message = f"{where} is {shown(value)}; allowed: {accepted(spec)}"
+            message = f"{where} is {shown(value)}; allowed: {describe_accepted(spec)}"
             return (Complaint(code=problem_codes.OUT_OF_RANGE, field=field, message=message),)
         case "maxLength" | "maxItems":
             return (too_long(where, field, value, limit),)
@@ -98,11 +98,11 @@ def word(name: str, error: "ValidationError") -> tuple[Complaint, ...]:
             known = spec["properties"]
             return tuple(_unknown_field(where, field, key, known) for key in value if key not in known)
         case other:
-            raise Bug(f"there are no words for the schema keyword {other} of `{name}`")
+            raise Bug(f"no message for the schema keyword {other} of `{name}`")
 
 
 def too_long(where: str, field: tuple[str | int, ...], value: Sequence[Any], limit: int) -> Complaint:
-    """Say how much longer a text or list is than its limit."""
+    """Return the complaint that a text or list exceeds its limit, with both lengths."""
     what = "characters" if isinstance(value, str) else "items"
     message = f"{where} has {len(value):,} {what}, {len(value) - limit:,} more than the {limit:,} allowed"
     return Complaint(code=problem_codes.TOO_LONG, field=field, message=message)
@@ -128,18 +128,18 @@ def _type(where: str, field: tuple[str | int, ...], value: object, spec: Mapping
     kind = spec["type"]
     if isinstance(value, float) and not math.isfinite(value):
         message = f"{where} is {shown(value)}, which cannot be sent"
-        return Complaint(code=problem_codes.NOT_FINITE, field=field, message=message, hint=_takes(spec))
+        return Complaint(code=problem_codes.NOT_FINITE, field=field, message=message, hint=_allowed_hint(spec))
     said = f"the text {shown(value)}" if isinstance(value, str) else shown(value)
     return Complaint(
         code=problem_codes.WRONG_TYPE,
         field=field,
         message=f"{where} must be {_NOUNS[kind]}, not {said}",
-        hint=_repair(kind, value) or _takes(spec),
+        hint=_suggest_value(kind, value) or _allowed_hint(spec),
     )
 
 
-def _repair(kind: str, value: object) -> str | None:
-    """Return the hint that names the value that was meant, None when that cannot be told."""
+def _suggest_value(kind: str, value: object) -> str | None:
+    """Return a hint with the value that was probably meant, None when there is no safe guess."""
     if kind in _NUMERAL and isinstance(value, str) and _NUMERAL[kind].fullmatch(value.strip()):
         filtered = "int" if kind == "integer" else "float"
         return f"write {value.strip()} without quotes; in a template `| {filtered}` makes a number of a text"
@@ -154,8 +154,8 @@ def _repair(kind: str, value: object) -> str | None:
     return None
 
 
-def _takes(spec: Mapping[str, Any]) -> str | None:
-    words = accepted(spec)
+def _allowed_hint(spec: Mapping[str, Any]) -> str | None:
+    words = describe_accepted(spec)
     return f"allowed: {words}" if words else None
 
 

@@ -1,8 +1,8 @@
 """Checks a shot's parameters against its model's card and fills in the defaults.
 
-Rules it keeps: nothing is converted, clamped or dropped, but for a parameter that only `defaults` brings and that the
-model lacks (and, where a profile says so, the shot's own). Prompt and pictures vary from job to job and are left to
-`requests`; what remains is remembered by card, so that a plan of many jobs checks each distinct set once.
+Rules it keeps: nothing is converted, clamped or dropped, except a parameter that the model lacks and that only
+`defaults` sets (or, where a profile says so, the shot itself). Prompt and images vary from job to job, so `request`
+checks them; the other parameters are cached per card, so that a plan of many jobs checks each distinct set once.
 """
 
 import json
@@ -16,14 +16,14 @@ from kbatch.manifest.drafts import Frame
 from kbatch.models import problem_codes
 from kbatch.models.cards import Card
 from kbatch.models.fingerprint import canonical
-from kbatch.models.parameter_messages import place, shown, word
-from kbatch.models.rules import broken
+from kbatch.models.parameter_messages import describe_fault, describe_path, shown
+from kbatch.models.rules import check_rule
 
-_MOST_REMEMBERED = 4096
+_CACHE_SIZE = 4096
 
 
-class Checked(Struct, frozen=True, kw_only=True):
-    """What a set of parameters came to: `values` are to be sent, pictures left out of them."""
+class CheckedParameters(Struct, frozen=True, kw_only=True):
+    """Result of a check: `values` are the parameters to send, without images."""
 
     values: Mapping[str, Any]
     dropped: tuple[str, ...]
@@ -31,26 +31,29 @@ class Checked(Struct, frozen=True, kw_only=True):
     complaints: tuple[Complaint, ...]
 
 
-def check(card: Card, params: Mapping[str, Any], weak: frozenset[str], *, drop_unsupported: bool) -> Checked:
-    """Return the checked parameters, from memory when this card has seen the same set before."""
-    key = (drop_unsupported, tuple((name, name in weak, _mark(card, name, value)) for name, value in params.items()))
-    known: Checked | None = card.checked.get(key)
+def check(card: Card, params: Mapping[str, Any], weak: frozenset[str], *, drop_unsupported: bool) -> CheckedParameters:
+    """Return the checked parameters, from the card's cache when the same set was checked before."""
+    key = (
+        drop_unsupported,
+        tuple((name, name in weak, _cache_key(card, name, value)) for name, value in params.items()),
+    )
+    known: CheckedParameters | None = card.checked_cache.get(key)
     if known is None:
         known = _check(card, params, weak, drop_unsupported)
-        if len(card.checked) >= _MOST_REMEMBERED:
-            card.checked.clear()
-        card.checked[key] = known
+        if len(card.checked_cache) >= _CACHE_SIZE:
+            card.checked_cache.clear()
+        card.checked_cache[key] = known
     return known
 
 
-def _mark(card: Card, name: str, value: object) -> object:
-    """Return what tells values apart in memory: type and value, for a picture only that it is there."""
+def _cache_key(card: Card, name: str, value: object) -> object:
+    """Return a value's cache key: its type and value; the same key for all images, which `request` checks."""
     if name in card.images:
         return "picture"
     return (type(value), value if isinstance(value, str | int | Frame) else repr(value))
 
 
-def _check(card: Card, params: Mapping[str, Any], weak: frozenset[str], drop_unsupported: bool) -> Checked:
+def _check(card: Card, params: Mapping[str, Any], weak: frozenset[str], drop_unsupported: bool) -> CheckedParameters:
     lacking = [name for name in params if name not in card.parameters]
     dropped = [name for name in lacking if drop_unsupported or name in weak]
     complaints = [_unknown(card, name) for name in lacking if name not in dropped]
@@ -67,7 +70,7 @@ def _check(card: Card, params: Mapping[str, Any], weak: frozenset[str], drop_uns
             values[name] = spec["default"]
             defaulted.append(name)
     complaints += _broken_rules(card, {**params, **values}, complaints)
-    return Checked(
+    return CheckedParameters(
         values=values, dropped=tuple(dropped), defaulted=tuple(defaulted), complaints=tuple(dict.fromkeys(complaints))
     )
 
@@ -82,13 +85,13 @@ def _check_one(card: Card, name: str, value: Any) -> tuple[Any, list[Complaint]]
         return _check_content(card, name, value)
     faults = _faults(card.validators[name].iter_errors(value), name)
     if not faults and isinstance(value, str) and not is_unicode(value):
-        faults = [not_unicode(field, place(name))]
+        faults = [not_unicode(field, describe_path(name))]
     return value, faults
 
 
 def _check_content(card: Card, name: str, value: Any) -> tuple[Any, list[Complaint]]:
-    """Check a list that is sent as JSON text; a problem inside a text is marked at the text as a whole."""
-    content = _decoded(name, value) if isinstance(value, str) else value
+    """Check a list that is sent as JSON text; a problem in a written JSON text is marked at the whole text."""
+    content = _parse_json(name, value) if isinstance(value, str) else value
     if isinstance(content, Complaint):
         return value, [content]
     if not isinstance(content, list):
@@ -96,19 +99,19 @@ def _check_content(card: Card, name: str, value: Any) -> tuple[Any, list[Complai
         return value, [Complaint(code=problem_codes.WRONG_TYPE, field=("params", name), message=message)]
     faults = _faults(card.contents[name].iter_errors(content), name)
     if isinstance(value, str):
-        faults = [_at(fault, ("params", name)) for fault in faults]
+        faults = [_with_field(fault, ("params", name)) for fault in faults]
     if faults:
         return value, faults
     try:
         return canonical(content).decode(), []
     except UnicodeEncodeError:
-        return value, [not_unicode(("params", name), place(name))]
+        return value, [not_unicode(("params", name), describe_path(name))]
 
 
-def _decoded(name: str, text: str) -> Any:
+def _parse_json(name: str, text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) != len(pairs):
-            raise ValueError("a name stands twice in one object")
+            raise ValueError("a name occurs twice in one object")
         return dict(pairs)
 
     def finite(constant: str) -> float:
@@ -131,25 +134,25 @@ def _decoded(name: str, text: str) -> Any:
 
 
 def _faults(errors: Any, name: str) -> list[Complaint]:
-    """Word a validator's errors; at a place where the type is wrong nothing else is said."""
+    """Return complaints for a validator's errors; a value of the wrong type gets no other complaint."""
     errors = list(errors)
     mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     telling = [error for error in errors if error.validator == "type" or tuple(error.absolute_path) not in mistyped]
-    return [complaint for error in telling for complaint in word(name, error)]
+    return [complaint for error in telling for complaint in describe_fault(name, error)]
 
 
-def _at(complaint: Complaint, field: tuple[str | int, ...]) -> Complaint:
+def _with_field(complaint: Complaint, field: tuple[str | int, ...]) -> Complaint:
     return Complaint(code=complaint.code, field=field, message=complaint.message, hint=complaint.hint)
 
 
 def _broken_rules(card: Card, params: Mapping[str, Any], complaints: list[Complaint]) -> list[Complaint]:
     wrong = {complaint.field[1] for complaint in complaints if len(complaint.field) > 1}
-    found = (broken(rule, params) for rule in card.rules if not rule.involved & wrong)
+    found = (check_rule(rule, params) for rule in card.rules if not rule.involved & wrong)
     return [complaint for complaint in found if complaint is not None]
 
 
 def _unknown(card: Card, name: str) -> Complaint:
-    others = card.elsewhere.get(name)
+    others = card.other_models.get(name)
     hint = did_you_mean(name, card.parameters)
     if others:
         *most, last = (f"`{other}`" for other in others)
@@ -167,7 +170,7 @@ def _missing(card: Card, name: str) -> Complaint:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text can be sent: half a surrogate pair, which YAML's escapes can make, cannot."""
+    """Whether a text can be sent: a lone surrogate, which YAML's escapes can make, cannot."""
     if text.isascii():
         return True
     try:
@@ -178,7 +181,7 @@ def is_unicode(text: str) -> bool:
 
 
 def not_unicode(field: tuple[str | int, ...], where: str) -> Complaint:
-    """Say that a text has half a surrogate pair."""
+    """Return the complaint that a text has a lone surrogate."""
     hint = 'write the character itself, or "\\U0001F600" in place of two \\u escapes'
     message = f"{where} has half a character (a lone surrogate), which cannot be sent"
     return Complaint(code=problem_codes.NOT_UNICODE, field=field, message=message, hint=hint)

@@ -1,7 +1,7 @@
 """What a request costs, in whole credits of its provider, with the working written out.
 
-An unknown price is None and never 0. A price of one's own may fill an unknown price or raise a known one; when it
-lowers one the quote says so, and the caller decides whether that was allowed.
+An unknown price is None and never 0. A manifest's own price may fill an unknown price or raise a known one; where it
+lowers one, the quote says so and the caller decides whether that is allowed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from kbatch.errors import Complaint, did_you_mean
 from kbatch.models import problem_codes
 from kbatch.models.body import body_of, parameters_of
 from kbatch.models.cards import Card, Catalog
-from kbatch.models.rules import broken
+from kbatch.models.rules import check_rule
 
 
 class Rate(Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Rate(Struct, frozen=True, kw_only=True):
         return self.credits * duration_s if self.per_second else self.credits
 
     def working(self, duration_s: int, unit: str) -> str:
-        """Write out how the total comes about: `7 credits/s × 10 s = 70`."""
+        """Return the calculation as text: `7 credits/s × 10 s = 70`."""
         if not self.per_second:
             return f"{self.credits:,} {unit} a clip"
         return f"{self.credits:,} {unit}/s × {duration_s} s = {self.total(duration_s):,}"
@@ -41,15 +41,15 @@ class OwnPrice(Struct, frozen=True, kw_only=True):
     variants: Mapping[str, Rate] = field(default_factory=dict)
 
     def of(self, variant: str) -> Rate | None:
-        """Return the rate of a variant, None when the card's holds."""
+        """Return the rate of a variant, None where the card's price applies."""
         return self.variants.get(variant, self.rate)
 
 
 class Quote(Struct, frozen=True, kw_only=True):
     """A job's price: `credits` is None when unknown, `source` is `card`, `manifest` or `unknown`.
 
-    `lowers` says that a price of the manifest lies below the card's, which a caller must refuse unless it was trusted;
-    `listed` is the card's own price, None where it has none; `per_second` says that every second is paid.
+    `lowers` says that the manifest's price is below the card's, which a caller must refuse unless the user trusts it;
+    `listed` is the card's own price, None where it has none; `per_second` says that the price is per second.
     """
 
     credits: int | None
@@ -67,8 +67,8 @@ class Quote(Struct, frozen=True, kw_only=True):
         return self.source == "manifest" and self.listed is None
 
 
-class DearerDefault(Struct, frozen=True, kw_only=True):
-    """A default that costs more than another value: `saves` is the credits that `cheaper` would save this clip."""
+class CostlyDefault(Struct, frozen=True, kw_only=True):
+    """A default that costs more than another value; `saves` is what `cheaper` would save on this clip, in credits."""
 
     parameter: str
     default: Any
@@ -77,7 +77,7 @@ class DearerDefault(Struct, frozen=True, kw_only=True):
 
 
 def quote(card: Card, request: Mapping[str, Any], own_prices: Mapping[str, OwnPrice]) -> Quote:
-    """Price a complete request body; `own_prices` is by `provider/model`."""
+    """Return the price of a complete request body; `own_prices` is by `provider/model`."""
     params = parameters_of(card, request)
     variant, duration_s, unit = variant_of(card, params), params[card.duration], card.pricing.unit
     listed = _listed(card, variant)
@@ -111,11 +111,11 @@ def variant_of(card: Card, params: Mapping[str, Any]) -> str:
     return "-".join(parts)
 
 
-def dearer_defaults(card: Card, request: Mapping[str, Any]) -> tuple[DearerDefault, ...]:
-    """Return each parameter that stands at a default for which another value is cheaper, the cheapest one named.
+def costly_defaults(card: Card, request: Mapping[str, Any]) -> tuple[CostlyDefault, ...]:
+    """Return each parameter that has its default value while another value is cheaper, with the cheapest one.
 
-    Derived from table and defaults, all else being as in `request`; values that a rule forbids there are left out.
-    Which of these were written on purpose, `Completed.defaulted` tells.
+    The other parameters stay as in `request`; values that a rule forbids there are left out. A parameter may have its
+    default because the shot writes it: `Completed.defaulted` names those that the card filled.
     """
     params = parameters_of(card, request)
     now = quote(card, request, {}).credits
@@ -129,12 +129,12 @@ def dearer_defaults(card: Card, request: Mapping[str, Any]) -> tuple[DearerDefau
         cheapest = min(known, key=lambda value: known[value], default=default)
         if known.get(cheapest, now) < now:
             saves = now - known[cheapest]
-            found.append(DearerDefault(parameter=name, default=default, cheaper=cheapest, saves=saves))
+            found.append(CostlyDefault(parameter=name, default=default, cheaper=cheapest, saves=saves))
     return tuple(found)
 
 
 def price_range(card: Card) -> tuple[int, int] | None:
-    """Return the cheapest and the dearest clip that the card sells, None when its prices are unknown."""
+    """Return the lowest and the highest price of a clip in credits, None when prices are unknown."""
     rates = [rate for rate in (_listed(card, variant) for variant in variants(card)) if rate is not None]
     durations = values_of(card, card.duration)
     totals = [rate.total(duration_s) for rate in rates for duration_s in durations]
@@ -151,7 +151,7 @@ def variants(card: Card) -> tuple[str, ...]:
 
 
 def values_of(card: Card, name: str) -> tuple[Any, ...]:
-    """Return every value of a parameter that has few: an enum, a boolean, a range of integers; else none."""
+    """Return every value of an enum, a boolean or a bounded integer; empty for other parameters."""
     spec = card.parameters[name]
     if "enum" in spec:
         return tuple(spec["enum"])
@@ -163,7 +163,7 @@ def values_of(card: Card, name: str) -> tuple[Any, ...]:
 
 
 def read_prices(catalog: Catalog, written: Mapping[str, Any]) -> tuple[Mapping[str, OwnPrice], tuple[Complaint, ...]]:
-    """Read the manifest's `prices`, whose shape was checked; a model or variant that no card has is complained of.
+    """Read the manifest's `prices`, whose shape is valid; the complaints name models and variants without a card.
 
     >>> read_prices(catalog, {"aimlapi/kling-video/v2.1/pro/image-to-video": {"credits_per_second": 262500}})
     ... # doctest: +SKIP
@@ -209,6 +209,6 @@ def _listed(card: Card, variant: str) -> Rate | None:
 
 def _price_with(card: Card, params: Mapping[str, Any], name: str, value: object) -> int | None:
     changed = {**params, name: value}
-    if any(broken(rule, changed) for rule in card.rules):
+    if any(check_rule(rule, changed) for rule in card.rules):
         return None
     return quote(card, body_of(card, None, changed), {}).credits

@@ -1,7 +1,7 @@
-"""Every code that the catalog complains with, and what it means in one line.
+"""Every problem code of this package with its meaning in one line.
 
-A card's rules bring codes of their own (`end-image-needs-pro`, `multi-prompt-duration`), and a picture those of
-`kbatch.manifest.pictures`.
+A card's rules have codes of their own (`end-image-needs-pro`, `multi-prompt-duration`); `kbatch.manifest.images` has
+those of images.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ MEANINGS: Mapping[str, str] = {
     UNKNOWN_MODEL: "the provider has no such model",
     UNKNOWN_VARIANT: "a price of your own names a variant that the model does not have",
     UNKNOWN_PARAMETER: "the model has no such parameter",
-    MISSING_PARAMETER: "the model needs a parameter that nothing gives",
+    MISSING_PARAMETER: "the model needs a parameter that is not set",
     MISSING_PROMPT: "the model needs a prompt and the shot has none",
     WRONG_TYPE: "a value of another type than the parameter's; nothing is converted",
     NOT_FINITE: "NaN and infinities cannot be sent",

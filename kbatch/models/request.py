@@ -1,8 +1,8 @@
-"""One function makes the request body, and price and fingerprint are computed from that same body.
+"""Makes the request body from a draft and its card; price and fingerprint are computed from that same body.
 
-`complete` turns a draft into the body that will be sent, every default explicit, pictures as tokens. What the shot
-wrote lands in it or is refused; every complaint is told at once, under a code of `kbatch.models.problem_codes`. One
-about something that is not there names the place where it would stand.
+`complete` returns the body that will be sent, with every default explicit and images as tokens. Every value of the
+shot is in the body or refused. All complaints are returned at once, with codes of `kbatch.models.problem_codes`; a
+complaint about an absent field carries the path where the field belongs.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,19 +20,19 @@ from kbatch.models.cards import Card
 from kbatch.models.parameter_messages import shown, too_long
 from kbatch.models.parameters import check, is_unicode, not_unicode
 
-Pictures = Callable[[str], ImageSource | Complaint]
+ReadImage = Callable[[str], ImageSource | Complaint]
 
 
 class Input(Struct, frozen=True, kw_only=True):
-    """A picture that a request takes: the parameter, the token that stands for it in the body, and what it is."""
+    """An image of a request: its parameter, its token in the body, and its source."""
 
     parameter: str
     token: str
-    picture: ImageSource | Frame
+    image: ImageSource | Frame
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
-    """A request but for its prompt: `values` are its parameters, each picture as a token."""
+    """A request without its prompt; `values` are its parameters, each image as a token."""
 
     values: Mapping[str, Any]
     inputs: tuple[Input, ...]
@@ -54,24 +54,24 @@ class Completed(Struct, frozen=True, kw_only=True):
     complaints: tuple[Complaint, ...]
 
 
-def complete(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: bool = False) -> Completed:
-    """Return the identity body of a draft: exactly what will be sent, but each picture as a token.
+def complete(card: Card, draft: Draft, read_image: ReadImage, *, drop_unsupported: bool = False) -> Completed:
+    """Return the body of a draft: exactly what will be sent, except that each image is a token.
 
-    `pictures` reads a written picture reference; `drop_unsupported` also drops the shot's own parameters that the model
-    lacks, as a profile may ask.
+    `read_image` reads an image reference; `drop_unsupported` (an option of profiles) also drops the shot's own
+    parameters that the model lacks.
 
     >>> complete(card, draft, pictures).request                                   # doctest: +SKIP
     {'prompt': 'a ridge', 'model': 'kling-2.5-turbo-pro', 'klingParams': {'duration': 5, 'start_image': 'sha256:…'}}
     """
-    return with_prompt(card, prepare(card, draft, pictures, drop_unsupported=drop_unsupported), draft.prompt)
+    return with_prompt(card, prepare(card, draft, read_image, drop_unsupported=drop_unsupported), draft.prompt)
 
 
-def prepare(card: Card, draft: Draft, pictures: Pictures, *, drop_unsupported: bool = False) -> Prepared:
-    """Return all of a request that does not depend on its prompt, and what is wrong with it."""
+def prepare(card: Card, draft: Draft, read_image: ReadImage, *, drop_unsupported: bool = False) -> Prepared:
+    """Return the part of a request that does not depend on its prompt, with the complaints about it."""
     checked = check(card, draft.params, draft.weak, drop_unsupported=drop_unsupported)
-    taken = [_take(card, name, draft.params[name], pictures) for name in card.images if name in draft.params]
-    inputs = tuple(each for each in taken if isinstance(each, Input))
-    faults = tuple(each for each in taken if isinstance(each, Complaint))
+    found = [_read_input(card, name, draft.params[name], read_image) for name in card.images if name in draft.params]
+    inputs = tuple(each for each in found if isinstance(each, Input))
+    faults = tuple(each for each in found if isinstance(each, Complaint))
     ratios = _check_ratios(inputs, checked.values.get("aspect_ratio"))
     return Prepared(
         values={**checked.values, **{each.parameter: each.token for each in inputs}},
@@ -96,7 +96,7 @@ def with_prompt(card: Card, prepared: Prepared, prompt: str | None) -> Completed
 
 
 def check_prompt(card: Card, prompt: str | None) -> tuple[Complaint, ...]:
-    """Return what is wrong with a prompt, or with there being none."""
+    """Return the complaints about a prompt, or about its absence."""
     field, most = ("prompt",), card.prompt.get("maxLength")
     if prompt is None:
         if "prompt" not in card.required:
@@ -116,53 +116,53 @@ def check_prompt(card: Card, prompt: str | None) -> tuple[Complaint, ...]:
 
 
 def _check_ratios(inputs: tuple[Input, ...], ratio: object) -> tuple[Complaint, ...]:
-    """Warn of local pictures whose shape is more than 2 % off the clip's; what the model does with them is its own."""
+    """Warn of local images whose aspect ratio is more than 2 % off the clip's, since the model crops or stretches."""
     wide, _, high = str(ratio).partition(":")
     if not (wide.isdigit() and high.isdigit() and int(wide) and int(high)):
         return ()
     off = [
-        (part.parameter, part.picture)
+        (part.parameter, part.image)
         for part in inputs
-        if isinstance(part.picture, LocalImage)
-        and not 0.98 <= part.picture.width * int(high) / (part.picture.height * int(wide)) <= 1.02
+        if isinstance(part.image, LocalImage)
+        and not 0.98 <= part.image.width * int(high) / (part.image.height * int(wide)) <= 1.02
     ]
     return tuple(
         Complaint(
             code=problem_codes.PICTURE_RATIO,
             field=("params", name),
-            message=f"`{name}` has {picture.width} × {picture.height} pixels, the clip is {ratio}: it will not fit",
+            message=f"`{name}` has {image.width} × {image.height} pixels, the clip is {ratio}: it will not fit",
             hint="crop the picture to the clip's shape, or the model crops or stretches it as it likes",
             severity=Severity.WARNING,
         )
-        for name, picture in off
+        for name, image in off
     )
 
 
-def _take(card: Card, name: str, value: object, pictures: Pictures) -> Input | Complaint:
+def _read_input(card: Card, name: str, value: object, read_image: ReadImage) -> Input | Complaint:
     field = ("params", name)
     if isinstance(value, Frame):
-        picture: ImageSource | Frame | Complaint = value
+        image: ImageSource | Frame | Complaint = value
     elif isinstance(value, str):
-        picture = pictures(value)
+        image = read_image(value)
     else:
         message = f"`{name}` must be a picture, not {shown(value)}"
         hint = "a URL, a data: URI or a path relative to the manifest"
         return Complaint(code=problem_codes.WRONG_TYPE, field=field, message=message, hint=hint)
-    if isinstance(picture, Complaint):
-        return replace(picture, field=field)
-    form, token = _form(picture)
+    if isinstance(image, Complaint):
+        return replace(image, field=field)
+    form, token = _form_and_token(image)
     if form not in card.images[name]:
         message = f"`{name}` of `{card.model}` takes a URL only, not {_FORMS[form]}"
         hint = "publish the picture and write its URL"
         return Complaint(code=problem_codes.PICTURE_FORM, field=field, message=message, hint=hint)
-    return Input(parameter=name, token=token, picture=picture)
+    return Input(parameter=name, token=token, image=image)
 
 
 _FORMS = {"data": "a data: URI", "file": "a local file or a clip's frame"}
 
 
-def _form(picture: ImageSource | Frame) -> tuple[str, str]:
-    match picture:
+def _form_and_token(image: ImageSource | Frame) -> tuple[str, str]:
+    match image:
         case RemoteImage(url=url):
             return "url", url
         case InlineImage(digest=digest):
@@ -172,4 +172,4 @@ def _form(picture: ImageSource | Frame) -> tuple[str, str]:
         case Frame(which=which, address=address):
             return "file", frame_token(which, address)
         case _:
-            assert_never(picture)
+            assert_never(image)

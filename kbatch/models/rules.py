@@ -1,6 +1,6 @@
 """Rules between a model's parameters, as data: one parameter needs another's value, or parts add up to a whole.
 
-A rule holds on complete parameters, defaults included, and only where its own parameter is among them.
+A rule applies to complete parameters, defaults included, and only when its own parameter is set.
 """
 
 import json
@@ -27,7 +27,7 @@ class Sums(Struct, frozen=True, kw_only=True):
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """One rule of a card, `description` in general words; `message` and `hint` may hold `{found}` and `{wanted}`."""
+    """One rule of a card; `description` is general, `message` and `hint` may hold `{found}` and `{wanted}`."""
 
     code: str
     parameter: str
@@ -38,7 +38,7 @@ class Rule(Struct, frozen=True, kw_only=True):
 
     @property
     def involved(self) -> frozenset[str]:
-        """Every parameter that the rule looks at."""
+        """Every parameter that the rule reads."""
         match self.condition:
             case Needs(parameter=other) | Sums(to=other):
                 return frozenset((self.parameter, other))
@@ -47,7 +47,7 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 def read_rule(written: Mapping[str, Any]) -> Rule:
-    """Read a rule of a card, which `schemas/model-card.schema.json` describes."""
+    """Read a rule of a card in the form of `schemas/model-card.schema.json`."""
     condition: Needs | Sums
     if "needs" in written:
         condition = Needs(parameter=written["needs"]["parameter"], allowed=tuple(written["needs"]["in"]))
@@ -63,8 +63,8 @@ def read_rule(written: Mapping[str, Any]) -> Rule:
     )
 
 
-def broken(rule: Rule, params: Mapping[str, Any]) -> Complaint | None:
-    """Return the complaint when the rule does not hold for these complete parameters, lists as such or as JSON text."""
+def check_rule(rule: Rule, params: Mapping[str, Any]) -> Complaint | None:
+    """Return the complaint when the rule is broken; a list may be a list or its JSON text."""
     if rule.parameter not in params:
         return None
     match rule.condition:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from kbatch.errors import Invalid, Problem, Unreadable
 from kbatch.pipeline.load import MOST_BYTES, LoadOptions, Understood, understand
-from kbatch.planner.actions import Past, PlanEntry, Wishes, decide
+from kbatch.planner.actions import ActionOptions, PlanEntry, RecordedState, decide
 from kbatch.planner.approval.saved_plan import read_document
 from kbatch.planner.comparison.compare import Comparison, compare, make_comparison
-from kbatch.planner.comparison.compared_jobs import Side, sides_of, sides_of_saved
-from kbatch.planner.line_ends import as_bought
+from kbatch.planner.comparison.compared_jobs import ComparedJob, compared_jobs, compared_jobs_of_saved
+from kbatch.planner.crlf_purchases import as_bought
 from kbatch.planner.plan import Plan
 from kbatch.planner.selection import Selection, select
 from kbatch.providers.registry import way_out
@@ -45,7 +45,7 @@ class Earlier:
 
     name: str
     detail: str
-    sides: tuple[Side, ...]
+    sides: tuple[ComparedJob, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -57,7 +57,7 @@ def compare_to(word: str, asked: Asked, plan: Plan) -> Comparison:
     earlier = read_earlier(word, asked)
     left_out = asked.addresses - {entry.address for entry in plan.entries}
     before = [side for side in earlier.sides if side.address not in left_out]
-    changes = compare(before, sides_of(plan.entries))
+    changes = compare(before, compared_jobs(plan.entries))
     units = {provider: total.unit for provider, total in plan.totals.items()}
     return make_comparison(earlier.name, earlier.detail, changes, units, earlier.notes)
 
@@ -79,7 +79,7 @@ def _in_file(path: Path, asked: Asked) -> Earlier:
     if document.get("profile") != asked.options.profile:
         notes.append(f"{path} is of {_profile(document.get('profile'))}, this is of {_profile(asked.options.profile)}")
     digest = str(document.get("digest", ""))
-    return Earlier(name=str(path), detail=digest, sides=sides_of_saved(document), notes=tuple(notes))
+    return Earlier(name=str(path), detail=digest, sides=compared_jobs_of_saved(document), notes=tuple(notes))
 
 
 def _profile(name: object) -> str:
@@ -98,7 +98,7 @@ def _at_revision(word: str, asked: Asked) -> Earlier:
         lockfile = _lockfile(revision, asked.lockfile, word, simulated=asked.options.simulated)
     notes = () if lockfile else (f"there is no {asked.lockfile.name} at {word}: nothing was paid there",)
     entries = _plan(read, lockfile or Lockfile(manifest=manifest.name), asked)
-    return Earlier(name=word, detail=revision.commit, sides=sides_of(entries), notes=notes)
+    return Earlier(name=word, detail=revision.commit, sides=compared_jobs(entries), notes=notes)
 
 
 def _manifest(revision: Revision, manifest: Path) -> tuple[GitTree, bytes] | None:
@@ -135,10 +135,10 @@ def _plan(read: Understood, lockfile: Lockfile, asked: Asked) -> tuple[PlanEntry
     )
     jobs, _ = select(known, asked.selection, failed)
     outputs = [receipt.output for receipt in renders.values() if receipt.output is not None]
-    past = Past(
+    recorded = RecordedState(
         renders=renders,
         addresses={address: entry.fingerprint for address, entry in index.items()},
         sizes={output.path: output.bytes for output in outputs},
         way_out=way_out,
     )
-    return decide(jobs, past, Wishes(retry_failed=asked.selection.failed))
+    return decide(jobs, recorded, ActionOptions(retry_failed=asked.selection.failed))

@@ -110,7 +110,7 @@ def _frames_missing(read: "Understood") -> Iterator[Problem]:
     chained = [job for job in read.jobs if job.upstream]
     if not chained or can_take_frames():
         return
-    name = next(part.parameter for part in chained[0].inputs if isinstance(part.picture, Frame))
+    name = next(part.parameter for part in chained[0].inputs if isinstance(part.image, Frame))
     yield Problem(
         code="no-frames",
         message=NO_FRAMES,
@@ -173,7 +173,7 @@ def understand(data: bytes, name: str, tree: ShotTree, options: LoadOptions) -> 
     problems = findings.problems()
     if findings.fatal:
         raise Invalid(problems)
-    money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), said=problems)
+    money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), reported=problems)
     warnings = tuple(sorted((*problems, *money), key=place_of))
     return Understood(document=document, settings=settings, jobs=jobs, catalog=catalog, warnings=warnings)
 

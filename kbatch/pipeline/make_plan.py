@@ -14,8 +14,8 @@ from kbatch import storage
 from kbatch.errors import Invalid, Refused
 from kbatch.gc_pause import at_rest
 from kbatch.pipeline.load import LoadedManifest, as_typed, real_manifest
-from kbatch.planner import line_ends
-from kbatch.planner.actions import Action, Past, PlanEntry, Wishes, decide
+from kbatch.planner import crlf_purchases
+from kbatch.planner.actions import Action, ActionOptions, PlanEntry, RecordedState, decide
 from kbatch.planner.approval.coverage import confine, is_made
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan, first_purchases
@@ -78,7 +78,7 @@ def load_state(loaded: LoadedManifest, lockfile: Path, *, anywhere: bool = False
 
 def as_bought(loaded: LoadedManifest, found: store.LoadedState) -> LoadedManifest:
     """Return the manifest with those of its jobs as they were bought that an earlier version named otherwise."""
-    jobs = line_ends.as_bought(loaded.jobs, found.lockfile.renders)
+    jobs = crlf_purchases.as_bought(loaded.jobs, found.lockfile.renders)
     return loaded if jobs is loaded.jobs else replace(loaded, jobs=jobs)
 
 
@@ -131,15 +131,15 @@ def make_plan(
     replaced = wanted & _replaced_already(loaded, found)
     made = _made(jobs, claim, found) if claim else frozenset()
     look = storage.Look(loaded.folder)
-    past = Past(
+    recorded = RecordedState(
         renders=lockfile.renders,
         addresses=_Addresses(index),
         sizes=_Sizes(look),
         altered=_Altered(look, loaded.folder, place.lockfile) if place else _trusted,
         way_out=way_out,
     )
-    wishes = Wishes(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
-    entries = decide(jobs, past, wishes)
+    options = ActionOptions(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
+    entries = decide(jobs, recorded, options)
     if any(entry.action is Action.UNKNOWN for entry in entries):
         entries = _with_resends(entries, found)
     if claim is not None:
@@ -203,7 +203,7 @@ def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tup
 
     def seen(entry: PlanEntry) -> PlanEntry:
         receipt = entry.receipt
-        if entry.action is not Action.UNKNOWN or entry.shares is not None or receipt is None:
+        if entry.action is not Action.UNKNOWN or entry.shared_with is not None or receipt is None:
             return entry
         if not provider_of(entry.job.provider).resends:
             return entry

@@ -14,7 +14,7 @@ from kbatch.errors import Refused
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.planner.approval.consent import ConsentTerms, needed_flags
 from kbatch.planner.approval.coverage import left_of, not_covered
-from kbatch.planner.approval.saved_plan import Move, Saved, is_saved_plan, moves, read_saved, to_save
+from kbatch.planner.approval.saved_plan import Deviation, SavedPlan, deviations, is_saved_plan, read_saved, to_save
 from kbatch.planner.plan import Plan
 from kbatch.planner.selection import Selection
 from kbatch.receipts import store
@@ -25,7 +25,7 @@ from kbatch.storage import descriptor_of, put, read_if_there
 _LOCKFILE = ".lock.json"
 
 
-def read_plan_file(path: Path) -> Saved | None:
+def read_plan_file(path: Path) -> SavedPlan | None:
     """Return the saved plan in a file, None when the file is no plan but, for example, a manifest."""
     if path.suffix.lower() in (".yaml", ".yml"):
         return None
@@ -52,7 +52,7 @@ def command_for(path: Path, plan: Plan, manifest: Path) -> str:
     return shlex.join(("kbatch", "run", str(path), *named, *needed_flags(plan)))
 
 
-def lockfile_of(saved: Saved, manifest: Path, chosen: Path | None) -> Path:
+def lockfile_of(saved: SavedPlan, manifest: Path, chosen: Path | None) -> Path:
     """Return the lockfile that a saved plan was made on; Refused when another one is chosen."""
     if not saved.sealed:
         message = "the plan was saved by an earlier kbatch, and does not say on which lockfile and for whom it was made"
@@ -71,14 +71,14 @@ def _place(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def manifest_of(saved: Saved, path: Path) -> Path:
+def manifest_of(saved: SavedPlan, path: Path) -> Path:
     """Return the manifest of a saved plan, in the form in which it was most likely typed."""
     found = (path.parent / saved.source).resolve()
     here = Path.cwd().resolve()
     return found.relative_to(here) if found.is_relative_to(here) else found
 
 
-def selection_of(saved: Saved, loaded: LoadedManifest) -> Selection:
+def selection_of(saved: SavedPlan, loaded: LoadedManifest) -> Selection:
     """Return exactly the saved plan's jobs, as far as the manifest still has them."""
     known = {job.address for job in loaded.jobs}
     only = tuple(job["address"] for job in saved.document["jobs"] if job["address"] in known)
@@ -94,9 +94,9 @@ def check_unused(digest: str, found: store.LoadedState) -> None:
         raise Refused("plan-used", "this plan was carried out already", hint="`kbatch plan --out FILE` makes a new one")
 
 
-def check_saved(saved: Saved, now: Plan) -> None:
+def check_saved(saved: SavedPlan, now: Plan) -> None:
     """Raise Refused when anything that the plan was bound to has moved."""
-    moved = moves(saved, now)
+    moved = deviations(saved, now)
     if moved:
         first = "; ".join(_words(move) for move in moved[:5])
         more = f" and {len(moved) - 5} more" if len(moved) > 5 else ""
@@ -150,7 +150,7 @@ def check_covered(digest: str, claim: Claim, now: Plan) -> None:
         raise Refused("digest-differs", message, hint=f"review the plan and approve its digest, {now.digest}")
 
 
-def _words(move: Move) -> str:
+def _words(move: Deviation) -> str:
     if move.credits is None:
         return f"{move.words} (price unknown)"
     return f"{move.words} ({move.credits:+,} credits)" if move.credits else move.words

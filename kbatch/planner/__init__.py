@@ -1,1 +1,1 @@
-"""Jobs and receipts become a priced plan, which alone can be consented to; pure."""
+"""Makes a priced plan from jobs and receipts, and checks consent to it; pure."""

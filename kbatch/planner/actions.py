@@ -1,6 +1,6 @@
-"""What each job needs next: a job and its receipt become an action, a price and a reason in words.
+"""Decides what each job needs next: an action, a price and a reason, from the job and its receipt.
 
-The table is DESIGN's: `render` costs its quote, `unknown` holds it, everything else costs nothing.
+The action `render` costs its quote, `unknown` holds its quote, every other action costs nothing.
 """
 
 import math
@@ -14,17 +14,17 @@ from msgspec.structs import replace
 
 from kbatch.planner.comparison.changed_fields import changed_fields
 from kbatch.planner.jobs import Job
-from kbatch.planner.known_charges import Known, known_charges
+from kbatch.planner.known_charges import KnownCharges, known_charges
 from kbatch.receipts.join import larger
 from kbatch.receipts.receipt import Output, Receipt, ReceiptState, kept_words
 from kbatch.receipts.unknown import settle_by_hand
 
 _REPLACEABLE = (ReceiptState.RENDERED, ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
-_SURPRISED = "was charged above its card's price: state the real one under `prices`"
+_OVERCHARGED = "was charged above its card's price: state the real one under `prices`"
 
 
 class Action(StrEnum):
-    """What a plan does with a job."""
+    """What a run does with a job."""
 
     RENDER = "render"
     REUSE = "reuse"
@@ -37,12 +37,12 @@ class Action(StrEnum):
 class PlanEntry(Struct, frozen=True, kw_only=True, gc=False):
     """A job in a plan: `credits` is what it may cost now (None: unknown price), `held` what an unknown outcome holds.
 
-    `shares` is the address of an earlier job with the same request, which is bought for both; `replaces` says that a
-    paid render is bought again on purpose; `reminder` that nothing is wrong with money but someone should look;
-    `receipt` is what is on record of the request; `invented` that only the manifest states a price for it: its card has
-    none and no receipt tells a charge. `resend` says that an unknown send may be sent again from here, which is a
-    purchase of what it holds; `objection` why it may not; `mistaken` that its record is of another request, so that
-    it is not even looked for. These are this machine's, so no digest has them.
+    `shared_with` is the address of an earlier job with the same request, which is bought once for both. `replaces`
+    says that a paid render is bought again on purpose, `reminder` that the user should look at a clip that is paid.
+    `receipt` is the recorded purchase of the request. `invented` says that only the manifest states a price: the card
+    has none and no receipt has a charge. `resend` says that an unknown send may be sent again from here, which is a
+    purchase of what it holds; `objection` says why it may not; `mistaken` that its record is of another request, so
+    that it is not searched for. These three depend on this machine, so the plan's digest leaves them out.
     """
 
     job: Job
@@ -50,7 +50,7 @@ class PlanEntry(Struct, frozen=True, kw_only=True, gc=False):
     credits: int | None
     reason: str
     held: int | None = 0
-    shares: str | None = None
+    shared_with: str | None = None
     replaces: bool = False
     reminder: bool = False
     receipt: Receipt | None = None
@@ -61,7 +61,7 @@ class PlanEntry(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def words(self) -> str:
-        """The reason, and of an unknown send whether it may be sent again, with what that may cost."""
+        """The reason; for an unknown send also whether it may be sent again, and at what cost."""
         if self.resend:
             cost = "for a price that is not known" if self.held is None else f"for up to {self.held:,} credits"
             return f"{self.reason}; with consent it is sent again under its key, {cost}"
@@ -69,7 +69,7 @@ class PlanEntry(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def address(self) -> str:
-        """The job's readable id."""
+        """The job's readable id, such as `hero[city=oslo]`."""
         return self.job.address
 
     @property
@@ -78,18 +78,18 @@ class PlanEntry(Struct, frozen=True, kw_only=True, gc=False):
         return self.action is Action.RENDER
 
 
-class Sizes(Protocol):
-    """The bytes of each output that is there, by its path."""
+class OutputSizes(Protocol):
+    """Sizes of the output files in bytes, by path."""
 
     def get(self, path: str, /) -> int | None:
-        """Return the size of an output, None when it is missing."""
+        """Return the size of an output, None when the file is absent."""
 
 
-class Addresses(Protocol):
-    """The fingerprint that each address referred to."""
+class FingerprintsByAddress(Protocol):
+    """Fingerprints by the job address that last referred to them."""
 
     def get(self, address: str, /) -> str | None:
-        """Return the fingerprint of an address, None of one that is new."""
+        """Return the fingerprint of an address, None for a new address."""
 
 
 def _is_trusted(_output: Output) -> bool:
@@ -100,24 +100,24 @@ def _at_any_provider(_provider: str) -> str:
     return settle_by_hand(None)
 
 
-class Past(Struct, frozen=True, kw_only=True):
-    """What is on record: receipts by fingerprint, the fingerprints that addresses had, the sizes of output files.
+class RecordedState(Struct, frozen=True, kw_only=True):
+    """Recorded state: receipts by fingerprint, fingerprints by job address, sizes of output files.
 
-    `altered` tells of a file that has its receipt's size whether it was changed all the same, as far as can be seen.
-    `way_out` says of a provider what helps with a send whose outcome is unknown.
+    `altered` says whether a file that has the size of its receipt nevertheless has other content. `way_out` returns
+    what to do, by provider, about a send of unknown outcome.
     """
 
     renders: Mapping[str, Receipt] = field(default_factory=dict)
-    addresses: Addresses = field(default_factory=dict[str, str])
-    sizes: Sizes = field(default_factory=dict[str, int])
+    addresses: FingerprintsByAddress = field(default_factory=dict[str, str])
+    sizes: OutputSizes = field(default_factory=dict[str, int])
     altered: Callable[[Output], bool] = _is_trusted
     way_out: Callable[[str], str] = _at_any_provider
 
 
-class Wishes(Struct, frozen=True, kw_only=True):
-    """What the command line asks of actions: addresses to buy again, and whether refused jobs are tried again.
+class ActionOptions(Struct, frozen=True, kw_only=True):
+    """Options of the command line: addresses to buy again (`replace`), and whether refused jobs are tried again.
 
-    `cascade` are those of `replace` that are bought again only because of a job whose frame they need.
+    `cascade` is the part of `replace` that is bought again only because its upstream is.
     """
 
     replace: frozenset[str] = frozenset()
@@ -125,61 +125,61 @@ class Wishes(Struct, frozen=True, kw_only=True):
     retry_failed: bool = False
 
 
-def decide(jobs: Sequence[Job], past: Past, wishes: Wishes) -> tuple[PlanEntry, ...]:
-    """Return one entry a job, in order; jobs with one fingerprint share the purchase of the first."""
-    deciding = _Deciding(past=past, wishes=wishes)
+def decide(jobs: Sequence[Job], recorded: RecordedState, options: ActionOptions) -> tuple[PlanEntry, ...]:
+    """Return one entry per job, in order; jobs with one fingerprint share the purchase of the first."""
+    decisions = _Decisions(recorded=recorded, options=options)
     if not any(job.upstream for job in jobs):
-        return tuple([deciding.entry_of(job) for job in jobs])
-    return _decide_chained(jobs, deciding)
+        return tuple([decisions.entry_of(job) for job in jobs])
+    return _decide_chained(jobs, decisions)
 
 
-class _Deciding(Struct, kw_only=True):
-    """What is known while a plan's jobs are decided.
+class _Decisions(Struct, kw_only=True):
+    """The entries decided so far.
 
-    `first` has the entry of each request, `made` the entries by address as far as a chain may ask for them, `known`
-    what receipts were charged, None until a purchase asks.
+    `first` holds the first entry of each request by fingerprint, `made` the entries that a chain may need by address.
+    `overcharged` and `known` are computed on first use.
     """
 
-    past: Past
-    wishes: Wishes
+    recorded: RecordedState
+    options: ActionOptions
     first: dict[str, PlanEntry] = field(default_factory=dict)
     made: dict[str, PlanEntry] = field(default_factory=dict)
-    surprises: frozenset[tuple[str, str, str | None]] | None = None
-    known: Known | None = None
+    overcharged: frozenset[tuple[str, str, str | None]] | None = None
+    known: KnownCharges | None = None
 
     def entry_of(self, job: Job) -> PlanEntry:
-        """Return the entry of a job whose upstream was decided before."""
+        """Return the entry of a job; its upstream jobs must be decided already."""
         earlier = self.first.get(job.fingerprint)
         if earlier is not None:
             return _share(job, earlier)
-        entry = _decide(job, self.past, self.wishes, self.made)
-        if entry.buys and job.quote.source == "card" and self._surprised(job):
-            entry = replace(entry, credits=None, reason=f"{entry.reason}; {_SURPRISED}")
+        entry = _decide(job, self.recorded, self.options, self.made)
+        if entry.buys and job.quote.source == "card" and self._is_overcharged(job):
+            entry = replace(entry, credits=None, reason=f"{entry.reason}; {_OVERCHARGED}")
         elif entry.buys and job.quote.source == "manifest":
-            entry = self._stated(entry)
+            entry = self._with_known_charge(entry)
         elif entry.action is Action.UNKNOWN and (entry.held is None or job.quote.source == "manifest"):
-            worst = self._known().worst(job.provider, job.model, job.quote.variant)
+            worst = self._known_charges().worst(job.provider, job.model, job.quote.variant)
             entry = replace(entry, held=larger(entry.held, worst))
         self.first[job.fingerprint] = entry
         return entry
 
-    def _surprised(self, job: Job) -> bool:
-        if self.surprises is None:
-            self.surprises = surprising(self.past.renders)
-        return (job.provider, job.model, job.quote.variant) in self.surprises
+    def _is_overcharged(self, job: Job) -> bool:
+        if self.overcharged is None:
+            self.overcharged = overcharged_variants(self.recorded.renders)
+        return (job.provider, job.model, job.quote.variant) in self.overcharged
 
-    def _known(self) -> Known:
+    def _known_charges(self) -> KnownCharges:
         if self.known is None:
-            self.known = known_charges(self.past.renders)
+            self.known = known_charges(self.recorded.renders)
         return self.known
 
-    def _stated(self, entry: PlanEntry) -> PlanEntry:
-        """Let a price that the manifest states never be below the largest charge that is known.
+    def _with_known_charge(self, entry: PlanEntry) -> PlanEntry:
+        """Raise a price that the manifest states to the largest known charge.
 
-        Where the card has a lower price than was charged, or none, that charge is the figure to go by.
+        The charge counts where the card's price is lower or unknown.
         """
         job, quote = entry.job, entry.job.quote
-        worst = self._known().of(job.provider, job.model, quote.variant)
+        worst = self._known_charges().of(job.provider, job.model, quote.variant)
         if worst is None:
             return replace(entry, invented=quote.unlisted)
         if quote.credits is None or worst <= max(quote.credits, quote.listed or 0):
@@ -188,26 +188,26 @@ class _Deciding(Struct, kw_only=True):
         return replace(entry, credits=worst, reason=reason)
 
 
-def _decide_chained(jobs: Sequence[Job], deciding: _Deciding) -> tuple[PlanEntry, ...]:
-    """Decide each job after those whose frames it needs."""
+def _decide_chained(jobs: Sequence[Job], decisions: _Decisions) -> tuple[PlanEntry, ...]:
+    """Decide each job after its upstream jobs."""
     by_address = {job.address: job for job in jobs}
-    made = deciding.made
+    made = decisions.made
 
     def entry_of(job: Job) -> PlanEntry:
         if job.address not in made:
             for need in job.upstream:
                 if need in by_address:
                     entry_of(by_address[need])
-            made[job.address] = deciding.entry_of(job)
+            made[job.address] = decisions.entry_of(job)
         return made[job.address]
 
     return tuple([entry_of(job) for job in jobs])
 
 
-def surprising(renders: Mapping[str, Receipt]) -> frozenset[tuple[str, str, str | None]]:
-    """Return provider, model and variant of what was ever charged above its quote: their cards' prices are not true.
+def overcharged_variants(renders: Mapping[str, Receipt]) -> frozenset[tuple[str, str, str | None]]:
+    """Return provider, model and variant of every receipt that was charged above its quote.
 
-    Their jobs count as unpriced until `prices` states what they really cost.
+    The card's price of such a variant is wrong: its jobs count as unpriced until `prices` states the real price.
     """
     return frozenset(
         (one.provider, one.model, one.variant)
@@ -218,37 +218,36 @@ def surprising(renders: Mapping[str, Receipt]) -> frozenset[tuple[str, str, str 
 
 
 def _share(job: Job, earlier: PlanEntry) -> PlanEntry:
-    reason = (
-        f"same request as `{earlier.address}`, bought once" if earlier.buys else f"same request as `{earlier.address}`"
-    )
+    first = earlier.address
+    reason = f"same request as `{first}`, bought once" if earlier.buys else f"same request as `{first}`"
     action = Action.REUSE if earlier.buys else earlier.action
-    return PlanEntry(job=job, action=action, credits=0, reason=reason, shares=earlier.address, receipt=earlier.receipt)
+    return PlanEntry(job=job, action=action, credits=0, reason=reason, shared_with=first, receipt=earlier.receipt)
 
 
-def _decide(job: Job, past: Past, wishes: Wishes, made: Mapping[str, PlanEntry]) -> PlanEntry:
-    receipt = past.renders.get(job.fingerprint)
-    blocked = _blocked_by(job, past, made) if job.upstream else None
-    replaced = receipt is not None and job.address in wishes.replace and receipt.state in _REPLACEABLE
+def _decide(job: Job, recorded: RecordedState, options: ActionOptions, made: Mapping[str, PlanEntry]) -> PlanEntry:
+    receipt = recorded.renders.get(job.fingerprint)
+    blocked = _blocked_by(job, recorded, made) if job.upstream else None
+    replaced = receipt is not None and job.address in options.replace and receipt.state in _REPLACEABLE
     if blocked is not None and (receipt is None or receipt.state is ReceiptState.FAILED or replaced):
         return _free(job, Action.BLOCKED, blocked, receipt)
     if receipt is None:
-        return _render(job, _why_new(job, past), None)
+        return _render(job, _why_new(job, recorded), None)
     if replaced:
-        why = "with its upstream (--cascade)" if job.address in wishes.cascade else "on purpose (--replace)"
+        why = "with its upstream (--cascade)" if job.address in options.cascade else "on purpose (--replace)"
         return _render(job, f"bought again {why}", receipt, replaces=True)
     match receipt.state:
         case ReceiptState.DONE | ReceiptState.DELIVERED_WRONG:
-            return _reuse(job, receipt, past, made)
+            return _reuse(job, receipt, recorded, made)
         case ReceiptState.SUBMITTED:
             return _free(job, Action.POLL, f"accepted as {receipt.job_id}, still rendering", receipt)
         case ReceiptState.RENDERED:
             return _free(job, Action.DOWNLOAD, "rendered, not fetched yet", receipt)
         case ReceiptState.UNKNOWN:
-            reason = f"sent earlier, nobody knows whether it was accepted; {past.way_out(job.provider)}"
+            reason = f"sent earlier, nobody knows whether it was accepted; {recorded.way_out(job.provider)}"
             held = _held(job, receipt)
             return PlanEntry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=held, receipt=receipt)
         case ReceiptState.FAILED:
-            return _after_failure(job, receipt, wishes)
+            return _after_failure(job, receipt, options)
 
 
 def _free(job: Job, action: Action, reason: str, receipt: Receipt | None) -> PlanEntry:
@@ -257,7 +256,7 @@ def _free(job: Job, action: Action, reason: str, receipt: Receipt | None) -> Pla
 
 
 def _held(job: Job, receipt: Receipt) -> int | None:
-    """Return what an unknown send may have cost: its quote of then, or today's where that is more; None: no price."""
+    """Return what an unknown send may have cost: the larger of its quote and today's quote; None without a price."""
     return max((quote for quote in (receipt.credits.planned, job.quote.credits) if quote is not None), default=None)
 
 
@@ -267,13 +266,13 @@ def _render(job: Job, reason: str, receipt: Receipt | None, *, replaces: bool = 
     )
 
 
-def _blocked_by(job: Job, past: Past, made: Mapping[str, PlanEntry]) -> str | None:
-    """Return why a job that would be bought cannot be: its upstream gives no frame; None when all of them do."""
+def _blocked_by(job: Job, recorded: RecordedState, made: Mapping[str, PlanEntry]) -> str | None:
+    """Return why a job cannot be bought: an upstream job gives no frame; None when all upstream jobs do."""
     for address in job.upstream:
         upstream = made.get(address)
         if upstream is None:
             continue
-        theirs = past.renders.get(upstream.job.fingerprint)
+        theirs = recorded.renders.get(upstream.job.fingerprint)
         wrong = theirs is not None and theirs.state is ReceiptState.DELIVERED_WRONG and not theirs.accepted_as_is
         if upstream.action in (Action.BLOCKED, Action.UNKNOWN) or (wrong and not upstream.buys):
             why = (
@@ -283,17 +282,17 @@ def _blocked_by(job: Job, past: Past, made: Mapping[str, PlanEntry]) -> str | No
     return None
 
 
-def _after_failure(job: Job, receipt: Receipt, wishes: Wishes) -> PlanEntry:
+def _after_failure(job: Job, receipt: Receipt, options: ActionOptions) -> PlanEntry:
     error = receipt.error or {}
     said = str(error.get("message") or "no reason given")
-    if error.get("reason") == "moderation" and error.get("at") == "submit" and not wishes.retry_failed:
+    if error.get("reason") == "moderation" and error.get("at") == "submit" and not options.retry_failed:
         reason = f"refused by moderation and unchanged ({said}): change the prompt, or `--failed` tries it again"
         return _free(job, Action.BLOCKED, reason, receipt)
     when = "refused last time" if error.get("at") == "submit" else "failed last time"
     return _render(job, f"{when}, {kept_words(receipt.credits.reported)}: {said}", receipt)
 
 
-def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, PlanEntry]) -> PlanEntry:
+def _reuse(job: Job, receipt: Receipt, recorded: RecordedState, made: Mapping[str, PlanEntry]) -> PlanEntry:
     reason, reminder = _bought((receipt.submitted_at or "")[:10]), False
     output = receipt.output
     if receipt.state is ReceiptState.DELIVERED_WRONG:
@@ -303,7 +302,7 @@ def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, PlanEntry]
         else:
             reason = f"delivered otherwise than bought: {said}; `--replace` buys it again, `kbatch accept` keeps it"
             reminder = True
-    elif receipt.inputs and _stale(receipt, past):
+    elif receipt.inputs and _stale(receipt, recorded):
         if receipt.accepted_as_is:
             reason = f"{reason}, accepted as it is though its upstream was bought anew"
         else:
@@ -311,10 +310,10 @@ def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, PlanEntry]
     elif job.upstream and any(address in made and made[address].replaces for address in job.upstream):
         reason += "; stale after this run, its upstream is bought anew: `--cascade` buys this again too"
     if output is not None:
-        here = past.sizes.get(output.path)
+        here = recorded.sizes.get(output.path)
         if here is None:
             reason += "; its file is not here, `kbatch pull` fetches it"
-        elif here != output.bytes or past.altered(output):
+        elif here != output.bytes or recorded.altered(output):
             reason += "; its file differs from the receipt, `kbatch pull` moves it aside and fetches the clip again"
         elif output.path != job.draft.output:
             reason += f"; moves to {job.draft.output}"
@@ -323,22 +322,22 @@ def _reuse(job: Job, receipt: Receipt, past: Past, made: Mapping[str, PlanEntry]
 
 @lru_cache(maxsize=64)
 def _bought(day: str) -> str:
-    """Return the reason of what was bought on a day, one text for all of them."""
+    """Return the reason for a purchase of a day; cached, so that many entries share one text."""
     return f"bought {day}"
 
 
-def _stale(receipt: Receipt, past: Past) -> bool:
-    """Whether the upstream's present receipt is another purchase than the one whose frame was used."""
+def _stale(receipt: Receipt, recorded: RecordedState) -> bool:
+    """Whether the upstream was bought again after its frame was used."""
     for used in receipt.inputs.values():
-        theirs = past.renders.get(str(used.get("fingerprint", "")))
+        theirs = recorded.renders.get(str(used.get("fingerprint", "")))
         if theirs is not None and used.get("job_id") and theirs.job_id and theirs.job_id != used["job_id"]:
             return True
     return False
 
 
-def _why_new(job: Job, past: Past) -> str:
-    earlier = past.addresses.get(job.address)
-    receipt = past.renders.get(earlier) if earlier else None
+def _why_new(job: Job, recorded: RecordedState) -> str:
+    earlier = recorded.addresses.get(job.address)
+    receipt = recorded.renders.get(earlier) if earlier else None
     if receipt is None:
         return "not bought yet"
     changes = ", ".join(changed_fields(receipt.request, job.request)) or "its inputs"

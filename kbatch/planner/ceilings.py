@@ -1,7 +1,7 @@
-"""Ceilings: how many credits a run may commit, from the command line, the budget and the limit for one job.
+"""Ceilings: how many credits a run may commit, from the command line, the budget and the limit per job.
 
-A ceiling counts one provider's own credits. A bare number belongs to the one provider in use; with two it is refused,
-since credits of two providers never add up.
+A ceiling counts the credits of one provider. A number without a provider applies to the only provider in use; with two
+providers it is refused, since their credits are different units.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from kbatch.planner.plan import Plan
 
 
 class Ceilings(Struct, frozen=True, kw_only=True):
-    """Per provider: `run` bounds this run, `budget` bounds it with all that receipts were charged, `job` each job."""
+    """Credits by provider: `run` limits this run, `budget` this run and all earlier charges, `job` each job."""
 
     run: Mapping[str, int]
     budget: Mapping[str, int]
@@ -25,8 +25,8 @@ class Ceilings(Struct, frozen=True, kw_only=True):
         return bool(self.run or self.budget)
 
 
-class Over(Struct, frozen=True, kw_only=True):
-    """One ceiling that the plan passes, with the numbers."""
+class ExceededCeiling(Struct, frozen=True, kw_only=True):
+    """A ceiling that the plan exceeds; `ceiling` and `wanted` are in the provider's credits."""
 
     provider: str
     ceiling: int
@@ -63,7 +63,7 @@ def read_ceilings(
 def _by_provider(
     plan: Plan, amounts: Iterable[tuple[str | None, int]], what: str, problems: list[Problem]
 ) -> dict[str, int]:
-    """Return the lowest ceiling of each provider; a bare number belongs to the one provider in use."""
+    """Return the lowest ceiling of each provider; a number without a provider applies to the only one in use."""
     used = plan.providers
     found: dict[str, int] = {}
     for named, amount in amounts:
@@ -77,15 +77,15 @@ def _by_provider(
     return found
 
 
-def find_over(plan: Plan, ceilings: Ceilings) -> tuple[Over, ...]:
-    """Return every ceiling that the plan's maximum passes; unknown prices count when they are bought, not here."""
-    over: list[Over] = []
+def find_exceeded(plan: Plan, ceilings: Ceilings) -> tuple[ExceededCeiling, ...]:
+    """Return every ceiling that the plan's maximum exceeds; unknown prices count at purchase, not here."""
+    exceeded: list[ExceededCeiling] = []
     for provider, total in plan.totals.items():
         wanted = total.known + total.held
         if provider in ceilings.run and wanted > ceilings.run[provider]:
             ceiling = ceilings.run[provider]
             message = f"{provider}: the plan's maximum is {wanted:,} {total.unit}, --max-credits allows {ceiling:,}"
-            over.append(Over(provider=provider, ceiling=ceiling, wanted=wanted, message=message))
+            exceeded.append(ExceededCeiling(provider=provider, ceiling=ceiling, wanted=wanted, message=message))
         if provider in ceilings.budget and wanted:
             spent, ceiling = plan.spent.get(provider, 0), ceilings.budget[provider]
             if spent + wanted > ceiling:
@@ -93,10 +93,14 @@ def find_over(plan: Plan, ceilings: Ceilings) -> tuple[Over, ...]:
                 message = (
                     f"{provider}: the plan's maximum is {wanted:,} {total.unit}{before}, the budget is {ceiling:,}"
                 )
-                over.append(Over(provider=provider, ceiling=ceiling, wanted=spent + wanted, message=message))
+                exceeded.append(
+                    ExceededCeiling(provider=provider, ceiling=ceiling, wanted=spent + wanted, message=message)
+                )
     for entry in plan.spends:
         limit, credits = ceilings.job.get(entry.job.provider), entry.held if entry.resend else entry.credits
         if limit is not None and credits is not None and credits > limit:
             message = f"`{entry.address}` costs {credits:,}, `max_credits_per_job` allows {limit:,}"
-            over.append(Over(provider=entry.job.provider, ceiling=limit, wanted=credits, message=message))
-    return tuple(over)
+            exceeded.append(
+                ExceededCeiling(provider=entry.job.provider, ceiling=limit, wanted=credits, message=message)
+            )
+    return tuple(exceeded)

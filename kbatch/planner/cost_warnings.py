@@ -1,8 +1,8 @@
-"""Warnings about money: what is right and yet costs more than its author may think, each with the credits in question.
+"""Warnings about cost: valid manifests that cost more than the author may expect, each with the credits in question.
 
-One warning a shot, at the shot or at the axis or parameter it is about. Credits count each distinct request once, since
-identical jobs are bought once, and never across providers. What was written on purpose is left alone: a default's value
-written out, or a `budget.max_credits_per_job` that says what one clip may cost.
+There is at most one warning per shot and cause, marked at the shot, axis or parameter. Credits count each distinct
+request once, since identical jobs are bought once, and are never added across providers. Explicit choices cause no
+warning: a default value that is written out, or a `budget.max_credits_per_job` that limits the cost of a clip.
 """
 
 from collections import Counter, defaultdict
@@ -23,7 +23,7 @@ DUPLICATE_BOUGHT = "duplicate-bought"
 LONG_CLIP = "long-clip"
 
 MEANINGS: Mapping[str, str] = {
-    DEAR_DEFAULT: "a parameter is not written and its default is the dearer value",
+    DEAR_DEFAULT: "a parameter is not written and its default is the more expensive value",
     DUPLICATE_JOBS: "jobs make the same request, so fewer clips are bought than the matrix suggests",
     DUPLICATE_BOUGHT: "jobs are bought apart although their prompts differ only in white space or letter case",
     LONG_CLIP: "one shot's long clips, paid by the second, are more than half of what the jobs cost",
@@ -33,7 +33,7 @@ _LONG_S = 10
 
 
 class _Group(Struct):
-    """Jobs of one shot that share a warning, and the credits it is about."""
+    """Jobs of one shot that share a warning, and the credits in question."""
 
     jobs: list[Job] = field(default_factory=list)
     credits: int = 0
@@ -48,30 +48,30 @@ def lint(
     document: Document,
     *,
     limited: frozenset[str | None] = frozenset(),
-    said: Iterable[Problem] = (),
+    reported: Iterable[Problem] = (),
 ) -> tuple[Problem, ...]:
-    """Return the warnings; `limited` are the providers that have a `max_credits_per_job`, None stands for all.
+    """Return the warnings; `limited` holds the providers with a `max_credits_per_job`, None for all providers.
 
-    An axis that a problem in `said` already calls unused is not named again.
+    An axis that a problem in `reported` already calls unused is not reported again.
     """
     first: dict[str, Job] = {}
     for job in jobs:
         first.setdefault(job.fingerprint, job)
     of = Counter(job.draft.shot for job in jobs)
-    unused = frozenset(one.mark for one in said if one.code == "unused-axis")
-    scene = _Scene(document=document, of=of, first=first, unused=unused)
+    unused = frozenset(one.mark for one in reported if one.code == "unused-axis")
+    context = _LintContext(document=document, of=of, first=first, unused=unused)
     return (
-        *_dear_defaults(jobs, scene),
-        *_duplicates(jobs, scene),
-        *_nearly_duplicates(scene),
-        *_long_clips(jobs, scene, limited),
+        *_costly_defaults(jobs, context),
+        *_duplicates(jobs, context),
+        *_nearly_duplicates(context),
+        *_long_clips(jobs, context, limited),
     )
 
 
-class _Scene(Struct, frozen=True, kw_only=True):
-    """What every warning needs: where things stand, how many jobs a shot has, the first job of each request.
+class _LintContext(Struct, frozen=True, kw_only=True):
+    """Common inputs of all warnings: the document, the number of jobs by shot, the first job by fingerprint.
 
-    `unused` are the marks of axes that were called unused.
+    `unused` holds the marks of axes that are already reported as unused.
     """
 
     document: Document
@@ -89,7 +89,7 @@ class _Scene(Struct, frozen=True, kw_only=True):
         return written
 
     def mark(self, job: Job, field: str = "id") -> Mark:
-        """Return the place of a shot's field, at its key where the field holds more, else that of the shot's id."""
+        """Return the mark of the key of a shot's field, or of the shot's id where the field is absent."""
         if field != "id" and field in self.shot(job):
             return self.document.mark((*_path(job), field), key=True)
         return self.document.mark((*_path(job), "id"))
@@ -102,16 +102,16 @@ def _path(job: Job) -> Path:
     return job.draft.origins["shot"].path
 
 
-# a default that is the dearer value
+# defaults that are the more expensive value
 
 
-def _dear_defaults(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
+def _costly_defaults(jobs: Sequence[Job], context: _LintContext) -> Iterator[Problem]:
     groups: dict[tuple[str, str, str, str, str], _Group] = defaultdict(_Group)
     counted: set[tuple[str, str]] = set()
     for job in jobs:
-        for found in job.dearer:
+        for found in job.costly_defaults:
             if found.parameter == job.card.duration:
-                continue  # how long a clip is, everyone decides
+                continue  # authors choose the length of a clip deliberately
             key = (job.draft.shot, job.provider, found.parameter, _word(found.default), _word(found.cheaper))
             once = (found.parameter, job.fingerprint)
             groups[key].add(job, 0 if once in counted else found.saves)
@@ -124,13 +124,13 @@ def _dear_defaults(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
             continue
         first = group.jobs[0]
         message = (
-            f"`{name}` is not written, so the dearer default `{default}` is bought: "
+            f"`{name}` is not written, so the more expensive default `{default}` is bought: "
             f"{group.credits:,} {first.quote.unit} more than `{cheaper}`"
         )
         lacking = any(name not in job.card.parameters for job in by_shot[shot])
         where = " (under `defaults`, since not all its models have it)" if lacking else ""
         hint = f"write `{name}: {default}` to keep it{where}, or `{name}: {cheaper}` to save them"
-        yield scene.warn(DEAR_DEFAULT, group.jobs, scene.mark(first, "params"), message, hint)
+        yield context.warn(DEAR_DEFAULT, group.jobs, context.mark(first, "params"), message, hint)
 
 
 def _word(value: object) -> str:
@@ -140,12 +140,12 @@ def _word(value: object) -> str:
 # one request for several jobs
 
 
-def _duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
-    first = scene.first
+def _duplicates(jobs: Sequence[Job], context: _LintContext) -> Iterator[Problem]:
+    first = context.first
     groups: dict[tuple[str, str], _Group] = defaultdict(_Group)
     for job in jobs if len(first) < len(jobs) else ():
         earlier = first[job.fingerprint]
-        if earlier is not job and not _expected(job, earlier, scene):
+        if earlier is not job and not _expected(job, earlier, context):
             groups[earlier.draft.shot, job.draft.shot].add(job, job.quote.credits)
     for group in groups.values():
         later = group.jobs[0]
@@ -153,31 +153,31 @@ def _duplicates(jobs: Sequence[Job], scene: _Scene) -> Iterator[Problem]:
         less = f"{group.credits:,} {later.quote.unit} less" if later.quote.credits is not None else "fewer clips"
         message = f"`{later.address}` is the same request as `{earlier.address}`: bought once, {less} than it seems"
         hint = "let the prompt or a parameter tell them apart; `takes` buys several renders of one request"
-        axes = _own_axes(later, earlier, scene) if earlier.draft.shot == later.draft.shot else []
-        mark = scene.mark_axis(later, axes[0]) if len(axes) == 1 else scene.mark(later)
-        yield scene.warn(DUPLICATE_JOBS, group.jobs, mark, message, hint)
+        axes = _own_axes(later, earlier, context) if earlier.draft.shot == later.draft.shot else []
+        mark = context.mark_axis(later, axes[0]) if len(axes) == 1 else context.mark(later)
+        yield context.warn(DUPLICATE_JOBS, group.jobs, mark, message, hint)
 
 
-def _expected(job: Job, earlier: Job, scene: _Scene) -> bool:
-    """Whether jobs differ only in axes of the whole manifest, or in an axis that was already called unused."""
+def _expected(job: Job, earlier: Job, context: _LintContext) -> bool:
+    """Whether jobs differ only in axes of the manifest's own matrix, or in axes already reported as unused."""
     if job.draft.shot != earlier.draft.shot:
         return False
-    return all(scene.mark_axis(job, axis) in scene.unused for axis in _own_axes(job, earlier, scene))
+    return all(context.mark_axis(job, axis) in context.unused for axis in _own_axes(job, earlier, context))
 
 
-def _own_axes(job: Job, earlier: Job, scene: _Scene) -> list[str]:
+def _own_axes(job: Job, earlier: Job, context: _LintContext) -> list[str]:
     """Return the axes of the shot's own matrix in which two of its jobs differ."""
     theirs = dict(earlier.draft.axes)
-    own = scene.shot(job).get("matrix", {})
+    own = context.shot(job).get("matrix", {})
     return [axis for axis, label in job.draft.axes if theirs.get(axis) != label and axis in own]
 
 
 # one request bought twice
 
 
-def _nearly_duplicates(scene: _Scene) -> Iterator[Problem]:
+def _nearly_duplicates(context: _LintContext) -> Iterator[Problem]:
     groups: dict[tuple[str, str, str], list[tuple[Job, Job]]] = defaultdict(list)
-    for same in _alike(scene.first.values()):
+    for same in _alike(context.first.values()):
         first: dict[tuple[int, bytes], Job] = {}
         for job in same:
             earlier = first.setdefault((job.draft.take, canonical({**job.request, "prompt": ""})), job)
@@ -192,11 +192,11 @@ def _nearly_duplicates(scene: _Scene) -> Iterator[Problem]:
             f"bought twice, {cost}"
         )
         hint = "write both prompts alike, and they are bought once"
-        yield scene.warn(DUPLICATE_BOUGHT, [job for _, job in pairs], scene.mark(later), message, hint)
+        yield context.warn(DUPLICATE_BOUGHT, [job for _, job in pairs], context.mark(later), message, hint)
 
 
 def _alike(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    """Yield those of different requests whose prompts have the same words in one case or another, and differ."""
+    """Yield groups of distinct requests whose prompts differ only in white space or letter case."""
     first: dict[tuple[str, str, str], Job] = {}
     others: dict[tuple[str, str, str], list[Job]] = defaultdict(list)
     for job in _perhaps_alike(jobs):
@@ -210,14 +210,14 @@ def _alike(jobs: Iterable[Job]) -> Iterator[list[Job]]:
 
 
 def _perhaps_alike(jobs: Iterable[Job]) -> list[Job]:
-    """Return the jobs whose prompts have the letters of another's, in their order: of 100,000 jobs hardly any."""
+    """Return the jobs whose prompt has the same letters as another's; a cheap filter, since most prompts differ."""
     letters = [(job, _letters(job.draft.prompt)) for job in jobs if job.draft.prompt is not None]
     seen = Counter(key for _, key in letters)
     return [job for job, key in letters if seen[key] > 1] if len(seen) < len(letters) else []
 
 
 def _letters(prompt: str) -> int:
-    """Return a number for a prompt without its white space, in one case."""
+    """Return a hash of a prompt's characters, without white space and letter case."""
     if prompt.isascii():
         return hash(prompt.encode("ascii").translate(_LOWER, _SPACES))
     return hash("".join(prompt.casefold().split()).encode("utf-8", "surrogatepass"))
@@ -230,14 +230,14 @@ _SPACES = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 # long clips, paid by the second
 
 
-def _long_clips(jobs: Sequence[Job], scene: _Scene, limited: frozenset[str | None]) -> Iterator[Problem]:
+def _long_clips(jobs: Sequence[Job], context: _LintContext, limited: frozenset[str | None]) -> Iterator[Problem]:
     groups: dict[tuple[str, str], _Group] = defaultdict(_Group)
     for job in jobs:
         if job.quote.per_second and job.clip.duration_s > _LONG_S and not limited & {None, job.provider}:
-            once = scene.first[job.fingerprint] is job
+            once = context.first[job.fingerprint] is job
             groups[job.draft.shot, job.provider].add(job, job.quote.credits if once else 0)
     totals: dict[str, int] = defaultdict(int)
-    for job in scene.first.values() if groups else ():
+    for job in context.first.values() if groups else ():
         totals[job.provider] += job.quote.credits or 0
     for (_, provider), group in groups.items():
         if 2 * group.credits > totals[provider]:
@@ -249,8 +249,8 @@ def _long_clips(jobs: Sequence[Job], scene: _Scene, limited: frozenset[str | Non
             worth = sum({job.fingerprint: _per_second(job) for job in group.jobs}.values())
             hint = f"each second less saves {worth:,}; `budget.max_credits_per_job` says what a clip may cost"
             origin = first.draft.origins.get(f"params.{first.card.duration}")
-            mark = scene.document.mark(origin.path) if origin else scene.mark(first)
-            yield scene.warn(LONG_CLIP, group.jobs, mark, message, hint)
+            mark = context.document.mark(origin.path) if origin else context.mark(first)
+            yield context.warn(LONG_CLIP, group.jobs, mark, message, hint)
 
 
 def _per_second(job: Job) -> int:

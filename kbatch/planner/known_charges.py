@@ -1,4 +1,4 @@
-"""The largest charge that is known of each model and variant, from receipts and from the run that goes on."""
+"""Largest known charge of each model and variant, from receipts and from the current run."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 
@@ -11,7 +11,7 @@ Kind = tuple[str, str, str | None]
 """Provider, model and variant."""
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class KnownCharges(Struct, frozen=True, kw_only=True):
     """The largest charge by provider, model and variant, in the provider's credits."""
 
     charges: Mapping[Kind, int]
@@ -21,7 +21,7 @@ class Known(Struct, frozen=True, kw_only=True):
         return self.charges.get((provider, model, variant))
 
     def worst(self, provider: str, model: str, variant: str | None) -> int | None:
-        """Return the largest charge of a variant, else of its model, None where none is known."""
+        """Return the largest charge of a variant, else that of its model, None where neither is known."""
         own = self.of(provider, model, variant)
         if own is not None:
             return own
@@ -29,18 +29,18 @@ class Known(Struct, frozen=True, kw_only=True):
         return max(others, default=None)
 
 
-def known_charges(renders: Mapping[str, Receipt]) -> Known:
-    """Return the largest charges that receipts tell, those of failed and replaced attempts too."""
+def known_charges(renders: Mapping[str, Receipt]) -> KnownCharges:
+    """Return the largest charges of all receipts, including failed and replaced attempts."""
     charges: dict[Kind, int] = {}
     for one in _attempts(renders):
         charge = max(one.credits.charged or 0, one.credits.reported or 0)
         if charge:
-            told_of(charges, (one.provider, one.model, one.variant), charge)
-    return Known(charges=charges)
+            keep_largest(charges, (one.provider, one.model, one.variant), charge)
+    return KnownCharges(charges=charges)
 
 
-def told_of(charges: MutableMapping[Kind, int], kind: Kind, charge: int) -> None:
-    """Keep a charge where it is the largest of its kind."""
+def keep_largest(charges: MutableMapping[Kind, int], kind: Kind, charge: int) -> None:
+    """Record a charge when it is the largest of its kind."""
     charges[kind] = max(charge, charges.get(kind, 0))
 
 

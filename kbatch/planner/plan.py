@@ -1,4 +1,4 @@
-"""The plan: every job with an action, a price and a reason; totals per provider; a digest of what is agreed to."""
+"""The plan: every job with an action, a price and a reason; totals per provider; the digest that consent names."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kbatch.manifest.settings import Settings
 from kbatch.planner.actions import Action, PlanEntry
-from kbatch.planner.approval.agreement import SHOWN, claim_of_entries, state_of, terms_of_plan
+from kbatch.planner.approval.plan_digest import SHOWN, claim_of_entries, state_of, terms_of_plan
 from kbatch.planner.charges import spent_before
 from kbatch.receipts.claims import Claim, digest_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
@@ -30,11 +30,11 @@ class Total(Struct, frozen=True, kw_only=True):
 
 
 class Basis(Struct, frozen=True, kw_only=True):
-    """What a plan rests on: the manifest by name with its settings and notes, and the files it was made of.
+    """Inputs of a plan: the manifest's name, settings and notes, and the files that it reads.
 
-    `known` are the fingerprints that any job of the manifest refers to, `inputs` the SHA-256 of the manifest and of
-    each file that it read, by name. `lockfile` is its path relative to the manifest's folder, `origins` say by provider
-    whom a purchase would pay: `https://host`, `loopback` or `simulator`.
+    `known` holds the fingerprints of this profile's jobs and of those that the lockfile lists for other profiles.
+    `inputs` is the SHA-256 of the manifest and of each file that it reads, by name. `lockfile` is its path relative to
+    the manifest's folder. `origins` is the paid host by provider: `https://host`, `loopback` or `simulator`.
     """
 
     manifest: str
@@ -49,10 +49,10 @@ class Basis(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """A priced plan; `spent` is what the lockfile's receipts were charged, `orphans` are receipts without a job.
 
-    `untold` counts by provider the charges in `spent` that nobody knows and that count nothing there.
-    `purchases` are the entries that cost something, `resends` the unknown sends that may be sent again, `providers`
-    those of all jobs. `digest` is the hash of all that an approval is about, `terms` that of all that the plan says,
-    `receipts` how it names what is on record of each entry.
+    `unknown_charges` counts by provider the charges of unknown amount, which `spent` leaves out. `purchases` are the
+    entries to buy, `resends` the unknown sends that may be sent again, `providers` the providers of all jobs. `digest`
+    is the hash that consent names, `terms` the hash of all that the plan shows, `receipts` the recorded state of each
+    entry in the form that the digest covers.
     """
 
     basis: Basis
@@ -62,7 +62,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     totals: Mapping[str, Total]
     counts: Mapping[str, int]
     spent: Mapping[str, int]
-    untold: Mapping[str, int]
+    unknown_charges: Mapping[str, int]
     orphans: tuple[str, ...]
     receipts: tuple[Any, ...]
     digest: str
@@ -71,12 +71,12 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def spends(self) -> tuple[PlanEntry, ...]:
-        """Everything that takes consent: what is bought, and what may be sent again."""
+        """The entries that need consent: purchases, and unknown sends that may be sent again."""
         return (*self.purchases, *self.resends)
 
     @property
     def claim(self) -> Claim:
-        """What an approval of the digest covers."""
+        """The purchases that an approval of the digest covers."""
         return _claim(self.terms, self.purchases, self.basis, self.totals)
 
     @property
@@ -86,12 +86,12 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def settings(self) -> Settings:
-        """What the manifest says beside its shots."""
+        """The manifest's settings beside its shots."""
         return self.basis.settings
 
 
 def build_plan(basis: Basis, entries: Sequence[PlanEntry], renders: Mapping[str, Receipt]) -> Plan:
-    """Return the plan of these entries."""
+    """Return the plan of these entries with totals, charges so far and digest."""
     totals = _totals(entries)
     counts = Counter(entry.action for entry in entries)
     receipts = tuple([state_of(entry.receipt) for entry in entries])
@@ -106,7 +106,7 @@ def build_plan(basis: Basis, entries: Sequence[PlanEntry], renders: Mapping[str,
         totals=totals,
         counts={action.value: counts[action] for action in Action},
         spent=spent.credits,
-        untold=spent.untold,
+        unknown_charges=spent.unknown_charges,
         orphans=tuple(sorted(key for key in renders.keys() - basis.known if _paid(renders[key]))),
         receipts=receipts,
         terms=terms,
@@ -120,7 +120,7 @@ def _claim(terms: str, entries: Sequence[PlanEntry], basis: Basis, totals: Mappi
 
 
 def _head(basis: Basis, totals: Mapping[str, Total], receipts: Sequence[Any]) -> dict[str, Any]:
-    """Return what is agreed to beside the jobs: what the plan rests on, whom it pays, and how much at most."""
+    """Return the part of the terms that is not about single jobs: inputs, paid hosts, totals."""
     return {
         "plan_version": PLAN_VERSION,
         "manifest": basis.manifest,
@@ -135,7 +135,7 @@ def _head(basis: Basis, totals: Mapping[str, Total], receipts: Sequence[Any]) ->
 
 
 def head_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same from what a saved plan says; KeyError or TypeError when it does not."""
+    """Return the same part of a saved plan's terms; KeyError or TypeError when fields are missing or wrong."""
     bound = document["bound"]
     names = ("inputs", "prices", "lockfile", "origins", "receipts")
     return {
@@ -151,15 +151,15 @@ def head_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def first_purchases(entries: Sequence[PlanEntry], count: int) -> tuple[PlanEntry, ...]:
-    """Return the entries with only the first `count` purchases, and without what needs one that was left out.
+    """Return the entries with only the first `count` purchases, and without entries that need one left out.
 
-    An unknown send beyond them stays, and is only looked for.
+    Later unknown sends stay in the plan, but are only searched for and not sent again.
     """
     kept: list[PlanEntry] = []
     left_out: set[str] = set()
     bought = 0
     for entry in entries:
-        shared = entry.shares in left_out
+        shared = entry.shared_with in left_out
         waits = any(need in left_out for need in entry.job.upstream)
         if (entry.buys and bought >= count) or shared or waits:
             left_out.add(entry.address)
@@ -180,7 +180,7 @@ def _totals(entries: Sequence[PlanEntry]) -> dict[str, Total]:
     for provider in dict.fromkeys(entry.job.provider for entry in entries):
         mine = [entry for entry in entries if entry.job.provider == provider]
         buying = [entry.credits for entry in mine if entry.buys]
-        holding = [entry.held for entry in mine if entry.action is Action.UNKNOWN and entry.shares is None]
+        holding = [entry.held for entry in mine if entry.action is Action.UNKNOWN and entry.shared_with is None]
         unpriced = buying.count(None)
         known, held = sum(filter(None, buying)), sum(filter(None, holding))
         totals[provider] = Total(
@@ -200,7 +200,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
 
 
 def as_stream(plan: Plan) -> dict[str, Any]:
-    """Return the same with its `jobs` as an iterator, for whoever writes them one by one."""
+    """Return the same with `jobs` as an iterator, so that a writer can stream them."""
     return {
         "plan_version": PLAN_VERSION,
         "digest": plan.digest,

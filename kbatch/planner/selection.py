@@ -1,6 +1,6 @@
-"""Which jobs a command is about: GLOBs over addresses, labels, failures and the first N purchases.
+"""Selects the jobs of a command by GLOBs over addresses, by labels and by failure.
 
-A GLOB knows `*` and `?` only, since brackets are part of addresses; a bare shot id selects all its jobs.
+A GLOB has only `*` and `?`, since brackets are part of addresses; a bare shot id selects all jobs of the shot.
 """
 
 import re
@@ -13,9 +13,9 @@ from kbatch.planner.jobs import Job
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """What the flags say; each may be repeated and adds up, `exclude` counts after `only`.
+    """The selection flags; repeated flags add up, and `exclude` is applied after `only`.
 
-    With `cascade` the jobs that need frames of replaced ones, directly or through others, are replaced too.
+    `cascade` also replaces the jobs that need frames of replaced jobs, directly or through others.
     """
 
     only: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Selection(Struct, frozen=True, kw_only=True):
 
 
 def matches(glob: str, job: Job) -> bool:
-    """Whether a GLOB means this job.
+    """Whether a GLOB selects this job.
 
     >>> _pattern("hero[*]").match("hero[city=oslo]") is not None
     True
@@ -60,9 +60,9 @@ def addresses(globs: Iterable[str], jobs: Sequence[Job], flag: str) -> tuple[fro
 
 
 def _by_axes(glob: str, jobs: Sequence[Job], flag: str) -> str | None:
-    """Return what selects the jobs that `shot[axis=value]` was meant for, where it names a part of their axes.
+    """Return a hint for `shot[axis=value]` that names only some of the jobs' axes: flags that select these jobs.
 
-    A label is exact but works with `--only` alone; a GLOB is proposed where it selects these jobs and no other.
+    Labels are exact but work only with `--only`; a GLOB is proposed where it selects exactly these jobs.
     """
     shot, bracket, rest = glob.partition("[")
     pairs = [pair.partition("=") for pair in rest.partition("]")[0].split(",")]
@@ -85,9 +85,9 @@ def _by_axes(glob: str, jobs: Sequence[Job], flag: str) -> str | None:
 def select(
     jobs: Sequence[Job], selection: Selection, failed: frozenset[str]
 ) -> tuple[tuple[Job, ...], tuple[Problem, ...]]:
-    """Return the selected jobs in order with the upstream jobs that they need, and what selects nothing.
+    """Return the selected jobs in order, with their upstream jobs, and a problem for each flag that selects nothing.
 
-    `failed` are the addresses whose last attempt failed.
+    `failed` holds the addresses whose last attempt failed.
     """
     if not (selection.only or selection.exclude or selection.labels or selection.failed):
         return tuple(jobs), ()
@@ -99,7 +99,7 @@ def select(
 def choose(
     jobs: Sequence[Job], selection: Selection, failed: frozenset[str] = frozenset()
 ) -> tuple[set[str], tuple[Problem, ...]]:
-    """Return the addresses that the flags name, without the jobs that these need, and what selects nothing."""
+    """Return the selected addresses without their upstream jobs, and a problem for each flag that selects nothing."""
     only, problems = addresses(selection.only, jobs, "--only")
     exclude, more = addresses(selection.exclude, jobs, "--exclude")
     labelled = [job for job in jobs if _has_labels(job, selection.labels)]
@@ -118,7 +118,7 @@ def choose(
 
 
 def with_downstream(chosen: frozenset[str], jobs: Sequence[Job]) -> frozenset[str]:
-    """Return these addresses and those of all jobs that need a frame of one of them, directly or through others."""
+    """Return these addresses and those of all jobs downstream of them."""
     feeds: dict[str, list[str]] = {}
     for job in jobs:
         for need in job.upstream:
@@ -127,7 +127,7 @@ def with_downstream(chosen: frozenset[str], jobs: Sequence[Job]) -> frozenset[st
 
 
 def _has_labels(job: Job, wanted: tuple[tuple[str, str], ...]) -> bool:
-    """Whether a job has one of the wanted values of each wanted label; an axis counts as a label too."""
+    """Whether a job has, for each wanted label, one of its wanted values; axes count as labels."""
     known = {**dict(job.draft.axes), **job.draft.labels}
     by_key: dict[str, set[str]] = {}
     for key, value in wanted:

@@ -1,4 +1,4 @@
-"""What a plan costs, seen from several sides: by model and variant, by label, by axis value, and how long it takes."""
+"""Cost of a plan by model and variant, by label and by axis value, and the expected time of its run."""
 
 import heapq
 from collections import Counter, defaultdict
@@ -13,7 +13,7 @@ _RUNNING = (Action.RENDER, Action.POLL)
 
 
 class Share(Struct, frozen=True, kw_only=True):
-    """A part of the purchases: `name` of the part, how many jobs, their credits, and how many of them are unpriced."""
+    """Purchases with one value in common, such as a variant or label: their number, credits and unpriced jobs."""
 
     provider: str
     name: str
@@ -22,8 +22,8 @@ class Share(Struct, frozen=True, kw_only=True):
     unpriced: int
 
 
-class Dearer(Struct, frozen=True, kw_only=True):
-    """What leaving a parameter at its default costs over the cheaper value, in all purchases that do."""
+class CostlyDefaultTotal(Struct, frozen=True, kw_only=True):
+    """Extra credits of all purchases that leave a parameter at its default instead of the cheaper value."""
 
     provider: str
     parameter: str
@@ -34,23 +34,23 @@ class Dearer(Struct, frozen=True, kw_only=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """The sides of a plan; `seconds` is the expected time of the run, the usual shortest and longest."""
+    """Costs of a plan by group; `seconds` is the expected duration of the run, usual shortest and longest."""
 
     variants: tuple[Share, ...]
     labels: tuple[Share, ...]
     axes: tuple[Share, ...]
-    dearer: tuple[Dearer, ...]
+    costly_defaults: tuple[CostlyDefaultTotal, ...]
     seconds: tuple[int, int]
 
 
 def summarize(plan: Plan, concurrency: Mapping[str, int]) -> Summary:
-    """Return the summary of the purchases; concurrency is per provider, in jobs."""
+    """Return the summary of a plan's purchases; concurrency is jobs at once by provider."""
     bought = plan.purchases
     return Summary(
         variants=_shares(bought, lambda entry: ((entry.job.model, entry.job.quote.variant),), " "),
         labels=_shares(bought, lambda entry: sorted(entry.job.draft.labels.items()), "="),
         axes=_several(_shares(bought, lambda entry: entry.job.draft.axes, "=")),
-        dearer=_dearer(bought),
+        costly_defaults=_costly_defaults(bought),
         seconds=expected_seconds(plan, concurrency),
     )
 
@@ -58,7 +58,7 @@ def summarize(plan: Plan, concurrency: Mapping[str, int]) -> Summary:
 def _shares(
     bought: Iterable[PlanEntry], parts_of: Callable[[PlanEntry], Iterable[tuple[str, str]]], between: str
 ) -> tuple[Share, ...]:
-    """Return the parts that purchases belong to, each named by its two words, in the order in which they are met."""
+    """Return the groups of purchases in order of appearance; `between` joins the two parts of a group's name."""
     counted: dict[tuple[str, tuple[str, str]], list[int]] = {}
     for entry in bought:
         provider, credits = entry.job.provider, entry.credits
@@ -76,7 +76,7 @@ def _shares(
 
 
 def _several(shares: tuple[Share, ...]) -> tuple[Share, ...]:
-    """Keep the axes that have more than one value: one value alone is no price lever."""
+    """Return the groups of axes with more than one value; a single value offers no choice of price."""
     values: dict[str, set[str]] = defaultdict(set)
     for share in shares:
         axis, _, value = share.name.partition("=")
@@ -84,15 +84,17 @@ def _several(shares: tuple[Share, ...]) -> tuple[Share, ...]:
     return tuple(share for share in shares if len(values[share.name.partition("=")[0]]) > 1)
 
 
-def _dearer(bought: Iterable[PlanEntry]) -> tuple[Dearer, ...]:
+def _costly_defaults(bought: Iterable[PlanEntry]) -> tuple[CostlyDefaultTotal, ...]:
     gathered: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
     for entry in bought:
-        for found in entry.job.dearer:
+        for found in entry.job.costly_defaults:
             if found.parameter != entry.job.card.duration:
                 key = (entry.job.provider, found.parameter, _word(found.default), _word(found.cheaper))
                 gathered[key].append(found.saves)
     return tuple(
-        Dearer(provider=key[0], parameter=key[1], default=key[2], cheaper=key[3], jobs=len(saves), credits=sum(saves))
+        CostlyDefaultTotal(
+            provider=key[0], parameter=key[1], default=key[2], cheaper=key[3], jobs=len(saves), credits=sum(saves)
+        )
         for key, saves in gathered.items()
     )
 
@@ -102,9 +104,9 @@ def _word(value: object) -> str:
 
 
 def expected_seconds(plan: Plan, concurrency: Mapping[str, int]) -> tuple[int, int]:
-    """Return how long the run takes when every render takes its usual shortest time, and its usual longest.
+    """Return the duration of the run in seconds, when every render takes its usual shortest or longest time.
 
-    Jobs fill each provider's places longest first; a chained job starts after the jobs whose frames it needs.
+    Jobs take each provider's slots longest first; a chained job starts after its upstream jobs.
     """
     running = [entry for entry in plan.entries if entry.action in _RUNNING]
     work = _chained_seconds if any(entry.job.upstream for entry in running) else _seconds
@@ -123,9 +125,10 @@ def _seconds(running: Iterable[PlanEntry], places: Mapping[str, list[int]], whic
 
 
 def fill(free: list[int], seconds: int, number: int) -> None:
-    """Put `number` renders of one length on places, each on the one that is free first; `free` is a heap of ends.
+    """Assign `number` renders of one length to slots, each to the first free one; `free` is a heap of end times.
 
-    While no end lies further back than one render, each place gets one in turn: that is done in one step.
+    While all end times are within one render of each other, each slot gets one in turn, so whole rounds are added in
+    one step.
     """
     while number:
         if number >= len(free) and max(free) - free[0] <= seconds:

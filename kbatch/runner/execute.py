@@ -207,7 +207,7 @@ def _lockfile(run: Run, setup: RunSetup) -> Lockfile:
 def _reservations(confirmed: ConfirmedPlan) -> CreditReservations:
     held: dict[str, dict[str, int]] = {}
     for entry in confirmed.plan.entries:
-        if entry.action is Action.UNKNOWN and entry.shares is None:
+        if entry.action is Action.UNKNOWN and entry.shared_with is None:
             held.setdefault(entry.job.provider, {})[entry.job.fingerprint] = entry.held or 0
     return CreditReservations(confirmed.terms.ceilings, confirmed.plan.spent, held)
 
@@ -265,7 +265,7 @@ def _claim(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, Pro
 
 def _resends(confirmed: ConfirmedPlan) -> frozenset[str]:
     """Return the unknown sends that the plan's consent lets be sent again."""
-    return frozenset(entry.job.fingerprint for entry in confirmed.plan.resends if confirmed.given is not None)
+    return frozenset(entry.job.fingerprint for entry in confirmed.plan.resends if confirmed.method is not None)
 
 
 def _began_fact(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> Fact:

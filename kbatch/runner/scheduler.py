@@ -34,7 +34,7 @@ async def work(run: Run, orphaned_renders: Sequence[PendingRender] = ()) -> None
     entries = [entry for entry in run.confirmed.plan.entries if entry.address not in run.current]
     entries.sort(key=lambda entry: -priority[entry.address])
     run.ends.update(dict.fromkeys(run.current, JobEnd.REUSED))
-    awaited = {need for entry in entries for need in (*entry.job.upstream, entry.shares)}
+    awaited = {need for entry in entries for need in (*entry.job.upstream, entry.shared_with)}
     run.completed.update({entry.address: anyio.Event() for entry in entries if entry.address in awaited})
     task = [(entry, partial(_work, run, entry, priority[entry.address])) for entry in entries]
     try:
@@ -61,7 +61,7 @@ def _queues_by_provider(
     placed: dict[str | None, list[JobTask]] = {}
     for one in task:
         entry = one[0]
-        takes = entry.action in _NEEDS_SLOT and entry.shares is None and entry.job.provider in run.sessions
+        takes = entry.action in _NEEDS_SLOT and entry.shared_with is None and entry.job.provider in run.sessions
         placed.setdefault(entry.job.provider if takes else None, []).append(one)
     for name, queue in placed.items():
         yield (None if name is None else run.sessions[name]), queue
@@ -80,7 +80,7 @@ async def _start_in_order(
             some.release()
 
     for entry, task in queue:
-        if entry.shares is not None or any(need in run.completed for need in entry.job.upstream):
+        if entry.shared_with is not None or any(need in run.completed for need in entry.job.upstream):
             tasks.start_soon(_with_disk_errors_handled, run, pending_render_of(entry.job), task)
         elif session is not None:
             tasks.start_soon(_with_disk_errors_handled, run, pending_render_of(entry.job), task)
@@ -116,8 +116,8 @@ async def _work(run: Run, entry: PlanEntry, priority: float) -> None:
         run.end_job(entry.address, JobEnd.BLOCKED, entry.reason)
         run.emit(EventKind.BLOCKED, entry.address, entry.reason)
         return
-    if entry.shares is not None:
-        await share_clip(run, pending, entry.shares)
+    if entry.shared_with is not None:
+        await share_clip(run, pending, entry.shared_with)
         return
     match entry.action:
         case Action.REUSE:

@@ -38,7 +38,7 @@ def up_to_date(plan: Plan, inputs: RunInputs, look: Look | None = None) -> froze
     index = lockfile.of(plan.settings.profile)
     found = set()
     for entry in plan.entries:
-        if entry.action is not Action.REUSE or entry.shares is not None:
+        if entry.action is not Action.REUSE or entry.shared_with is not None:
             continue
         job, known = entry.job, index.get(entry.job.address)
         if known is None or known.path != job.draft.output or known.fingerprint != job.fingerprint:

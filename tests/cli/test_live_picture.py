@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from kbatch.cli.ui.progress import Progress
 from kbatch.pipeline.load import load
-from kbatch.planner.actions import Past, Wishes, decide
+from kbatch.planner.actions import ActionOptions, RecordedState, decide
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.planner.summary import summarize
 from kbatch.report.data.running import Picture, Running, clock
@@ -36,7 +36,7 @@ def plan(tmp_path: Path) -> Plan:
     path = tmp_path / "c.yaml"
     path.write_text(MANIFEST, encoding="utf-8")
     loaded = load(path)
-    entries = decide(loaded.jobs, Past(), Wishes())
+    entries = decide(loaded.jobs, RecordedState(), ActionOptions())
     known = frozenset(job.fingerprint for job in loaded.jobs)
     return build_plan(Basis(manifest="c.yaml", settings=loaded.settings, known=known, inputs={}, notes=()), entries, {})
 

@@ -11,7 +11,7 @@ SHOTS = 25
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """Return a manifest whose shots all leave the dearer default."""
+    """Return a manifest whose shots all leave the more expensive default."""
     path = tmp_path / "many.yaml"
     shots = "".join(f"  - {{id: s{n}, prompt: shot {n}}}\n" for n in range(SHOTS))
     head = "kbatch: 1\nname: many\nprovider: apiframe\ndefaults: {model: kling-2.6}\n"

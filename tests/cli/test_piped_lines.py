@@ -7,7 +7,7 @@ import pytest
 
 from kbatch.cli.ui.progress import Progress
 from kbatch.pipeline.load import load
-from kbatch.planner.actions import Past, Wishes, decide
+from kbatch.planner.actions import ActionOptions, RecordedState, decide
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.planner.summary import summarize
 from kbatch.runner.progress_events import EventKind, ProgressEvent
@@ -20,7 +20,7 @@ def plan_of(folder: Path, jobs: int) -> Plan:
     head = "kbatch: 1\nname: c\nprovider: apiframe\ndefaults: {model: kling-2.5-turbo-pro}\n"
     path.write_text(f"{head}shots: [{shot}]\n", encoding="utf-8")
     loaded = load(path)
-    entries = decide(loaded.jobs, Past(), Wishes())
+    entries = decide(loaded.jobs, RecordedState(), ActionOptions())
     known = frozenset(job.fingerprint for job in loaded.jobs)
     return build_plan(Basis(manifest="c.yaml", settings=loaded.settings, known=known, inputs={}, notes=()), entries, {})
 

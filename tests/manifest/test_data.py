@@ -52,7 +52,7 @@ BAD: dict[str, tuple[str, str | bytes, str, int, int, str]] = {
     "json-mapping": ("a.json", '{"id": 1}', "data-format", 1, 1, "the file must hold a list of rows"),
     "json-key-twice": (
         "a.json", '[\n {"b": 1},\n {"a": 1, "b": 2, "a": 3}\n]', "duplicate-key", 3, 19,
-        "`a` stands twice in one object",
+        "`a` occurs twice in one object",
     ),
     "json-not-a-number": (
         "a.json", "[{}, {},\n  {\"a\": NaN}]", "bad-number", 2, 9,
@@ -68,7 +68,7 @@ BAD: dict[str, tuple[str, str | bytes, str, int, int, str]] = {
     ),
     "json-name-twice-by-an-escape": (
         "a.json", '[{"a": 1,\n "\\u0061": 2}]', "duplicate-key", 2, 2,
-        "`a` stands twice in one object",
+        "`a` occurs twice in one object",
     ),
     "json-infinite": (
         "a.json", '[1,\n -Infinity]', "bad-number", 2, 2,

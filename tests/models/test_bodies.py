@@ -59,7 +59,7 @@ def test_a_prompt_that_reads_like_a_token_is_left_alone() -> None:
 def test_a_token_without_a_replacement_never_leaves() -> None:
     """Sending a token as a URL would pay for a clip of nothing."""
     request = request_of("kling-2.6", {"start_image": "a.png"})
-    with pytest.raises(Bug, match="nothing stands for the picture sha256:"):
+    with pytest.raises(Bug, match="no replacement for the picture sha256:"):
         publish(card_of("kling-2.6"), request, {})
 
 

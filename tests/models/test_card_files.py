@@ -134,5 +134,5 @@ def test_an_unknown_model_is_said_with_what_was_meant(
 ) -> None:
     """Each way of missing a card has its code, its message and a hint that helps."""
     assert CATALOG.find(provider, model) is None
-    complaint = CATALOG.missing(provider, model)
+    complaint = CATALOG.explain_missing(provider, model)
     assert (complaint.code, complaint.message, complaint.hint) == (code, message, hint)

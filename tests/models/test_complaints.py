@@ -9,7 +9,7 @@ from kbatch.manifest.drafts import Frame
 from kbatch.manifest.images import LocalImage
 from kbatch.models.problem_codes import MEANINGS
 from kbatch.models.request import complete
-from kbatch.models.rules import broken
+from kbatch.models.rules import check_rule
 
 PICTURE = "https://example.org/a.png"
 
@@ -193,7 +193,7 @@ TABLE: dict[str, tuple[str, dict[str, Any], str, tuple[str | int, ...], str, str
     ),
     "json-with-a-double": (
         "kling-3.0", {"multi_prompt": '[{"duration": 1, "duration": 5, "prompt": "a"}]'}, "bad-json", ("multi_prompt",),
-        "`multi_prompt` does not hold valid JSON: a name stands twice in one object",
+        "`multi_prompt` does not hold valid JSON: a name occurs twice in one object",
         "write `multi_prompt` as a YAML list; kbatch makes the JSON text of it",
     ),
     "json-without-end": (
@@ -315,7 +315,7 @@ def test_a_long_value_is_cut_in_a_message() -> None:
 def test_a_rule_holds_where_its_parameter_is_absent() -> None:
     """A rule asks nothing of a request that does not have its parameter."""
     (rule,) = card_of("kling-2.1").rules
-    assert broken(rule, {"mode": "standard"}) is None
+    assert check_rule(rule, {"mode": "standard"}) is None
 
 
 @pytest.mark.parametrize(

@@ -139,10 +139,10 @@ def test_pictures_of_jobs_that_share_all_else_stay_their_own() -> None:
 def test_a_set_of_parameters_is_checked_once_whatever_its_pictures() -> None:
     """A plan of many jobs that differ in prompt and picture alone costs one check of their parameters."""
     card = card_of("kling-2.6")
-    card.checked.clear()
+    card.checked_cache.clear()
     for number in range(50):
         completed("kling-2.6", {"duration": 10, "start_image": f"{number}.png"}, prompt=f"take {number}")
-    assert len(card.checked) == 1
+    assert len(card.checked_cache) == 1
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -150,7 +150,7 @@ def test_what_is_remembered_is_bounded() -> None:
     card = card_of("kling-2.6")
     for number in range(5000):
         completed("kling-2.6", {"negative_prompt": f"not {number}"})
-    assert len(card.checked) < 5000
+    assert len(card.checked_cache) < 5000
 
 
 def test_a_request_is_its_own() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from packaged_cards import AIMLAPI, card_of, request_of
 
-from kbatch.models.fingerprint import Prints, canonical, encoded, fingerprint
+from kbatch.models.fingerprint import PromptFingerprints, canonical, canonical_fast, fingerprint
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBER = st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)
@@ -186,7 +186,7 @@ def test_prints_of_one_kind_are_fingerprints(
     provider, model, params = whose
     card = card_of(model)
     request = {**request_of(model, params), "prompt": prompt}
-    prints = Prints(provider, model, {**request, "prompt": other}, take, card)
+    prints = PromptFingerprints(provider, model, {**request, "prompt": other}, take, card)
     assert prints.of(prompt) == fingerprint(provider, model, request, take, card)
 
 
@@ -194,7 +194,7 @@ def test_prints_need_a_prompt() -> None:
     """A request without a prompt has no kind: it is hashed whole."""
     request = {key: value for key, value in request_of("kling-2.6", {}).items() if key != "prompt"}
     with pytest.raises(ValueError, match="no single place"):
-        Prints("apiframe", "kling-2.6", request, 1, card_of("kling-2.6"))
+        PromptFingerprints("apiframe", "kling-2.6", request, 1, card_of("kling-2.6"))
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
@@ -208,4 +208,4 @@ PLAIN = st.recursive(
 @given(PLAIN)
 def test_what_holds_no_float_is_encoded_without_a_second_look(value: Any) -> None:
     """A plan's digest is made of texts, whole numbers and null: its bytes are those of the one encoding."""
-    assert encoded(value) == canonical(value)
+    assert canonical_fast(value) == canonical(value)

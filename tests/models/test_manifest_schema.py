@@ -11,7 +11,7 @@ from packaged_cards import CATALOG, SCHEMAS
 
 from kbatch.manifest.schema.manifest_schema import shape_schema
 from kbatch.manifest.schema.validate import strict_validator
-from kbatch.models.editor_schema import manifest_schema, written
+from kbatch.models.editor_schema import manifest_schema, schema_text
 
 EDITOR = manifest_schema(CATALOG.cards)
 SHAPE = shape_schema(CATALOG.providers)
@@ -172,7 +172,7 @@ def _fits(schema: dict[str, Any], manifest: Any) -> bool:
 def test_the_packaged_schema_is_what_the_cards_make() -> None:
     """`schemas/manifest.schema.json` never lags behind the cards."""
     packaged = (SCHEMAS / "manifest.schema.json").read_bytes().decode()
-    assert packaged == written(manifest_schema(CATALOG.cards))
+    assert packaged == schema_text(manifest_schema(CATALOG.cards))
 
 
 @pytest.mark.parametrize("manifest", GOOD.values(), ids=GOOD)

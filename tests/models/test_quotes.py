@@ -6,7 +6,7 @@ import pytest
 from packaged_cards import AIMLAPI, CATALOG, card_of, request_of
 
 from kbatch.models.body import body_of
-from kbatch.models.pricing import DearerDefault, OwnPrice, Rate, dearer_defaults, price_range, quote, read_prices
+from kbatch.models.pricing import CostlyDefault, OwnPrice, Rate, costly_defaults, price_range, quote, read_prices
 
 PICTURE = "https://example.org/a.png"
 CLIPS: list[tuple[str, dict[str, Any], str, int]] = [
@@ -168,8 +168,8 @@ def test_a_price_for_nothing_is_complained_of(written: Any, code: str, field: An
 )
 def test_expensive_defaults_come_from_table_and_default(model: str, params: dict[str, Any], dearer: list[Any]) -> None:
     """What a default costs more than another value that would be allowed here; an unknown price says nothing."""
-    found = dearer_defaults(card_of(model), request_of(model, params))
-    rows = [DearerDefault(parameter=row[0], default=row[1], cheaper=row[2], saves=row[3]) for row in dearer]
+    found = costly_defaults(card_of(model), request_of(model, params))
+    rows = [CostlyDefault(parameter=row[0], default=row[1], cheaper=row[2], saves=row[3]) for row in dearer]
     assert list(found) == rows
 
 

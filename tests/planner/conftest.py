@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.planner.actions import Past, PlanEntry, Wishes, decide
+from kbatch.planner.actions import ActionOptions, PlanEntry, RecordedState, decide
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.providers.registry import way_out
@@ -57,18 +57,20 @@ def receipt_of(job: Job, state: ReceiptState = ReceiptState.DONE, **changes: obj
 
 
 def entries_of(
-    loaded: LoadedManifest, renders: dict[str, Receipt] | None = None, wishes: Wishes | None = None
+    loaded: LoadedManifest, renders: dict[str, Receipt] | None = None, options: ActionOptions | None = None
 ) -> tuple[PlanEntry, ...]:
     """Return the decided entries of all jobs; every output is on the disk."""
     receipts = renders or {}
     sizes = {receipt.output.path: receipt.output.bytes for receipt in receipts.values() if receipt.output}
     addresses = {receipt.address: key for key, receipt in receipts.items()}
-    past = Past(renders=receipts, addresses=addresses, sizes=sizes, way_out=way_out)
-    return decide(loaded.jobs, past, wishes or Wishes())
+    recorded = RecordedState(renders=receipts, addresses=addresses, sizes=sizes, way_out=way_out)
+    return decide(loaded.jobs, recorded, options or ActionOptions())
 
 
-def plan_of(loaded: LoadedManifest, renders: dict[str, Receipt] | None = None, wishes: Wishes | None = None) -> Plan:
+def plan_of(
+    loaded: LoadedManifest, renders: dict[str, Receipt] | None = None, options: ActionOptions | None = None
+) -> Plan:
     """Return the plan of all jobs."""
     known = frozenset(job.fingerprint for job in loaded.jobs)
     basis = Basis(manifest="campaign.yaml", settings=loaded.settings, known=known, inputs=loaded.inputs)
-    return build_plan(basis, entries_of(loaded, renders, wishes), renders or {})
+    return build_plan(basis, entries_of(loaded, renders, options), renders or {})

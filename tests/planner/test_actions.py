@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from kbatch.planner.actions import Action, Past, Wishes, decide
+from kbatch.planner.actions import Action, ActionOptions, RecordedState, decide
 from kbatch.planner.comparison.changed_fields import changed_fields
 from kbatch.receipts.receipt import Credits, ReceiptState
 from tests.planner.conftest import Campaign, entries_of, receipt_of
@@ -44,23 +44,31 @@ def test_what_is_on_record_costs_nothing(campaign: Campaign, state: ReceiptState
 
 
 @pytest.mark.parametrize(
-    ("error", "wishes", "action", "credits"),
+    ("error", "options", "action", "credits"),
     [
-        pytest.param({"at": "render", "reason": None, "message": "boom"}, Wishes(), Action.RENDER, 15, id="failed"),
-        pytest.param({"at": "submit", "reason": "invalid", "message": "no"}, Wishes(), Action.RENDER, 15, id="refused"),
         pytest.param(
-            {"at": "submit", "reason": "moderation", "message": "no"}, Wishes(), Action.BLOCKED, 0, id="moderation"
+            {"at": "render", "reason": None, "message": "boom"}, ActionOptions(), Action.RENDER, 15, id="failed"
+        ),
+        pytest.param(
+            {"at": "submit", "reason": "invalid", "message": "no"}, ActionOptions(), Action.RENDER, 15, id="refused"
         ),
         pytest.param(
             {"at": "submit", "reason": "moderation", "message": "no"},
-            Wishes(retry_failed=True),
+            ActionOptions(),
+            Action.BLOCKED,
+            0,
+            id="moderation",
+        ),
+        pytest.param(
+            {"at": "submit", "reason": "moderation", "message": "no"},
+            ActionOptions(retry_failed=True),
             Action.RENDER,
             15,
             id="moderation-with-failed",
         ),
         pytest.param(
             {"at": "render", "reason": "moderation", "message": "no"},
-            Wishes(),
+            ActionOptions(),
             Action.RENDER,
             15,
             id="moderation-later",
@@ -68,12 +76,12 @@ def test_what_is_on_record_costs_nothing(campaign: Campaign, state: ReceiptState
     ],
 )
 def test_a_failure_is_tried_again_unless_moderation_refused_it_unchanged(
-    campaign: Campaign, error: dict[str, str], wishes: Wishes, action: Action, credits: int
+    campaign: Campaign, error: dict[str, str], options: ActionOptions, action: Action, credits: int
 ) -> None:
     """A failure was not charged and is bought again; a refusal at submission for its content waits for a change."""
     loaded = campaign(ONE)
     (job,) = loaded.jobs
-    (entry,) = entries_of(loaded, {job.fingerprint: receipt_of(job, ReceiptState.FAILED, error=error)}, wishes)
+    (entry,) = entries_of(loaded, {job.fingerprint: receipt_of(job, ReceiptState.FAILED, error=error)}, options)
     assert (entry.action, entry.credits) == (action, credits)
     assert "no" in entry.reason or "boom" in entry.reason
 
@@ -82,7 +90,7 @@ def test_replace_buys_a_paid_job_again(campaign: Campaign) -> None:
     """Only --replace makes a purchase of a job that is done."""
     loaded = campaign(ONE)
     (job,) = loaded.jobs
-    (entry,) = entries_of(loaded, {job.fingerprint: receipt_of(job)}, Wishes(replace=frozenset({"hero"})))
+    (entry,) = entries_of(loaded, {job.fingerprint: receipt_of(job)}, ActionOptions(replace=frozenset({"hero"})))
     assert (entry.action, entry.credits, entry.replaces) == (Action.RENDER, 15, True)
 
 
@@ -104,7 +112,7 @@ def test_identical_jobs_are_bought_once(campaign: Campaign) -> None:
     loaded = campaign(ONE.replace("prompt: a ridge", "prompt: a ridge, matrix: {side: [a, b]}"))
     first, second = entries_of(loaded)
     assert (first.action, second.action, second.credits) == (Action.RENDER, Action.REUSE, 0)
-    assert second.shares == first.address
+    assert second.shared_with == first.address
     assert second.reason == "same request as `hero[side=a]`, bought once"
 
 
@@ -149,10 +157,10 @@ def test_a_missing_or_altered_file_is_said(campaign: Campaign) -> None:
     (job,) = loaded.jobs
     receipt = receipt_of(job)
     renders = {job.fingerprint: receipt}
-    (missing,) = decide(loaded.jobs, Past(renders=renders), Wishes())
-    (altered,) = decide(loaded.jobs, Past(renders=renders, sizes={job.draft.output: 11}), Wishes())
+    (missing,) = decide(loaded.jobs, RecordedState(renders=renders), ActionOptions())
+    (altered,) = decide(loaded.jobs, RecordedState(renders=renders, sizes={job.draft.output: 11}), ActionOptions())
     moved = {job.fingerprint: replace(receipt, output=replace(receipt.output, path="renders/old.mp4"))}  # type: ignore[type-var]
-    (moving,) = decide(loaded.jobs, Past(renders=moved, sizes={"renders/old.mp4": 10}), Wishes())
+    (moving,) = decide(loaded.jobs, RecordedState(renders=moved, sizes={"renders/old.mp4": 10}), ActionOptions())
     assert "`kbatch pull` fetches it" in missing.reason
     assert "differs" in altered.reason
     assert moving.reason.endswith("moves to renders/hero.mp4")

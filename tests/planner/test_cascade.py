@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from kbatch.planner.actions import Action, Wishes
+from kbatch.planner.actions import Action, ActionOptions
 from kbatch.planner.selection import Selection, choose, with_downstream
 from kbatch.receipts.receipt import ReceiptState
 from tests.planner.conftest import Campaign, entries_of, receipt_of
@@ -43,7 +43,7 @@ def test_replaced_and_cascaded_say_why(campaign: Campaign) -> None:
     """Each at its quote; what is not replaced says that it will be stale, and one link further nothing changes."""
     loaded = campaign(TREE)
     renders = {job.fingerprint: receipt_of(job) for job in loaded.jobs}
-    both = Wishes(replace=frozenset({"root", "twig"}), cascade=frozenset({"twig"}))
+    both = ActionOptions(replace=frozenset({"root", "twig"}), cascade=frozenset({"twig"}))
     entries = {entry.address: entry for entry in entries_of(loaded, renders, both)}
     assert {name: entry.action for name, entry in entries.items()} == {
         "leaf": Action.REUSE, "root": Action.RENDER, "twig": Action.RENDER, "other": Action.REUSE,
@@ -73,8 +73,8 @@ def test_what_would_be_bought_again_from_no_frame_is_blocked(
     renders = {job.fingerprint: receipt_of(job) for job in loaded.jobs}
     root = receipt_of(jobs["root"], upstream)
     renders[jobs["root"].fingerprint] = replace(root, accepted_as_is=accepted)
-    wishes = Wishes(replace=frozenset({"twig"}))
-    entries = {entry.address: entry for entry in entries_of(loaded, renders, wishes)}
+    options = ActionOptions(replace=frozenset({"twig"}))
+    entries = {entry.address: entry for entry in entries_of(loaded, renders, options)}
     assert entries["twig"].action is action
     assert entries["twig"].credits == (4 if action is Action.RENDER else 0)
     kept = {entry.address: entry for entry in entries_of(loaded, renders)}

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from kbatch.errors import StateUnreadable
-from kbatch.planner.actions import Action, Wishes
+from kbatch.planner.actions import Action, ActionOptions
 from kbatch.planner.approval.saved_plan import to_save
 from kbatch.planner.comparison.compare import ChangeKind, Comparison, add, compare, make_comparison
-from kbatch.planner.comparison.compared_jobs import Side, sides_of, sides_of_saved
+from kbatch.planner.comparison.compared_jobs import ComparedJob, compared_jobs, compared_jobs_of_saved
 from kbatch.planner.plan import as_json
 from kbatch.planner.selection import Selection
 from kbatch.receipts.receipt import Receipt
@@ -30,12 +30,12 @@ shots:
 OWN = "aimlapi/kling-video/v2.1/pro/image-to-video"
 
 
-def sides(campaign: Campaign, body: str, renders: dict[str, Receipt] | None = None) -> tuple[Side, ...]:
+def sides(campaign: Campaign, body: str, renders: dict[str, Receipt] | None = None) -> tuple[ComparedJob, ...]:
     """Return the jobs of the plan of a manifest."""
-    return sides_of(entries_of(campaign(body), renders))
+    return compared_jobs(entries_of(campaign(body), renders))
 
 
-def told(before: Sequence[Side], after: Sequence[Side]) -> Comparison:
+def told(before: Sequence[ComparedJob], after: Sequence[ComparedJob]) -> Comparison:
     """Return the comparison of two plans."""
     return make_comparison("git:main", "abc", compare(before, after), {"apiframe": "credits"})
 
@@ -43,7 +43,7 @@ def told(before: Sequence[Side], after: Sequence[Side]) -> Comparison:
 def rows(comparison: Comparison) -> list[tuple[str, str, tuple[str, ...], dict[str, int | None]]]:
     """Return kind, address, words and difference of every change."""
     return [
-        (change.kind.value, change.side.address, change.words, dict(change.credits))
+        (change.kind.value, change.job.address, change.words, dict(change.credits))
         for change in comparison.changes
         if change.kind is not ChangeKind.SAME
     ]
@@ -155,7 +155,7 @@ def test_what_is_paid_is_said(campaign: Campaign) -> None:
         campaign, BODY.replace("[oslo, rome]", "[oslo]"), {loaded.jobs[0].fingerprint: receipt_of(loaded.jobs[0])}
     )
     comparison = told(before, sides(campaign, BODY, paid))
-    assert [(change.side.address, change.kind, change.paid) for change in comparison.changes] == [
+    assert [(change.job.address, change.kind, change.paid) for change in comparison.changes] == [
         ("hero[city=oslo]", ChangeKind.SAME, True),
         ("hero[city=rome]", ChangeKind.ADDED, True),
         ("end", ChangeKind.SAME, False),
@@ -172,7 +172,7 @@ def test_what_is_bought_again_says_why(campaign: Campaign) -> None:
     """A job that was paid and would be bought now is told with the plan's own reason."""
     loaded = campaign(BODY)
     paid = {job.fingerprint: receipt_of(job) for job in loaded.jobs}
-    again = sides_of(entries_of(loaded, paid, Wishes(replace=frozenset({"end"}))))
+    again = compared_jobs(entries_of(loaded, paid, ActionOptions(replace=frozenset({"end"}))))
     assert rows(told(sides(campaign, BODY, paid), again)) == [
         ("changed", "end", ("bought again on purpose (--replace)",), {"apiframe": 15})
     ]
@@ -208,16 +208,16 @@ def test_a_saved_plan_is_compared_as_the_plan_it_was(campaign: Campaign) -> None
     schema = json.loads(packaged("plan.schema.json"))
     jsonschema.validate(saved, schema, cls=jsonschema.Draft202012Validator)
     after = sides(campaign, BODY.replace("the end", "the start"))
-    assert rows(told(sides_of_saved(saved), after)) == rows(told(sides_of(plan.entries), after))
+    assert rows(told(compared_jobs_of_saved(saved), after)) == rows(told(compared_jobs(plan.entries), after))
     listing = json.loads(json.dumps(as_json(plan)))
-    assert [words for _, _, words, _ in rows(told(sides_of_saved(listing), after))] == [("its request",)]
+    assert [words for _, _, words, _ in rows(told(compared_jobs_of_saved(listing), after))] == [("its request",)]
 
 
 @pytest.mark.parametrize("broken", [{}, {"jobs": 1}, {"jobs": [{}]}, {"jobs": [], "bound": 1}])
 def test_a_plan_that_is_none_cannot_be_compared(broken: dict[str, object]) -> None:
     """What lacks its parts stops, and is never taken for an empty plan."""
     with pytest.raises(StateUnreadable):
-        sides_of_saved(broken)
+        compared_jobs_of_saved(broken)
 
 
 def test_a_signed_url_is_no_part_of_a_saved_plan(campaign: Campaign) -> None:
@@ -227,14 +227,14 @@ def test_a_signed_url_is_no_part_of_a_saved_plan(campaign: Campaign) -> None:
     plan = plan_of(campaign(body))
     saved = to_save(plan, source="campaign.yaml", simulated=False, selection=Selection())
     assert "SECRET" not in json.dumps(saved)
-    assert rows(told(sides_of_saved(saved), sides_of(plan.entries))) == []
+    assert rows(told(compared_jobs_of_saved(saved), compared_jobs(plan.entries))) == []
 
 
 def test_the_json_is_what_the_schema_says(campaign: Campaign) -> None:
     """`plan --format json` with a comparison validates."""
     plan = plan_of(campaign(BODY))
     comparison = told(
-        sides(campaign, BODY.replace("oslo", "kyiv").replace("the end", "an end")), sides_of(plan.entries)
+        sides(campaign, BODY.replace("oslo", "kyiv").replace("the end", "an end")), compared_jobs(plan.entries)
     )
     document = {**as_json(plan), "comparison": compare_json.as_json(comparison)}
     schema = json.loads(packaged("plan.schema.json"))
@@ -244,7 +244,7 @@ def test_the_json_is_what_the_schema_says(campaign: Campaign) -> None:
 
 
 _side = st.builds(
-    lambda address, fingerprint, action, credits: Side(
+    lambda address, fingerprint, action, credits: ComparedJob(
         address=address,
         fingerprint=fingerprint,
         action=action,
@@ -265,7 +265,7 @@ _plans = st.lists(_side, max_size=4, unique_by=lambda side: side.address)
 
 
 @given(_plans, _plans)
-def test_every_job_is_told_once_and_the_sums_agree(before: list[Side], after: list[Side]) -> None:
+def test_every_job_is_told_once_and_the_sums_agree(before: list[ComparedJob], after: list[ComparedJob]) -> None:
     """Each job of either plan stands in exactly one change, and shots and totals add up to the same difference."""
     comparison = told(before, after)
     assert sorted(c.before.address for c in comparison.changes if c.before) == sorted(side.address for side in before)
@@ -278,7 +278,7 @@ def test_every_job_is_told_once_and_the_sums_agree(before: list[Side], after: li
 
 
 @given(_plans)
-def test_a_plan_differs_in_nothing_from_itself(plan: list[Side]) -> None:
+def test_a_plan_differs_in_nothing_from_itself(plan: list[ComparedJob]) -> None:
     """Comparing a plan with itself finds nothing, whatever its prices."""
     comparison = told(plan, plan)
     assert comparison.shots == ()

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from kbatch.errors import Refused
-from kbatch.planner.approval.consent import ConsentTerms, Given, confirm, needed_flags, needs_ceiling
-from kbatch.planner.ceilings import Ceilings, find_over, read_ceilings
+from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, confirm, needed_flags, needs_ceiling
+from kbatch.planner.ceilings import Ceilings, find_exceeded, read_ceilings
 from kbatch.planner.plan import Plan, build_plan
 from kbatch.providers.registry import NAMES
 from kbatch.receipts.receipt import Credits, ReceiptState
@@ -23,7 +23,7 @@ shots:
 NONE = Ceilings(run={}, budget={}, job={})
 
 
-def refusal(plan: object, terms: ConsentTerms, given: Given | None = Given.YES) -> str:
+def refusal(plan: object, terms: ConsentTerms, given: ConsentMethod | None = ConsentMethod.YES) -> str:
     """Return the code of the refusal."""
     with pytest.raises(Refused) as caught:
         confirm(plan, terms, given)  # type: ignore[arg-type]
@@ -35,7 +35,7 @@ def test_a_plan_within_its_ceilings_is_confirmed(campaign: Campaign) -> None:
     plan = plan_of(campaign(TWO))
     ceilings, problems = read_ceilings(plan, ["30"], NAMES)
     assert problems == ()
-    assert confirm(plan, ConsentTerms(ceilings=ceilings), Given.YES).plan is plan
+    assert confirm(plan, ConsentTerms(ceilings=ceilings), ConsentMethod.YES).plan is plan
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_budget_counts_what_receipts_were_charged(campaign: Campaign) -> Non
     plan = plan_of(loaded, paid)
     ceilings, _ = read_ceilings(plan, [], NAMES)
     assert plan.spent == {"apiframe": 16}
-    assert [over.wanted for over in find_over(plan, ceilings)] == [46]
+    assert [over.wanted for over in find_exceeded(plan, ceilings)] == [46]
 
 
 def test_what_unknowns_hold_counts_against_the_ceiling(campaign: Campaign) -> None:
@@ -97,7 +97,7 @@ def test_unpriced_jobs_need_to_be_allowed_by_number(campaign: Campaign) -> None:
     total = plan.totals["aimlapi"]
     assert (total.expected, total.maximum, total.unpriced) == (None, None, 1)
     assert refusal(plan, ConsentTerms(ceilings=NONE)) == "unpriced"
-    assert confirm(plan, ConsentTerms(ceilings=NONE, allow_unpriced=1), Given.YES).given is Given.YES
+    assert confirm(plan, ConsentTerms(ceilings=NONE, allow_unpriced=1), ConsentMethod.YES).method is ConsentMethod.YES
 
 
 def test_a_lowered_price_needs_trust(campaign: Campaign) -> None:
@@ -106,7 +106,10 @@ def test_a_lowered_price_needs_trust(campaign: Campaign) -> None:
     plan = plan_of(campaign(prices + TWO))
     assert refusal(plan, ConsentTerms(ceilings=NONE)) == "price-lowered"
     assert (
-        confirm(plan, ConsentTerms(ceilings=NONE, trust_prices=True), Given.YES).plan.totals["apiframe"].expected == 6
+        confirm(plan, ConsentTerms(ceilings=NONE, trust_prices=True), ConsentMethod.YES)
+        .plan.totals["apiframe"]
+        .expected
+        == 6
     )
 
 
@@ -115,7 +118,7 @@ def test_nobody_agreed_is_refused_and_nothing_to_buy_needs_nobody(campaign: Camp
     loaded = campaign(TWO)
     assert refusal(plan_of(loaded), ConsentTerms(ceilings=NONE), None) == "not-confirmed"
     done = {job.fingerprint: receipt_of(job) for job in loaded.jobs}
-    assert confirm(plan_of(loaded, done), ConsentTerms(ceilings=NONE), None).given is None
+    assert confirm(plan_of(loaded, done), ConsentTerms(ceilings=NONE), None).method is None
 
 
 def test_locked_refuses_any_purchase(campaign: Campaign) -> None:
@@ -150,24 +153,29 @@ def _sent_again(campaign: Campaign, held: int | None) -> Plan:
     ("terms", "given", "code"),
     [
         pytest.param(ConsentTerms(ceilings=NONE), None, "not-confirmed", id="nobody-agreed"),
-        pytest.param(ConsentTerms(ceilings=NONE, locked=True), Given.YES, "locked-plan", id="locked"),
+        pytest.param(ConsentTerms(ceilings=NONE, locked=True), ConsentMethod.YES, "locked-plan", id="locked"),
         pytest.param(
-            ConsentTerms(ceilings=replace(NONE, run={"apiframe": 24})), Given.YES, "over-ceiling", id="ceiling"
+            ConsentTerms(ceilings=replace(NONE, run={"apiframe": 24})), ConsentMethod.YES, "over-ceiling", id="ceiling"
         ),
         pytest.param(
-            ConsentTerms(ceilings=replace(NONE, budget={"apiframe": 24})), Given.YES, "over-ceiling", id="budget"
+            ConsentTerms(ceilings=replace(NONE, budget={"apiframe": 24})),
+            ConsentMethod.YES,
+            "over-ceiling",
+            id="budget",
         ),
         pytest.param(
-            ConsentTerms(ceilings=replace(NONE, job={"apiframe": 24})), Given.YES, "over-ceiling", id="one-job"
+            ConsentTerms(ceilings=replace(NONE, job={"apiframe": 24})), ConsentMethod.YES, "over-ceiling", id="one-job"
         ),
     ],
 )
-def test_a_send_again_is_a_purchase(campaign: Campaign, terms: ConsentTerms, given: Given | None, code: str) -> None:
+def test_a_send_again_is_a_purchase(
+    campaign: Campaign, terms: ConsentTerms, given: ConsentMethod | None, code: str
+) -> None:
     """Every rule that holds for what is bought holds for what is sent again, at what it holds."""
     plan = _sent_again(campaign, 25)
     assert refusal(plan, terms, given) == code
     assert needs_ceiling(plan, ConsentTerms(ceilings=NONE))
-    assert confirm(plan, ConsentTerms(ceilings=NONE), Given.YES).plan is plan
+    assert confirm(plan, ConsentTerms(ceilings=NONE), ConsentMethod.YES).plan is plan
 
 
 def test_a_send_again_without_a_price_is_allowed_by_number(campaign: Campaign) -> None:
@@ -175,4 +183,4 @@ def test_a_send_again_without_a_price_is_allowed_by_number(campaign: Campaign) -
     plan = _sent_again(campaign, None)
     assert refusal(plan, ConsentTerms(ceilings=NONE)) == "unpriced"
     assert needed_flags(plan) == ("--allow-unpriced", "1")
-    assert confirm(plan, ConsentTerms(ceilings=NONE, allow_unpriced=1), Given.YES).plan is plan
+    assert confirm(plan, ConsentTerms(ceilings=NONE, allow_unpriced=1), ConsentMethod.YES).plan is plan

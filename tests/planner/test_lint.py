@@ -28,7 +28,7 @@ def source_of(problem: Problem) -> str:
     return problem.mark.source[start : start + problem.mark.width]
 
 
-# defaults that are the dearer value
+# defaults that are the more expensive value
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_the_digest_binds_the_text_that_was_reviewed(campaign: Campaign) -> None
 
 
 def test_the_summary_adds_up_from_every_side(campaign: Campaign) -> None:
-    """By variant, label and axis value the parts are those of the total; dearer defaults say what they cost."""
+    """By variant, label and axis value the parts are those of the total; costly defaults say what they cost."""
     plan = plan_of(campaign(BODY))
     summary = summarize(plan, {"apiframe": 8})
     assert plan.totals["apiframe"].expected == 73
@@ -65,7 +65,10 @@ def test_the_summary_adds_up_from_every_side(campaign: Campaign) -> None:
     }
     assert [(share.name, share.credits) for share in summary.labels] == [("market=eu", 70)]
     assert {(share.name, share.credits) for share in summary.axes} == {("city=oslo", 35), ("city=rome", 35)}
-    assert {(found.parameter, found.credits) for found in summary.dearer} == {("mode", 30), ("generate_audio", 20)}
+    assert {(found.parameter, found.credits) for found in summary.costly_defaults} == {
+        ("mode", 30),
+        ("generate_audio", 20),
+    }
 
 
 @pytest.mark.parametrize(("places", "seconds"), [(1, 135 + 135 + 60), (2, 195), (8, 135)])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kbatch.errors import StateUnreadable
-from kbatch.planner.approval.agreement import seal_of
-from kbatch.planner.approval.saved_plan import moves, read_saved, to_save
+from kbatch.planner.approval.plan_digest import seal_of
+from kbatch.planner.approval.saved_plan import deviations, read_saved, to_save
 from kbatch.planner.selection import Selection
 from kbatch.receipts.receipt import ReceiptState
 from kbatch.report.text.plan_text import saved_lines
@@ -106,7 +106,7 @@ def test_with_a_new_seal_nothing_of_what_is_bought_can_be_changed(campaign: Camp
             saved = read(forged)
         except StateUnreadable:
             continue
-        assert moves(saved, plan), path
+        assert deviations(saved, plan), path
 
 
 def test_a_line_break_makes_no_line(campaign: Campaign) -> None:

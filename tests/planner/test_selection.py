@@ -2,7 +2,7 @@
 
 import pytest
 
-from kbatch.planner.actions import Wishes
+from kbatch.planner.actions import ActionOptions
 from kbatch.planner.plan import first_purchases
 from kbatch.planner.selection import Selection, select
 from tests.planner.conftest import Campaign, entries_of
@@ -72,7 +72,7 @@ def test_what_selects_nothing_is_a_problem(campaign: Campaign, selection: Select
 
 def test_first_keeps_only_the_first_purchases_and_what_does_not_need_the_others(campaign: Campaign) -> None:
     """A canary buys N jobs; a job whose upstream is left out is left out too."""
-    entries = entries_of(campaign(BODY), wishes=Wishes())
+    entries = entries_of(campaign(BODY), options=ActionOptions())
     assert [entry.address for entry in first_purchases(entries, 1)] == ["hero[city=oslo,light=day]"]
     assert first_purchases(entries, 0) == ()
     assert len(first_purchases(entries, 99)) == len(entries)

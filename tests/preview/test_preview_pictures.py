@@ -95,7 +95,7 @@ def test_a_long_chain_whose_every_link_needs_two_frames(campaign: Campaign) -> N
     missing = pictures._missing(pictures.jobs["s299"])
     assert len(missing) == len(set(missing)) == 2 * 299
     places = {frame: at for at, frame in enumerate(missing)}
-    needed = [(part.picture, frame) for frame in missing for part in pictures.jobs[frame.address].inputs]
+    needed = [(part.image, frame) for frame in missing for part in pictures.jobs[frame.address].inputs]
     assert all(places[upstream] < places[frame] for upstream, frame in needed)  # type: ignore[index]
 
 

@@ -31,13 +31,13 @@ def manifest(tmp_path: Path) -> Path:
 
 def checked_sets() -> int:
     """Return how many parameter sets the validators of all cards have gone over since they were last forgotten."""
-    return sum(len(card.checked) for card in full_catalog().cards)
+    return sum(len(card.checked_cache) for card in full_catalog().cards)
 
 
 def forget() -> None:
     """Forget the parameter sets that earlier tests checked."""
     for card in full_catalog().cards:
-        card.checked.clear()
+        card.checked_cache.clear()
 
 
 def test_each_distinct_parameter_set_is_validated_once(manifest: Path) -> None:

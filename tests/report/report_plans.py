@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.planner.actions import Past, Wishes, decide
+from kbatch.planner.actions import ActionOptions, RecordedState, decide
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.planner.summary import summarize
@@ -65,7 +65,7 @@ def receipt_of(job: Job, state: ReceiptState = ReceiptState.DONE, **changes: obj
 
 def plan_of(manifest: LoadedManifest, renders: Mapping[str, Receipt]) -> Plan:
     """Return the plan of all jobs; every output is on the disk, and every address was what its receipt says."""
-    past = Past(
+    recorded = RecordedState(
         renders=renders,
         addresses={receipt.address: key for key, receipt in renders.items()},
         sizes={receipt.output.path: receipt.output.bytes for receipt in renders.values() if receipt.output},
@@ -73,7 +73,7 @@ def plan_of(manifest: LoadedManifest, renders: Mapping[str, Receipt]) -> Plan:
     )
     known = frozenset(job.fingerprint for job in manifest.jobs)
     basis = Basis(manifest="campaign.yaml", settings=manifest.settings, known=known, inputs=manifest.inputs)
-    return build_plan(basis, decide(manifest.jobs, past, Wishes()), renders)
+    return build_plan(basis, decide(manifest.jobs, recorded, ActionOptions()), renders)
 
 
 def lockfile_of(manifest: LoadedManifest, renders: Mapping[str, Receipt]) -> Lockfile:

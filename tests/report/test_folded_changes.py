@@ -6,7 +6,7 @@ import pytest
 from report_plans import loaded, plan_of, receipt_of, review_of
 
 from kbatch.planner.comparison.compare import Comparison, compare, make_comparison
-from kbatch.planner.comparison.compared_jobs import sides_of
+from kbatch.planner.comparison.compared_jobs import compared_jobs
 from kbatch.planner.summary import summarize
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.report.markdown import plan_markdown
@@ -37,7 +37,7 @@ def both(folder: Path, before: str, after: str, jobs: int) -> tuple[str, str]:
 
 def told(then: object, now: object) -> Comparison:
     """Return the comparison of two plans."""
-    changes = compare(sides_of(then.entries), sides_of(now.entries))  # type: ignore[attr-defined]
+    changes = compare(compared_jobs(then.entries), compared_jobs(now.entries))  # type: ignore[attr-defined]
     return make_comparison("git:main", "abc", changes, {"apiframe": "credits"})
 
 

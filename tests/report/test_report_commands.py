@@ -141,7 +141,7 @@ def test_a_refused_run_leaves_a_red_file(kbatch: Run, tmp_path: Path) -> None:
     code, _, _ = kbatch("run", "--junit", "run.xml", "--simulate")
     assert code == 3
     assert verdicts(tmp_path / "run.xml") == {"hero": "error", "hero@2": "error", "card": "error"}
-    assert "nobody agreed to the plan" in (tmp_path / "run.xml").read_text(encoding="utf-8")
+    assert "the plan has no consent" in (tmp_path / "run.xml").read_text(encoding="utf-8")
 
 
 def test_a_broken_manifest_leaves_a_red_file(kbatch: Run, tmp_path: Path) -> None:

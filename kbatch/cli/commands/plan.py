@@ -26,8 +26,8 @@ from kbatch.errors import ExitCode, Invalid, Refused
 from kbatch.pipeline.load import LoadOptions, load
 from kbatch.pipeline.make_plan import Place, Planned, as_bought, load_state, lockfile_path, make_plan
 from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
-from kbatch.planner.approval.saved_plan import Saved
-from kbatch.planner.ceilings import find_over, read_ceilings
+from kbatch.planner.approval.saved_plan import SavedPlan
+from kbatch.planner.ceilings import find_exceeded, read_ceilings
 from kbatch.planner.plan import as_stream
 from kbatch.planner.selection import Selection
 from kbatch.providers.registry import NAMES
@@ -105,7 +105,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
         console.show_json({**as_stream(planned.plan), **compared})
     elif form == "text":
         _show_text(planned, comparison, stderr=out is not None and is_stdout(out))
-    over = find_over(planned.plan, ceilings)
+    over = find_exceeded(planned.plan, ceilings)
     if form in _REVIEWED or github_actions.active():
         from kbatch.cli.plan_documents import make_review, show_review  # noqa: PLC0415 - most plans are read as text
 
@@ -150,7 +150,7 @@ def _compared(comparison: Any) -> dict[str, Any]:
     return compare_json.as_json(comparison)
 
 
-def _show_saved(saved: Saved, path: Path, form: str) -> int:
+def _show_saved(saved: SavedPlan, path: Path, form: str) -> int:
     if form == "json":
         console.show_json(saved.document)
     else:

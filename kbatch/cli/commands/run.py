@@ -24,7 +24,7 @@ from kbatch.pipeline.make_plan import Place, as_bought, load_state, lock_path, l
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConfirmedPlan
-from kbatch.planner.approval.saved_plan import Saved
+from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.report.data.format import count
 from kbatch.runner.endpoints import check_origins
@@ -192,7 +192,7 @@ def _check_flags(flags: Mapping[str, Any]) -> None:
     check_consent(flags)
 
 
-def _as_saved(saved: Saved, flags: dict[str, Any]) -> dict[str, Any]:
+def _as_saved(saved: SavedPlan, flags: dict[str, Any]) -> dict[str, Any]:
     """Return the flags with what the saved plan says; flags that would choose other jobs are refused."""
     for name in ("only", "exclude", "labels", "failed", "first", "replace", "cascade", "profile", "simulate"):
         if flags[name] not in (None, False, ()):

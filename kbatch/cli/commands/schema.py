@@ -2,7 +2,7 @@
 
 import click
 
-from kbatch.models.editor_schema import manifest_schema, written
+from kbatch.models.editor_schema import manifest_schema, schema_text
 from kbatch.providers.registry import PACKAGED, full_catalog
 from kbatch.storage import packaged
 
@@ -32,4 +32,4 @@ def _manifest() -> str:
     catalog = full_catalog()
     if PACKAGED.keys() >= set(catalog.providers):
         return packaged("manifest.schema.json").decode()
-    return written(manifest_schema(catalog.cards))
+    return schema_text(manifest_schema(catalog.cards))

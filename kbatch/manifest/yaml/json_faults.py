@@ -61,7 +61,7 @@ def _fault(word: str, at: int, level: _Level | None) -> JsonFault | None:
     if level is not None and level.names is not None and level.expects_name:
         if text in level.names:
             hint = "only one can count: remove the other"
-            return JsonFault("duplicate-key", f"`{text}` stands twice in one object", at, len(word), hint)
+            return JsonFault("duplicate-key", f"`{text}` occurs twice in one object", at, len(word), hint)
         level.names.add(text)
     try:
         text.encode()

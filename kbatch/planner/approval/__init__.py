@@ -1,1 +1,1 @@
-"""What is agreed to: what an approval covers, saved plans, consent; a confirmed plan is made here only."""
+"""Approval of a plan: its digest, what an approval covers, saved plans, consent, acceptance of clips."""

@@ -1,6 +1,6 @@
-"""What a person may live with: a clip that was delivered otherwise than bought, or one whose upstream was bought anew.
+"""Acceptance of a clip as it is: one that differs from what was bought, or whose upstream was bought again.
 
-Nothing else can be accepted: what is not paid is not there, and what is as it should be needs no one's leave.
+Nothing else can be accepted: an unpaid job has no clip, and a correct clip needs no acceptance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from kbatch.receipts.receipt import Receipt, ReceiptState
 
 
 class Acceptance(Struct, frozen=True, kw_only=True):
-    """A purchase that is kept as it is, and why there was a reminder; `before` when it was accepted earlier."""
+    """A purchase that is kept as it is; `why` is the cause of its reminder, `before` says it was accepted earlier."""
 
     address: str
     fingerprint: str
@@ -26,9 +26,9 @@ class Acceptance(Struct, frozen=True, kw_only=True):
 def accept(
     addresses: Iterable[str], entries: Sequence[PlanEntry], renders: Mapping[str, Receipt]
 ) -> tuple[Acceptance, ...]:
-    """Return what is accepted at these addresses, each purchase once.
+    """Return the acceptances at these addresses, each purchase once.
 
-    Invalid for an address that names no job, Refused when one of them needs no leave, or none needs it any more.
+    Invalid for an address without a job; Refused when a job needs no acceptance, or when all were accepted before.
     """
     known = {receipt.address: key for key, receipt in renders.items() if receipt.address}
     known |= {entry.address: entry.job.fingerprint for entry in entries}

@@ -1,6 +1,6 @@
-"""Consent: a plan becomes a `ConfirmedPlan` here and nowhere else, and only a confirmed plan can be run.
+"""Consent: makes a `ConfirmedPlan` from a plan; only a confirmed plan can be run.
 
-Every rule that can refuse before spending stands in `confirm`, in the order in which a person would ask.
+`confirm` checks every rule that can refuse a plan before it spends.
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from msgspec import Struct
 
 from kbatch.errors import Refused
 from kbatch.planner.actions import Action, PlanEntry
-from kbatch.planner.ceilings import Ceilings, find_over
+from kbatch.planner.ceilings import Ceilings, find_exceeded
 from kbatch.planner.plan import Plan
 from kbatch.receipts.claims import Claim
 
 
-class Given(StrEnum):
-    """How a person agreed: at the prompt, with `--yes`, or by naming the digest."""
+class ConsentMethod(StrEnum):
+    """How the user gave consent: at the prompt, with `--yes`, or by naming the digest."""
 
     PROMPT = "prompt"
     YES = "yes"
@@ -24,9 +24,9 @@ class Given(StrEnum):
 
 
 class ConsentTerms(Struct, frozen=True, kw_only=True):
-    """What is agreed to beside the plan: ceilings, unpriced jobs at most, lowered prices, and whether credits are real.
+    """Terms beside the plan: ceilings, number of unpriced jobs allowed, lowered prices, and whether credits are real.
 
-    `claim` is the digest of the approval that is carried out, which the journal notes, and `covers` what it covers.
+    `claim` is the digest of the approval that is carried out, which the journal records; `covers` is its claim.
     """
 
     ceilings: Ceilings
@@ -39,25 +39,25 @@ class ConsentTerms(Struct, frozen=True, kw_only=True):
 
 
 class ConfirmedPlan(Struct, frozen=True, kw_only=True):
-    """A plan that someone agreed to, with its terms; made by `confirm` only."""
+    """A plan with consent and terms; only `confirm` makes one."""
 
     plan: Plan
     terms: ConsentTerms
-    given: Given | None
+    method: ConsentMethod | None
 
 
 def check_terms(plan: Plan, terms: ConsentTerms) -> None:
     """Raise Refused when the plan breaks a rule that no consent lifts."""
-    # An invented price may be rehearsed: the simulator charges nothing, and the run that pays is refused all the same.
-    doubts = (entry for entry in doubtful(plan) if entry.job.quote.lowers or not terms.simulated)
-    doubted = next(doubts, None)
-    if doubted is not None and not terms.trust_prices:
-        job = doubted.job
+    # The simulator accepts an invented price, since it charges nothing; the real run is still refused.
+    untrusted = (entry for entry in untrusted_prices(plan) if entry.job.quote.lowers or not terms.simulated)
+    first = next(untrusted, None)
+    if first is not None and not terms.trust_prices:
+        job = first.job
         what = "lowers the price" if job.quote.lowers else "invents a price"
-        than = "below its card" if job.quote.lowers else "that no card and no receipt tells"
+        than = "below its card" if job.quote.lowers else "without a card or receipt that confirms it"
         message = f"`prices` {what} of {job.card.key} {than} ({job.quote.working})"
         code = "price-lowered" if job.quote.lowers else "price-invented"
-        raise Refused(code, message, hint="`--trust-prices` accepts it: a manifest may be a stranger's")
+        raise Refused(code, message, hint="`--trust-prices` accepts it; check who wrote the manifest first")
     if terms.locked and plan.spends:
         bought = len(plan.spends)
         raise Refused(
@@ -70,7 +70,7 @@ def check_terms(plan: Plan, terms: ConsentTerms) -> None:
         hint = f"state a price under `prices`, or `--allow-unpriced {unpriced}` accepts them"
         raise Refused("unpriced", f"{unpriced} {'job has' if unpriced == 1 else 'jobs have'} no known price", hint=hint)
     _check_provable(plan, terms.ceilings)
-    over = find_over(plan, terms.ceilings)
+    over = find_exceeded(plan, terms.ceilings)
     if over:
         more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
         raise Refused(
@@ -81,14 +81,16 @@ def check_terms(plan: Plan, terms: ConsentTerms) -> None:
 
 
 def _check_provable(plan: Plan, ceilings: Ceilings) -> None:
-    """Raise Refused when charges that nobody knows would count against a ceiling: nothing could prove that it holds."""
+    """Raise Refused when unknown charges count against a ceiling, since kbatch could not prove that it holds."""
     for provider in dict.fromkeys(entry.job.provider for entry in plan.purchases):
-        untold = plan.untold.get(provider, 0) if provider in ceilings.budget else 0
+        uncounted = plan.unknown_charges.get(provider, 0) if provider in ceilings.budget else 0
         holding = [entry for entry in plan.entries if entry.action is Action.UNKNOWN and entry.job.provider == provider]
         held = sum(entry.held is None for entry in holding)
-        if untold:
-            purchases = "purchase" if untold == 1 else "purchases"
-            message = f"{provider}: the charge of {untold:,} earlier {purchases} is not known, so no budget can be held"
+        if uncounted:
+            purchases = "purchase" if uncounted == 1 else "purchases"
+            message = (
+                f"{provider}: the charge of {uncounted:,} earlier {purchases} is not known, so no budget can be held"
+            )
             raise Refused("untold-charges", message, hint="state a price under `prices`: they count at that price then")
         if held and (provider in ceilings.budget or provider in ceilings.run):
             message = (
@@ -97,39 +99,36 @@ def _check_provable(plan: Plan, ceilings: Ceilings) -> None:
             raise Refused("untold-charges", message, hint="`kbatch reconcile` settles them")
 
 
-def confirm(plan: Plan, terms: ConsentTerms, given: Given | None) -> ConfirmedPlan:
-    """Return the confirmed plan, or raise Refused; without purchases no consent is needed.
-
-    A send again is a purchase.
-    """
+def confirm(plan: Plan, terms: ConsentTerms, method: ConsentMethod | None) -> ConfirmedPlan:
+    """Return the confirmed plan, or raise Refused; a plan without purchases and resends needs no consent."""
     check_terms(plan, terms)
-    if plan.spends and given is None:
+    if plan.spends and method is None:
         hint = "`--yes` agrees to the plan above, `--approve " + plan.digest[:15] + "…` to exactly this one"
-        raise Refused("not-confirmed", "nobody agreed to the plan, so nothing was sent", hint=hint)
-    return ConfirmedPlan(plan=plan, terms=terms, given=given)
+        raise Refused("not-confirmed", "the plan has no consent, so nothing was sent", hint=hint)
+    return ConfirmedPlan(plan=plan, terms=terms, method=method)
 
 
-def doubtful(plan: Plan) -> Iterator[PlanEntry]:
-    """Yield the entries whose price only the manifest states, below the card's or where nothing else tells one."""
+def untrusted_prices(plan: Plan) -> Iterator[PlanEntry]:
+    """Yield the entries whose price only the manifest states: below the card's, or without one of card or receipt."""
     for entry in plan.entries:
         if entry.job.quote.lowers or (entry.buys and entry.invented):
             yield entry
 
 
 def _unpriced(plan: Plan) -> int:
-    """Return how many purchases have no known price; of one that is sent again what it holds is its price."""
+    """Return the number of purchases without a known price; the price of a resend is what it holds."""
     return sum((entry.held if entry.resend else entry.credits) is None for entry in plan.spends)
 
 
 def needed_flags(plan: Plan) -> tuple[str, ...]:
-    """Return the flags without which a run refuses this plan whoever agrees to it."""
+    """Return the flags without which a run refuses this plan even with consent."""
     unpriced = _unpriced(plan)
     flags = ("--allow-unpriced", str(unpriced)) if unpriced else ()
-    return (*flags, "--trust-prices") if next(doubtful(plan), None) is not None else flags
+    return (*flags, "--trust-prices") if next(untrusted_prices(plan), None) is not None else flags
 
 
 def needs_ceiling(plan: Plan, terms: ConsentTerms) -> bool:
-    """Whether `--yes` without a terminal is refused: a real run that buys, and no ceiling bounds it."""
+    """Whether `--yes` without a terminal is refused: a real run buys from a provider that has no ceiling."""
     if terms.simulated or not plan.spends:
         return False
     bounded = {*terms.ceilings.run, *terms.ceilings.budget}

@@ -1,7 +1,8 @@
-"""What is left of an approval: the purchases that a claim covers and that nobody has made since.
+"""What is left of an approval: the purchases that a claim covers and that were not made since.
 
-A claim covers each of its purchases once, known by fingerprint and attempt. What was bought meanwhile leaves the plan,
-in whatever clone and by whomever; what failed after it was accepted was a purchase too, and another one is not covered.
+A claim covers each of its purchases once, identified by fingerprint and attempt. Purchases made meanwhile leave the
+plan, in whichever clone they were made. A job that failed after the provider accepted it was a purchase: the claim does
+not cover a second one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from kbatch.planner.actions import Action, PlanEntry
-from kbatch.planner.approval.agreement import attempt_of
+from kbatch.planner.approval.plan_digest import attempt_of
 from kbatch.receipts.claims import Claim, spent_of
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import Receipt
@@ -18,13 +19,13 @@ _SPENT = "failed under this approval, which covers one purchase of it: plan anew
 
 
 def is_made(claim: Claim, fingerprint: str, renders: Mapping[str, Receipt]) -> bool:
-    """Whether a claim's purchase, or a later one of the same request, was made already."""
+    """Whether a claim's purchase of a fingerprint, or a later one of the same request, was made already."""
     purchase = claim.fingerprints.get(fingerprint)
     return purchase is not None and next_attempt(renders.get(fingerprint)) > purchase.attempt
 
 
 def confine(entries: Sequence[PlanEntry], claim: Claim) -> tuple[PlanEntry, ...]:
-    """Return the entries of a plan under a claim: what failed under it is blocked, and so is what needs its frame."""
+    """Return the entries of a plan under a claim; jobs that failed under it and jobs that need them are blocked."""
     blocked: dict[str, PlanEntry] = {}
     entries = [_only_if_covered(entry, claim) if entry.resend else entry for entry in entries]
     for entry in entries:
@@ -35,8 +36,9 @@ def confine(entries: Sequence[PlanEntry], claim: Claim) -> tuple[PlanEntry, ...]
     while found:
         waiting = [entry for entry in entries if _waits(entry, blocked)]
         for entry in waiting:
-            why = "shares its purchase" if entry.shares in blocked else "needs its frame"
-            first = entry.shares if entry.shares in blocked else next(n for n in entry.job.upstream if n in blocked)
+            shared = entry.shared_with in blocked
+            why = "shares its purchase" if shared else "needs its frame"
+            first = entry.shared_with if shared else next(need for need in entry.job.upstream if need in blocked)
             reason = f"`{first}` is blocked, and this {why}"
             blocked[entry.address] = replace(entry, action=Action.BLOCKED, credits=0, reason=reason)
         found = len(waiting)
@@ -44,7 +46,7 @@ def confine(entries: Sequence[PlanEntry], claim: Claim) -> tuple[PlanEntry, ...]
 
 
 def _only_if_covered(entry: PlanEntry, claim: Claim) -> PlanEntry:
-    """Return an unknown send that may be sent again if it is this approval's own, else one that is looked for."""
+    """Return an unknown send unchanged when the claim covers it, else as one that is only searched for."""
     purchase = claim.fingerprints.get(entry.job.fingerprint)
     if purchase is not None and entry.receipt is not None and entry.receipt.attempt == purchase.attempt:
         return entry
@@ -54,11 +56,11 @@ def _only_if_covered(entry: PlanEntry, claim: Claim) -> PlanEntry:
 def _waits(entry: PlanEntry, blocked: Mapping[str, PlanEntry]) -> bool:
     if entry.address in blocked:
         return False
-    return entry.shares in blocked or (entry.buys and any(need in blocked for need in entry.job.upstream))
+    return entry.shared_with in blocked or (entry.buys and any(need in blocked for need in entry.job.upstream))
 
 
 def not_covered(entries: Iterable[PlanEntry], claim: Claim) -> PlanEntry | None:
-    """Return the first purchase that a claim does not cover at its price, None where it covers them all."""
+    """Return the first purchase that a claim does not cover at its price, None when it covers all."""
     for entry in entries:
         if entry.buys:
             purchase = claim.fingerprints.get(entry.job.fingerprint)
@@ -68,9 +70,9 @@ def not_covered(entries: Iterable[PlanEntry], claim: Claim) -> PlanEntry | None:
 
 
 def left_of(claim: Claim, renders: Mapping[str, Receipt]) -> dict[str, int]:
-    """Return per provider what is left of a claim's maximum after all that its purchases were charged.
+    """Return the credits by provider that remain of a claim's maximum after the charges of its purchases.
 
-    A provider of which a price was not known when the plan was made has no maximum.
+    A provider with an unknown price in the plan has no maximum.
     """
     spent = spent_of(claim, renders)
     left = {}

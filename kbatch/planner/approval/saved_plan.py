@@ -1,7 +1,7 @@
-"""A saved plan: a spend authorisation as a file, bound to everything it rests on, used once.
+"""A saved plan: an authorisation to spend, as a file that is bound to its inputs and can be used once.
 
-It holds no secret. Running it makes the plan anew and compares: what moved is said with its effect in credits, and only
-jobs that have meanwhile been bought may leave it.
+It holds no secret. A run makes the plan again and compares: every deviation is reported with its effect in credits, and
+the only accepted one is that jobs have been bought meanwhile.
 """
 
 import json
@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from kbatch.errors import StateUnreadable
 from kbatch.planner.actions import Action, PlanEntry
-from kbatch.planner.approval.agreement import attempt_of, seal_of, terms_of_document
+from kbatch.planner.approval.plan_digest import attempt_of, seal_of, terms_of_document
 from kbatch.planner.plan import PLAN_VERSION, Plan, as_json, head_of_document
 from kbatch.planner.selection import Selection
 from kbatch.receipts.claims import Claim, Purchase, digest_of
@@ -26,11 +26,11 @@ _MISFITS = (KeyError, TypeError, AttributeError, ValueError)
 _MAY_MOVE = frozenset(("render", "poll", "download", "unknown", "blocked"))
 
 
-class Saved(Struct, frozen=True, kw_only=True):
-    """A plan that was read back: `source` is the manifest's path relative to the plan's folder, `document` the rest.
+class SavedPlan(Struct, frozen=True, kw_only=True):
+    """A saved plan as read; `source` is the manifest's path relative to the plan's folder, `document` the whole JSON.
 
-    `lockfile` is relative to the manifest's folder. `sealed` is False of one that an earlier kbatch saved: it does not
-    say what it is bound to, so it can be read and compared with, and not run.
+    `lockfile` is relative to the manifest's folder. `sealed` is False for a plan of an earlier kbatch, which lacks the
+    hashes of its inputs: it can be read and compared with, but not run.
     """
 
     digest: str
@@ -46,7 +46,7 @@ class Saved(Struct, frozen=True, kw_only=True):
 
 
 def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, made_at: str = "") -> dict[str, Any]:
-    """Return what `plan --out` writes: the plan's JSON, what it is bound to, and a seal over all of it."""
+    """Return the document of `plan --out`: the plan's JSON, the inputs that it is bound to, and a seal over both."""
     bound = {
         "source": source,
         "lockfile": plan.basis.lockfile,
@@ -65,12 +65,12 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, m
 
 
 def is_saved_plan(data: bytes) -> bool:
-    """Whether a file is meant to be a saved plan and not a manifest."""
+    """Whether a file looks like a saved plan and not like a manifest."""
     return data.lstrip()[:1] == b"{" and b'"plan_version"' in data
 
 
 def read_document(data: bytes, name: str) -> dict[str, Any]:
-    """Return a plan's JSON, saved or only listed; StateUnreadable when it is none, or of a newer version."""
+    """Return the JSON of a saved plan or of `plan --format json`; StateUnreadable for others and newer versions."""
     try:
         document = json.loads(data)
     except ValueError as error:
@@ -86,8 +86,8 @@ def read_document(data: bytes, name: str) -> dict[str, Any]:
     return dict(document)
 
 
-def read_saved(data: bytes, name: str) -> Saved:
-    """Return the saved plan in a file; StateUnreadable when it is none, or of a newer version."""
+def read_saved(data: bytes, name: str) -> SavedPlan:
+    """Return the saved plan in a file; StateUnreadable for other files and newer versions."""
     document = read_document(data, name)
     bound = document.get("bound")
     if not isinstance(bound, dict):
@@ -95,7 +95,7 @@ def read_saved(data: bytes, name: str) -> Saved:
         raise StateUnreadable(f"{name}: is a plan's listing, not a saved plan", hint=hint)
     sealed = "seal" in document
     try:
-        return Saved(
+        return SavedPlan(
             digest=document["digest"],
             source=bound["source"],
             profile=document["profile"],
@@ -112,7 +112,7 @@ def read_saved(data: bytes, name: str) -> Saved:
 
 
 def _check_seal(document: Mapping[str, Any], name: str) -> None:
-    """Raise StateUnreadable unless the file is as it was saved, and its digest is of what it says."""
+    """Raise StateUnreadable unless the file is unchanged and its digest covers its content."""
     same = seal_of(document) == document["seal"]
     counts = Counter(job["action"] for job in document["jobs"])
     counted = {name: number for name, number in document["counts"].items() if number} == dict(counts)
@@ -148,65 +148,65 @@ def _selection(kept: Mapping[str, Any]) -> Selection:
     )
 
 
-class Move(Struct, frozen=True, kw_only=True):
-    """One thing that differs from the saved plan, in words, and what it adds to the cost (None: unknown)."""
+class Deviation(Struct, frozen=True, kw_only=True):
+    """A difference from the saved plan, in words, with its effect on the cost in credits (None: unknown)."""
 
     words: str
     credits: int | None = 0
 
 
-def moves(saved: Saved, now: Plan) -> tuple[Move, ...]:
-    """Return everything that moved since the plan was saved; jobs that were bought since are no move."""
-    return tuple(_moves(saved, now))
+def deviations(saved: SavedPlan, now: Plan) -> tuple[Deviation, ...]:
+    """Return all deviations since the plan was saved; jobs bought since then are none."""
+    return tuple(_deviations(saved, now))
 
 
-def _moves(saved: Saved, now: Plan) -> Iterator[Move]:
+def _deviations(saved: SavedPlan, now: Plan) -> Iterator[Deviation]:
     for name in sorted({*saved.inputs, *now.basis.inputs}):
         if saved.inputs.get(name) != now.basis.inputs.get(name):
             what = "is new" if name not in saved.inputs else "is gone" if name not in now.basis.inputs else "changed"
-            yield Move(words=f"{name} {what}")
-    yield from _bound_moves(saved, now)
+            yield Deviation(words=f"{name} {what}")
+    yield from _binding_deviations(saved, now)
     requests = saved.document["bound"]["requests"]
     then = {job["address"]: job for job in saved.document["jobs"]}
     present = {entry.address: entry for entry in now.entries}
     for address in sorted({*then, *present}):
         if address not in present:
-            yield Move(words=f"{address} is gone", credits=-(then[address]["credits"] or 0))
+            yield Deviation(words=f"{address} is gone", credits=-(then[address]["credits"] or 0))
         elif address not in then:
-            yield Move(words=f"{address} is new", credits=present[address].credits)
+            yield Deviation(words=f"{address} is new", credits=present[address].credits)
         else:
-            yield from _job_moves(then[address], present[address], saved.claim)
+            yield from _job_deviations(then[address], present[address], saved.claim)
             if requests.get(then[address]["fingerprint"]) != without_queries(present[address].job.request):
-                yield Move(words=f"the request of {address} is not the one that the plan shows")
+                yield Deviation(words=f"the request of {address} is not the one that the plan shows")
 
 
-def _bound_moves(saved: Saved, now: Plan) -> Iterator[Move]:
+def _binding_deviations(saved: SavedPlan, now: Plan) -> Iterator[Deviation]:
     if saved.lockfile != now.basis.lockfile:
-        yield Move(words=f"it was made on the lockfile {saved.lockfile}, not on {now.basis.lockfile}")
+        yield Deviation(words=f"it was made on the lockfile {saved.lockfile}, not on {now.basis.lockfile}")
     for provider, origin in saved.document["bound"]["origins"].items():
         here = now.basis.origins.get(provider)
         if provider in now.providers and here != origin:
-            yield Move(words=f"it would pay {provider} at {here} instead of {origin}")
+            yield Deviation(words=f"it would pay {provider} at {here} instead of {origin}")
 
 
-def _job_moves(before: Mapping[str, Any], entry: PlanEntry, claim: Claim) -> Iterator[Move]:
+def _job_deviations(before: Mapping[str, Any], entry: PlanEntry, claim: Claim) -> Iterator[Deviation]:
     address, after = entry.address, entry.credits
     if before["fingerprint"] != entry.job.fingerprint:
-        yield Move(words=f"{address}: {entry.reason}", credits=_difference(before["credits"], after))
+        yield Deviation(words=f"{address}: {entry.reason}", credits=_difference(before["credits"], after))
     elif before["action"] != entry.action.value:
         if not (before["action"] in _MAY_MOVE and entry.action in _BOUGHT):
             words = f"{address} was to {before['action']}, now {entry.action.value}: {entry.reason}"
-            yield Move(words=words, credits=_difference(before["credits"], after))
+            yield Deviation(words=words, credits=_difference(before["credits"], after))
     elif before["credits"] != after:
         words = f"{address} costs {after} instead of {before['credits']}"
-        yield Move(words=words, credits=_difference(before["credits"], after))
+        yield Deviation(words=words, credits=_difference(before["credits"], after))
     purchase = claim.fingerprints.get(entry.job.fingerprint)
     if purchase is not None and before["action"] == Action.RENDER:
         attempt = next_attempt(entry.receipt)
         if attempt < purchase.attempt or (entry.buys and attempt != purchase.attempt):
-            yield Move(words=f"{address}: its receipts are others than those that the plan was made on")
+            yield Deviation(words=f"{address}: its receipts are others than those that the plan was made on")
     if before["output"] != entry.job.draft.output:
-        yield Move(words=f"{address} goes to {entry.job.draft.output} instead of {before['output']}")
+        yield Deviation(words=f"{address} goes to {entry.job.draft.output} instead of {before['output']}")
 
 
 def _difference(before: int | None, after: int | None) -> int | None:

@@ -1,1 +1,1 @@
-"""Two plans side by side: what was added, removed or changed, and what it does to the cost."""
+"""Compares two plans: which jobs were added, removed or changed, and the difference in cost."""

@@ -1,11 +1,11 @@
-"""What changed between two requests in a few words, as the reason of a job that is bought anew."""
+"""Short description of the difference between two requests, for the reason of a job that is bought again."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return what differs between two request bodies, in words: `prompt`, `duration 5 → 10`."""
+    """Return the differences of two request bodies as texts: `prompt`, `duration 5 → 10`."""
     changes: list[str] = []
     for name in sorted({*before, *after}):
         one, other = before.get(name), after.get(name)

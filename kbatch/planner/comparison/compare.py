@@ -1,8 +1,8 @@
-"""Two plans side by side: what was added, removed, changed or bought in between, and what it does to the cost.
+"""Compares two plans: which jobs were added, removed, changed or bought in between, and the difference in cost.
 
-Jobs are matched by address, then by fingerprint: a shot that was only renamed buys nothing. A difference is that of
-what each plan would buy, in the provider's own credits; credits of two providers are never added, and where a price is
-not known the difference is not known either.
+Jobs are matched by address, then by fingerprint, so that a renamed shot is not a new purchase. The difference is that
+of each plan's purchases in the provider's own credits; credits of two providers are never added, and an unknown price
+makes the difference unknown.
 """
 
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from kbatch.planner.actions import Action
-from kbatch.planner.comparison.compared_jobs import Side
+from kbatch.planner.comparison.compared_jobs import ComparedJob
 from kbatch.planner.comparison.request_diff import FieldChange, differences
 
 _PAID = (Action.REUSE, Action.POLL, Action.DOWNLOAD)
@@ -21,7 +21,7 @@ Credits = Mapping[str, int | None]
 
 
 class ChangeKind(StrEnum):
-    """What became of a job between two plans; `bought` was to be bought in the first and is paid in the second."""
+    """The change of a job between two plans; `bought`: a purchase of the first plan that is paid in the second."""
 
     CHANGED = "changed"
     ADDED = "added"
@@ -32,26 +32,26 @@ class ChangeKind(StrEnum):
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One job in both plans: `words` say what is different, `paid` that the second one need not buy it."""
+    """One job in both plans; `words` describe the differences, `paid` says that the second plan need not buy it."""
 
     kind: ChangeKind
-    before: Side | None
-    after: Side | None
+    before: ComparedJob | None
+    after: ComparedJob | None
     fields: tuple[FieldChange, ...]
     words: tuple[str, ...]
     credits: Credits
     paid: bool
 
     @property
-    def side(self) -> Side:
-        """The job as it is, or as it was."""
+    def job(self) -> ComparedJob:
+        """The job in the second plan, or in the first when it was removed."""
         found = self.after or self.before
         assert found is not None
         return found
 
 
 class TotalChange(Struct, frozen=True, kw_only=True):
-    """What one provider's purchases come to in both plans; None where a price in them is not known."""
+    """Total credits of one provider's purchases in both plans; None where a price is unknown."""
 
     unit: str
     before: int | None
@@ -60,7 +60,7 @@ class TotalChange(Struct, frozen=True, kw_only=True):
 
 
 class ShotChange(Struct, frozen=True, kw_only=True):
-    """The changes of one shot: how many jobs of each kind, and the difference in credits."""
+    """Changes of one shot: number of jobs by kind of change, and the difference in credits."""
 
     shot: str
     counts: Mapping[str, int]
@@ -68,7 +68,7 @@ class ShotChange(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """A plan held against an earlier one: `name` is what the user called it, `detail` its commit or its digest."""
+    """A plan compared with an earlier one, which the user called `name`; `detail` is its commit or digest."""
 
     name: str
     detail: str
@@ -79,22 +79,22 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Jobs by what became of them, and how many of the second plan's are paid already."""
+        """Number of jobs by kind of change, and of the second plan's jobs that are paid already."""
         found = Counter(change.kind.value for change in self.changes)
         paid = sum(change.paid for change in self.changes)
         return {**{kind.value: found[kind.value] for kind in ChangeKind}, "paid": paid}
 
 
-def compare(before: Sequence[Side], after: Sequence[Side]) -> tuple[Change, ...]:
-    """Return what became of each job: those of `after` in their order, then what was removed."""
+def compare(before: Sequence[ComparedJob], after: Sequence[ComparedJob]) -> tuple[Change, ...]:
+    """Return the change of each job: those of `after` in order, then the removed ones."""
     return tuple(_changes(before, after))
 
 
 def make_comparison(
     name: str, detail: str, changes: Sequence[Change], units: Mapping[str, str], notes: Iterable[str] = ()
 ) -> Comparison:
-    """Return the comparison that these changes make; `units` are what each provider counts in."""
-    providers = dict.fromkeys(side.provider for change in changes for side in (change.before, change.after) if side)
+    """Return the comparison of these changes; `units` are the providers' names for credits."""
+    providers = dict.fromkeys(job.provider for change in changes for job in (change.before, change.after) if job)
     return Comparison(
         name=name,
         detail=detail,
@@ -105,34 +105,34 @@ def make_comparison(
     )
 
 
-def _changes(before: Sequence[Side], after: Sequence[Side]) -> Iterator[Change]:
-    then = {side.address: side for side in before}
-    now = {side.address: side for side in after}
-    bought = {side.fingerprint for side in after if side.action is Action.RENDER}
-    gone: dict[str, list[Side]] = defaultdict(list)
-    for side in before:
-        if side.address not in now:
-            gone[side.fingerprint].append(side)
-    for side in after:
-        earlier = then.get(side.address)
-        renamed = earlier is None and bool(gone[side.fingerprint])
+def _changes(before: Sequence[ComparedJob], after: Sequence[ComparedJob]) -> Iterator[Change]:
+    then = {job.address: job for job in before}
+    now = {job.address: job for job in after}
+    bought = {job.fingerprint for job in after if job.action is Action.RENDER}
+    gone: dict[str, list[ComparedJob]] = defaultdict(list)
+    for job in before:
+        if job.address not in now:
+            gone[job.fingerprint].append(job)
+    for job in after:
+        earlier = then.get(job.address)
+        renamed = earlier is None and bool(gone[job.fingerprint])
         if renamed:
-            earlier = gone[side.fingerprint].pop(0)
-        paid = side.action in _PAID and side.fingerprint not in bought
-        yield _change(earlier, side, renamed=renamed, paid=paid)
-    for side in before:
-        if side in gone[side.fingerprint]:
-            yield _change(side, None, renamed=False, paid=False)
+            earlier = gone[job.fingerprint].pop(0)
+        paid = job.action in _PAID and job.fingerprint not in bought
+        yield _change(earlier, job, renamed=renamed, paid=paid)
+    for job in before:
+        if job in gone[job.fingerprint]:
+            yield _change(job, None, renamed=False, paid=False)
 
 
-def _change(before: Side | None, after: Side | None, *, renamed: bool, paid: bool) -> Change:
+def _change(before: ComparedJob | None, after: ComparedJob | None, *, renamed: bool, paid: bool) -> Change:
     kind, words, fields = _judge(before, after, renamed=renamed, paid=paid)
     credits = _difference(before, after) if kind is not ChangeKind.SAME else {}
     return Change(kind=kind, before=before, after=after, fields=fields, words=words, credits=credits, paid=paid)
 
 
 def _judge(
-    before: Side | None, after: Side | None, *, renamed: bool, paid: bool
+    before: ComparedJob | None, after: ComparedJob | None, *, renamed: bool, paid: bool
 ) -> tuple[ChangeKind, tuple[str, ...], tuple[FieldChange, ...]]:
     if after is None:
         return ChangeKind.REMOVED, (), ()
@@ -150,8 +150,8 @@ def _judge(
     return (ChangeKind.BOUGHT if before.action is Action.RENDER and paid else ChangeKind.SAME), (), ()
 
 
-def _request_words(before: Side, after: Side, fields: Sequence[FieldChange]) -> Iterator[str]:
-    """Yield what is different in what is asked for; without both requests only what the plans say of it."""
+def _request_words(before: ComparedJob, after: ComparedJob, fields: Sequence[FieldChange]) -> Iterator[str]:
+    """Yield the differences of the requests; where a plan holds no request, only those that it shows."""
     if before.provider != after.provider:
         yield f"provider {before.provider} → {after.provider}"
     if fields:
@@ -162,8 +162,8 @@ def _request_words(before: Side, after: Side, fields: Sequence[FieldChange]) -> 
         yield "its request"
 
 
-def _other_words(before: Side, after: Side, *, paid: bool) -> Iterator[str]:
-    """Yield what is different although the same is asked for."""
+def _other_words(before: ComparedJob, after: ComparedJob, *, paid: bool) -> Iterator[str]:
+    """Yield the differences between jobs with the same request."""
     buys = before.action is Action.RENDER, after.action is Action.RENDER
     if buys == (True, True) and before.credits != after.credits:
         yield f"price {_price(before.credits)} → {_price(after.credits)}"
@@ -177,21 +177,21 @@ def _price(credits: int | None) -> str:
     return "unknown" if credits is None else f"{credits:,}"
 
 
-def _difference(before: Side | None, after: Side | None) -> dict[str, int | None]:
-    """Return what a job adds to the cost, by provider; what it would not be bought for is 0 in either plan."""
+def _difference(before: ComparedJob | None, after: ComparedJob | None) -> dict[str, int | None]:
+    """Return a job's difference in credits by provider; a job that is not bought counts 0."""
     found: dict[str, int | None] = {}
     if before and after and before.fingerprint == after.fingerprint and before.credits == after.credits:
         return {after.provider: 0}
-    for side, sign in ((before, -1), (after, 1)):
-        if side is None:
+    for job, sign in ((before, -1), (after, 1)):
+        if job is None:
             continue
-        known = found.get(side.provider, 0)
-        found[side.provider] = None if known is None or side.credits is None else known + sign * side.credits
+        known = found.get(job.provider, 0)
+        found[job.provider] = None if known is None or job.credits is None else known + sign * job.credits
     return found
 
 
 def add(amounts: Iterable[Credits]) -> dict[str, int | None]:
-    """Return the sum by provider; unknown where one part is."""
+    """Return the sum by provider; None where one amount is None."""
     total: dict[str, int | None] = {}
     for credits in amounts:
         for provider, amount in credits.items():
@@ -204,7 +204,7 @@ def _by_shot(changes: Sequence[Change]) -> Iterator[ShotChange]:
     groups: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         if change.kind is not ChangeKind.SAME:
-            groups[change.side.shot].append(change)
+            groups[change.job.shot].append(change)
     for shot, group in groups.items():
         counts = Counter(change.kind.value for change in group)
         shown = {kind.value: counts[kind.value] for kind in ChangeKind if kind is not ChangeKind.SAME}
@@ -220,6 +220,6 @@ def _total(provider: str, changes: Sequence[Change], units: Mapping[str, str]) -
     )
 
 
-def _cost(provider: str, changes: Sequence[Change], pick: Callable[[Change], Side | None]) -> int | None:
-    sides = [side for side in map(pick, changes) if side is not None and side.provider == provider]
-    return add({provider: side.credits} for side in sides).get(provider, 0)
+def _cost(provider: str, changes: Sequence[Change], pick: Callable[[Change], ComparedJob | None]) -> int | None:
+    jobs = [job for job in map(pick, changes) if job is not None and job.provider == provider]
+    return add({provider: job.credits} for job in jobs).get(provider, 0)

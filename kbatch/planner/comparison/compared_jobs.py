@@ -1,4 +1,4 @@
-"""The jobs of a plan as two plans can be compared by them, from a plan at hand or from one that was saved."""
+"""Jobs in the form in which two plans are compared, from a plan in memory or a saved one."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from kbatch.planner.actions import Action, PlanEntry
 from kbatch.receipts.receipt import without_queries
 
 
-class Side(Struct, frozen=True, kw_only=True):
-    """A job in one plan; `credits` is what it would be bought for, `request` None where the plan does not tell it."""
+class ComparedJob(Struct, frozen=True, kw_only=True):
+    """A job of one plan; `credits` is the price of its purchase, `request` is None where the plan does not hold it."""
 
     address: str
     fingerprint: str
@@ -30,10 +30,10 @@ class Side(Struct, frozen=True, kw_only=True):
         return self.address.partition("[")[0].partition("@")[0]
 
 
-def sides_of(entries: Iterable[PlanEntry]) -> tuple[Side, ...]:
+def compared_jobs(entries: Iterable[PlanEntry]) -> tuple[ComparedJob, ...]:
     """Return the jobs of a plan's entries."""
     return tuple(
-        Side(
+        ComparedJob(
             address=entry.address,
             fingerprint=entry.job.fingerprint,
             action=entry.action,
@@ -49,18 +49,18 @@ def sides_of(entries: Iterable[PlanEntry]) -> tuple[Side, ...]:
     )
 
 
-def sides_of_saved(document: Mapping[str, Any]) -> tuple[Side, ...]:
-    """Return the jobs of a plan that was saved or listed as JSON; StateUnreadable where it is not as one should be."""
+def compared_jobs_of_saved(document: Mapping[str, Any]) -> tuple[ComparedJob, ...]:
+    """Return the jobs of a saved plan or of a plan's JSON; StateUnreadable when its form is wrong."""
     try:
-        return tuple(_sides_of_saved(document))
+        return tuple(_read_saved(document))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StateUnreadable(f"the plan to compare with is not as a plan should be: {error!r}") from error
 
 
-def _sides_of_saved(document: Mapping[str, Any]) -> Iterator[Side]:
+def _read_saved(document: Mapping[str, Any]) -> Iterator[ComparedJob]:
     requests = document.get("bound", {}).get("requests", {})
     for job in document["jobs"]:
-        yield Side(
+        yield ComparedJob(
             address=job["address"],
             fingerprint=job["fingerprint"],
             action=Action(job["action"]),

@@ -1,4 +1,4 @@
-"""What differs between two requests, field by field, in a reviewer's words: a changed prompt by its changed words."""
+"""Differences between two requests, field by field; a changed prompt is shown by its changed words."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ _PICTURE = ("sha256:", "frame:")
 
 
 class FieldChange(Struct, frozen=True, kw_only=True):
-    """One field of a request with both values, None where it is not set, and what to call the change."""
+    """One changed field with both values (None: not set); `words` describe the change."""
 
     name: str
     before: Any
@@ -24,7 +24,7 @@ class FieldChange(Struct, frozen=True, kw_only=True):
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:
-    """Return every field that differs, by name; parameters stand for themselves, wherever a provider nests them.
+    """Return every field that differs, sorted by name; nested parameters appear under their own names.
 
     >>> [field.words for field in differences({"klingParams": {"duration": 5}}, {"klingParams": {"duration": 10}})]
     ['duration 5 → 10']
@@ -79,7 +79,7 @@ def _word(value: Any) -> str:
 
 
 def text_change(before: str, after: str) -> str:
-    """Return what changed between two texts: the words that went and came, or `rewritten` when that is most of them.
+    """Return the change between two texts: removed and added words, or `rewritten` when most words changed.
 
     >>> text_change("a ridge above Lisbon, golden hour, slow", "a ridge above Lisbon, blue hour, slow")
     '“golden” → “blue”'

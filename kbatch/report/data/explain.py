@@ -9,7 +9,7 @@ from kbatch.errors import Invalid, Mark, Problem, did_you_mean
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.images import InlineImage, LocalImage, RemoteImage
 from kbatch.models.fingerprint import PREFIX, canonical, identity_of
-from kbatch.models.pricing import DearerDefault
+from kbatch.models.pricing import CostlyDefault
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.jobs import Job
 from kbatch.providers.registry import provider_of
@@ -49,7 +49,7 @@ class Explanation:
     dropped: tuple[Value, ...]
     price: tuple[str, ...]
     price_mark: Mark | None
-    savings: tuple[DearerDefault, ...]
+    savings: tuple[CostlyDefault, ...]
     identity: Mapping[str, Any]
     upstream: tuple[PlanEntry, ...]
     receipt: Receipt | None
@@ -81,12 +81,12 @@ def explain(entry: PlanEntry, entries: Mapping[str, PlanEntry], texts: Texts, re
     return Explanation(
         entry=entry,
         request=json.loads(canonical(job.request)),
-        pictures=tuple(_picture(job, part.parameter, part.token, part.picture) for part in job.inputs),
+        pictures=tuple(_picture(job, part.parameter, part.token, part.image) for part in job.inputs),
         values=values_of(job, texts),
         dropped=dropped_of(job, texts),
         price=price,
         price_mark=price_mark,
-        savings=job.dearer,
+        savings=job.costly_defaults,
         identity=identity_of(job.provider, job.model, job.request, job.draft.take, job.card),
         upstream=tuple(entries[address] for address in job.upstream),
         receipt=receipt,
@@ -145,7 +145,7 @@ def as_json(explained: Explanation) -> dict[str, Any]:
         "reason": entry.words,
         "credits": entry.credits,
         "held": entry.held,
-        "shares": entry.shares,
+        "shares": entry.shared_with,
         "request": explained.request,
         "pictures": [
             {"parameter": one.parameter, "token": one.token, "picture": one.words, "sent": one.sent}

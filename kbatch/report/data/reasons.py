@@ -18,4 +18,4 @@ def shared(words: str, address: str) -> str:
 
 def why(entry: PlanEntry) -> str:
     """Return the reason of an entry as it is shared by others."""
-    return "the same request as another job, bought once" if entry.shares else shared(entry.words, entry.address)
+    return "the same request as another job, bought once" if entry.shared_with else shared(entry.words, entry.address)

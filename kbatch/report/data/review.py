@@ -42,7 +42,7 @@ def warnings_of(review: Review) -> Iterator[str]:
             yield f"{count(total.unpriced, 'job')} of {provider} without a known price: no total can be given"
         if total.held:
             yield f"{total.held:,} {total.unit} of {provider} are held by unknown outcomes: `kbatch reconcile`"
-    for found in review.summary.dearer[:5]:
+    for found in review.summary.costly_defaults[:5]:
         more = f"{found.credits:,} credits more than `{found.cheaper}`"
         yield f"`{found.parameter}` is `{found.default}` by default in {count(found.jobs, 'clip')}: {more}"
     yield from stated_prices(plan.entries)

@@ -54,7 +54,7 @@ def _reasons(changes: Sequence[Change]) -> list[dict[str, Any]]:
             "jobs": len(group),
             "difference": money(add(change.credits for change in group)),
             "what": "; ".join(said),
-            "first": group[0].side.address,
+            "first": group[0].job.address,
         }
         for kind, said, group in ordered[:_MOST_REASONS]
     ]

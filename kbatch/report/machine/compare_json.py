@@ -3,7 +3,7 @@
 from typing import Any
 
 from kbatch.planner.comparison.compare import Change, ChangeKind, Comparison
-from kbatch.planner.comparison.compared_jobs import Side
+from kbatch.planner.comparison.compared_jobs import ComparedJob
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -24,33 +24,33 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "shots": [
             {"shot": one.shot, "counts": dict(one.counts), "credits": dict(one.credits)} for one in comparison.shots
         ],
-        "jobs": [_job_json(change) for change in comparison.changes if change.kind is not ChangeKind.SAME],
+        "jobs": [_change_json(change) for change in comparison.changes if change.kind is not ChangeKind.SAME],
         "notes": list(comparison.notes),
     }
 
 
-def _job_json(change: Change) -> dict[str, Any]:
+def _change_json(change: Change) -> dict[str, Any]:
     return {
-        "address": change.side.address,
+        "address": change.job.address,
         "change": change.kind.value,
         "words": list(change.words),
         "fields": [{"name": field.name, "before": field.before, "after": field.after} for field in change.fields],
-        "before": _side_json(change.before),
-        "after": _side_json(change.after),
+        "before": _job_json(change.before),
+        "after": _job_json(change.after),
         "credits": dict(change.credits),
         "paid": change.paid,
     }
 
 
-def _side_json(side: Side | None) -> dict[str, Any] | None:
-    if side is None:
+def _job_json(job: ComparedJob | None) -> dict[str, Any] | None:
+    if job is None:
         return None
     return {
-        "address": side.address,
-        "fingerprint": side.fingerprint,
-        "action": side.action.value,
-        "provider": side.provider,
-        "model": side.model,
-        "variant": side.variant,
-        "credits": side.credits,
+        "address": job.address,
+        "fingerprint": job.fingerprint,
+        "action": job.action.value,
+        "provider": job.provider,
+        "model": job.model,
+        "variant": job.variant,
+        "credits": job.credits,
     }

@@ -25,7 +25,7 @@ YAML: Mapping[str, str] = {
     "bad-key": "A key is not a plain word; a template needs quotes.",
     "bad-number": "A number cannot be held or sent: infinite, not a number, or far too long.",
     "control-character": "The text has a character that YAML does not allow; often an invisible one; retype the place.",
-    "duplicate-key": "A key stands twice in one mapping, and only one can count; remove the other.",
+    "duplicate-key": "A key occurs twice in one mapping, and only one can count; remove the other.",
     "line-separator": "A character that editors show as nothing ends a line to YAML; remove it, or write its escape.",
     "lost-text": "A `#` ends an unquoted text; what stands behind it is a comment and is not sent; use quotes.",
     "merge-key": "`<<` is not supported; what is shared belongs under `defaults`.",

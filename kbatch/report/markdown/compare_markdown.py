@@ -50,7 +50,7 @@ def _reasons(changes: Sequence[Change]) -> Table:
             f"{len(group):,}",
             prose(money(add(change.credits for change in group))),
             "; ".join(prose(words) for words in said),
-            code(group[0].side.address),
+            code(group[0].job.address),
         )
         for kind, said, group in ordered
     )
@@ -86,7 +86,7 @@ def _jobs(changes: Sequence[Change]) -> Table:
     rows = tuple(
         (
             change.kind.value,
-            code(change.side.address),
+            code(change.job.address),
             "; ".join(prose(words) for words in change.words) or "–",
             _price(change),
             prose(money(change.credits)),
@@ -104,8 +104,6 @@ def _jobs(changes: Sequence[Change]) -> Table:
 
 def _price(change: Change) -> str:
     shown = [
-        "?" if side.credits is None else f"{side.credits:,}"
-        for side in (change.before, change.after)
-        if side is not None
+        "?" if job.credits is None else f"{job.credits:,}" for job in (change.before, change.after) if job is not None
     ]
     return " → ".join(shown)

@@ -38,7 +38,7 @@ def shape_of(job: Job, jobs: Mapping[str, Job]) -> Ratio:
         ratio = _ratio(parameters_of(job.card, job.request).get("aspect_ratio"))
         if ratio is not None:
             return ratio
-        match next((part.picture for part in job.inputs if part.parameter in _START), None):
+        match next((part.image for part in job.inputs if part.parameter in _START), None):
             case Frame(address=address):
                 job = jobs[address]
             case LocalImage(width=width, height=height):

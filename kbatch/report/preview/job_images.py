@@ -60,7 +60,7 @@ class Pictures:
         return ordered
 
     def _order(self, job: Job) -> ClipOrder:
-        return order_of(job, {part.parameter: self._picture(part.picture) for part in job.inputs})
+        return order_of(job, {part.parameter: self._picture(part.image) for part in job.inputs})
 
     def _picture(self, picture: RemoteImage | InlineImage | LocalImage | Frame) -> StillImage:
         match picture:
@@ -88,7 +88,7 @@ class Pictures:
 
 
 def _frames_of(job: Job) -> list[Frame]:
-    return [part.picture for part in job.inputs if isinstance(part.picture, Frame)]
+    return [part.image for part in job.inputs if isinstance(part.image, Frame)]
 
 
 def _packed(picture: Image.Image) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from kbatch.planner.comparison.compare import Change, ChangeKind, Comparison, Credits, ShotChange, TotalChange, add
-from kbatch.planner.comparison.compared_jobs import Side
+from kbatch.planner.comparison.compared_jobs import ComparedJob
 from kbatch.report.data.format import count, listed
 from kbatch.report.data.reasons import shared
 from kbatch.report.text.plan_text import Line
@@ -52,14 +52,14 @@ def lines(comparison: Comparison, width: int) -> Iterator[Line]:
 
 
 def _groups(changes: Sequence[Change], width: int) -> Iterator[Line]:
-    longest = min(max(len(change.side.address) for change in changes), max(24, width - 20))
+    longest = min(max(len(change.job.address) for change in changes), max(24, width - 20))
     most = len(changes) if len(changes) <= _MOST_ROWS else _MOST_OF_GROUP
     for kind, said, group in grouped(changes):
         head = f"{count(len(group), 'job')}, {money(add(change.credits for change in group))}: {'; '.join(said)}"
         for index, words in enumerate(textwrap.wrap(head, width - 12, break_long_words=False, break_on_hyphens=False)):
             yield [(f"  {kind.value if index == 0 else '':<9}", _STYLES[kind]), (words, "")]
         for change in group[:most]:
-            yield [(f"    {change.side.address:<{longest}}  ", ""), (_prices(change), "dim")]
+            yield [(f"    {change.job.address:<{longest}}  ", ""), (_prices(change), "dim")]
         hidden = group[most:]
         if hidden:
             rest = money(add(change.credits for change in hidden))
@@ -74,10 +74,10 @@ def grouped(changes: Sequence[Change]) -> list[tuple[ChangeKind, tuple[str, ...]
     """
     ways: dict[tuple[ChangeKind, str], set[tuple[str, ...]]] = {}
     for change in changes:
-        ways.setdefault((change.kind, change.side.shot), set()).add(said_of(change))
+        ways.setdefault((change.kind, change.job.shot), set()).add(said_of(change))
     groups: dict[tuple[ChangeKind, tuple[str, ...]], list[Change]] = {}
     for change in changes:
-        each = len(ways[change.kind, change.side.shot]) > _MOST_WAYS
+        each = len(ways[change.kind, change.job.shot]) > _MOST_WAYS
         said = said_of(_in_each(change)) if each else said_of(change)
         groups.setdefault((change.kind, said), []).append(change)
     found = [(kind, said, group) for (kind, said), group in groups.items()]
@@ -98,9 +98,9 @@ def _weight(group: Sequence[Change]) -> int:
 def said_of(change: Change) -> tuple[str, ...]:
     """Return what is said of a change, without what only this job has, so that equal changes are told once."""
     if change.kind is ChangeKind.RENAMED:
-        return ("another address, the same request", *(shared(said, change.side.address) for said in change.words[1:]))
+        return ("another address, the same request", *(shared(said, change.job.address) for said in change.words[1:]))
     words = change.words or ((_ALONE[change.kind],) if change.kind in _ALONE else ())
-    words = tuple(shared(said, change.side.address) for said in words)
+    words = tuple(shared(said, change.job.address) for said in words)
     return (*words, "paid already") if change.paid and change.kind in (ChangeKind.ADDED, ChangeKind.CHANGED) else words
 
 
@@ -109,12 +109,12 @@ def _prices(change: Change) -> str:
     if change.kind is ChangeKind.RENAMED and before is not None:
         return f"was {before.address}"
     if before is None or after is None:
-        return _price(change.side)
+        return _price(change.job)
     return f"{_price(before)} → {_price(after)}"
 
 
-def _price(side: Side) -> str:
-    return "?" if side.credits is None else f"{side.credits:,}"
+def _price(job: ComparedJob) -> str:
+    return "?" if job.credits is None else f"{job.credits:,}"
 
 
 def money(credits: Credits) -> str:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from kbatch.planner.actions import Action, PlanEntry
-from kbatch.planner.approval.agreement import SHOWN
+from kbatch.planner.approval.plan_digest import SHOWN
 from kbatch.planner.plan import Plan, Total
 from kbatch.planner.summary import Share, Summary
 from kbatch.report.data.format import amount, count, one_line, span
@@ -39,7 +39,7 @@ def lines(plan: Plan, summary: Summary, *, width: int) -> Iterator[Line]:
         yield from _shares("by model and variant", summary.variants)
         yield from _values("by label", summary.labels, width)
         yield from _values("by axis value", summary.axes, width)
-        yield from _dearer(summary)
+        yield from _costly_defaults(summary)
     yield []
     for provider, total in plan.totals.items():
         yield from _total(plan, provider, total)
@@ -77,7 +77,7 @@ def _jobs(entries: Sequence[PlanEntry], width: int) -> Iterator[Line]:
                 (f"    {entry.address:<{longest}}  ", ""),
                 (f"{_model(entry):<{models}}  ", "dim"),
                 (f"{_price(entry):>{prices}}", "money" if entry.buys else "dim"),
-                (f"  = {entry.shares}" if entry.shares else "", "dim"),
+                (f"  = {entry.shared_with}" if entry.shared_with else "", "dim"),
             ]
             before, prompt = prompt, prompt_of(entry, width - 6) if entry.action in SHOWN else ""
             if prompt and prompt != before:
@@ -185,8 +185,8 @@ def _cost(share: Share, *, several: bool) -> str:
     return f" {share.credits:,}{whose}{unpriced}"
 
 
-def _dearer(summary: Summary) -> Iterator[Line]:
-    for found in summary.dearer:
+def _costly_defaults(summary: Summary) -> Iterator[Line]:
+    for found in summary.costly_defaults:
         words = f"  {found.parameter} is {found.default} by default, in {count(found.jobs, 'job')}: "
         yield [(f"{words}{found.credits:,} credits more than {found.cheaper}", "warning")]
 

@@ -13,7 +13,7 @@ import anyio
 from msgspec import Struct
 
 from kbatch.planner.actions import PlanEntry
-from kbatch.planner.known_charges import Kind, Known, told_of
+from kbatch.planner.known_charges import Kind, KnownCharges, keep_largest
 from kbatch.runner.limits.credit_reservations import CreditReservations
 
 CEILING_REACHED = "the ceiling is reached"
@@ -60,7 +60,7 @@ class Unpriced:
     def charged(self, kind: Kind, purchase: str, credits: int) -> None:
         """Note what a purchase is charged at present; 0 tells nothing: nobody renders for nothing."""
         if credits:
-            told_of(self._charges, kind, credits)
+            keep_largest(self._charges, kind, credits)
             exclusive = self._exclusive.get(kind[0])
             if exclusive is not None and exclusive.purchase == purchase:
                 exclusive.charge_known = True
@@ -91,4 +91,4 @@ class Unpriced:
             exclusive.over.set()
 
     def _highest_charge(self, entry: PlanEntry) -> int | None:
-        return Known(charges=self._charges).worst(entry.job.provider, entry.job.model, entry.job.quote.variant)
+        return KnownCharges(charges=self._charges).worst(entry.job.provider, entry.job.model, entry.job.quote.variant)

@@ -80,7 +80,7 @@ def is_of_another(job: Job, receipt: Receipt) -> bool:
             return False
         body = json.loads(receipt.body)
         params = dict(parameters_of(job.card, body))
-        params |= {part.parameter: part.token for part in job.inputs if not isinstance(part.picture, RemoteImage)}
+        params |= {part.parameter: part.token for part in job.inputs if not isinstance(part.image, RemoteImage)}
         sent = {**body_of(job.card, body.get("prompt"), params), "model": body["model"]}
         return canonical(without_queries(sent)) != canonical(receipt.request)
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -106,7 +106,7 @@ def _is_request(job: Job, receipt: Receipt, own: OwnRecords) -> bool:
 
 def _digest_of(part: Input, receipt: Receipt) -> str | None:
     """Return the digest of a picture that was brought to the provider, None of one that stands for itself."""
-    match part.picture:
+    match part.image:
         case LocalImage(digest=digest) | InlineImage(digest=digest):
             return digest
         case Frame():

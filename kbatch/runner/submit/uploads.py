@@ -57,7 +57,7 @@ async def publish_inputs(run: Run, session: ProviderSession, job: Job) -> Publis
     record: dict[str, Mapping[str, Any]] = {}
     ends: list[datetime] = []
     for part in job.inputs:
-        match part.picture:
+        match part.image:
             case RemoteImage():
                 continue
             case InlineImage(digest=digest, media_type=media_type, data=data):

@@ -1,10 +1,10 @@
-"""Finds what was bought before line ends were read alike: a CSV cell of a CRLF file once kept its carriage returns.
+"""Matches jobs to purchases of earlier versions, which kept the carriage returns of CRLF files in texts.
 
-A job's texts hold line feeds only. A receipt whose request holds carriage returns was bought by an earlier version; the
-job that differs from it in nothing else is that purchase. It then goes on with the fingerprint and the texts that were
-bought, so that nothing is bought again and a resend is byte-identical.
+A job's texts have line feeds only. A receipt whose request has carriage returns was bought by an earlier version; a job
+that differs from it in nothing else is that purchase. The job then keeps the purchased fingerprint and texts, so that
+nothing is bought again and a resend is byte-identical.
 
-Rules it keeps: a match is proven by hashing, never by likeness; a job that has a paid receipt of its own keeps it.
+Rules it keeps: equal hashes prove a match, not similarity; a job that has a paid receipt of its own keeps it.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ Renders = Mapping[str, Receipt]
 
 
 def as_bought(jobs: tuple[Job, ...], renders: Renders) -> tuple[Job, ...]:
-    """Return the jobs, those that were bought with carriage returns in their texts as they were bought."""
+    """Return the jobs; those bought with carriage returns get the texts and fingerprints of their purchases."""
     if all(_is_bought(job, renders) for job in jobs):
         return jobs
     older = _with_returns(renders)
@@ -49,7 +49,7 @@ def _is_bought(job: Job, renders: Renders) -> bool:
 
 
 def _with_returns(renders: Renders) -> Mapping[bytes, Sequence[tuple[str, Receipt]]]:
-    """Return the receipts whose request holds a carriage return, by what they would be without it."""
+    """Return the receipts whose request has a carriage return, by their request with line feeds instead."""
     older: dict[bytes, list[tuple[str, Receipt]]] = defaultdict(list)
     for key, receipt in renders.items():
         if receipt.state is not ReceiptState.FAILED and _has_return(receipt.request):
@@ -70,7 +70,7 @@ def _likeness(provider: str, request: Mapping[str, Any]) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Return a JSON value with every line end a line feed, those in a text of JSON (`multi_prompt`) too."""
+    """Return a JSON value with every line end as a line feed, also inside JSON texts such as `multi_prompt`."""
     if isinstance(value, str):
         text = value.replace("\r\n", "\n").replace("\r", "\n")
         is_json = text.startswith(("[", "{")) and "\\r" in text
@@ -91,7 +91,10 @@ def _recognised(job: Job, older: Mapping[bytes, Sequence[tuple[str, Receipt]]]) 
 
 
 def _texts_of(value: Any, bought: Any) -> Any:
-    """Return a request with the texts of another that differs in line ends only; a receipt has lost its queries."""
+    """Return a request with the texts of `bought` where they differ only in line ends.
+
+    URLs stay as they are, since receipts are stored without the queries of URLs.
+    """
     if isinstance(value, str):
         return bought if isinstance(bought, str) and bought != value and _plain(bought) == value else value
     if isinstance(value, Mapping):
@@ -102,7 +105,7 @@ def _texts_of(value: Any, bought: Any) -> Any:
 
 
 def _on(job: Job, found: Mapping[str, Job]) -> Job:
-    """Return a job with the frames of the jobs that were found, named by what was bought."""
+    """Return a job with frame tokens bound to the purchased fingerprints of the jobs in `found`."""
     if not any(need in found for need in job.upstream):
         return job
     tokens = {part.token: _token(part, found) for part in job.inputs}
@@ -118,7 +121,7 @@ def _on(job: Job, found: Mapping[str, Job]) -> Job:
 
 
 def _token(part: Input, found: Mapping[str, Job]) -> str:
-    picture = part.picture
-    if not isinstance(picture, Frame) or picture.address not in found:
+    image = part.image
+    if not isinstance(image, Frame) or image.address not in found:
         return part.token
-    return frame_token(picture.which, found[picture.address].fingerprint)
+    return frame_token(image.which, found[image.address].fingerprint)

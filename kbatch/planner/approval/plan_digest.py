@@ -1,9 +1,9 @@
-"""What an approval is about, as hashes: all that a plan says of what will be bought, and what it is bound to.
+"""The digest of a plan: a hash of all that it shows of its purchases and of the inputs that it is bound to.
 
-The same inputs give the same digest in every clone: nothing here is a time, an absolute path or what this disk holds.
-The digest is made of the claim, which names the purchases, and of the hash of all terms, so that a claim alone proves
-what a digest covers. A saved plan is read back into the same terms, so that what it shows is what its digest is of.
-Reasons of jobs that cost nothing are no part of it: they say which files are here.
+The same inputs give the same digest in every clone: no time, absolute path or state of this disk is part of it. The
+digest covers the claim, which names the purchases, and the hash of all terms, so that a claim alone proves what a
+digest covers. A saved plan is read back into the same terms, so that its digest covers exactly what it shows. Reasons
+of jobs that cost nothing are left out, since they depend on the files of this disk.
 """
 
 import json
@@ -17,15 +17,15 @@ from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import Receipt
 
 VERSION = 2
-"""Of the terms below; a plan that was saved under an earlier one can be read and not run."""
+"""Version of the terms; a plan saved under an earlier version can be read but not run."""
 SHOWN = (Action.RENDER, Action.UNKNOWN)
-"""The actions of jobs whose reasons and prompts are agreed to: those that cost something, or may have."""
+"""Actions whose reasons and prompts are part of the digest: those that cost something, or may have."""
 
 
 def claim_of_entries(
     terms: str, entries: Iterable[PlanEntry], pays: Mapping[str, tuple[int | None, str | None]]
 ) -> Claim:
-    """Return what an approval of these entries covers: `pays` has maximum and origin by provider."""
+    """Return the claim of these entries' purchases; `pays` is maximum credits and paid host by provider."""
     return Claim(
         fingerprints={
             entry.job.fingerprint: Purchase(attempt=next_attempt(entry.receipt), quote=entry.credits)
@@ -39,12 +39,12 @@ def claim_of_entries(
 
 
 def terms_of_plan(head: Mapping[str, Any], entries: Iterable[PlanEntry]) -> str:
-    """Return the hash of all that a plan says: `head` is what is agreed to beside its jobs, JSON without floats."""
+    """Return the hash of all that a plan shows; `head` is the part beside its jobs, JSON without floats."""
     return _digest({**head, "agreement": VERSION, "jobs": [_terms(entry) for entry in entries]})
 
 
 def terms_of_document(document: Mapping[str, Any], head: Mapping[str, Any]) -> str:
-    """Return the same of a saved plan, from what its jobs say; KeyError, TypeError or ValueError when it cannot."""
+    """Return the same hash of a saved plan; KeyError, TypeError or ValueError when its form is wrong."""
     bound = document["bound"]
     rows = zip(document["jobs"], bound["held"], bound["attempts"], strict=True)
     jobs = [_terms_of_row(row, held, attempt) for row, held, attempt in rows]
@@ -52,12 +52,12 @@ def terms_of_document(document: Mapping[str, Any], head: Mapping[str, Any]) -> s
 
 
 def seal_of(document: Mapping[str, Any]) -> str:
-    """Return the hash over a whole saved plan but for the seal itself: no byte that can be read changes unseen."""
+    """Return the hash of a whole saved plan except its seal, which detects any change of its content."""
     return _digest({name: value for name, value in document.items() if name != "seal"})
 
 
 def _digest(agreed: Mapping[str, Any]) -> str:
-    """Hash JSON as ASCII: a message in a receipt may hold half a surrogate pair, which no UTF-8 has."""
+    """Hash JSON as ASCII: a message in a receipt may hold a lone surrogate, which UTF-8 cannot encode."""
     text = json.dumps(agreed, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return "sha256:" + sha256(text.encode("ascii")).hexdigest()
 
@@ -100,14 +100,13 @@ def _terms_of_row(row: Mapping[str, Any], held: Any, attempt: Any) -> list[Any]:
 
 
 def attempt_of(entry: PlanEntry) -> int | None:
-    """Return which purchase of its request an entry is, None of one that buys nothing.
+    """Return the attempt number of an entry's purchase, None when it buys nothing.
 
-    One that was refused before it was accepted is tried again as the same; after a failure or a replacement it is the
-    next.
+    A request that the provider refused keeps its number; after a failure or replacement the number is the next.
     """
     return next_attempt(entry.receipt) if entry.buys else None
 
 
 def state_of(receipt: Receipt | None) -> Any:
-    """Return how a plan names what is on record of a request."""
+    """Return the recorded state of a request as the digest covers it: state, attempt and job id."""
     return None if receipt is None else (receipt.state, receipt.attempt, receipt.job_id)
