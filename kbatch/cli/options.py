@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from kbatch.cli import completion
 from kbatch.errors import did_you_mean
 from kbatch.pipeline.load import DEFAULT_MANIFEST
 from kbatch.planner.selection import Selection
@@ -18,7 +19,9 @@ CHOOSING = ("only", "exclude", "labels", "failed", "first", "replace", "cascade"
 """The parameters of `selection`."""
 
 manifest = click.argument("manifest", default=DEFAULT_MANIFEST, type=click.Path(path_type=Path))
-profile = click.option("--profile", metavar="NAME", help="Lay this profile of the manifest over it.")
+profile = click.option(
+    "--profile", metavar="NAME", shell_complete=completion.profiles, help="Lay this profile of the manifest over it."
+)
 lockfile = click.option(
     "--lockfile", type=click.Path(path_type=Path), help="Use this lockfile instead of the one beside the manifest."
 )
@@ -40,8 +43,20 @@ def choice(function: Function) -> Function:
     """Add the flags that name jobs: GLOBs over addresses, and labels."""
     return _with(
         function,
-        click.option("--only", multiple=True, metavar="GLOB", help="Only these jobs (`*`, `?`, or a shot's id)."),
-        click.option("--exclude", multiple=True, metavar="GLOB", help="Not these jobs; counts after --only."),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="GLOB",
+            shell_complete=completion.selectors,
+            help="Only these jobs (`*`, `?`, or a shot's id).",
+        ),
+        click.option(
+            "--exclude",
+            multiple=True,
+            metavar="GLOB",
+            shell_complete=completion.selectors,
+            help="Not these jobs; counts after --only.",
+        ),
         click.option(
             "--label", "labels", multiple=True, metavar="K=V", help="Only jobs with this label or axis value."
         ),
@@ -57,7 +72,13 @@ def selection(function: Function) -> Function:
             click.option(
                 "--first", type=click.IntRange(min=0), metavar="N", help="Only the first N purchases: a canary."
             ),
-            click.option("--replace", multiple=True, metavar="GLOB", help="Buy these again, though they are paid."),
+            click.option(
+                "--replace",
+                multiple=True,
+                metavar="GLOB",
+                shell_complete=completion.selectors,
+                help="Buy these again, though they are paid.",
+            ),
             click.option("--cascade", is_flag=True, help="With --replace: the jobs that need their frames too."),
         )
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from kbatch.cli import completion
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say, width_of
@@ -26,7 +27,7 @@ Examples:
 
 @click.command("explain", epilog=_EXAMPLES)
 @manifest
-@click.argument("address")
+@click.argument("address", shell_complete=completion.addresses)
 @state
 @max_jobs
 @format_choice("text", "json")

@@ -5,6 +5,7 @@ from dataclasses import astuple, fields
 
 import click
 
+from kbatch.cli import completion
 from kbatch.cli.ui import console
 from kbatch.errors import did_you_mean
 from kbatch.models.cards import Card, Catalog
@@ -21,7 +22,7 @@ Examples:
 
 
 @click.command("models", epilog=_EXAMPLES)
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=completion.models)
 @click.option(
     "--format", "form", type=click.Choice(("text", "json")), default="text", help="How to print; text by default."
 )
