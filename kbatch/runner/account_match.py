@@ -1,7 +1,7 @@
-"""Whose key bought a purchase, held against the key that asks now: what only the buyer can know no other may say.
+"""Compares the account that bought a purchase with the account of the present key.
 
-A provider's answer "no such job" says nothing of a colleague's job, and a list lacks it. So the account is asked for
-before either counts, and a message names whose key it takes.
+A provider answers "no such job" for another user's job and leaves it out of the job list. Such an answer counts only
+when the accounts match; a message names the account whose key is needed.
 """
 
 from kbatch.receipts.account import Same, account_of, compare
@@ -10,9 +10,9 @@ from kbatch.runner.session import ProviderSession
 
 
 async def same_account(session: ProviderSession, receipt: Receipt, *, key: bool = False) -> Same:
-    """Say whether this key's account bought it, asking for the account where it is not known yet; `key`: this very key.
+    """Return whether this key's account bought it; asks for the balance once where the account is not known yet.
 
-    What another origin or a simulator has sold is not asked here: such receipts are refused before.
+    With `key` the API key itself must match. Receipts of another origin or of the simulator are refused earlier.
     """
     if session.account is None:
         await session.ask_balance()
@@ -20,19 +20,19 @@ async def same_account(session: ProviderSession, receipt: Receipt, *, key: bool 
 
 
 async def not_visible_reason(session: ProviderSession, receipt: Receipt) -> str | None:
-    """Return why this key may not see a job that is there, in words; None when it is the buyer's own."""
+    """Return why an existing job may be invisible to this key; None when the key belongs to the buyer."""
     match await same_account(session, receipt):
         case Same.SAME:
             return None
         case Same.OTHER:
             return f"it was {bought_by(receipt)}, and this key's user does not see it: a key of that user does"
         case Same.UNPROVEN:
-            told = account_of(receipt.account)
-            return f"its receipt does not prove whose key bought it ({told}), and only that user sees it"
+            known = account_of(receipt.account)
+            return f"its receipt does not prove whose key bought it ({known}), and only that user sees it"
 
 
 def bought_by(receipt: Receipt) -> str:
-    """Return whose key bought it: team, user and how the key begins, as far as they are known.
+    """Return the buyer's account in words: team, user and key prefix, as far as they are known.
 
     >>> from kbatch.receipts.receipt import ReceiptState
     >>> account = {"team": "t-1", "user": "u-1", "key": "afk_12"}

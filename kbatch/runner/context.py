@@ -1,4 +1,4 @@
-"""What the parts of a run share: the journal and what it folds to, a line to each provider, the ceiling, the stops."""
+"""The shared state of one run: journal, receipts, provider sessions, ceilings, shutdown."""
 
 import logging
 import random
@@ -38,8 +38,10 @@ __all__ = ["FATAL", "ProviderSession", "Run", "RunOptions", "UploadedImage"]
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
-    """How a run behaves: failures after which it submits nothing more (None: never), how long it waits for one render,
-    hosts clips may come from; `pull` does not buy and fetches what is missing here."""
+    """Settings of a run: `max_failures` ends submitting (None: no limit), `render_deadline_s` bounds one render.
+
+    `allow_hosts` are the hosts that clips may come from. `kbatch pull` sets `buy` to False and `fetch_missing` to True.
+    """
 
     max_failures: int | None = None
     submit_timeout_s: float = 60.0
@@ -51,7 +53,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
 
 
 class UploadedImage(Struct, frozen=True, kw_only=True):
-    """An uploaded picture: its URL, and when by the provider's clock it is gone."""
+    """An uploaded image: its URL, and when it expires by the provider's clock."""
 
     url: str
     ends: datetime
@@ -59,16 +61,15 @@ class UploadedImage(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """Everything that the tasks of one run share; only `record` changes what is known of a purchase.
+    """State that the tasks of one run share; only `record` changes the receipts.
 
-    `follow` is told every event that is durable. `wanted` are (fingerprint, path) of all that jobs refer to, `needed`
-    the addresses whose clips purchases need here, `stands` those whose clips are at their places for sure. `settled`
-    are told the ends of jobs that others wait for, `described` are the clips whose sidecars are yet to be written.
-    `of_run` is what the journal tells of this run itself.
-    `resends` are the earlier sends that someone agreed to send again, `objections` say why others are not, `mistaken`
-    are those whose record is of another request, `uploaded`
-    are uploads of this user.
-    `claimed` says by provider and job id which purchase a job is, its fingerprint and attempt: it is one only.
+    `on_event` is called with every durable event. `referenced` has (fingerprint, path) of each job of any profile,
+    `frame_sources` the addresses whose clips purchases need, `current` the addresses of up-to-date jobs. `completed`
+    has an event for each job that others wait for, set at its end. `pending_sidecars` are clips whose sidecars are not
+    written yet. `run_events` are the run's own events, `uploaded` the recorded uploads of this user. `resends` are the
+    unknown sends that may be sent again by consent; `resend_objections` says why others may not, `mismatched` has those
+    whose record is of another request. `touched` has (fingerprint, attempt) of the purchases that this run sent or
+    collected. `job_owners` has by provider and job id the fingerprint and attempt of the one purchase that owns it.
     """
 
     confirmed: ConfirmedPlan
@@ -116,18 +117,18 @@ class Run:
                     self.job_owners.setdefault((record.provider, record.job_id), (fingerprint, record.attempt))
 
     def claim(self, provider: str, job_id: str, fingerprint: str, attempt: int) -> str | None:
-        """Take a provider's job for a purchase; where it is another's already, return the address of that one."""
+        """Assign a provider's job to a purchase; return the address of its owner when it has another one already."""
         owner, _ = taken = self.job_owners.setdefault((provider, job_id), (fingerprint, attempt))
         if taken == (fingerprint, attempt):
             return None
         return self.renders[owner].address or owner[:12]
 
     async def record(self, *facts: Fact) -> None:
-        """Check facts against the lifecycle, make them durable, then know them; OSError when they may not be durable.
+        """Check facts against the lifecycle, write them to the journal, apply them; OSError when the write may be lost.
 
-        Facts that are told together are each checked by what was known before. What has happened already is known even
-        if it cannot be recorded, so that the lockfile has it if that can still be written. An intention is not: nothing
-        was sent yet, and nothing will be.
+        Facts of one call are each checked against the state before the call. When the journal cannot be written, facts
+        are still applied, so that the lockfile holds them if it can be written; `intended` is not, since nothing was
+        sent.
         """
         for fact in facts:
             check(self.renders, fact)
@@ -153,15 +154,15 @@ class Run:
             self.renders[event.fingerprint] = receipt
 
     def receipt(self, pending: PendingRender) -> Receipt:
-        """Return what is known of a purchase now."""
+        """Return the present receipt of a purchase."""
         return pending.receipt(self.renders)
 
     def emit(self, moment: EventKind, address: str | None = None, text: str = "", **more: int | str | None) -> None:
-        """Tell the watcher what happened."""
+        """Report a progress event."""
         self.on_progress(ProgressEvent(moment=moment, address=address, text=text, **more))  # type: ignore[arg-type]
 
     def end_job(self, address: str, end: JobEnd, reason: str = "") -> None:
-        """Note how a job ended, and let those that wait for it go on."""
+        """Store how a job ended, and wake the jobs that wait for it."""
         self.ends[address] = end
         if reason:
             self.reasons[address] = reason
@@ -169,7 +170,7 @@ class Run:
             self.completed[address].set()
 
     def stop_submitting(self, reason: str) -> None:
-        """Submit nothing more: this disk cannot keep what would be bought."""
+        """Submit nothing more after a disk error, since new purchases could not be recorded or stored."""
         self.shutdown.stop_for_disk_error()
         if reason not in self.problems:
             self.problems.append(reason)
@@ -180,12 +181,12 @@ class Run:
         return sum(end is JobEnd.FAILED for end in self.ends.values())
 
     def may_submit(self) -> bool:
-        """Whether new purchases may begin: nobody asked to stop, and failures are within what is borne."""
+        """Whether new purchases may begin: no shutdown was requested, and failures are below `max_failures`."""
         limit = self.options.max_failures
         return self.options.buy and not self.shutdown.graceful and (limit is None or self.failures < limit)
 
     def end_of_interrupted(self, entry: PlanEntry) -> JobEnd:
-        """Return how a job stands that a stop cut off: by its receipt, which is on the disk."""
+        """Return the end of a job that a shutdown interrupted, by its recorded receipt."""
         receipt = self.renders.get(entry.job.fingerprint)
         if receipt is None or receipt.state is ReceiptState.FAILED:
             return JobEnd.SKIPPED
@@ -198,9 +199,9 @@ class Run:
         return JobEnd.SKIPPED if entry.buys else JobEnd.REUSED
 
     async def wait(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
-        """Wait before asking again: the provider's own wish in full, kbatch's back-off scaled.
+        """Wait before a retry: `Retry-After` in full, kbatch's own back-off scaled.
 
-        False at once where the provider wishes for more than kbatch waits.
+        Returns False without waiting when `Retry-After` is longer than `LONGEST_WAIT_S`.
         """
         if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
             return False
@@ -210,7 +211,7 @@ class Run:
         return True
 
     async def wait_to_submit(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
-        """Wait before sending again, as in `wait`; a stop ends the wait, since nothing is sent after it."""
+        """Wait before a resend, as in `wait`; a shutdown ends the wait."""
         if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
             return False
         wait_s = retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale)

@@ -1,4 +1,4 @@
-"""Where a provider's API is for this run: at its own address, at one that the environment names, or pretended."""
+"""The base URL of each provider in a run: its own, one from the environment, or the simulator."""
 
 from collections.abc import Iterable, Mapping
 from urllib.parse import urljoin, urlsplit
@@ -13,7 +13,7 @@ from kbatch.receipts.simulated_origin import ORIGIN
 
 
 def base_url_of(provider: Provider, environment: Mapping[str, str]) -> str:
-    """Return where the provider's calls go; Invalid for a variable that holds no base URL."""
+    """Return the base URL of the provider's API; Invalid for a variable that holds no base URL."""
     url = environment.get(provider.url_variable, "").strip() or provider.base_url
     problem = check_base_url(url)
     if problem is not None:
@@ -29,7 +29,7 @@ def simulated_url(provider: Provider) -> str:
 
 
 def origin_of(provider: Provider, environment: Mapping[str, str], *, simulated: bool = False) -> str:
-    """Return what receipts say they come from: `https://host`, `loopback` or `simulator`; Invalid for a bad URL."""
+    """Return the `origin` that receipts record: `https://host`, `loopback` or `simulator`; Invalid for a bad URL."""
     if simulated:
         return ORIGIN
     parts = urlsplit(base_url_of(provider, environment))
@@ -39,7 +39,7 @@ def origin_of(provider: Provider, environment: Mapping[str, str], *, simulated: 
 def check_origins(
     renders: Mapping[str, Receipt], names: Iterable[str], environment: Mapping[str, str], *, simulated: bool = False
 ) -> None:
-    """Refuse a run that would mix receipts of two origins in one lockfile, or take one for the other."""
+    """Raise Refused when a run would mix receipts of two origins of one provider in one lockfile."""
     origins = {name: origin_of(provider_of(name), environment, simulated=simulated) for name in names}
     for record in (record for receipt in renders.values() for record in records_of(receipt)):
         origin = origins.get(record.provider)

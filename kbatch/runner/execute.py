@@ -1,6 +1,6 @@
-"""Carries out a confirmed plan from the first check of the account to the written lockfile.
+"""Carries out a confirmed plan, from the account check to the written lockfile.
 
-The caller holds the lock. Whatever ends the run, what is known is saved: the journal always, the lockfile whenever the
+The caller holds the lock. However the run ends, its events are in the journal, and the lockfile is written when the
 disk allows it.
 """
 
@@ -48,11 +48,11 @@ from kbatch.storage.state_key import make_key
 
 __all__ = ["RunSetup", "execute"]
 
-_CHECKPOINT_S = 60.0
+_CHECKPOINT_S = 60.0  # the journal keeps every event at once, so the lockfile need not be written often
 
 
 async def execute(confirmed: ConfirmedPlan, setup: RunSetup, on_progress: OnProgress) -> Outcome:
-    """Run the plan and return what it came to; Refused and ProviderStopped come before anything is sent."""
+    """Run the plan and return its outcome; Refused and ProviderStopped are raised before anything is sent."""
     on_progress, shutdown = safely(on_progress), Shutdown()
     reservations = _reservations(confirmed)
 
@@ -80,7 +80,7 @@ async def execute(confirmed: ConfirmedPlan, setup: RunSetup, on_progress: OnProg
 
 
 def _first_known(group: BaseExceptionGroup[BaseException]) -> KbatchError | None:
-    """Return the error that matters in a group; a disk that refused the very first line is one too."""
+    """Return the first kbatch error in a group; an OSError becomes Unwritable."""
     for error in group.exceptions:
         found = _first_known(error) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(found, KbatchError):
@@ -91,7 +91,7 @@ def _first_known(group: BaseExceptionGroup[BaseException]) -> KbatchError | None
 
 
 class _Parts(Struct, frozen=True, kw_only=True):
-    """What a run is made of before its lines and its journal are open."""
+    """Parts of a run that exist before its sessions and its journal are open."""
 
     confirmed: ConfirmedPlan
     setup: RunSetup
@@ -103,7 +103,7 @@ class _Parts(Struct, frozen=True, kw_only=True):
 
 
 async def _prepare_and_run(parts: _Parts) -> Outcome:
-    """Open the lines, check the accounts, and go on unless someone stops it before anything was sent."""
+    """Open the sessions, check the accounts, and run unless a shutdown came first."""
     plan, setup = parts.confirmed.plan, parts.setup
     frame_sources = frozenset(address for entry in plan.purchases for address in entry.job.upstream)
     pending_renders = orphaned_renders_of(plan, setup)
@@ -128,9 +128,8 @@ async def _prepare_and_run(parts: _Parts) -> Outcome:
         if parts.shutdown.graceful:
             ends = dict.fromkeys((entry.address for entry in plan.entries), JobEnd.SKIPPED)
             return Outcome(ends=ends, interrupted=True, lockfile=str(setup.lockfile_path), counts=count_ends(ends))
-        parts = replace(
-            parts, frame_sources=frame_sources, current=current - frame_sources
-        )  # a frame is taken of what was looked at
+        # A frame source is compared by digest before its frame is taken, so it is not skipped as up to date.
+        parts = replace(parts, frame_sources=frame_sources, current=current - frame_sources)
         return await _run_with_journal(parts, sessions, pending_renders)
 
 
@@ -155,7 +154,7 @@ async def _run_with_journal(
                 await _archive_orphans(run, setup)
         with anyio.CancelScope(shield=True):
             outcome = outcome_of(run, str(setup.lockfile_path))
-            outcome = await _record_end(run, outcome)
+            outcome = await _record_ended(run, outcome)
     with anyio.CancelScope(shield=True):
         outcome = await _save(run, setup, outcome, run_id)
     return outcome
@@ -168,7 +167,7 @@ def _warn_about_state_key(run: Run) -> None:
         run.emit(EventKind.NOTE, None, f"the key of this user's state cannot be kept ({trouble}): {words}")
 
 
-async def _record_end(run: Run, outcome: Outcome) -> Outcome:
+async def _record_ended(run: Run, outcome: Outcome) -> Outcome:
     data = {"exit_code": int(outcome.exit_code), "finished": finished(run)}
     try:
         await run.record(Fact(kind=Kind.ENDED, data=data))
@@ -179,7 +178,7 @@ async def _record_end(run: Run, outcome: Outcome) -> Outcome:
 
 
 async def _save(run: Run, setup: RunSetup, outcome: Outcome, run_id: str) -> Outcome:
-    """Write the lockfile; the journal is put away unless it is needed to go on."""
+    """Write the lockfile; the journal is rotated into the history unless the run was stopped."""
     path, lockfile = setup.lockfile_path, _lockfile(run, setup)
     try:
         if run.shutdown.graceful:
@@ -188,8 +187,10 @@ async def _save(run: Run, setup: RunSetup, outcome: Outcome, run_id: str) -> Out
             await anyio.to_thread.run_sync(partial(store.finalize, path, lockfile, run_id=run_id))
     except (OSError, StateUnreadable) as error:
         journal = journal_path(path)
-        said = f"the lockfile cannot be written: {_why(error)}; all is in {journal}, the same command goes on from it"
-        return replace(outcome, problems=(*outcome.problems, said))
+        message = (
+            f"the lockfile cannot be written: {_why(error)}; all is in {journal}, the same command goes on from it"
+        )
+        return replace(outcome, problems=(*outcome.problems, message))
     for altered in run.altered:  # newer than the lockfile again, so that the next plan reads them too
         await anyio.to_thread.run_sync(storage.touch, run.folder / altered)
     return outcome
@@ -242,7 +243,7 @@ def _make_run(parts: _Parts, sessions: Mapping[str, ProviderSession], journal: J
 
 
 def _check_payers(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> None:
-    """Refuse an approval that another account has begun to pay for: its credits are not this one's to spend."""
+    """Raise Refused when another account has already paid for a part of the approval."""
     claim = setup.loaded.lockfile.claims.get(confirmed.terms.claim or "")
     for name, account in claim.accounts.items() if claim and confirmed.plan.purchases else ():
         session = sessions.get(name)
@@ -253,7 +254,7 @@ def _check_payers(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[s
 
 
 def _claim(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> Claim | None:
-    """Return what the run claims; who began to pay for it stays whoever that was."""
+    """Return the claim of this run; accounts that are recorded as payers stay."""
     covers = confirmed.terms.covers
     if covers is None:
         return None
@@ -264,7 +265,7 @@ def _claim(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, Pro
 
 
 def _resends(confirmed: ConfirmedPlan) -> frozenset[str]:
-    """Return the unknown sends that the plan's consent lets be sent again."""
+    """Return the fingerprints of the unknown sends that the plan's consent allows to resend."""
     return frozenset(entry.job.fingerprint for entry in confirmed.plan.resends if confirmed.method is not None)
 
 
@@ -293,15 +294,15 @@ async def _work(run: Run, setup: RunSetup, pending_renders: Sequence[PendingRend
 
 
 async def _checkpoint(run: Run, setup: RunSetup) -> None:
-    """Write the lockfile now and then, so that a review of a long run sees it."""
+    """Write the lockfile at intervals, so that the progress of a long run can be reviewed."""
     while True:
         await anyio.sleep(_CHECKPOINT_S)
         lockfile = _lockfile(run, setup)
         try:
             await anyio.to_thread.run_sync(store.save, setup.lockfile_path, lockfile)
         except (OSError, StateUnreadable) as error:
-            said = f"the lockfile cannot be written now: {_why(error)}; the journal has everything"
-            run.emit(EventKind.NOTE, None, said)
+            message = f"the lockfile cannot be written now: {_why(error)}; the journal has everything"
+            run.emit(EventKind.NOTE, None, message)
 
 
 async def _archive_orphans(run: Run, setup: RunSetup) -> None:

@@ -1,4 +1,4 @@
-"""Opens a line to each provider that a plan needs: base URL and key from the environment, or the simulator's app."""
+"""Opens a session to each provider that a plan needs: base URL and key from the environment, or the simulator's app."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,11 +20,12 @@ from kbatch.runner.limits.retry import poll_scale
 from kbatch.runner.session import ProviderSession
 
 SIMULATED_SCALE = 0.005
+"""Factor on kbatch's own waits against the in-process simulator: a wait of 5 s becomes 25 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Where lines lead: the environment's variables, or an ASGI app that plays both providers; and jobs at once."""
+    """Targets of the sessions: environment variables, or an ASGI app that simulates providers; and jobs at once."""
 
     environment: Mapping[str, str] = field(repr=False)
     app: Any | None = None
@@ -33,7 +34,7 @@ class Endpoints:
 
 @asynccontextmanager
 async def open_sessions(names: Iterable[str], endpoints: Endpoints) -> AsyncIterator[dict[str, ProviderSession]]:
-    """Yield a line to each named provider; Refused when a key is missing."""
+    """Yield a session to each named provider; Refused when a key is missing."""
     async with AsyncExitStack() as stack:
         sessions = {}
         for name in names:
@@ -77,7 +78,7 @@ def _session(provider: Provider, endpoints: Endpoints) -> ProviderSession:
 
 
 def engine_of(environment: Mapping[str, str]) -> Engine | None:
-    """Read `KBATCH_HTTP`, the library that sends; None where nothing is wished; Invalid for one that is not there."""
+    """Read `KBATCH_HTTP`, the HTTP library; None when it is not set; Invalid for an unknown or missing library."""
     word = environment.get("KBATCH_HTTP", "").strip()
     if not word:
         return None

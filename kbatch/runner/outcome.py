@@ -1,4 +1,4 @@
-"""What a run came to: how each job ended, the settlement with each provider, and the exit code that follows."""
+"""The outcome of a run: the end of each job, the credits per provider, the exit code."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from kbatch.receipts.receipt import Receipt, ReceiptState
 
 
 class JobEnd(StrEnum):
-    """How a job ended in this run; `skipped` was not started: a ceiling, a stop, or too many failures."""
+    """How a job ended in this run; a `skipped` job was not started because of a ceiling, a stop, or failures."""
 
     DONE = "done"
     REUSED = "reused"
@@ -26,28 +26,27 @@ class JobEnd(StrEnum):
 
 
 NOT_HERE = "not here"
-"""What is said of a reused clip that is not on this disk at all."""
+"""Text for a reused clip that is not on this disk."""
 
 
 class Settlement(Struct, frozen=True, kw_only=True):
     """One provider's account of this run, in its credits.
 
-    `planned` are the quotes of the jobs that were accepted, `reported` what the provider says it charged and kept,
-    `refunded` what it gave back, `unexplained` what it charged beyond or below the quotes of jobs whose charge it told;
-    `differing` counts those jobs, since too much and too little may add up to nothing; `untold` are the jobs whose
-    charge it did not tell.
+    `planned` is the sum of the quotes of accepted jobs, `reported` the charges that the provider reported, `refunded`
+    its refunds. `unexplained` is the sum of charge minus quote; `differing` counts the jobs where they differ, since
+    differences may cancel out. `unreported` counts the jobs without a reported charge.
     """
 
     planned: int
     reported: int
     refunded: int
     unexplained: int
-    untold: int
+    unreported: int
     differing: int = 0
 
 
 class Charge(Struct, frozen=True, kw_only=True):
-    """The same of one purchase: `planned` None had no known price, `reported` None was not told."""
+    """Credits of one purchase: `planned` is None without a known price, `reported` without a reported charge."""
 
     address: str
     provider: str
@@ -59,9 +58,9 @@ class Charge(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """The end of a run: `ends` by address, settlements by provider, why providers or models were stopped.
+    """The end of a run: `ends` by address, settlements by provider, reasons for stopped providers and models.
 
-    `absent` are reused jobs whose clip does not lie at its place, by address, with what is there.
+    `absent` has the reused jobs whose clip is not at its path: by address, with what is found there.
     """
 
     ends: Mapping[str, JobEnd]
@@ -78,7 +77,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> ExitCode:
-        """The largest concern: interrupted, a provider that stopped the run, unknowns, then anything not as asked."""
+        """The most serious result: interrupted, stopped by a provider, unknown sends, then anything not as asked."""
         found = [ExitCode.OK]
         if self.interrupted:
             found.append(ExitCode.INTERRUPTED)
@@ -99,7 +98,7 @@ COUNTED = ("done", "failed", "blocked", "unknown", "owed", "delivered_wrong", "r
 
 
 def count_ends(ends: Mapping[str, JobEnd]) -> dict[str, int]:
-    """Return the counts of `run --format json`; skipped jobs stand apart, since the contract names seven."""
+    """Return the counts of `run --format json`: the seven documented names, and `skipped` when it is not 0."""
     found = Counter(end.value for end in ends.values())
     counts = {name: found[name] for name in COUNTED}
     if found[JobEnd.SKIPPED.value]:
@@ -108,7 +107,7 @@ def count_ends(ends: Mapping[str, JobEnd]) -> dict[str, int]:
 
 
 def settlement_of(receipts: Iterable[Receipt]) -> dict[str, Settlement]:
-    """Return the settlement per provider of the attempts that this run accepted."""
+    """Return the settlement per provider of these receipts, one for each accepted attempt of the run."""
     by_provider: dict[str, list[Charge]] = {}
     for receipt in receipts:
         by_provider.setdefault(receipt.provider, []).append(charge_of(receipt))
@@ -116,21 +115,21 @@ def settlement_of(receipts: Iterable[Receipt]) -> dict[str, Settlement]:
 
 
 def charge_of(receipt: Receipt) -> Charge:
-    """Return the account of one purchase; what a failed one had been charged is its quote where nobody told."""
-    quote, told = receipt.credits.planned, receipt.credits.reported
+    """Return the credits of one purchase; a failed job without a reported charge counts as charged its quote."""
+    quote, charged = receipt.credits.planned, receipt.credits.reported
     refunded, unexplained = 0, 0
     if receipt.state is ReceiptState.FAILED:
-        told = told or 0
+        charged = charged or 0
         before = (quote or 0) if receipt.credits.charged is None else receipt.credits.charged
-        refunded, unexplained = before - told, told
-    elif told is not None and quote is not None:
-        unexplained = told - quote
+        refunded, unexplained = before - charged, charged
+    elif charged is not None and quote is not None:
+        unexplained = charged - quote
     return Charge(
         address=receipt.address,
         provider=receipt.provider,
         job_id=receipt.job_id or "",
         planned=quote,
-        reported=told,
+        reported=charged,
         refunded=refunded,
         unexplained=unexplained,
     )
@@ -143,12 +142,12 @@ def _sum(charges: list[Charge]) -> Settlement:
         refunded=sum(one.refunded for one in charges),
         unexplained=sum(one.unexplained for one in charges),
         differing=sum(one.unexplained != 0 for one in charges),
-        untold=sum(one.reported is None for one in charges),
+        unreported=sum(one.reported is None for one in charges),
     )
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Return the one object of `run --format json`."""
+    """Return the JSON object of `run --format json`."""
     return {
         "exit_code": int(outcome.exit_code),
         "counts": dict(outcome.counts),

@@ -1,7 +1,7 @@
-"""What is to be collected: the purchase of a job, or one that is paid and that no job refers to any more.
+"""Renders to collect: the purchase of a job, or an orphan, which is paid and referred to by no job.
 
-A prompt that was changed while its clip was still rendering leaves a purchase behind that nobody asks for: it is paid,
-so it is collected too, and its clip goes to `.kept/` from where going back brings it to its place.
+Changing a prompt while its clip still renders leaves an orphan. It is paid, so it is collected too; its clip goes to
+`.kept/`, and returns to its path when the prompt is changed back.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -22,7 +22,7 @@ _TYPICAL_S = (60, 300)
 
 
 class PendingRender(Struct, frozen=True, kw_only=True):
-    """One purchase on its way to `output`; `address` is how it is told, `clip` what must be delivered.
+    """One purchase to collect into `output`; `address` names it in messages, `clip` is what was bought.
 
     `attempt` and `job_id` name an older purchase of the fingerprint; None means the one that its receipt shows.
     """
@@ -40,11 +40,11 @@ class PendingRender(Struct, frozen=True, kw_only=True):
 
     @property
     def purchase(self) -> str:
-        """Return under which name the ceiling knows the purchase: an older one of a fingerprint has its own."""
+        """Key of the purchase in the credit reservations; an older purchase of a fingerprint has a key of its own."""
         return self.fingerprint if self.attempt is None else f"{self.fingerprint}:{self.attempt}:{self.job_id}"
 
     def receipt(self, renders: Mapping[str, Receipt]) -> Receipt:
-        """Return what is known of the purchase."""
+        """Return the record of this purchase among `renders`."""
         shown = renders[self.fingerprint]
         if self.attempt is None:
             return shown
@@ -52,7 +52,7 @@ class PendingRender(Struct, frozen=True, kw_only=True):
 
 
 def pending_render_of(job: Job) -> PendingRender:
-    """Return the errand of a job."""
+    """Return the pending render of a job of the plan."""
     return PendingRender(
         fingerprint=job.fingerprint,
         address=job.address,
@@ -66,7 +66,7 @@ def pending_render_of(job: Job) -> PendingRender:
 
 
 def orphaned_renders_of(plan: Plan, inputs: RunInputs) -> tuple[PendingRender, ...]:
-    """Return the purchases that no job refers to any more and that are not collected yet."""
+    """Return the orphans of a lockfile that are not collected yet."""
     lockfile, profile = inputs.loaded.lockfile, plan.settings.profile
     uncollected = {key: receipt for key, receipt in lockfile.renders.items() if _may_be_open(receipt)}
     if not uncollected:
@@ -77,14 +77,14 @@ def orphaned_renders_of(plan: Plan, inputs: RunInputs) -> tuple[PendingRender, .
 
 
 def _may_be_open(receipt: Receipt) -> bool:
-    """Whether an attempt of a receipt is not collected, or may not be: nearly all have one, and that is."""
+    """Whether a receipt may hold an attempt that is not collected; a fast filter, since nearly all are."""
     return receipt.state in _OPEN or bool(receipt.also or receipt.failed)
 
 
 def orphaned_renders(renders: Mapping[str, Receipt], referenced: Collection[str], root: str) -> Iterator[PendingRender]:
-    """Yield the errands of purchases that are paid, or may be, and that no fingerprint in `wanted` leads to.
+    """Yield pending renders of purchases that are paid, or may be, and whose fingerprint is not in `referenced`.
 
-    `root` is the output folder in which they are kept.
+    `root` is the output folder whose `.kept/` receives the clips.
     """
     for fingerprint, receipt in renders.items():
         for record in records_of(receipt):
@@ -113,7 +113,7 @@ def _pending_of_record(fingerprint: str, receipt: Receipt, record: Receipt, root
 
 
 def _clip_of(record: Receipt) -> ExpectedClip | None:
-    """Return what was bought, None when today's card cannot read that request."""
+    """Return what was bought, None when the present model card cannot read that request."""
     card = catalog_of([record.provider]).find(record.provider, record.model)
     try:
         return expected_clip(card, record.request) if card is not None else None

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: one value for the live display, plain lines and tests alike."""
+"""Progress events of a run: one value for the live display, plain text and tests."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class EventKind(StrEnum):
-    """What happened to a job, or to the run."""
+    """The kind of a progress event."""
 
     SUBMITTING = "submitting"
     ACCEPTED = "accepted"
@@ -30,7 +30,7 @@ class EventKind(StrEnum):
 
 
 class ProgressEvent(Struct, frozen=True, kw_only=True):
-    """One moment of a job (`address`) or of the run (None), in words; `credits` where money is concerned."""
+    """One event of a job (`address`) or of the run (None); `progress` is in percent, `credits` a quote or a charge."""
 
     moment: EventKind
     address: str | None = None
@@ -45,17 +45,17 @@ EventT = TypeVar("EventT")
 
 
 def safely(on_progress: Callable[[EventT], None]) -> Callable[[EventT], None]:
-    """Return a teller that cannot end a run: what is paid matters more than a closed terminal or a full log.
+    """Return a callback that suppresses output errors, so that a closed terminal or a full log cannot end a run.
 
-    A ValueError is what Python makes of a stream that is closed, or that cannot write a letter.
+    Python raises ValueError for a closed stream and for a character that the stream cannot encode.
     """
 
-    def told(what: EventT) -> None:
+    def call(event: EventT) -> None:
         with suppress(OSError, ValueError):
-            on_progress(what)
+            on_progress(event)
 
-    return told
+    return call
 
 
-def ignore(_told: object) -> None:
-    """Take what is told and do nothing: nobody watches."""
+def ignore(_event: object) -> None:
+    """Discard an event: the default callback."""

@@ -1,7 +1,7 @@
-"""What a person says about sends: it is that job (`--adopt`), it was not accepted (`--refused`), it is lost (`--lost`).
+"""Applies a person's decisions about sends: `--adopt` a job, `--refused` (not accepted), `--lost` (give up).
 
-An adopted job is asked for first, and refused when it is of another model or belongs to another receipt; a lost one is
-asked for once more, and refused while the provider still has it. What it cost stays counted.
+An adopted job is polled first, and refused when it is of another model or belongs to another receipt. A lost job is
+polled again, and the decision is refused while the provider still has the job. Its charge stays counted.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,9 @@ from kbatch.runner.submit.job_matching import contradiction
 
 
 class Decisions(Struct, frozen=True, kw_only=True):
-    """The job id that an unknown send is, by fingerprint; fingerprints that were not accepted; lost jobs by their id.
+    """`adopt`: job ids by fingerprint; `refused`: fingerprints that were not accepted; `lost`: names by job id.
 
-    A lost job goes by the name that a person gave it; `mine`: the person says that the key here is the buyer's, where
-    nothing proves it.
+    `mine` states that the present key is the buyer's, for receipts that do not prove it.
     """
 
     adopt: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +36,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
 
 
 async def apply_decisions(run: Run, decisions: Decisions) -> None:
-    """Record what was decided; Refused when a decision does not fit what is known."""
+    """Record the decisions; Refused when one contradicts the receipts or the provider's answer."""
     for fingerprint, job_id in decisions.adopt.items():
         receipt = _unknown(run, fingerprint)
         await _adopt(run, fingerprint, receipt, job_id)
@@ -96,24 +95,24 @@ async def _give_up(run: Run, job_id: str, name: str, *, mine: bool) -> None:
     if owner is None or owner[1].state is not ReceiptState.SUBMITTED:
         raise not_submitted(name, owner[1].state if owner else None)
     fingerprint, receipt = owner
-    said, credits = await _last_words(run, name, receipt, mine=mine)
+    said, credits = await _confirm_lost(run, name, receipt, mine=mine)
     data = {"job_id": job_id, "message": f"given up as lost; the provider says: {said}", "credits": credits}
     await run.record(Fact(kind=Kind.FAILED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
     run.emit(EventKind.NOTE, name, f"given up: {kept_words(credits)}")
 
 
 def not_submitted(name: str, state: ReceiptState | None) -> Refused:
-    """Return why there is no job to give up; None is a job that was never sent."""
+    """Return the error for `--lost` on a job that is not submitted; `state` None means that it was never sent."""
     hint = "`kbatch reconcile` settles what is unknown" if state is ReceiptState.UNKNOWN else None
     words = f"`{name}` is {state.spoken if state else 'not bought'}, so there is no job to give up"
     return Refused("not-submitted", words, hint=hint)
 
 
-async def _last_words(run: Run, name: str, receipt: Receipt, *, mine: bool) -> tuple[str, int | None]:
-    """Return what the provider says of a job that is gone, and what stays charged; Refused while it may be there.
+async def _confirm_lost(run: Run, name: str, receipt: Receipt, *, mine: bool) -> tuple[str, int | None]:
+    """Return the provider's message about a lost job and what stays charged; Refused while the job may exist.
 
-    Another account's job is gone for a key too, and a 404 may pass: so the key must be the buyer's, which the accounts
-    prove or else a person says (`mine`), and the provider is asked twice.
+    A provider answers 404 for another account's job as well, and a 404 may be temporary. So the key must be the
+    buyer's, proven by the accounts or stated by a person (`mine`), and the job is polled twice.
     """
     session = run.sessions[receipt.provider]
     title, job_id = session.provider.title, receipt.job_id or ""
@@ -141,7 +140,7 @@ async def _check_key(session: ProviderSession, name: str, receipt: Receipt, *, m
     balance = await session.ask_balance()
     if not isinstance(balance, Balance):
         words = (
-            f"{session.provider.title} does not answer with this key, so nobody knows of `{name}`: {balance.message}"
+            f"{session.provider.title} does not answer with this key, so `{name}` cannot be checked: {balance.message}"
         )
         raise Refused("not-lost", words, hint="nothing was changed; `kbatch doctor` looks at the key")
     same = compare(receipt.account, session.account)
@@ -155,7 +154,7 @@ async def _check_key(session: ProviderSession, name: str, receipt: Receipt, *, m
 
 
 def owner_of(renders: Mapping[str, Receipt], job_id: str) -> tuple[str, Receipt] | None:
-    """Return the fingerprint that a job was bought for, and what is known of that purchase; None of a strange job."""
+    """Return the fingerprint and the record of the purchase with this job id, None when no receipt has it."""
     for fingerprint, receipt in renders.items():
         for record in records_of(receipt):
             if record.job_id == job_id:

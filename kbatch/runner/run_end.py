@@ -1,4 +1,4 @@
-"""What a run leaves: the lockfile, what became of each job, the settlement."""
+"""The outcome of a run from its state: the end of each job and the settlement."""
 
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt
@@ -8,7 +8,7 @@ from kbatch.runner.scheduler import stopped_sessions
 
 
 def outcome_of(run: Run, lockfile: str) -> Outcome:
-    """Return what the run came to; a job that a stop cut off stands as its receipt says."""
+    """Return the outcome of the run; jobs that a shutdown interrupted get the end that their receipt shows."""
     for entry in run.confirmed.plan.entries:
         if entry.address not in run.ends:
             run.ends[entry.address] = run.end_of_interrupted(entry)
@@ -29,7 +29,7 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
 
 
 def finished(run: Run) -> bool:
-    """Whether all that the plan wanted was tried: with what a run left out the same command goes on."""
+    """Whether every job of the plan was tried; otherwise the same command continues the plan."""
     return not (run.shutdown.graceful or stopped_sessions(run.sessions) or JobEnd.SKIPPED in run.ends.values())
 
 

@@ -1,4 +1,4 @@
-"""What a run stands on, all of it known before anyone is asked anything: the manifest's jobs and the state on disk."""
+"""Inputs of a run, known before any network call: the manifest's jobs and the state on disk."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from kbatch.storage import Folder
 
 
 class RunInputs(Struct, frozen=True, kw_only=True):
-    """The manifest's folder and tree, all its jobs, its lockfile and what that holds."""
+    """The manifest's folder and tree, all its jobs, the path of its lockfile and the loaded state."""
 
     folder: Path
     tree: Folder

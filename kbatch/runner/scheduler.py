@@ -1,8 +1,8 @@
-"""Works a confirmed plan: one task a job, places at each provider, the most urgent first; the only part that spends.
+"""Runs the jobs of a confirmed plan: one task a job, slots at each provider, the highest priority first.
 
-A job waits for the jobs whose frames it needs, then for a place, then at its variant's gate; it holds the place until
-its render has ended. Of the others only a few wait at a time: a task for each of 100,000 jobs would fill the memory.
-What goes wrong with one job ends that job; what goes wrong with the disk ends submitting.
+A job waits for the jobs whose frames it needs, then for a slot, then at the price guard of its variant; it holds the
+slot until its render has ended. Only some jobs have a task at a time, since 100,000 tasks would fill the memory. An
+error of one job ends that job; a disk error ends submitting.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ _MOST_TASKS_WITHOUT_SLOT = 64
 
 
 async def work(run: Run, orphaned_renders: Sequence[PendingRender] = ()) -> None:
-    """Work every entry of the plan to an end, and collect what is paid and forgotten; early when it is cancelled."""
+    """Run every entry of the plan to its end, and collect orphans; sidecars are written even after a cancellation."""
     priority = priorities(run.confirmed.plan)
     entries = [entry for entry in run.confirmed.plan.entries if entry.address not in run.current]
     entries.sort(key=lambda entry: -priority[entry.address])
@@ -57,7 +57,7 @@ JobTask = tuple[PlanEntry, Callable[[], Awaitable[None]]]
 def _queues_by_provider(
     run: Run, task: Sequence[JobTask]
 ) -> Iterator[tuple[ProviderSession | None, Sequence[JobTask]]]:
-    """Yield what takes places at each provider, and all else."""
+    """Yield the jobs that need slots, by provider, and all other jobs with None."""
     placed: dict[str | None, list[JobTask]] = {}
     for one in task:
         entry = one[0]
@@ -70,7 +70,7 @@ def _queues_by_provider(
 async def _start_in_order(
     run: Run, tasks: TaskGroup, session: ProviderSession | None, queue: Sequence[JobTask]
 ) -> None:
-    """Start jobs in their order, no more than can soon go on; those that wait for other jobs wait as tasks."""
+    """Start tasks in order, a bounded number at a time; jobs that wait for other jobs get a task at once."""
     some = anyio.Semaphore(_MOST_TASKS_WITHOUT_SLOT, fast_acquire=True)
 
     async def one_of_some(entry: PlanEntry, task: Callable[[], Awaitable[None]]) -> None:
@@ -91,7 +91,7 @@ async def _start_in_order(
 
 
 async def _with_disk_errors_handled(run: Run, pending: PendingRender, task: Callable[[], Awaitable[None]]) -> None:
-    """Let the disk's trouble with one job end that job, and all submitting."""
+    """Run a task; an OSError ends its job and all submitting."""
     try:
         await task()
     except OSError as error:
@@ -103,7 +103,7 @@ async def _with_disk_errors_handled(run: Run, pending: PendingRender, task: Call
 
 
 def _end_after_disk_error(run: Run, pending: PendingRender) -> JobEnd:
-    """Return how a job stands that the disk has stopped."""
+    """Return the end of a job that a disk error stopped, by its receipt."""
     receipt = run.receipt(pending) if pending.fingerprint in run.renders else None
     if receipt is None or receipt.state is ReceiptState.FAILED:
         return JobEnd.SKIPPED
@@ -137,7 +137,7 @@ async def _work(run: Run, entry: PlanEntry, priority: float) -> None:
 
 
 async def _upstream_ready(run: Run, entry: PlanEntry) -> bool:
-    """Wait for the jobs whose frames this one needs; False once it is blocked by one of them."""
+    """Wait for the jobs whose frames this one needs; False when one of them blocks it."""
     for need in entry.job.upstream:
         if need not in run.completed:
             continue
@@ -152,9 +152,9 @@ async def _upstream_ready(run: Run, entry: PlanEntry) -> bool:
 
 
 async def _run_orphan(run: Run, pending: PendingRender) -> None:
-    """Collect a purchase that no job refers to any more; what comes of it is no end of this run but for its clip.
+    """Collect an orphan; a failed or owed one does not count in the run's outcome.
 
-    It is told all the same, and `pull`, whose very task it is, counts what stays owed.
+    `pull` does count owed orphans. Progress events are emitted in either case.
     """
     await _collect_orphan(run, pending)
     end = run.ends[pending.address]
@@ -185,5 +185,5 @@ async def _collect_orphan(run: Run, pending: PendingRender) -> None:
 
 
 def stopped_sessions(sessions: Mapping[str, ProviderSession]) -> tuple[str, ...]:
-    """Return what stopped each provider that was stopped."""
+    """Return the stop reason of each stopped provider, in words."""
     return tuple(f"{session.provider.title}: {session.stop_reason}" for session in sessions.values() if session.stopped)

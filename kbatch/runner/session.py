@@ -1,4 +1,4 @@
-"""One provider during a run: its translator, its client, its places, its clock, and whether it stopped the run."""
+"""One provider during a run: its adapter, HTTP client, slots, rate, clock and stop reason."""
 
 import logging
 from collections.abc import Callable
@@ -23,18 +23,18 @@ from kbatch.runner.progress_events import ignore
 _log = logging.getLogger(__name__)
 
 FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
-"""Answers after which nothing more is submitted to that provider in this run."""
+"""Reasons after which nothing more is submitted to that provider in this run."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ProviderSession:
-    """A provider as one run sees it; `scale` multiplies kbatch's own waits (rehearsals only).
+    """State of one provider in a run; `scale` multiplies kbatch's own waits (loopback and simulator only).
 
-    `rate` spaces all calls, `polls` those that ask: what is left between the two is for purchases, however many ask.
-    `closed` says why nothing is submitted here for a while, `shut` is the answer that asked for more patience than
-    kbatch has, which stands for all others until it may be asked again, `held_until_s` how long nobody asks. `say` is
-    told of waits. `looking` lets one look-up at a time claim jobs of the provider's list, `listed` are the jobs that it
-    has read.
+    `rate` spaces all calls and `polls` those that read; the difference is reserved for purchases. `closed_reason` says
+    why nothing is submitted for a while. `too_long_wait` is an answer whose `Retry-After` is longer than kbatch waits:
+    it is returned for every call until `held_until_s`. `on_wait` is called with the text of each wait. `lookup_lock`
+    lets one search at a time claim jobs of the provider's list, `listed_jobs` caches the jobs read from it. `last_date`
+    is the latest `Date` header with the local monotonic time at which it arrived.
     """
 
     provider: Provider
@@ -57,15 +57,15 @@ class ProviderSession:
     on_wait: Callable[[str], None] = ignore
 
     def turn(self) -> float:
-        """Take the next turn that the provider's rate allows; return the seconds until it comes."""
+        """Take the next call that the provider's rate allows; return the seconds to wait before it."""
         self.rate, wait_s = take_turn(self.rate, anyio.current_time())
         return wait_s
 
     async def ask(self, request: Request, *, timeout_s: float) -> Reply:
-        """Send one call and note the provider's clock; what pays has had its turn before it was written down.
+        """Send one request and store the provider's clock; a paying request has waited for its turn before.
 
-        After a 429 that says how long to wait nobody asks before that. One that says more than kbatch waits is the
-        answer to whatever is asked until then.
+        After an answer with `Retry-After` no read is sent before that time. When the wait is longer than
+        `LONGEST_WAIT_S`, the same answer is returned for every read until then.
         """
         if request.method == "GET":
             if self.too_long_wait is None:
@@ -83,33 +83,33 @@ class ProviderSession:
         return reply
 
     def _apply_retry_after(self, answer: Answer) -> None:
-        """Hold all calls back as an answer asks for, or end asking where that is too long."""
+        """Delay all calls as `Retry-After` of a 429 or 503 asks, or stop reading when that is too long."""
         asked_s = retry_after(answer.headers) if answer.status in (429, 503) else None
         if asked_s is None or (answer.status == 503 and asked_s <= LONGEST_WAIT_S):
             return
         news = asked_s > self.held_s + 1.0
         self.held_until_s = max(self.held_until_s, anyio.current_time() + asked_s)
-        words = asked_for(self.provider.title, asked_s)
+        message = asked_for(self.provider.title, asked_s)
         if asked_s > LONGEST_WAIT_S:
-            self.too_long_wait, self.closed_reason = answer, words
+            self.too_long_wait, self.closed_reason = answer, message
         else:
             self.rate = hold(self.rate, anyio.current_time() + asked_s)
         if news:
-            _log.info("HTTP %d: %s; no call to it before that", answer.status, words)
-            self.on_wait(f"{words} ({message_of(answer)})")
+            _log.info("HTTP %d: %s; no call to it before that", answer.status, message)
+            self.on_wait(f"{message} ({message_of(answer)})")
 
     @property
     def held_s(self) -> float:
-        """How many seconds nobody may ask, as the provider wishes; 0 when it has no such wish."""
+        """Seconds that remain of the provider's `Retry-After`; 0 without one."""
         return max(0.0, self.held_until_s - anyio.current_time())
 
     def note_refusal(self, wait_s: float, message: str) -> None:
-        """Note that a purchase was refused for now; after half an hour of nothing else no more is submitted."""
+        """Count a temporary refusal of a purchase; after `LONGEST_REFUSAL_S` without an acceptance submitting ends."""
         now_s = anyio.current_time()
         self.refusing_since_s = now_s if self.refusing_since_s is None else self.refusing_since_s
         if now_s + wait_s - self.refusing_since_s > LONGEST_REFUSAL_S:
-            said = f"{self.provider.title} has refused all purchases for {LONGEST_REFUSAL_S / 60:.0f} min"
-            self.closed_reason = self.closed_reason or f"{said}: {message}"
+            reason = f"{self.provider.title} has refused all purchases for {LONGEST_REFUSAL_S / 60:.0f} min"
+            self.closed_reason = self.closed_reason or f"{reason}: {message}"
 
     async def _wait_for_turn(self) -> None:
         self.polls, wait_s = take_turn(self.polls, anyio.current_time())
@@ -120,7 +120,7 @@ class ProviderSession:
             await anyio.sleep(wait_s)
 
     async def ask_balance(self, *, timeout_s: float = 20.0) -> Balance | NotAccepted:
-        """Ask once what the account holds, and note whose it is."""
+        """Read the balance once, and store the account that the answer names."""
         answer = self.provider.read_balance(await self.ask(self.provider.balance(), timeout_s=timeout_s))
         if isinstance(answer, Balance):
             self.account = self._kept(answer.account)
@@ -129,16 +129,16 @@ class ProviderSession:
         return answer
 
     def _kept(self, account: Account | None) -> Kept:
-        """Return an account as receipts keep it; of the key at most half, whatever the provider takes for a prefix."""
+        """Return an account in the receipts' form, with at most half of the key as its prefix."""
         if account is None:
             return None
         key = account.key and self.client.without_key(account.key)
         return replace(account, key=key or None).kept()
 
     def provider_time(self) -> datetime | None:
-        """Return the provider's time of day, None before it told one.
+        """Return the provider's time of day, None before its first `Date` header.
 
-        Counted on from its last `Date` by the steady clock: this machine's time of day may be wrong, and may jump.
+        It is its last `Date` plus the time since by the monotonic clock: this machine's time of day may be wrong.
         """
         if self.last_date is None:
             return None
@@ -146,7 +146,7 @@ class ProviderSession:
         return date + timedelta(seconds=anyio.current_time() - at)
 
     def stop(self, reason: Reason, stop_reason: str) -> None:
-        """Submit nothing more to this provider; what runs there is still collected."""
+        """Submit nothing more to this provider; running jobs are still collected."""
         if self.stopped is None:
             self.stopped, self.stop_reason = reason, stop_reason
             _log.info("nothing more is submitted to %s: %s", self.provider.name, reason.value)

@@ -1,4 +1,4 @@
-"""Where a run takes place, and whom it has to ask there."""
+"""The setup of a run, and the providers that it needs."""
 
 from collections.abc import Callable, Collection, Iterable
 
@@ -16,10 +16,10 @@ from kbatch.storage import size_of
 
 
 class RunSetup(RunInputs, frozen=True, kw_only=True):
-    """Where a run takes place: its inputs, the lines out of it, how it behaves and what a person has decided.
+    """Inputs, endpoints, options and a person's decisions.
 
-    `replacing` are the fingerprints that the command buys again, those too that an earlier run of it has bought
-    already; None means those of the plan. `follow` is told every event once it is durable.
+    `replacing` are the fingerprints that the command buys again, including those that an interrupted run of it has
+    bought already; None means those of the plan. `on_event` is called with every event once it is durable.
     """
 
     endpoints: Endpoints
@@ -33,7 +33,7 @@ class RunSetup(RunInputs, frozen=True, kw_only=True):
 def providers_needed(
     plan: Plan, setup: RunSetup, frame_sources: Collection[str] = (), pending_renders: Iterable[PendingRender] = ()
 ) -> list[str]:
-    """Return the providers that have to be asked something; `needed` are the addresses whose clips purchases use."""
+    """Return the providers that need a session; `frame_sources` are the addresses whose clips purchases use."""
     names = [entry.job.provider for entry in plan.entries if _asks(entry, setup, frame_sources)]
     renders = setup.loaded.lockfile.renders
     adopted = [renders.get(fingerprint) for fingerprint in setup.decisions.adopt]
@@ -49,5 +49,5 @@ def _asks(entry: PlanEntry, setup: RunSetup, frame_sources: Collection[str]) -> 
         receipt = setup.loaded.lockfile.renders.get(entry.job.fingerprint)
         clip = receipt.output if receipt else None
         return entry.address in frame_sources and clip is not None and size_of(setup.folder / clip.path) != clip.bytes
-    # What a person says was not accepted needs nobody to be asked.
+    # A send that a person declared as refused needs no network call.
     return entry.action is not Action.BLOCKED and entry.job.fingerprint not in setup.decisions.refused

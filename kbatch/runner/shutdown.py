@@ -1,8 +1,8 @@
-"""How a run is stopped: softly (nothing more is submitted), at once (what is under way ends), or by its own disk.
+"""Shutdown of a run: graceful (nothing more is submitted), immediate (running tasks end), or after a disk error.
 
-An answer to a paying request that is under way is waited for a moment even when all ends at once: it may name the job
-that was just paid. No signals reach an event loop on Windows, nor in a thread that is not the main one; there a Ctrl-C
-ends the process as it is, which the journal bears.
+An immediate shutdown still waits a moment for the answer to a paying request, since it may name a job that was just
+paid. Signals reach no event loop on Windows or outside the main thread; there Ctrl-C ends the process, and the journal
+holds what is needed to continue.
 """
 
 import math
@@ -14,11 +14,11 @@ import anyio
 from anyio.abc import TaskStatus
 
 GRACE_S = 2.0
-"""How long an answer to a submit is waited for when everything else has ended already."""
+"""How long an immediate shutdown waits for the answer to a submit, which may name a job that was just paid."""
 
 
 class Shutdown:
-    """How far a stop has gone; made inside an event loop, for one run."""
+    """Shutdown state of one run; create it inside an event loop."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -30,21 +30,21 @@ class Shutdown:
 
     @property
     def graceful(self) -> bool:
-        """Whether nothing may be submitted any more: someone asked, or the disk cannot be written."""
+        """Whether submitting has ended: a shutdown was requested, or the disk cannot be written."""
         return self.requested or self.disk_failed
 
     def stop_gracefully(self) -> None:
-        """Submit nothing more; what runs is collected."""
+        """Submit nothing more; running jobs are collected."""
         self.requested = True
         self._stopping.set()
 
     def stop_for_disk_error(self) -> None:
-        """Submit nothing more because what is bought could not be kept."""
+        """Submit nothing more, since purchases could not be recorded."""
         self.disk_failed = True
         self._stopping.set()
 
     def stop_now(self, grace_s: float = GRACE_S) -> None:
-        """End every block at once; the answers of submits under way have `grace_s` to come."""
+        """Cancel every block; submits under way have `grace_s` to be answered."""
         self.immediate = True
         self.stop_gracefully()
         for scope in self._sends:
@@ -54,7 +54,7 @@ class Shutdown:
 
     @contextmanager
     def block(self) -> Iterator[None]:
-        """Run a block that a hard stop ends; after one it ends where it would first wait."""
+        """Run a block that an immediate shutdown cancels; after one it is cancelled at its first await."""
         with self._registered(anyio.CancelScope(), self._blocks) as scope:
             if self.immediate:
                 scope.cancel()
@@ -62,14 +62,14 @@ class Shutdown:
 
     @contextmanager
     def send(self) -> Iterator[None]:
-        """Run a paying request that nothing cuts short but the grace of a hard stop."""
+        """Run a paying request; only the grace period of an immediate shutdown cancels it."""
         with self._registered(anyio.CancelScope(shield=True, deadline=math.inf), self._sends) as scope:
             if self.immediate:
                 scope.deadline = anyio.current_time()
             yield
 
     async def pause(self, seconds: float) -> None:
-        """Wait before a submit; a stop ends the wait."""
+        """Wait before a submit; a shutdown ends the wait."""
         if seconds <= 0:
             return
         with anyio.move_on_after(seconds):
@@ -93,7 +93,7 @@ async def listen(
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Stop softly at the first Ctrl-C on a terminal, at once at the second and at any other signal."""
+    """Stop gracefully at the first Ctrl-C on a terminal, immediately at the second and at any other signal."""
     signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     with ExitStack() as stack:
         try:

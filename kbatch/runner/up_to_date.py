@@ -1,12 +1,12 @@
 """Finds the jobs that are up to date, and whether a run has nothing to do at all.
 
-A job is up to date when its paid clip and sidecar lie where they belong, untouched since the lockfile was written.
-Files are compared by size and time here, by digest in `verify`. A clip or a sidecar that is newer than the lockfile, or
-of a purchase that the journal still holds, is looked at in full; so is one whose place another lockfile knows too.
+A job is up to date when its paid clip and sidecar are at their paths, unchanged since the lockfile was written. Files
+are compared by size and time here, by digest in `verify`. A file that is newer than the lockfile, or of a purchase in
+the journal, is not up to date and is compared by digest later; so is a path that another lockfile names too.
 
-A run has nothing to do when every job is up to date, nothing is owed, and the lockfile would be written as it is: no
-claim, no decision, nothing in the journal, no clip to keep aside. That is known before a session is opened, a key is
-read or an event loop begins.
+A run has nothing to do when every job is up to date, nothing is owed, and the lockfile would not change: no claim, no
+decision, no event in the journal, no clip to archive. This is decided before a session is opened, a key is read or an
+event loop starts.
 """
 
 from kbatch.manifest.outputs import same_file
@@ -24,16 +24,16 @@ from kbatch.storage import Look, sha256_of, size_of
 
 
 def up_to_date(plan: Plan, inputs: RunInputs, look: Look | None = None) -> frozenset[str]:
-    """Return the addresses of jobs whose clip and sidecar are as the run that wrote the lockfile left them; blocking.
+    """Return the addresses of the jobs that are up to date; blocking.
 
-    `look` is what was seen of the manifest's folder already; a new one is taken without it.
+    `look` holds file facts of the manifest's folder that were read already; None reads them anew.
     """
     lockfile, path = inputs.loaded.lockfile, inputs.lockfile_path
     written = Look(path.parent).at(path.name)
     if written is None:
         return frozenset()
     look = look or Look(inputs.folder)
-    told = {event.fingerprint for event in inputs.loaded.events}
+    journaled = {event.fingerprint for event in inputs.loaded.events}
     owned = owned_elsewhere(inputs)
     index = lockfile.of(plan.settings.profile)
     found = set()
@@ -44,7 +44,7 @@ def up_to_date(plan: Plan, inputs: RunInputs, look: Look | None = None) -> froze
         if known is None or known.path != job.draft.output or known.fingerprint != job.fingerprint:
             continue
         clip = entry.receipt.output if entry.receipt else None
-        if clip is None or not clip.placed or clip.path != known.path or job.fingerprint in told:
+        if clip is None or not clip.placed or clip.path != known.path or job.fingerprint in journaled:
             continue
         if same_file(clip.path) in owned and not _is_clip(inputs, clip):
             continue
@@ -54,13 +54,13 @@ def up_to_date(plan: Plan, inputs: RunInputs, look: Look | None = None) -> froze
 
 
 def _is_clip(inputs: RunInputs, output: Output) -> bool:
-    """Whether a file that may be another manifest's clip is this one, to the last byte."""
+    """Whether the file at a clip's path has the recorded size and digest."""
     path = inputs.folder / output.path
     return size_of(path) == output.bytes and sha256_of(path) == output.sha256
 
 
 def _is_left(look: Look, output: Output, written_ns: int) -> bool:
-    """Whether a receipt's clip lies at its place with its sidecar, neither touched since the lockfile was written."""
+    """Whether a clip and its sidecar exist, the clip in its recorded size, neither newer than the lockfile."""
     clip, sidecar = look.at(output.path), look.at(output.path + ENDING)
     if clip is None or sidecar is None or not sidecar.size or clip.size != output.bytes:
         return False
@@ -80,7 +80,7 @@ def nothing_to_do(confirmed: ConfirmedPlan, inputs: RunInputs, current: frozense
 
 
 def _is_settled(plan: Plan, inputs: RunInputs, current: frozenset[str]) -> bool:
-    """Whether the lockfile would be written as it is, and no clip is left that no job refers to."""
+    """Whether the lockfile would not change, and no clip has to be archived."""
     lockfile = inputs.loaded.lockfile
     index = lockfile.of(plan.settings.profile)
     if current and len(index) == len(inputs.jobs) == len(current):  # it names all jobs as they stand, and no others

@@ -25,6 +25,6 @@ def test_what_is_not_known_stands_behind_the_sums(
     run("init", str(tmp_path))
     capsys.readouterr()
     loaded = load(tmp_path / "kbatch.yaml")
-    settlement = Settlement(planned=45, reported=30, refunded=0, unexplained=0, untold=untold)
+    settlement = Settlement(planned=45, reported=30, refunded=0, unexplained=0, unreported=untold)
     report(Outcome(ends={}, credits={"apiframe": settlement}, lockfile="c.lock.json"), loaded, "text")
     assert f"  apiframe: {said}\n" in capsys.readouterr().err

@@ -98,7 +98,7 @@ OTHERS = (
 
 def account(**changes: object) -> Account:
     """Return what Apiframe was paid."""
-    settlement = Settlement(planned=120, reported=105, refunded=15, unexplained=15, differing=1, untold=1)
+    settlement = Settlement(planned=120, reported=105, refunded=15, unexplained=15, differing=1, unreported=1)
     made = Account(
         provider="apiframe",
         unit="credits",

@@ -122,7 +122,7 @@ def outcome(**changes: object) -> Outcome:
         {"interrupted": True},
         {
             "credits": {
-                "apiframe": Settlement(planned=15, reported=30, refunded=0, unexplained=15, differing=1, untold=0)
+                "apiframe": Settlement(planned=15, reported=30, refunded=0, unexplained=15, differing=1, unreported=0)
             }
         },
     ],

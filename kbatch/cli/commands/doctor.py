@@ -25,7 +25,7 @@ from kbatch.report.data.format import harmless
 from kbatch.runner.endpoints import origin_of
 from kbatch.runner.open_sessions import Endpoints, engine_of, open_sessions
 from kbatch.runner.preflight.account import ask_balance
-from kbatch.runner.preflight.writable_outputs import clip_troubles
+from kbatch.runner.preflight.writable_outputs import unwritable_clips
 from kbatch.storage import LinkRefused, Lock, names_in
 
 _EXAMPLES = """\b
@@ -93,8 +93,8 @@ def _folders(manifests: tuple[Path, ...]) -> Iterator[DoctorFinding]:
             loaded = load(path)
             state = lockfile_path(path, simulated=False, chosen=None).parent / ".kbatch"
             places = [*(job.draft.output for job in loaded.jobs), f"{loaded.settings.output_root}/.kept/x"]
-            troubles = [*clip_troubles(loaded.folder, places, probe=True)]
-            troubles += clip_troubles(state, ["x", "history/x"], probe=True)
+            troubles = [*unwritable_clips(loaded.folder, places, probe=True)]
+            troubles += unwritable_clips(state, ["x", "history/x"], probe=True)
         except (KbatchError, LinkRefused) as error:
             if manifests:
                 yield DoctorFinding(name=path.name, good=False, words=str(error))

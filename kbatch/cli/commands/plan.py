@@ -34,7 +34,7 @@ from kbatch.providers.registry import NAMES
 from kbatch.report.data.format import harmless
 from kbatch.report.text import plan_text
 from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
-from kbatch.runner.preflight.writable_outputs import clip_troubles
+from kbatch.runner.preflight.writable_outputs import unwritable_clips
 from kbatch.runner.run_inputs import RunInputs
 
 _REVIEWED = ("markdown", "github", "html")
@@ -124,7 +124,7 @@ def _warn(inputs: RunInputs, planned: Planned) -> None:
     for collision in collisions(planned.plan, owned_elsewhere(inputs)):
         console.say(f"warning: {collision}")
     places = [entry.job.draft.output for entry in planned.plan.purchases]
-    for trouble in clip_troubles(inputs.folder, places, probe=False):
+    for trouble in unwritable_clips(inputs.folder, places, probe=False):
         console.say(f"warning: a run would be refused: {trouble}")
 
 

@@ -245,7 +245,7 @@ def _tell_end(outcome: Outcome) -> None:
             console.say(f"  {one.address or one.job_id}: {told} {one.provider} credits")
     for provider, settlement in outcome.credits.items():
         unexplained = f", unexplained {settlement.unexplained:,}" if settlement.unexplained else ""
-        untold = f"; of {count(settlement.untold, 'job')} the charge is not known" if settlement.untold else ""
+        untold = f"; of {count(settlement.unreported, 'job')} the charge is not known" if settlement.unreported else ""
         console.say(
             f"  {provider}: planned {settlement.planned:,}, reported {settlement.reported:,}, "
             f"refunded {settlement.refunded:,}{unexplained} credits{untold}"

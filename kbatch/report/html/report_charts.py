@@ -35,7 +35,7 @@ def _told(account: Account) -> str:
     parts = [f"planned {told.planned:,}", f"reported {told.reported:,}"]
     parts += [f"refunded {told.refunded:,}"] if told.refunded else []
     parts += [f"unexplained {told.unexplained:,}"] if told.unexplained else []
-    parts += [f"the charge of {count(told.untold, 'job')} not known"] if told.untold else []
+    parts += [f"the charge of {count(told.unreported, 'job')} not known"] if told.unreported else []
     return ", ".join(parts)
 
 

@@ -90,7 +90,7 @@ def _account(account: Account) -> tuple[str, ...]:
     left = None if account.budget is None else account.budget - account.spent - account.held
     settled = ("–",) * 4
     if told is not None:
-        untold = f" + {count(told.untold, 'job')} not known" if told.untold else ""
+        untold = f" + {count(told.unreported, 'job')} not known" if told.unreported else ""
         reported = f"{told.reported:,}{untold}"
         settled = (f"{told.planned:,}", reported, f"{told.refunded:,}", f"{told.unexplained:,}")
     return (

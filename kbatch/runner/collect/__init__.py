@@ -1,1 +1,1 @@
-"""From acceptance to the clip at its place: polls, downloads, moves, sidecars."""
+"""Collects accepted jobs: polls, downloads, moves clips, writes sidecars."""

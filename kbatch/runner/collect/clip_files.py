@@ -1,8 +1,8 @@
-"""Where clips lie: a paid clip is never overwritten, only moved aside, and comes back when a job wants it again.
+"""Moves clips: a paid clip is never overwritten but archived, and restored when a job refers to it again.
 
-What stands at a target without being the wanted clip moves to `<output dir>/.kept/<its sha256>.mp4`, whether a receipt
-knows it, a hand changed it, or nobody knows it. A move may be cut off before its record: so a clip is also looked for
-where it would have been moved to.
+Any other file at a target moves to `<output dir>/.kept/<its sha256>.mp4`, whether it is another receipt's clip, an
+edited clip or an unknown file. A move may be interrupted before it is recorded, so a clip is also searched for at its
+archive path.
 """
 
 from pathlib import Path
@@ -20,16 +20,16 @@ from kbatch.runner.progress_events import EventKind
 
 
 def archive_path(root: str, digest: str) -> str:
-    """Return where a clip is kept that no job wants at present.
+    """Return the path of an archived clip.
 
-    >>> kept_path("renders", "ab12")
+
     'renders/.kept/ab12.mp4'
     """
     return f"{root}/.kept/{digest}.mp4"
 
 
 async def clear_path(run: Run, output: str) -> None:
-    """Leave nothing at `output`, which the caller holds: what stands there is kept aside."""
+    """Archive whatever file is at `output`; the caller holds its path lock."""
     if storage.size_of(run.folder / output) is not None:
         async with run.path_locks.archive_lock:
             await _archive(run, output)
@@ -54,7 +54,7 @@ async def _archive(run: Run, output: str) -> None:
 
 
 def _owners(run: Run, output: str, digest: str) -> list[tuple[str, Receipt]]:
-    """Return the receipts whose clip lies at `output`, a clip that was changed by hand having none."""
+    """Return the receipts whose clip with this digest is at `output`; none for an edited file."""
     return [
         (fingerprint, one)
         for fingerprint, receipt in run.renders.items()
@@ -68,10 +68,10 @@ def _is_at(clip: Output | None, path: str) -> bool:
 
 
 async def place_clip(run: Run, fingerprint: str, output: str) -> bool:
-    """Put the clip of a receipt at `output`: moved there, or linked while another job refers to where it lies.
+    """Move the clip of a receipt to `output`, or link it while another job refers to its present path.
 
-    True when it is there, to the last byte. A clip that is not on this disk stays where its receipt says, and a file
-    that was altered stays too; nothing is fetched here.
+    True when the clip is at `output` with its recorded digest. Nothing is downloaded; a missing clip and an edited file
+    are left as they are.
     """
     while True:
         clip = run.renders[fingerprint].output
@@ -110,21 +110,21 @@ async def _place_clip(run: Run, fingerprint: str, clip: Output, output: str) -> 
 
 
 async def _source(run: Run, clip: Output) -> Path | None:
-    """Return where a clip lies with the bytes that its receipt has, None when it is not on this disk."""
+    """Return the path at which a clip has its recorded digest, None when it is not on this disk."""
     for location in (run.folder / clip.path, run.folder / _archive_path(run, clip.sha256)):
         if await is_clip(location, clip.sha256):
             return location
     return None
 
 
-async def archive_orphans(run: Run, wanted: frozenset[str]) -> None:
-    """Move the clips of receipts that no job of any profile refers to into `.kept/`; their receipts follow."""
-    for clip in list(clips_to_archive(run.renders, wanted)):
+async def archive_orphans(run: Run, referenced: frozenset[str]) -> None:
+    """Archive the clips of receipts that no job of any profile refers to, and record their new paths."""
+    for clip in list(clips_to_archive(run.renders, referenced)):
         await archive_clip(run, clip)
 
 
 async def archive_clip(run: Run, clip: Output) -> None:
-    """Move one clip into `.kept/` if it lies where its receipt says, and is it; one that is kept already stays."""
+    """Archive one clip if the file at its recorded path has its digest; an archived one stays."""
     if is_archived(clip):
         return
     here = run.folder / clip.path
@@ -134,7 +134,7 @@ async def archive_clip(run: Run, clip: Output) -> None:
 
 
 async def is_clip(path: Path, digest: str, size: int | None = None) -> bool:
-    """Whether a file stands at `path` and has these bytes; one of another size than `size` needs no reading."""
+    """Whether the file at `path` has this digest; a file of another size than `size` is not read."""
     found = storage.size_of(path)
     if found is None or size not in (None, found):
         return False

@@ -1,7 +1,7 @@
-"""Brings a rendered clip to its place: fetched, verified against what was bought, recorded; or it stays visibly owed.
+"""Delivers a rendered clip: downloads it, compares it with the purchase, records it; otherwise it stays owed.
 
-The bytes of one purchase are collected in a `.part` of its own, so that two clips for one place are never joined. A
-delivery that was cut off after its digest was recorded is finished from what lies on the disk, without the provider.
+Each purchase has a `.part` file of its own, so that the bytes of two clips are never joined. A delivery that was
+interrupted after its digest was recorded is finished from the disk, without the provider.
 """
 
 import math
@@ -34,13 +34,13 @@ _GONE = f"{_NO_MORE}: it is lost, and `--replace` buys it again"
 _NO_WAY = "`kbatch pull` asks for another one; the provider's support can send the clip of the job id in the lockfile"
 
 Delivered = tuple[str, ...]
-"""How a clip differs from what was bought, in words; empty when it does not."""
+"""The differences between a clip and its purchase, in words; empty when there are none."""
 
 
 async def deliver(
     run: Run, session: ProviderSession, pending: PendingRender, found: Succeeded
 ) -> Delivered | StillOwed:
-    """Fetch the clip that a poll has named to its place."""
+    """Download the clip that a poll has named, and deliver it to its path."""
     attempt = 0
     while found.url:
         async with run.download_slots.hold(awaited=pending.address in run.completed):
@@ -63,7 +63,7 @@ async def deliver(
 
 
 async def _fetch_again(run: Run, session: ProviderSession, pending: PendingRender, unread: Fetched) -> Fetched:
-    """Return a second look at what is no clip, by a fresh URL; it counts only where that brings one."""
+    """Download once more from a fresh URL when the file is not a clip; return the first result unless it now is."""
     part = _part_of(run, pending)
     first = part.with_name(f"{part.name}.first")
     await anyio.to_thread.run_sync(storage.remove, first)
@@ -79,7 +79,7 @@ async def _fetch_again(run: Run, session: ProviderSession, pending: PendingRende
 
 
 async def _deliver_incomplete(run: Run, pending: PendingRender) -> Delivered | StillOwed | None:
-    """Keep what lies here of a clip that its provider has no longer; None when that is nothing."""
+    """Deliver the partial file of a clip that its provider no longer has; None when there is none."""
     part = _part_of(run, pending)
     if not storage.size_of(part) or run.receipt(pending).state is not ReceiptState.RENDERED:
         return None
@@ -105,7 +105,7 @@ async def _fetch(run: Run, session: ProviderSession, pending: PendingRender, url
             allow_hosts=run.options.allow_hosts,
             scale=session.scale,
             max_bytes=most_bytes(pending.clip.duration_s if pending.clip else None),
-            on_wait=lambda said: run.emit(EventKind.WAITING, pending.address, said),
+            on_wait=lambda text: run.emit(EventKind.WAITING, pending.address, text),
         )
         return await fetch(session.client, url, part, terms)
     finally:
@@ -116,17 +116,17 @@ async def _fetch(run: Run, session: ProviderSession, pending: PendingRender, url
 
 
 def most_bytes(seconds: float | None) -> int:
-    """Return how many bytes a clip has at most: 24 MiB a second, ten times what providers send, and 64 MiB more."""
+    """Return the largest size of a clip in bytes: 24 MiB a second, ten times what providers send, plus 64 MiB."""
     return (64 + math.ceil(24 * (60 if seconds is None else seconds))) * storage.MEBIBYTE
 
 
 def _tag(run: Run, pending: PendingRender) -> str:
-    """Name the `.part` of a purchase; ids hold letters that no file name should."""
+    """Return the tag of a purchase's `.part` file; a hash, since job ids may hold characters unfit for file names."""
     return sha256((run.receipt(pending).job_id or "").encode()).hexdigest()[:8]
 
 
 async def _fresh_url(run: Run, session: ProviderSession, pending: PendingRender, attempt: int) -> Succeeded | StillOwed:
-    """Poll again: providers sign a new URL for each answer."""
+    """Poll again for a new URL: providers sign one for each answer."""
     for again in range(_FRESH_URLS):
         await run.wait(session, attempt + again, None)
         outcome = await poll(run, session, pending)
@@ -137,9 +137,9 @@ async def _fresh_url(run: Run, session: ProviderSession, pending: PendingRender,
                 return StillOwed(reason=f"rendered earlier, and now the provider says: {message}")
             case Running() | NotNow():
                 continue
-    told = await unusable_poll_reason(run, session, pending, outcome)
-    if told is not None:
-        return StillOwed(reason=told)
+    unusable = await unusable_poll_reason(run, session, pending, outcome)
+    if unusable is not None:
+        return StillOwed(reason=unusable)
     return StillOwed(reason="the provider does not give a URL of the clip at present; `kbatch pull` tries again")
 
 
@@ -163,7 +163,7 @@ async def _deliver(run: Run, pending: PendingRender, part: Path, fetched: Fetche
 
 
 def _differs_from_record(receipt: Receipt, fetched: Fetched, *, right: bool) -> bool:
-    """Whether other bytes came than the receipt has of a delivered clip; what was wrong may come right at last."""
+    """Whether a downloaded clip differs from the delivered one; a correct clip may replace a delivered-wrong one."""
     output = receipt.output
     if output is None or not output.sha256 or output.sha256 == fetched.sha256:
         return False
@@ -171,7 +171,7 @@ def _differs_from_record(receipt: Receipt, fetched: Fetched, *, right: bool) -> 
 
 
 async def _keep_difference(run: Run, receipt: Receipt, part: Path, fetched: Fetched) -> StillOwed:
-    """Keep other bytes than those that were delivered aside: the receipt stays what is true of the purchase."""
+    """Archive a clip that differs from the delivered one, and leave the receipt as it is."""
     archived = archive_path(run.confirmed.plan.settings.output_root, fetched.sha256)
     kept = run.folder / archived
     async with run.path_locks.archive_lock:
@@ -186,7 +186,7 @@ async def _keep_difference(run: Run, receipt: Receipt, part: Path, fetched: Fetc
 
 
 async def _put(run: Run, pending: PendingRender, part: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
-    """Move a verified clip to its target and record that it is there, before anyone may move it again."""
+    """Move a verified clip to its target and record it, under the lock of the path."""
     target = run.folder / pending.output
     async with run.path_locks.hold(pending.output):
         if part != target:
@@ -204,7 +204,7 @@ async def _put(run: Run, pending: PendingRender, part: Path, data: dict[str, Any
 
 
 async def finish_interrupted(run: Run, pending: PendingRender) -> Delivered | None:
-    """Finish a delivery that was cut off after its digest was recorded; None when the clip has to be fetched."""
+    """Finish a delivery that was interrupted after its digest was recorded; None when a download is needed."""
     receipt = run.receipt(pending)
     output = receipt.output
     if receipt.state is not ReceiptState.RENDERED or output is None:

@@ -1,4 +1,4 @@
-"""Gathers what is paid: follows jobs to their end and brings their clips to their places; nothing here submits."""
+"""Collects paid jobs: polls them to their end and delivers their clips; submits nothing."""
 
 from kbatch.providers.base import Failed, Succeeded
 from kbatch.receipts.receipt import ReceiptState, kept_words
@@ -16,7 +16,7 @@ _ASKED = 4
 
 
 async def resume(run: Run, session: ProviderSession, pending: PendingRender, priority: float) -> None:
-    """Take an accepted job up again and see it to its end."""
+    """Poll a job that was accepted earlier to its end, and deliver its clip."""
     run.touched.add((pending.fingerprint, run.receipt(pending).attempt))
     async with session.slots.hold(priority):
         ended = await collect(run, session, pending, fresh=False)
@@ -26,7 +26,7 @@ async def resume(run: Run, session: ProviderSession, pending: PendingRender, pri
 async def finish_job(
     run: Run, session: ProviderSession, pending: PendingRender, ended: Rendered | Failed | StillOwed
 ) -> None:
-    """End a job by how its render ended; one that succeeded is written down and has its clip fetched first."""
+    """End a job by the result of its render; a successful one is recorded and delivered first."""
     match ended:
         case Failed(message=message, credits=credits):
             kept = "refunded" if credits == 0 else kept_words(credits)
@@ -42,7 +42,7 @@ async def finish_job(
 
 
 async def download(run: Run, session: ProviderSession, pending: PendingRender) -> None:
-    """Fetch a clip that was rendered earlier: from this disk if a delivery was cut off, else a poll gives its URL."""
+    """Deliver a clip that was rendered earlier: from the disk after an interrupted delivery, else by a new poll."""
     run.touched.add((pending.fingerprint, run.receipt(pending).attempt))
     finished = await finish_interrupted(run, pending)
     if finished is not None:
@@ -60,18 +60,18 @@ async def download(run: Run, session: ProviderSession, pending: PendingRender) -
             case _:
                 if not await run.wait(session, attempt, getattr(outcome, "retry_after_s", None)):
                     break
-    told = await unusable_poll_reason(run, session, pending, outcome)
-    if told is not None:
-        _owe(run, pending, f"rendered earlier: {told}")
+    unusable = await unusable_poll_reason(run, session, pending, outcome)
+    if unusable is not None:
+        _owe(run, pending, f"rendered earlier: {unusable}")
         return
     why = f" ({session.closed_reason})" if session.too_long_wait else ""
     _owe(run, pending, f"rendered, and the provider does not give its URL at present{why}; `kbatch pull` tries again")
 
 
 async def reuse(run: Run, session: ProviderSession | None, pending: PendingRender) -> None:
-    """Bring a paid clip to its place; one that is not here, or was altered, is fetched by `pull` or for a purchase.
+    """Place a paid clip at its path; a missing or altered one is downloaded by `pull` or when a purchase needs it.
 
-    An altered file is moved aside once the clip is there again, no sooner.
+    An altered file is archived only after the clip has been downloaded again.
     """
     if await place_clip(run, pending.fingerprint, pending.output):
         request_sidecar(run, pending)
@@ -92,13 +92,13 @@ async def reuse(run: Run, session: ProviderSession | None, pending: PendingRende
 
 
 def _altered_path(run: Run, pending: PendingRender) -> str:
-    """Return where a file stands in a clip's place that is not the clip; empty when nothing does."""
+    """Return the path of a file that is at a clip's path; empty when there is none."""
     output = run.receipt(pending).output
     return output.path if output is not None and size_of(run.folder / output.path) is not None else ""
 
 
 async def share_clip(run: Run, pending: PendingRender, first: str) -> None:
-    """Deliver the clip that another job of the plan brings to this job's place too."""
+    """Deliver the clip of another job with the same request to this job's path too."""
     if first in run.completed:
         await run.completed[first].wait()
     end = run.ends[first]

@@ -1,4 +1,4 @@
-"""What jobs refer to: the lockfile's index after a run, and the clips that no job refers to any more."""
+"""The lockfile's index of jobs after a run, and the clips that no job refers to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,9 +10,9 @@ from kbatch.receipts.receipt import Output, Receipt, ReceiptState
 
 
 def lockfile_of(renders: Mapping[str, Receipt], before: Lockfile, jobs: Sequence[Job], profile: str | None) -> Lockfile:
-    """Return the lockfile: all receipts, and for each job of this manifest what it refers to.
+    """Return the lockfile with all receipts and an index entry for each job of this manifest.
 
-    A job whose new request is not bought yet refers to what it was before, so that its clip stays where it is.
+    A job whose new request is not bought yet keeps its earlier entry, so that its clip stays at its path.
     """
     old = before.of(profile)
     index = {}
@@ -37,7 +37,7 @@ def referenced_by(lockfile: Lockfile) -> frozenset[str]:
 
 
 def clips_to_archive(renders: Mapping[str, Receipt], referenced: frozenset[str]) -> Iterator[Output]:
-    """Yield the clips of receipts that no job refers to and that are not kept aside yet, as far as receipts tell."""
+    """Yield the clips of receipts that no job refers to and that are not archived, by the recorded paths."""
     orphans = renders.keys() - referenced
     for fingerprint, receipt in renders.items() if orphans else ():
         clip = receipt.output
@@ -46,5 +46,5 @@ def clips_to_archive(renders: Mapping[str, Receipt], referenced: frozenset[str])
 
 
 def is_archived(clip: Output) -> bool:
-    """Whether a clip lies where it is kept while no job wants it."""
+    """Whether a clip's recorded path is its archive path."""
     return clip.path.endswith(f"/.kept/{clip.sha256}.mp4")

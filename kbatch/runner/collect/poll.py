@@ -1,4 +1,4 @@
-"""Follows an accepted job to its end: polls adaptively, notes what it costs, and never calls slowness a failure."""
+"""Polls an accepted job to its end and counts its charge; a slow job stays owed and is never a failure."""
 
 import logging
 from typing import Any
@@ -24,22 +24,22 @@ _ASKED = 4
 
 
 class StillOwed(Struct, frozen=True, kw_only=True):
-    """The job is paid or may be, and its clip is not here yet: collect it later."""
+    """The job is paid, or may be, and its clip is not here yet; `reason` says why."""
 
     reason: str
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
-    """The render has ended and its charge is counted; `facts` of it are yet to be recorded."""
+    """The render has ended and its charge is counted; the caller records `facts`."""
 
     found: Succeeded
     facts: tuple[Fact, ...]
 
 
 async def ask_charge(run: Run, session: ProviderSession, pending: PendingRender) -> bool:
-    """Ask what a job that was accepted just now costs; whether it answered, with a charge or without one.
+    """Poll a newly accepted job for its charge; True when the provider answered, with or without one.
 
-    A job that failed at once tells nothing of a charge, since that was given back.
+    False for a job that failed, since its charge was refunded.
     """
     for attempt in range(_ASKED):
         outcome = await poll(run, session, pending)
@@ -60,9 +60,9 @@ async def ask_charge(run: Run, session: ProviderSession, pending: PendingRender)
 async def collect(
     run: Run, session: ProviderSession, pending: PendingRender, *, fresh: bool
 ) -> Rendered | Failed | StillOwed:
-    """Poll until the job has ended; `fresh` when it was accepted just now, so that the first poll may wait.
+    """Poll until the job has ended; `fresh` for a newly accepted job, whose first poll may wait.
 
-    The deadline counts from here, for a resumed job from its first poll.
+    The deadline counts from the call, for a resumed job from its first poll.
     """
     schedule = run.poll_schedules.of(pending, session.scale, fresh=fresh)
     began, running_s, strange = anyio.current_time(), 0.0, 0
@@ -98,8 +98,8 @@ async def collect(
                         await note_charge(run, session, pending, outcome.credits)
                     run.emit(EventKind.RENDERING, pending.address, progress=outcome.progress)
             if asked_s > LONGEST_WAIT_S or elapsed + max(wait, asked_s) > run.options.render_deadline_s:
-                told = await unusable_poll_reason(run, session, pending, outcome)
-                return StillOwed(reason=told or _late(session, outcome, elapsed))
+                unusable = await unusable_poll_reason(run, session, pending, outcome)
+                return StillOwed(reason=unusable or _late(session, outcome, elapsed))
             wait_s = max(wait * session.scale, asked_s)
             _log.debug("%s: %s, polled again in %.1f s", pending.address, type(outcome).__name__, wait_s)
             await anyio.sleep(wait_s)
@@ -108,7 +108,7 @@ async def collect(
 async def unusable_poll_reason(
     run: Run, session: ProviderSession, pending: PendingRender, outcome: PollOutcome
 ) -> str | None:
-    """Return why a poll tells nothing and will not by itself: it is about another job, or another key's job."""
+    """Return why polling will not help: the answer is about another job, or the job is another key's; else None."""
     if not isinstance(outcome, NotNow):
         return None
     if outcome.strange:
@@ -125,27 +125,25 @@ def _strange(outcome: NotNow) -> str:
 
 def _held(session: ProviderSession) -> str:
     until = session.closed_reason if session.too_long_wait else asked_for(session.provider.title, session.held_s)
-    return f"the provider tells nothing of it at present ({until}); `kbatch pull` collects it later"
+    return f"the provider does not report its state now ({until}); `kbatch pull` collects it later"
 
 
 def _late(session: ProviderSession, outcome: Running | NotNow, elapsed_s: float) -> str:
     if isinstance(outcome, NotNow):
         asked_s = outcome.retry_after_s
         until = f"; {asked_for(session.provider.title, asked_s)}" if asked_s else ""
-        return (
-            f"the provider tells nothing of it at present ({outcome.message}{until}); `kbatch pull` collects it later"
-        )
+        return f"the provider does not report its state now ({outcome.message}{until}); `kbatch pull` collects it later"
     after = f" after {elapsed_s / 60:.0f} min" if elapsed_s >= 60 else ""
     return f"still rendering{after}; `kbatch pull` collects it later"
 
 
 async def poll(run: Run, session: ProviderSession, pending: PendingRender) -> PollOutcome:
-    """Ask once for the job's state."""
+    """Poll a pending render once."""
     return await poll_job(run, session, run.receipt(pending))
 
 
 async def poll_job(run: Run, session: ProviderSession, receipt: Receipt) -> PollOutcome:
-    """Ask once for the state of a receipt's job; an answer about another job, model or input tells nothing of it."""
+    """Poll a receipt's job once; NotNow when the answer is about another job, model or input."""
     reply = await session.ask(session.provider.poll(receipt.job_id or ""), timeout_s=run.options.poll_timeout_s)
     outcome = session.provider.read_poll(reply)
     if isinstance(outcome, NotNow):
@@ -153,20 +151,20 @@ async def poll_job(run: Run, session: ProviderSession, receipt: Receipt) -> Poll
     found = session.provider.read_job(reply)
     if isinstance(found, NotNow):
         return NotNow(message=f"the answer does not say which job it is about ({found.message})", strange=True)
-    words = contradiction(found, receipt)
-    return outcome if words is None else NotNow(message=words, strange=True)
+    message = contradiction(found, receipt)
+    return outcome if message is None else NotNow(message=message, strange=True)
 
 
 async def note_charge(run: Run, session: ProviderSession, pending: PendingRender, credits: int) -> None:
-    """Count what the provider says it charges, and record it when that is news."""
+    """Count a reported charge, and record it when it is higher than the recorded one."""
     for fact in _charged(run, session, pending, credits):
         await run.record(fact)
 
 
 def _charged(run: Run, session: ProviderSession, pending: PendingRender, credits: int) -> tuple[Fact, ...]:
-    """Let the ceiling count a charge before anyone can buy on, and return what is to be recorded of it.
+    """Count a charge against the ceilings without awaiting, and return the facts to record.
 
-    A charge above the quote stops the model. What is told of one job only grows: the greatest charge is the true one.
+    A charge above the quote stops the model. Charges reported for one job only grow, so the highest one counts.
     """
     receipt = run.receipt(pending)
     known, quote = receipt.credits.reported, receipt.credits.planned
@@ -189,9 +187,9 @@ def _charged(run: Run, session: ProviderSession, pending: PendingRender, credits
 def _rendered(run: Run, session: ProviderSession, pending: PendingRender, found: Succeeded) -> Rendered:
     facts = () if found.credits is None else _charged(run, session, pending, found.credits)
     reported = run.receipt(pending).credits.reported
-    told = [credits for credits in (found.credits, reported) if credits is not None]
-    if told:
-        run.reservations.finalize(pending.provider, pending.purchase, max(told), before=max(told))
+    charges = [credits for credits in (found.credits, reported) if credits is not None]
+    if charges:
+        run.reservations.finalize(pending.provider, pending.purchase, max(charges), before=max(charges))
     run.unpriced.rendered(pending.provider, pending.purchase)
     if run.receipt(pending).state is ReceiptState.SUBMITTED:
         facts = (*facts, _fact(run, pending, Kind.RENDERED, {"credits": found.credits}))

@@ -1,8 +1,7 @@
-"""Sidecars on the disk: `<clip>.json` beside each delivered clip, written from its receipt, moved along with it.
+"""Writes sidecars: `<clip>.json` beside each delivered clip, from its receipt, moved along with the clip.
 
-A sidecar is no state: one that is missing or behind is written anew by the next run, and trouble with one is only said.
-So it need not be there at once: those of a moment are written together. What stands at its place without being a
-sidecar is left alone.
+A sidecar is not state: the next run writes a missing or outdated one, and an error is only reported. So sidecars are
+written in groups, shortly after the clips. A file at its path that is not a sidecar is left as it is.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ _LIMIT = 16 * storage.MEBIBYTE
 
 
 def sidecar_path(clip: Path) -> Path:
-    """Return where the sidecar of a clip lies.
+    """Return the path of a clip's sidecar.
 
     >>> sidecar_path(Path("renders/hero.mp4")).as_posix()
     'renders/hero.mp4.json'
@@ -32,22 +31,22 @@ def sidecar_path(clip: Path) -> Path:
 
 
 def request_sidecar(run: Run, pending: PendingRender) -> None:
-    """Have the sidecar of a clip written that lies at its place now."""
+    """Queue the sidecar of a clip that is at its path."""
     run.pending_sidecars.append(pending)
 
 
 async def keep_writing(run: Run) -> None:
-    """Write the sidecars that are wanted, twice a second, until it is cancelled."""
+    """Write queued sidecars twice a second, until cancelled."""
     while True:
         await anyio.sleep(_EVERY_S)
         await write_sidecars(run)
 
 
 async def write_sidecars(run: Run) -> None:
-    """Write the sidecars that are wanted by now; one that says the same already stays as it is.
+    """Write the queued sidecars; one with equal content is not rewritten.
 
-    Nobody may move a clip meanwhile, and one that was moved since gets none at its old place. They are wanted until
-    they are written, so that who is cut off leaves them to the next.
+    The clips' paths are locked meanwhile, and a clip that was moved gets no sidecar at its old path. A sidecar stays
+    queued until it is written, so that a cancelled call leaves it to the next.
     """
     taken = len(run.pending_sidecars)
     requested = {pending.output: pending for pending in run.pending_sidecars}
@@ -55,10 +54,10 @@ async def write_sidecars(run: Run) -> None:
         return
     async with run.path_locks.hold(*requested):
         texts = {pending: text for pending in requested.values() if (text := _text(run, pending)) is not None}
-        troubles = await anyio.to_thread.run_sync(_write_all, run.folder, texts)
+        failures = await anyio.to_thread.run_sync(_write_all, run.folder, texts)
         del run.pending_sidecars[:taken]
-    for pending, trouble in troubles:
-        run.emit(EventKind.NOTE, pending.address, f"its sidecar cannot be written: {trouble}")
+    for pending, reason in failures:
+        run.emit(EventKind.NOTE, pending.address, f"its sidecar cannot be written: {reason}")
 
 
 def _text(run: Run, pending: PendingRender) -> bytes | None:
@@ -72,8 +71,8 @@ def _text(run: Run, pending: PendingRender) -> bytes | None:
 
 
 def _write_all(folder: Path, texts: Mapping[PendingRender, bytes]) -> list[tuple[PendingRender, str]]:
-    """Write sidecars beside the clips that stand; return what could not be written, and why."""
-    troubles = []
+    """Write sidecars beside the clips that exist; return the failures with their reasons."""
+    failures = []
     for pending, text in texts.items():
         clip = folder / pending.output
         path = sidecar_path(clip)
@@ -81,13 +80,13 @@ def _write_all(folder: Path, texts: Mapping[PendingRender, bytes]) -> list[tuple
             if storage.size_of(clip) is not None:
                 _write(path, text)
         except OSError as error:
-            troubles.append((pending, f"{path.name}: {error.strerror}"))
-    return troubles
+            failures.append((pending, f"{path.name}: {error.strerror}"))
+    return failures
 
 
 def _write(path: Path, data: bytes) -> None:
     before = _read(path) or b""
-    emptied = not before.strip(b"\0")  # none, or what a power cut left of one
+    emptied = not before.strip(b"\0")  # missing, or emptied by a power cut
     if emptied or (is_sidecar(before) and not same_sidecar(before, data)):
         storage.write_lightly(path, data)
 
@@ -101,7 +100,7 @@ def take_along(clip: Path, target: Path) -> None:
             storage.remove(there)
             storage.move(here, there)
     except OSError:
-        return  # the next write makes it anew
+        return  # the next run writes the sidecar
 
 
 def _read(path: Path) -> bytes | None:

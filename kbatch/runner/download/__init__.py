@@ -1,1 +1,1 @@
-"""Fetches one clip: attempts, ranges, verification."""
+"""Downloads one clip: attempts, ranges, verification."""

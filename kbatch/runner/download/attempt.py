@@ -1,7 +1,7 @@
-"""One attempt at fetching a clip: from its URL, through redirects, into the `.part`.
+"""One attempt to download a clip: from its URL, through redirects, into the `.part`.
 
-Rules it keeps: every hop is checked against the host rules, and no key goes along; a resume asks for the last bytes
-once more and compares them, so that the pieces of two clips are never joined.
+Every hop is checked against the host rules, and no API key is sent. A resume requests the last bytes again and compares
+them, so that the bytes of two clips are never joined.
 """
 
 import random
@@ -25,19 +25,19 @@ from kbatch.storage import PartFile, examine
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _BUSY = (408, 425, 429)
-_OVERLAP = 4096
-_PIECE = 256 * 1024
+_OVERLAP = 4096  # bytes that a resume requests again and compares
+_PIECE = 256 * 1024  # bytes gathered before a write to the `.part`
 
 
 class FetchFailure(StrEnum):
-    """Why a clip was not fetched, and with it what may help."""
+    """Why a clip was not downloaded."""
 
     LATER = "later"
-    """A network or a host in trouble: the same URL may do later."""
+    """A network or host error: the same URL may work later."""
     STALE = "stale"
-    """The URL does not lead to the clip, or no longer: ask the provider for a fresh one."""
+    """The URL does not lead to the clip, or no longer does: a new one is needed."""
     REFUSED = "refused"
-    """The host rules forbid it until the user allows the host."""
+    """The host rules forbid the URL until the user allows the host."""
     TOO_LARGE = "too-large"
     """Larger than any clip may be."""
     DISK = "disk"
@@ -45,9 +45,9 @@ class FetchFailure(StrEnum):
 
 
 class FetchTerms(Struct, frozen=True, kw_only=True):
-    """The bounds of one fetch: `attempts` in a row that bring nothing; `scale` shortens kbatch's own waits.
+    """Bounds of one download: `attempts` in a row without new bytes; `scale` multiplies kbatch's own waits.
 
-    `say` is told of the waits that a host asks for.
+    `on_wait` is called with the text of each wait that a host asks for.
     """
 
     allow_hosts: frozenset[str] = frozenset()
@@ -61,7 +61,7 @@ class FetchTerms(Struct, frozen=True, kw_only=True):
 
 
 class NotFetched(Struct, frozen=True, kw_only=True):
-    """The clip stays owed; what arrived so far stays in the `.part`; `host` is one that the user may allow."""
+    """The clip stays owed, its received bytes stay in the `.part`; `host` is one that the user may allow."""
 
     message: str
     cause: FetchFailure
@@ -69,7 +69,7 @@ class NotFetched(Struct, frozen=True, kw_only=True):
 
 
 class RetryableFailure(Struct, frozen=True, kw_only=True):
-    """An attempt that failed in a way that may pass; `why` is said when no attempt is left."""
+    """A failed attempt that may be repeated; `cause` is reported when no attempt is left."""
 
     message: str
     cause: FetchFailure = FetchFailure.LATER
@@ -77,13 +77,13 @@ class RetryableFailure(Struct, frozen=True, kw_only=True):
 
 
 class Complete(Struct, frozen=True, kw_only=True):
-    """All announced bytes arrived; `rest` are the last of them, which are not in the `.part` yet."""
+    """All announced bytes arrived; `rest` are the last of them, not yet written to the `.part`."""
 
     rest: bytes
 
 
 class Attempt:
-    """What attempts at one URL share; `_etag` names the version that the `.part` was begun with."""
+    """State shared by the attempts at one URL; `_etag` is the version of the bytes in the `.part`."""
 
     def __init__(self, *, client: Client, url: str, part: PartFile, terms: FetchTerms) -> None:
         self._client = client
@@ -161,7 +161,7 @@ class Attempt:
         try:
             rest = await self._pour(body, overlap)
         except TransportError:
-            if body.encoded:  # what was decoded cannot be gone on with
+            if body.encoded:  # a compressed body cannot be resumed
                 await run_sync(self._part.restart)
             raise
         if not isinstance(rest, bytes):
@@ -169,9 +169,9 @@ class Attempt:
         return Complete(rest=rest) if body.encoded else await self._counted(total, rest)
 
     async def _pour(self, body: Body, overlap: bytes) -> RetryableFailure | NotFetched | bytes:
-        """Write the body behind what is there, but for its last piece, which is returned.
+        """Append the body to the `.part`, except its last piece, which is returned.
 
-        The body's first bytes must be those that the `.part` ends with.
+        The body must begin with `overlap`, the last bytes of the `.part`.
         """
         held = bytearray()
         try:
@@ -186,7 +186,7 @@ class Attempt:
                 if not overlap and len(held) >= _PIECE:
                     await self._write(held)
                 if self._part.size + len(held) > self._terms.max_bytes:
-                    await run_sync(self._part.restart)  # what has no end is of no use
+                    await run_sync(self._part.restart)  # the end of the file would be missing
                     message = f"the clip has more than {self._terms.max_bytes} bytes"
                     return NotFetched(message=message, cause=FetchFailure.TOO_LARGE)
         except TransportError:
@@ -231,7 +231,7 @@ def _redirected(url: str, answer: StreamedResponse) -> str:
 
 
 def _refused(answer: StreamedResponse) -> RetryableFailure | NotFetched | None:
-    """Return what an answer without the clip means, None when it brings one."""
+    """Return the failure that a status means, None for 200 and 206."""
     status = answer.status
     if status in (200, 206):
         return None
@@ -245,15 +245,15 @@ def _refused(answer: StreamedResponse) -> RetryableFailure | NotFetched | None:
 
 
 def _is_page(answer: StreamedResponse, begins: bytes) -> bool:
-    """Whether an answer is a page by its header and does not begin as a clip, which some hosts call a text too."""
+    """Whether a response is HTML or JSON by its header and not a clip by its first bytes."""
     kind = answer.headers.get("content-type", "").lower()
     return ("html" in kind or "json" in kind) and not is_video(begins)
 
 
 def _placed(answer: StreamedResponse, *, asked: bool) -> tuple[int, int | None]:
-    """Return at which byte the body begins and how many the whole clip has, None when not told.
+    """Return the offset of the body's first byte and the size of the whole clip, None when not stated.
 
-    A 206 that says neither, where no part was `asked` for, is the whole.
+    A 206 without `Content-Range`, when no range was `asked` for, counts as the whole clip.
     """
     if answer.status == 206 and (asked or "content-range" in answer.headers):
         found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", answer.headers.get("content-range", ""))

@@ -1,8 +1,8 @@
-"""Fetching a clip that is paid for: into its `.part`, resumed, verified; publishing it is the caller's.
+"""Downloads a paid clip into its `.part`, resumed and verified; the caller moves it to its path.
 
-Rules it keeps: a clip counts as fetched only when its announced length is there, the probe finds it whole and it is on
-the disk; nothing raises but cancellation: a clip that is not fetched is a value that says why, and it stays owed. What
-lacks its end stays in the `.part`: it may be all that there ever is.
+A clip counts as downloaded only when its announced length is there, the probe finds it whole and it is synced to disk.
+Only cancellation raises: a failure is a value with its cause, and the clip stays owed. An incomplete file stays in the
+`.part`, since it may be all that can be had.
 """
 
 import logging
@@ -29,9 +29,9 @@ _MOST_ATTEMPTS = 200
 
 
 class Fetched(Struct, frozen=True, kw_only=True):
-    """What the host serves is in the `.part` and on the disk, to its end.
+    """A complete file, synced in the `.part`.
 
-    `media` is None of what is no clip that can be read: `fault` says why, and whether to live with it is the caller's.
+    `media` is None when the file is no readable clip: `fault` says why, and the caller decides whether to keep it.
     """
 
     sha256: str
@@ -41,7 +41,7 @@ class Fetched(Struct, frozen=True, kw_only=True):
 
 
 async def fetch(client: Client, url: str, part: PartFile, terms: FetchTerms | None = None) -> Fetched | NotFetched:
-    """Fetch the clip at `url` into `part`, on from what is there; retried on a budget of its own."""
+    """Download the clip at `url` into `part`, resuming after its bytes; retried within the bounds of `terms`."""
     terms = terms or FetchTerms()
     try:
         with anyio.move_on_after(terms.total_s):
@@ -62,16 +62,16 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: FetchTerms) ->
             case Fetched() | NotFetched():
                 return outcome
             case RetryableFailure():
-                fruitless = 0 if part.size > furthest else fruitless + 1  # bytes that were here before are no progress
+                fruitless = 0 if part.size > furthest else fruitless + 1  # only new bytes count as progress
                 furthest = max(furthest, part.size)
                 if fruitless >= (_STALE_ATTEMPTS if outcome.cause is FetchFailure.STALE else terms.attempts):
                     return NotFetched(message=outcome.message, cause=outcome.cause)
                 asked_s = outcome.retry_after_s
                 if asked_s is not None:
-                    said = f"{outcome.message}; {asked_for('it', asked_s)}"
+                    message = f"{outcome.message}; {asked_for('it', asked_s)}"
                     if asked_s > LONGEST_WAIT_S:
-                        return NotFetched(message=said, cause=outcome.cause)
-                    terms.on_wait(said)
+                        return NotFetched(message=message, cause=outcome.cause)
+                    terms.on_wait(message)
                 wait_s = retry_wait(fruitless - 1, terms.jitter(), retry_after_s=asked_s, scale=terms.scale)
                 _log.info("%s: %s; fetched again in %.1f s", part.path.name, outcome.message, wait_s)
                 await anyio.sleep(wait_s)
@@ -81,9 +81,9 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: FetchTerms) ->
 
 
 def _verify(part: PartFile, rest: bytes) -> Fetched | RetryableFailure:
-    """Put the clip on the disk and look at it, all in one visit to a thread.
+    """Write, sync and probe the clip in one thread call.
 
-    One that came in one piece is looked at as it came: what was just written needs no reading.
+    A clip that arrived in one piece is probed from memory, which saves reading it back.
     """
     whole = None if part.size else rest
     part.write(rest)

@@ -1,1 +1,1 @@
-"""What bounds a run: rates, concurrency, waits, credits, prices, paths."""
+"""Limits of a run: rates, concurrency, waits, credits, prices, paths."""

@@ -1,4 +1,4 @@
-"""How many jobs a provider runs at once, as arithmetic: halved by a 429, recovered by acceptances."""
+"""The number of jobs that run at once at a provider, as arithmetic: a 429 halves it, acceptances restore it."""
 
 import math
 
@@ -9,7 +9,7 @@ _HALVED_ONCE_IN_S = 10.0  # jobs that start together are refused together, and c
 
 
 class Capacity(Struct, frozen=True, kw_only=True):
-    """How many jobs may run at once: `most` as configured, `now` as learned from refusals, in fractions as it grows."""
+    """Jobs that may run at once: `most` as configured, `now` as adapted to refusals; fractional while it grows."""
 
     most: int
     now: float
@@ -22,12 +22,12 @@ class Capacity(Struct, frozen=True, kw_only=True):
 
 
 def full(most: int) -> Capacity:
-    """Return a capacity that nothing has lessened yet."""
+    """Return an unreduced capacity."""
     return Capacity(most=most, now=float(most))
 
 
 def halved(capacity: Capacity, now_s: float) -> Capacity:
-    """Halve on a 429; those that answer calls of the same ten seconds count once."""
+    """Halve on a 429; several within ten seconds count once."""
     if now_s - capacity.halved_at_s < _HALVED_ONCE_IN_S:
         return capacity
     return replace(capacity, now=max(1.0, capacity.now / 2), halved_at_s=now_s)

@@ -1,4 +1,4 @@
-"""Places at a provider: how many jobs run there at once, the most urgent waiter first, and a limit that may move."""
+"""Slots at a provider: how many jobs run there at once, with a limit that adapts."""
 
 import heapq
 import logging
@@ -13,11 +13,11 @@ from kbatch.runner.limits.capacity import Capacity, full, halved, recovered
 
 _log = logging.getLogger(__name__)
 
-_QUEUE = 64
+_QUEUE = 64  # waiting tasks: enough to refill every slot, few enough for the memory
 
 
 class Slots:
-    """A semaphore with urgency: of those waiting, the one with the greatest `urgency` gets the next free place."""
+    """A semaphore with priorities: the waiting task with the highest `priority` gets the next free slot."""
 
     def __init__(self, most: int) -> None:
         self._capacity: Capacity = full(most)
@@ -27,7 +27,7 @@ class Slots:
         self._moved: anyio.Event | None = None
 
     async def wait_for_room(self) -> None:
-        """Wait until few wait for a place; who was just started has queued up by then."""
+        """Wait until fewer than 64 tasks wait for a slot; tasks that were just started are counted."""
         await anyio.lowlevel.checkpoint()
         while len(self._waiting) >= _QUEUE:
             self._moved = anyio.Event()
@@ -35,12 +35,12 @@ class Slots:
 
     @property
     def taken(self) -> int:
-        """Jobs that hold a place now."""
+        """Jobs that hold a slot now."""
         return self._taken
 
     @asynccontextmanager
     async def hold(self, priority: float) -> AsyncIterator[None]:
-        """Hold a place for the time of the block."""
+        """Hold a slot during the block."""
         await self._take(priority)
         try:
             yield
@@ -49,12 +49,12 @@ class Slots:
             self._wake()
 
     def rate_limited(self, now_s: float) -> None:
-        """Halve the places after the provider said that there are too many requests."""
+        """Halve the number of slots after a 429."""
         self._capacity = halved(self._capacity, now_s)
         _log.info("too many requests: %d jobs at once from now on", self._capacity.slots)
 
     def accepted(self) -> None:
-        """Grow towards the configured number after an acceptance."""
+        """Grow towards the configured number of slots after an acceptance."""
         self._capacity = recovered(self._capacity)
         self._wake()
 
@@ -63,7 +63,7 @@ class Slots:
         waiter = (-priority, next(self._order), turn)
         heapq.heappush(self._waiting, waiter)
         try:
-            # Those that come together are all in the queue before the first of them gets a place.
+            # Tasks that start together are all in the queue before the first of them gets a slot.
             await anyio.lowlevel.checkpoint()
             self._wake()
             await turn.wait()

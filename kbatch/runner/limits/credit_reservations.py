@@ -1,8 +1,7 @@
-"""The ceiling while a run goes on: credits are reserved before each submit and given back when nothing was charged.
+"""Credits under the ceilings: reserved before each submit, released when nothing was charged.
 
-At every moment what was charged before, what unknown outcomes hold and what this run has committed stay together within
-each ceiling, whatever the order of the answers; only a provider that charges more than it says can pass it, and then
-nothing more is taken.
+At every moment the sum of earlier charges, unknown sends and this run's reservations stays within each ceiling,
+whatever the order of the answers. Only a charge above its quote can exceed a ceiling; nothing more is reserved then.
 """
 
 from collections.abc import Mapping
@@ -11,10 +10,10 @@ from kbatch.planner.ceilings import Ceilings
 
 
 class CreditReservations:
-    """What this run has committed, by provider and purchase.
+    """Credits that this run has committed, by provider and purchase.
 
-    `spent` is what earlier receipts were charged, by provider; `held` what unknown outcomes of the plan may have been,
-    by provider and purchase. A purchase is named by its fingerprint.
+    `spent` are the charges of earlier receipts by provider, `held` the quotes of unknown sends by provider and
+    purchase. A purchase is named by its fingerprint.
     """
 
     def __init__(self, ceilings: Ceilings, spent: Mapping[str, int], held: Mapping[str, Mapping[str, int]]) -> None:
@@ -24,22 +23,22 @@ class CreditReservations:
         self._total = {name: sum(amounts.values()) for name, amounts in held.items()}
 
     def committed(self, provider: str) -> int:
-        """Credits that this run has reserved or was charged, and what unknown outcomes hold."""
+        """Credits that this run has reserved or was charged, including those held for unknown sends."""
         return self._total.get(provider, 0)
 
     def has_ceiling(self, provider: str) -> bool:
-        """Whether some ceiling holds for this provider."""
+        """Whether some ceiling applies to this provider."""
         return any(provider in limits for limits in (self._ceilings.run, self._ceilings.budget, self._ceilings.job))
 
     def has_room(self, provider: str) -> bool:
-        """Whether what is committed lies below every ceiling: one credit more would fit."""
+        """Whether one more credit would fit under every ceiling."""
         return self._fits(provider, 1)
 
     def reserve(self, provider: str, purchase: str, credits: int | None) -> bool:
-        """Reserve a job's quote; False, and nothing reserved, when a ceiling would be passed.
+        """Reserve a job's quote; False, and nothing reserved, when it would exceed a ceiling.
 
-        A job without any figure reserves nothing (`unpriced` says when that may be); its charge counts as soon as it is
-        reported.
+        With `credits` None nothing is reserved (`unpriced` decides when that is allowed); the charge counts as soon as
+        it is reported.
         """
         amount = credits or 0
         if not self._fits(provider, amount):
@@ -57,15 +56,15 @@ class CreditReservations:
         return within_run and within_budget and (job is None or amount <= job)
 
     def release(self, provider: str, purchase: str) -> None:
-        """Release a reservation: the job was not accepted; one that is not there is no matter."""
+        """Release the reservation of a job that was not accepted; a missing one is ignored."""
         if purchase in self._taken.get(provider, {}):
             self._set(provider, purchase, 0)
 
     def charge(self, provider: str, purchase: str, credits: int, *, before: int | None) -> None:
-        """Note what the provider says at present that a purchase costs; `before` is what its receipt had said.
+        """Count a charge reported while a job runs; `before` is the charge or quote of its receipt so far.
 
-        It may say more at the end, so what is reserved is not given back yet. A purchase of an earlier run is none of
-        this run's: only the budget, which counts receipts, follows it.
+        The final charge may be higher, so the reservation is not lowered yet. A purchase of an earlier run counts
+        against the budget only, which covers all receipts.
         """
         taken = self._taken.get(provider, {})
         if purchase in taken:
@@ -74,7 +73,7 @@ class CreditReservations:
             self._spent[provider] = self._spent.get(provider, 0) + credits - (before or 0)
 
     def finalize(self, provider: str, purchase: str, credits: int, *, before: int | None) -> None:
-        """Note what a purchase has cost when its render has ended, 0 after a refund."""
+        """Count the final charge when a render has ended, 0 after a refund."""
         if purchase in self._taken.get(provider, {}):
             self._set(provider, purchase, credits)
         else:

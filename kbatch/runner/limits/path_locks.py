@@ -1,4 +1,4 @@
-"""Who may move what: a path is held by one task at a time, and tasks that touch different paths go side by side."""
+"""Locks on paths: one task at a time may write or move a clip; tasks on different paths run concurrently."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,7 +7,7 @@ import anyio
 
 
 class PathLocks:
-    """Locks on paths, made when they are asked for; `aside` is the one of all that is kept aside, taken last."""
+    """Locks created on demand; `archive_lock` guards the whole `.kept/` folder and is taken last."""
 
     def __init__(self) -> None:
         self._locks: dict[str, anyio.Lock] = {}
@@ -16,9 +16,9 @@ class PathLocks:
 
     @asynccontextmanager
     async def hold(self, *paths: str) -> AsyncIterator[None]:
-        """Hold these paths for the time of a block, taken in one order by all, so that nobody waits in a circle.
+        """Hold these paths during the block. Locks are taken in sorted order to prevent deadlock.
 
-        Two paths that differ in case only may be one file, so they are one here.
+        Paths that differ only in case share a lock, since they may be one file.
         """
         async with AsyncExitStack() as held:
             for key in sorted({path.casefold() for path in paths}):

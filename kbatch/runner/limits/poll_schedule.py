@@ -1,7 +1,7 @@
-"""When to ask for renders of one kind: the first one finds out how long they take, for all that began with it.
+"""When to poll renders of one kind: the first render is polled early and measures how long the kind takes.
 
-A card's usual times may be wrong. So while nothing is known of a kind, and others of it wait, the first one is asked
-sooner and more often; once it has ended, the others know when to ask.
+A model card's typical times may be wrong. While no render of a kind has been measured and others wait, the first is
+polled sooner and more often; when it has ended, the others use its time.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from kbatch.runner.pending import PendingRender
 
 
 class PollSchedule:
-    """What is known of one kind, and who waits to know; `scale` multiplies all waits (rehearsals only)."""
+    """The estimate for one kind of render and the tasks that wait for it; `scale` multiplies all waits."""
 
     def __init__(self, usual_s: float, scale: float) -> None:
-        """Take the shortest time that the model's card calls usual, in seconds."""
+        """`usual_s` is the shortest typical time of the model card, in seconds."""
         self._estimate = RenderTimeEstimate(usual_s=usual_s)
         self._scale = scale
         self._has_leader = False
@@ -32,7 +32,7 @@ class PollSchedule:
 
     @contextmanager
     def following(self, *, fresh: bool) -> Iterator[bool]:
-        """Follow a render for the block; True for the first, and however that one ends, nobody waits for it longer."""
+        """Poll a render during the block; yields True for the first of its kind, whose end releases the others."""
         leads = fresh and not self._has_leader
         self._has_leader = self._has_leader or leads
         try:
@@ -42,7 +42,7 @@ class PollSchedule:
                 self._measured.set()
 
     async def first_poll(self, jitter: float, *, leads: bool) -> None:
-        """Wait from an acceptance until it is worth asking."""
+        """Wait from the acceptance to the first poll."""
         accepted = anyio.current_time()
         if leads:
             await anyio.sleep(ahead_poll_after(0.0, self._estimate.usual_s) * self._scale)
@@ -69,18 +69,18 @@ class PollSchedule:
         return next_poll_after(elapsed_s, jitter)
 
     def ended(self, *, running_s: float, ended_s: float) -> None:
-        """Learn of a render that was still running at `running_s` (0: not asked before) and had ended by `ended_s`."""
+        """Add a render that was still running at `running_s` (0: not polled before) and had ended by `ended_s`."""
         self._estimate = learn(self._estimate, running_s=running_s, ended_s=ended_s)
 
 
 class PollSchedules:
-    """The paces of a run, by what takes a time of its own: a provider's model and variant, and the clip's length."""
+    """The poll schedules of a run by provider, model, variant and clip length."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str, float | None], PollSchedule] = {}
 
     def of(self, pending: PendingRender, scale: float, *, fresh: bool) -> PollSchedule:
-        """Return the pace of renders like this one; what was begun earlier goes by itself, and teaches nobody."""
+        """Return the schedule for renders of this kind; a resumed render has its own, since its start is not known."""
         if not fresh:
             return PollSchedule(float(pending.typical_s[0]), scale)
         kind = (pending.provider, pending.model, pending.variant, pending.clip.duration_s if pending.clip else None)

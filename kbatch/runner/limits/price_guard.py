@@ -1,4 +1,4 @@
-"""The first job of each model and variant goes ahead alone, until the provider has said what it charges for it."""
+"""The first job of each model and variant is submitted alone, until the provider has reported its charge."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,13 +9,13 @@ import anyio
 
 @dataclass(slots=True)
 class _Model:
-    """Why nothing more of a model is submitted, None while that is not so."""
+    """`stopped`: why nothing more of a model is submitted, None while it may be."""
 
     stopped: str | None = None
 
 
 class PriceGuard:
-    """Lets one job pass at a time until it is opened, or until a charge above the quote stops its model for good."""
+    """Admits one job at a time until it is opened, or until a charge above the quote stops its model."""
 
     def __init__(self, model: _Model) -> None:
         self._model = model
@@ -24,7 +24,7 @@ class PriceGuard:
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[bool]:
-        """Wait for the job ahead; True for the one that goes ahead itself and holds the others back meanwhile."""
+        """Wait for the first job; yields True to the job that goes first and blocks the others meanwhile."""
         if self.decided:
             yield False
             return
@@ -40,33 +40,33 @@ class PriceGuard:
 
     @property
     def decided(self) -> bool:
-        """Whether nobody has to wait any more: the charge is known to be right, or wrong."""
+        """Whether no job has to wait: the charge was as quoted, or it stopped the model."""
         return self._open or self.stopped is not None
 
     @property
     def stopped(self) -> str | None:
-        """Why nothing of this variant is submitted any more, None while it may be."""
+        """Why nothing of this variant is submitted any more, None while it may be submitted."""
         return self._model.stopped
 
     def open(self) -> None:
-        """The charge is as quoted, or the provider does not tell it now: let all others through."""
+        """Admit all jobs: the charge is as quoted, or the provider reports none before the end."""
         self._open = True
 
 
 class PriceGuards:
-    """The gates of a run, by provider, model and variant."""
+    """The price guards of a run by provider, model and variant."""
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str], _Model] = {}
         self._guards: dict[tuple[str, str, str], PriceGuard] = {}
 
     def of(self, provider: str, model: str, variant: str) -> PriceGuard:
-        """Return the gate of a variant, closed at first."""
+        """Return the guard of a variant, closed at first."""
         known = self._model(provider, model)
         return self._guards.setdefault((provider, model, variant), PriceGuard(known))
 
     def stop(self, provider: str, model: str, reason: str) -> None:
-        """A charge is above its quote: nothing of this model is submitted any more in this run."""
+        """Submit nothing more of a model in this run, after a charge above its quote."""
         known = self._model(provider, model)
         known.stopped = known.stopped or reason
 

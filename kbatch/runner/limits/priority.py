@@ -1,13 +1,13 @@
-"""Which job goes first: the one with the most work behind it, a chain by its sum; pure."""
+"""The order of jobs: the longest remaining work first, a chain by its sum; pure."""
 
 from kbatch.planner.actions import Action
 from kbatch.planner.plan import Plan
 
 
 def priorities(plan: Plan) -> dict[str, float]:
-    """Return the seconds of work that wait behind each job, its own included: longest first, a chain by its sum.
+    """Return for each address the seconds of work that depend on the job, its own included.
 
-    Of renders that usually take as long the longer clip goes first: its seconds count too.
+    The clip's own length is added, so that of renders with equal typical times the longer clip goes first.
     """
     feeds: dict[str, list[str]] = {}
     own: dict[str, float] = {}

@@ -1,6 +1,6 @@
-"""How long renders of one kind take, and when to poll them, as arithmetic over the renders seen so far.
+"""Estimates how long renders of one kind take, and when to poll them, from the renders seen so far.
 
-Rules it keeps: no clock, no sleep, no randomness of its own (`jitter` is a number from 0 to 1); all times in seconds.
+Pure arithmetic: no clock, no sleep, no randomness (`jitter` is a number from 0 to 1); all times in seconds.
 """
 
 import math
@@ -25,7 +25,7 @@ _PROBING_JITTER = 15 / 16  # one render in sixteen probes: one poll more in each
 
 
 class RenderTimeEstimate(Struct, frozen=True, kw_only=True):
-    """How long renders of one kind take, in seconds: the card's usual shortest, and what was seen of the latest.
+    """Times of renders of one kind, in seconds: `usual_s` from the model card, and the latest observations.
 
     `seen` are pairs: still running at (0: the first poll found it finished) and finished by; the true time lies between
     them, however late the poll was. `bracketed`: some render was polled both before and after it finished.
@@ -39,7 +39,7 @@ class RenderTimeEstimate(Struct, frozen=True, kw_only=True):
 
     @property
     def shortest_s(self) -> float:
-        """The shortest that one may have taken; one that the first poll found ended, a little less than that."""
+        """The shortest time that a render may have taken; reduced when the first poll found it finished."""
         shorter = _BELOW_WHEN_BRACKETED if self.bracketed else _BELOW_OTHERWISE
         return min(
             ((running_s + ended_s) / 2 if running_s else ended_s * shorter for running_s, ended_s in self.seen),
@@ -47,7 +47,7 @@ class RenderTimeEstimate(Struct, frozen=True, kw_only=True):
         )
 
     def first_s(self, *, try_sooner: bool) -> float:
-        """When to ask first: as soon as one was seen to have ended where all may be alike, else at the shortest."""
+        """Time of the first poll: `soonest_s` when all renders take about as long, else `shortest_s`."""
         soonest_s, running_s = self.soonest_s, max((running_s for running_s, _ in self.seen), default=0.0)
         if len(self.seen) < _ENOUGH_SEEN or not self.bracketed or running_s > _ALIKE * soonest_s:
             return self.shortest_s
@@ -57,9 +57,9 @@ class RenderTimeEstimate(Struct, frozen=True, kw_only=True):
 
 
 def learn(known: RenderTimeEstimate, *, running_s: float, ended_s: float) -> RenderTimeEstimate:
-    """Fold one render in: it was still running at `running_s` (0: it was not asked before) and had ended by `ended_s`.
+    """Add one render: it was still running at `running_s` (0: not polled before) and had ended by `ended_s`.
 
-    The soonest holds, however late others are noticed, until half of the latest were still running then.
+    `soonest_s` stays until half of the remembered renders were still running at that time.
     """
     seen = (*known.seen, (running_s, ended_s))[-_REMEMBERED:]
     soonest_s = min(known.soonest_s, ended_s)
@@ -69,25 +69,26 @@ def learn(known: RenderTimeEstimate, *, running_s: float, ended_s: float) -> Ren
 
 
 def first_poll_after(known: RenderTimeEstimate, jitter: float) -> float:
-    """Return the wait from acceptance to the first poll: when a render like those known has just ended.
+    """Return the seconds from acceptance to the first poll: when a render is expected to have just ended.
 
-    One in sixteen asks a little sooner, to find out whether renders have become quicker.
+    One in sixteen polls a little sooner, to notice when renders become faster.
     """
     return max(POLL_FLOOR_S, known.first_s(try_sooner=jitter >= _PROBING_JITTER) * (1.0 + 0.01 * jitter))
 
 
 def ahead_poll_after(elapsed_s: float, usual_s: float) -> float:
-    """Return the wait to the next poll of a render that others wait for: from a third of the usual time on, an eighth.
+    """Return the seconds to the next poll of the first render of a kind, while others wait for its time.
 
-    An eighth of what has passed since acceptance, that is, so its length is soon known to an eighth.
+    The first poll comes after a third of the usual time, each later one after an eighth of the elapsed time, so the
+    render time is known to an eighth.
     """
     return max(POLL_FLOOR_S, elapsed_s / 8 if elapsed_s else usual_s / 3)
 
 
 def next_poll_after(elapsed_s: float, jitter: float) -> float:
-    """Return the wait to the next poll, 5 to 30 s: a twentieth of what has passed since acceptance.
+    """Return the seconds to the next poll, 5 to 30: a twentieth of the time since acceptance.
 
-    So a clip is noticed within a few hundredths of its render time. Jitter makes it up to a tenth longer, lest many
-    jobs ask at once.
+    So a finished clip is noticed within about 5% of its render time. Jitter adds up to a tenth, so that jobs do not
+    poll all at once.
     """
     return min(max(POLL_FLOOR_S, elapsed_s / 20) * (1.0 + 0.1 * jitter), POLL_CEILING_S)

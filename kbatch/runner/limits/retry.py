@@ -1,7 +1,7 @@
-"""How long to wait before a retry, as arithmetic: attempts and random numbers come in, seconds go out.
+"""Waits before a retry, as arithmetic: takes the attempt and a random number, returns seconds.
 
-Rules it keeps: no clock, no sleep, no randomness of its own (`jitter` is a number from 0 to 1). A provider's
-`Retry-After` is never shortened: it is waited out, or the retry is given up where it is too long.
+No clock, no sleep, no randomness (`jitter` is a number from 0 to 1). A provider's `Retry-After` is never shortened:
+it is waited in full, or the retry is given up when it is too long.
 """
 
 import math
@@ -9,28 +9,28 @@ import math
 from kbatch.errors import Problem
 
 LONGEST_WAIT_S = 600.0
-"""The longest wait that a server may ask for: limits are of a minute (Apiframe: about 500 calls), with room for ten.
+"""The longest `Retry-After` that is waited for: rate limits are per minute (Apiframe: about 500 calls), times ten.
 
-A pause of hours is no limit any more, but an outage or a mistake: what is paid stays owed, and a later command goes on.
+A longer one is an outage or a mistake: paid jobs stay owed, and a later command continues.
 """
 LONGEST_REFUSAL_S = 1800.0
-"""How long a provider may refuse all purchases, one wait after the other: 30 tries with kbatch's own back-off.
+"""How long a provider may refuse all submits before submitting ends: 30 tries with kbatch's own back-off.
 
-An upload lives for an hour at least, so pictures that were brought before the first refusal still stand after it.
+An upload lives for an hour at least, so images that were uploaded before the first refusal are still valid after it.
 """
 
 
 def backoff(attempt: int, jitter: float, *, first_s: float = 1.0, cap_s: float = 60.0) -> float:
-    """Return the wait before retry number `attempt`, from 0: doubled each time up to a cap, half of it jittered.
+    """Return the seconds before retry number `attempt`, from 0: doubled each time up to a cap, half of it jittered.
 
-    `backoff(3, 0.5)` is 6.0: eight seconds, of which four are sure and four are multiplied by the jitter.
+    `backoff(3, 0.5)` is 6.0: eight seconds, of which four are fixed and four are multiplied by the jitter.
     """
     whole = min(cap_s, first_s * 2.0 ** min(max(attempt, 0), 60))
     return whole * (0.5 + 0.5 * jitter)
 
 
 def retry_wait(attempt: int, jitter: float, *, retry_after_s: float | None, scale: float = 1.0) -> float:
-    """Return the wait before a retry: never less than what the provider asked for, only kbatch's own part scaled."""
+    """Return the seconds before a retry: at least `retry_after_s`; only kbatch's own back-off is scaled."""
     return max(backoff(attempt, jitter) * scale, retry_after_s or 0.0)
 
 
@@ -46,12 +46,3 @@ def poll_scale(text: str | None, *, loopback: bool) -> float | Problem:
         message = f"KBATCH_POLL_SCALE is `{text}`, not a number from 0.001 to 1"
         return Problem(code="poll-scale", message=message)
     return scale
-
-
-# polling
-
-
-# rate
-
-
-# capacity

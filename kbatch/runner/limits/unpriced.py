@@ -1,10 +1,10 @@
-"""The ceiling where prices are unknown: what nobody can foretell is bought alone, until its charge is known.
+"""Ceilings for jobs without a known price: such a job is bought alone until its charge is known.
 
-While a ceiling of its provider holds, a job without a price reserves the largest charge that is known of its model and
-variant, from receipts and from this run. Where none is known it goes alone: nothing else is bought of that provider
-until its render has ended with a charge; what is said before may be less than what is taken. When a charge is not told
-by the end of its render, nothing can be proven any more, and nothing more is bought of that provider in this run. A
-price that only the manifest states counts no less than what is known of its model.
+Under a ceiling, a job without a price reserves the highest known charge of its model and variant, from receipts and
+from this run. When none is known it runs exclusively: nothing else is bought of that provider until its render has
+ended with a charge, since an earlier report may be too low. When no charge is reported by the end of the render, the
+ceiling cannot be proven, and nothing more is bought of that provider in this run. A price from the manifest alone is
+raised to the highest known charge of its model.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ CEILING_REACHED = "the ceiling is reached"
 
 
 class _Exclusive(Struct, kw_only=True):
-    """A purchase whose charge is not known yet, and what the others wait for."""
+    """A purchase whose charge is not known yet; `over` wakes the jobs that wait for it."""
 
     purchase: str
     address: str
@@ -29,7 +29,7 @@ class _Exclusive(Struct, kw_only=True):
 
 
 class Unpriced:
-    """Reserves what each purchase may cost, and makes the others wait for what cannot be foretold."""
+    """Reserves the highest possible cost of each purchase, and serialises purchases of unknown cost."""
 
     def __init__(self, reservations: CreditReservations, charges: Mapping[Kind, int]) -> None:
         self._reservations = reservations
@@ -38,7 +38,7 @@ class Unpriced:
         self._unproven: dict[str, str] = {}
 
     async def reserve(self, entry: PlanEntry) -> str | None:
-        """Reserve a purchase once nothing unforeseen is under way; return why not, None when it is reserved."""
+        """Reserve a purchase when no exclusive one is running; return why it cannot be reserved, else None."""
         provider, purchase = entry.job.provider, entry.job.fingerprint
         if not self._reservations.has_ceiling(provider):
             self._reservations.reserve(provider, purchase, entry.credits)
@@ -58,7 +58,7 @@ class Unpriced:
         return None
 
     def charged(self, kind: Kind, purchase: str, credits: int) -> None:
-        """Note what a purchase is charged at present; 0 tells nothing: nobody renders for nothing."""
+        """Store a charge reported while a job runs; 0 is ignored, since no render is free."""
         if credits:
             keep_largest(self._charges, kind, credits)
             exclusive = self._exclusive.get(kind[0])
@@ -66,22 +66,22 @@ class Unpriced:
                 exclusive.charge_known = True
 
     def rendered(self, provider: str, purchase: str) -> None:
-        """The render of a purchase has ended: what it was said to be charged is what it costs."""
+        """Accept the reported charge as final when the render of a purchase has ended."""
         exclusive = self._exclusive.get(provider)
         if exclusive is not None and exclusive.charge_known:
             self._free(provider, purchase)
 
     def not_charged(self, provider: str, purchase: str) -> None:
-        """A purchase cost nothing, for sure: it was not accepted, or it failed."""
+        """Release the others: the purchase was not accepted or failed, so it costs nothing."""
         self._free(provider, purchase)
 
     def ended(self, provider: str, purchase: str) -> None:
-        """A purchase is over in this run; when its charge was not told by now, no ceiling can be proven any more."""
+        """End a purchase; without a final charge nothing more of the provider is bought in this run."""
         exclusive = self._exclusive.get(provider)
         if exclusive is not None and exclusive.purchase == purchase:
             what = "may change until its render has ended" if exclusive.charge_known else "is not told"
-            said = f"what `{exclusive.address}` was charged {what}, so the ceiling cannot be held"
-            self._unproven[provider] = f"{said}: nothing more of {provider} is bought in this run"
+            message = f"what `{exclusive.address}` was charged {what}, so the ceiling cannot be held"
+            self._unproven[provider] = f"{message}: nothing more of {provider} is bought in this run"
             self._free(provider, purchase)
 
     def _free(self, provider: str, purchase: str) -> None:

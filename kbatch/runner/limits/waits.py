@@ -1,4 +1,4 @@
-"""How long a run waits because a server asks for it, and how that is said: until when, and for how long."""
+"""Words for the waits that a server asks for: until when, and for how long."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ _A_DAY_S = 86_400.0
 
 
 def until(wait_s: float, now: datetime) -> str:
-    """Return the end and the length of a wait, in the zone of `now`.
+    """Return the end and the length of a wait in words, in the time zone of `now`.
 
     >>> until(90, datetime.fromisoformat("2026-11-30T14:00:00+01:00"))
     'until 14:01:30 (90 s)'
@@ -23,9 +23,13 @@ def until(wait_s: float, now: datetime) -> str:
 
 
 def asked_for(title: str, wait_s: float, now: datetime | None = None) -> str:
-    """Return what is said of a wait that a server asks for, and of one that is too long to be waited out."""
-    said = f"{title} asks to wait {until(wait_s, now or datetime.now().astimezone())}"
-    return said if wait_s <= LONGEST_WAIT_S else f"{said}, longer than the {_length(LONGEST_WAIT_S)} that kbatch waits"
+    """Return the message for a wait that a server asks for; one above `LONGEST_WAIT_S` says that it is too long."""
+    message = f"{title} asks to wait {until(wait_s, now or datetime.now().astimezone())}"
+    return (
+        message
+        if wait_s <= LONGEST_WAIT_S
+        else f"{message}, longer than the {_length(LONGEST_WAIT_S)} that kbatch waits"
+    )
 
 
 def _length(wait_s: float) -> str:

@@ -1,4 +1,4 @@
-"""Before the first submit: the account must be reachable, accept the key, and hold the plan's maximum."""
+"""Checks before the first submit: the provider answers, accepts the key, and the balance covers the plan's maximum."""
 
 import anyio
 
@@ -13,7 +13,7 @@ _PASSING = (Reason.RATE, Reason.UNAVAILABLE, Reason.NO_CONNECTION)
 
 
 async def ask_balance(session: ProviderSession, *, tries: int = _TRIES) -> Balance | NotAccepted:
-    """Ask what the account holds, a few times where the trouble may pass."""
+    """Read the balance, with retries after temporary errors."""
     answer = await session.ask_balance()
     for attempt in range(tries - 1):
         if isinstance(answer, Balance) or answer.reason not in _PASSING or session.too_long_wait:
@@ -24,7 +24,7 @@ async def ask_balance(session: ProviderSession, *, tries: int = _TRIES) -> Balan
 
 
 async def check_account(session: ProviderSession, plan: Plan) -> None:
-    """Hold the balance against the plan's maximum: Refused when it is too little, ProviderStopped when not told."""
+    """Compare the balance with the plan's maximum: Refused when it is too low, ProviderStopped when it is not known."""
     total = plan.totals.get(session.provider.name)
     if total is None or not any(entry.job.provider == session.provider.name for entry in plan.spends):
         return

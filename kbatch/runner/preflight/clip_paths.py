@@ -1,6 +1,7 @@
-"""A lockfile may be a stranger's: before clips are read, moved or fetched, it is held against what kbatch writes.
+"""Checks the paths and requests of a lockfile, which is untrusted input, before clips are read, moved or downloaded.
 
-A clip lies in the manifest's folder, in a place that a manifest can name; a job's purchase is of the job's own request.
+A clip must be in the manifest's folder, at a path that a manifest can name; a job's purchase must have the job's own
+request.
 """
 
 import re
@@ -21,7 +22,7 @@ _PLAIN = re.compile(r"(?:[\w-][\w.-]*/)*(?:\.kept/)?[\w-][\w.-]*\.mp4")
 
 
 def check_clip_paths(found: store.LoadedState, lockfile: Path) -> None:
-    """Raise StateUnreadable when a receipt or a job names a clip that lies outside, or a file that is no clip's."""
+    """Raise StateUnreadable for a clip path outside the manifest's folder, or one that no clip can have."""
     for path in _paths(found):
         if outside(path):
             message = f"{lockfile}: names a clip outside the manifest's folder: `{path}`"
@@ -39,9 +40,9 @@ def _paths(found: store.LoadedState) -> Iterator[str]:
 
 
 def check_requests(jobs: Iterable[Job], found: store.LoadedState, lockfile: Path) -> None:
-    """Raise StateUnreadable when a job's purchase is on record with another request: its clip would be another film.
+    """Raise StateUnreadable when a job's purchase is recorded with another request, so its clip would be another one.
 
-    An unknown send is no purchase yet, and is not looked for by such a record.
+    Unknown sends are left out: `resend_rules` and `find_job` handle a wrong record of these.
     """
     for job in jobs:
         receipt = found.lockfile.renders.get(job.fingerprint)
@@ -52,7 +53,7 @@ def check_requests(jobs: Iterable[Job], found: store.LoadedState, lockfile: Path
 
 
 def is_of_another_request(job: Job, record: Receipt) -> bool:
-    """Whether a record is of another provider, model or request than the job's, queries of URLs apart."""
+    """Whether a record has another provider, model or request than the job, queries of URLs aside."""
     if (record.provider, record.model) != (job.provider, job.model):
         return True
     ours = job.request
@@ -68,6 +69,6 @@ def is_of_another_request(job: Job, record: Receipt) -> bool:
 
 
 def check_links(folder: Path, clips: Iterable[str]) -> None:
-    """Raise LinkRefused when one of these clips lies behind a link that came with the repository."""
+    """Raise LinkRefused when the folder of one of these clips is reached by a link of the repository."""
     for clip in {clip.rpartition("/")[0] for clip in clips}:
         storage.resolve(folder / clip)

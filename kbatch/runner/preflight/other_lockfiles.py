@@ -1,7 +1,7 @@
-"""Other lockfiles in the manifest's folder: two manifests may give their clips one place.
+"""Other lockfiles in the manifest's folder: two manifests may use the same path for their clips.
 
-Each run of one then moves the other's clip aside, and its size and time there say nothing of whose it is. A lockfile
-that cannot be read is left out: it is its own manifest's trouble.
+Each run of one then archives the other's clip, and size and time of the file do not show whose it is. A lockfile that
+cannot be read is left out: the commands of its own manifest report it.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from kbatch.receipts.lockfile.lockfile import Lockfile, parse
 from kbatch.runner.run_inputs import RunInputs
 
 OwnedPaths = Mapping[str, tuple[str, frozenset[str]]]
-"""By place (as `same_file` has it): the lockfile that has a clip there, and the digests of its clips of that place."""
+"""By path key (`same_file`): the lockfile that has a clip there, and the digests of its clips at that path."""
 
 
 def owned_elsewhere(inputs: RunInputs) -> OwnedPaths:
-    """Return the places of the clips that the other lockfiles in the manifest's folder know."""
+    """Return the clip paths of the other lockfiles in the manifest's folder."""
     owned: dict[str, tuple[str, frozenset[str]]] = {}
     for path in store.other_lockfiles(inputs.folder / inputs.lockfile_path.name):
         if path.resolve() == inputs.lockfile_path.resolve():
@@ -64,7 +64,7 @@ def _paths_of(lockfile: Lockfile) -> dict[str, frozenset[str]]:
 
 
 def collisions(plan: Plan, owned: OwnedPaths) -> tuple[str, ...]:
-    """Return in words which places of the plan's clips are those of other lockfiles' clips too, a line a lockfile."""
+    """Return one warning per other lockfile that shares clip paths with the plan."""
     found: dict[str, list[str]] = {}
     for entry in plan.entries if owned else ():
         output = entry.job.draft.output

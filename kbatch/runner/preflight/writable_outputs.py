@@ -1,8 +1,7 @@
-"""Before the first submit: what a run will write can be written, where its links lead, and whether frames can be taken.
+"""Checks before the first submit that outputs can be written, where links lead, and that frames can be extracted.
 
-A clip that cannot be put on the disk is paid and owed. So the folders of all clips that will come are looked at first,
-and tried by writing there; a link, a folder or a device at a clip's place stops the run too, and so does a link in the
-place of a file of kbatch's own.
+A clip that cannot be written is paid and owed. So the folders of all expected clips are tried by writing into them. A
+link, a folder or a device at a clip's path stops the run too, and so does a link at the path of a state file.
 """
 
 import os
@@ -24,9 +23,9 @@ _SHOWN = 5
 
 
 def check_writable(plan: Plan, inputs: RunInputs, *, fetch: bool = False) -> tuple[str, ...]:
-    """Return where links lead what this run writes, in words; Refused when something cannot be written.
+    """Return a note for each link that outputs pass through; Refused when something cannot be written.
 
-    LinkRefused where a link may not be followed. With `fetch` the paid clips that are missing here will come too.
+    LinkRefused for a link that may not be followed. With `fetch` paid clips that are missing here are checked too.
     """
     check_frames(plan)
     outputs = [entry.job.draft.output for entry in plan.entries if entry.action in _BRINGS]
@@ -35,7 +34,7 @@ def check_writable(plan: Plan, inputs: RunInputs, *, fetch: bool = False) -> tup
         outputs += [output for output in paid if storage.size_of(inputs.folder / output) is None]
     links = list(_links_of_state(inputs.lockfile_path))
     links += _links_of(inputs.folder, {*outputs, f"{plan.settings.output_root}/.kept/x"} if outputs else ())
-    found = list(clip_troubles(inputs.folder, outputs, probe=True))
+    found = list(unwritable_clips(inputs.folder, outputs, probe=True))
     if found:
         more = f"; and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
         message = f"clips could not be put on the disk: {'; '.join(found[:_SHOWN])}{more}"
@@ -44,8 +43,7 @@ def check_writable(plan: Plan, inputs: RunInputs, *, fetch: bool = False) -> tup
 
 
 def check_frames(plan: Plan) -> None:
-    """Raise Refused when a purchase needs the frame of a clip and nothing here can take one: its upstream would be paid
-    for in vain."""
+    """Raise Refused when a purchase needs a frame and no library can extract one: its upstream would be wasted."""
     chained = [entry.address for entry in plan.purchases if entry.job.upstream]
     if chained and not can_take_frames():
         more = f" and {len(chained) - 1:,} more" if len(chained) > 1 else ""
@@ -53,7 +51,7 @@ def check_frames(plan: Plan) -> None:
 
 
 def _links_of_state(lockfile: Path) -> Iterator[storage.Followed]:
-    """Yield the links that are passed to lockfile, journal and lock; LinkRefused when one of these is a link itself."""
+    """Yield the links on the way to lockfile, journal and lock; LinkRefused when one of these is a link itself."""
     state = state_folder(lockfile)
     lock = state / f"{stem_of(lockfile)}.lock"
     own = (lockfile, journal_path(lockfile), lock, lock.with_name(f"{lock.name}.holder.json"), index_path(lockfile))
@@ -72,25 +70,25 @@ def _once(links: Iterable[storage.Followed]) -> list[storage.Followed]:
     return list(dict.fromkeys(links))
 
 
-def clip_troubles(folder: Path, outputs: Iterable[str], *, probe: bool) -> Iterator[str]:
-    """Yield in words why clips cannot come to these places, relative to `folder`; with `probe` by writing there."""
+def unwritable_clips(folder: Path, outputs: Iterable[str], *, probe: bool) -> Iterator[str]:
+    """Yield why clips cannot be written to these paths, relative to `folder`; `probe` tries by writing."""
     tried: dict[Path, str | None] = {}
-    said = set()
+    reported = set()
     for name in outputs:
         parent = (folder / name).parent
         if parent not in tried:
-            tried[parent] = _folder_trouble(parent, tried, probe=probe)
-        trouble = tried[parent]
-        if trouble is None:
-            standing = _in_the_way(folder / name)
-            trouble = f"{standing} stands at the place of the clip `{name}`" if standing else None
-        if trouble is not None and trouble not in said:
-            said.add(trouble)
-            yield trouble
+            tried[parent] = _unwritable_reason(parent, tried, probe=probe)
+        reason = tried[parent]
+        if reason is None:
+            obstacle = _in_the_way(folder / name)
+            reason = f"{obstacle} stands at the place of the clip `{name}`" if obstacle else None
+        if reason is not None and reason not in reported:
+            reported.add(reason)
+            yield reason
 
 
-def _folder_trouble(folder: Path, tried: dict[Path, str | None], *, probe: bool) -> str | None:
-    """Return why nothing can be written into a folder, or into the nearest one above it that is there."""
+def _unwritable_reason(folder: Path, tried: dict[Path, str | None], *, probe: bool) -> str | None:
+    """Return why nothing can be written into a folder, or into its nearest existing parent; else None."""
     try:
         way = storage.resolve(folder)
     except storage.LinkRefused as error:

@@ -1,1 +1,1 @@
-"""One job's purchase: images to the provider, the paying call, and what became of an unknown send."""
+"""Submits one job: uploads its images, sends the paying request, resolves unknown sends."""

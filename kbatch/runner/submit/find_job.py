@@ -1,7 +1,7 @@
-"""Looks for a purchase in the provider's job list by the exact body that was sent; absence from it settles nothing.
+"""Looks for a purchase in the provider's job list by the exact body that was sent; absence from it proves nothing.
 
-A job is claimed only when it can be no other send's: of the jobs that no receipt owns as many have this input as there
-are open sends with this body, and none is left of which it cannot be said. One provider job belongs to one purchase.
+A job is claimed only when it can belong to no other send: the jobs without an owner that have this input are as many
+as the open sends with this body, and no job remains whose input is not fully shown. One job belongs to one purchase.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +19,11 @@ from kbatch.runner.submit.job_matching import Likeness, likeness, sent_body
 
 _MOST_PAGES = 50
 _TRIES = 4
-_EARLIER = timedelta(minutes=10)
+_EARLIER = timedelta(minutes=10)  # tolerated difference between the two clocks
 
 
 class Ambiguous(Struct, frozen=True, kw_only=True):
-    """The list does not say which job it is, if any."""
+    """The job list does not identify the job; `reason` says why."""
 
     reason: str
 
@@ -32,10 +32,10 @@ Found = Listed | NotNow | Ambiguous | None
 
 
 async def find_job(run: Run, session: ProviderSession, fingerprint: str, *, exists: bool = False) -> Found:
-    """Return the job that a send became, None when none of the list can be it.
+    """Return the job of a send, None when no job of the list can be it.
 
-    With `exists` the provider has said that there is one, bought with another body under the same key (a picture has
-    another address after each upload): then pictures are left aside, if no other purchase is like it but for those.
+    With `exists` the provider has said that the key is in use, with another body (an image gets a new URL with each
+    upload): then images are ignored, provided that no other purchase differs by images only.
     """
     receipt = run.renders[fingerprint]
     body = receipt.request if exists else sent_body(receipt)
@@ -60,9 +60,9 @@ async def find_job(run: Run, session: ProviderSession, fingerprint: str, *, exis
 
 
 def _rivals(run: Run, fingerprint: str, body: Mapping[str, Any], *, exists: bool) -> list[str] | Ambiguous:
-    """Return the open sends that would match the same jobs, the earliest first, this one among them.
+    """Return the open sends that would match the same jobs, this one included, the earliest first.
 
-    Ambiguous while one of them is on its way: its job may be in the list before its answer is here.
+    Ambiguous while one of them is being sent: its job may be in the list before its answer arrives.
     """
     mine, open_ones = run.renders[fingerprint], [fingerprint]
     for other, receipt in run.renders.items():
@@ -87,7 +87,7 @@ def _rivals(run: Run, fingerprint: str, body: Mapping[str, Any], *, exists: bool
 
 
 async def _candidates(run: Run, session: ProviderSession, receipt: Receipt) -> list[Listed] | NotNow | Ambiguous:
-    """Return the jobs of the receipt's model since it was sent that no receipt owns, each with its input."""
+    """Return the jobs of the receipt's model, created since it was sent and owned by no receipt, with their input."""
     mine = frozenset(_owned(run, receipt.provider))
     eligible: Callable[[Listed], bool] = lambda job: job.model == receipt.model and job.job_id not in mine  # noqa: E731
     found: dict[str, Listed] = {}
@@ -127,7 +127,7 @@ async def _page(run: Run, session: ProviderSession, cursor: str | None) -> JobPa
 
 
 async def _job(run: Run, session: ProviderSession, job_id: str) -> Listed | NotNow:
-    """Return a job with its input, which no list has; an answer about another job is none."""
+    """Return a job with its input, which the list omits; NotNow when the answer is about another job."""
     if job_id in session.listed_jobs:
         return session.listed_jobs[job_id]
     job: Listed | NotNow = NotNow(message="not asked")
@@ -147,7 +147,7 @@ async def _job(run: Run, session: ProviderSession, job_id: str) -> Listed | NotN
 
 
 def _before(job: Listed, receipt: Receipt) -> bool:
-    """Whether a job is clearly older than the send, by both clocks with ten minutes between them."""
+    """Whether a job is older than the send by more than ten minutes, which clock differences may explain."""
     if job.created_at is None or receipt.submitted_at is None:
         return False
     try:

@@ -1,8 +1,8 @@
-"""Whether a provider's job is the one that was sent: its model and its input against the body of the send.
+"""Compares a provider's job with a send: its model and its input against the body.
 
-Two questions with two burdens of proof. To claim a job of a list, its input must be the body, picture for picture
-(`likeness`). To take a poll's answer, nothing in it may contradict what was bought (`contradiction`): a provider may
-show less of the input, or a number as a text, and may keep pictures on a host of its own.
+Two questions with two burdens of proof. A job of a list is claimed only when its input equals the body, images
+included (`likeness`). The answer to a poll is used unless it contradicts the purchase (`contradiction`): a provider may
+show less of the input, or a number as a string, and may keep images on a host of its own.
 """
 
 import json
@@ -16,13 +16,13 @@ from kbatch.providers.responses import same_id
 from kbatch.receipts.receipt import Receipt, without_queries
 
 PICTURES = frozenset(("start_image", "end_image", "image_url", "static_mask", "tail_image_url"))
-"""Parameters that hold the address of a picture, or the picture."""
+"""Parameters that hold an image or its URL."""
 
 _ASIDE = frozenset(("webhookUrl", "webhookEvents"))
 
 
 class Likeness(Enum):
-    """What a job's input is to a body; `UNSURE` where it lacks something, or has more, and nothing differs."""
+    """How a job's input compares with a body; `UNSURE` when fields are missing or extra and none differs."""
 
     SAME = "same"
     OTHER = "other"
@@ -30,10 +30,10 @@ class Likeness(Enum):
 
 
 def sent_body(receipt: Receipt) -> Mapping[str, Any] | None:
-    """Return the body of a send; None where it is not known exactly.
+    """Return the body of a send; None when it is not known exactly.
 
-    A lockfile keeps no bodies. Without pictures the request is the body; with one its address was another, or may have
-    lost its query.
+    A lockfile keeps no bodies. Without images the request is the body; with an image the URL was another, or has lost
+    its query.
     """
     if receipt.body:
         try:
@@ -46,7 +46,7 @@ def sent_body(receipt: Receipt) -> Mapping[str, Any] | None:
 
 
 def likeness(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], *, pictures: bool = True) -> Likeness:
-    """Return what a job's input is to a body, whatever the nesting; `pictures` False leaves all of these aside."""
+    """Compare a job's input with a body, ignoring the nesting; `pictures` False ignores images."""
     if theirs is None:
         return Likeness.UNSURE
     mine = {name: value for name, value in _flat(ours).items() if pictures or name not in PICTURES}
@@ -61,7 +61,7 @@ def likeness(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], *, pictu
 
 
 def contradiction(found: Listed, receipt: Receipt) -> str | None:
-    """Return why an answer cannot be about the receipt's job, in words; None when nothing in it says so."""
+    """Return why an answer cannot be about the receipt's job, in words; None when nothing contradicts it."""
     asked = receipt.job_id or ""
     if not same_id(asked, found.job_id):
         return f"the answer is about job {found.job_id}, not about {asked}"
@@ -84,10 +84,9 @@ def _differing(theirs: Mapping[str, Any], receipt: Receipt) -> Iterator[str]:
 
 
 def _other_picture(theirs: Any, ours: Any) -> bool:
-    """Whether a picture's address is another one on the same host.
+    """Whether an image's URL is a different one on the same host, queries aside.
 
-    A provider may keep a picture on a host of its own, a receipt has no query, and each upload of one picture has
-    another address: of these nothing is said.
+    URLs on different hosts are not compared, since a provider may copy an image to a host of its own.
     """
     if not (_is_url(theirs) and _is_url(ours)):
         return False
@@ -126,7 +125,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _alike(theirs: Any, ours: Any) -> bool:
-    """Whether a value may be shown for ours: a text trimmed, a number as a text, a list as the JSON that was sent."""
+    """Whether two values agree, allowing a trimmed string, a number as a string, and a list as JSON text."""
     return _equal(theirs, ours) or _equal(_plain(theirs), _plain(ours))
 
 

@@ -1,4 +1,4 @@
-"""One job's purchase from its place in the queue to its end: a slot, its variant's gate, the ceiling, the money."""
+"""Runs one job from the queue to its end: slot, price guard, reservation, submit, collection."""
 
 from kbatch.planner.actions import PlanEntry
 from kbatch.receipts.receipt import ReceiptState
@@ -14,7 +14,7 @@ from kbatch.runner.submit.submit import NotSubmitted, SubmitResult, Submitted, S
 
 
 async def render(run: Run, session: ProviderSession, entry: PlanEntry, priority: float) -> None:
-    """Buy a job and see it to its end; the place at the provider is held until its render has ended."""
+    """Submit a job and collect its clip; the provider's slot is held until its render has ended."""
     guard = run.price_guards.of(entry.job.provider, entry.job.model, entry.job.quote.variant)
     pending = pending_render_of(entry.job)
     async with session.slots.hold(priority):
@@ -57,7 +57,7 @@ async def _reserve_and_submit(run: Run, session: ProviderSession, entry: PlanEnt
 async def _accepted(
     run: Run, session: ProviderSession, pending: PendingRender, result: Submitted, *, ahead: bool
 ) -> bool:
-    """Tell of an acceptance; True when its charge is known, or is not told before the end: others may follow."""
+    """Report an acceptance; True when others may follow: the charge is known, or is not reported before the end."""
     session.slots.accepted()
     session.refusing_since_s = None
     receipt = run.receipt(pending)
@@ -72,7 +72,7 @@ async def _accepted(
 async def resolve_earlier_send(
     run: Run, session: ProviderSession | None, pending: PendingRender, *, may_resend: bool = True
 ) -> bool:
-    """Find out what became of an earlier send, unless a person has just said it; True when it was accepted."""
+    """Resolve an earlier unknown send, unless a decision has done so; True when it was accepted."""
     if run.receipt(pending).state is ReceiptState.UNKNOWN:
         result: SubmitResult = SubmitUnknown(reason="sent earlier, and its provider takes no part in this run")
         if session is not None:
@@ -88,7 +88,7 @@ async def resolve_earlier_send(
 
 
 def end_without_job(run: Run, pending: PendingRender, result: SubmitResult) -> None:
-    """End a job that has no purchase to follow."""
+    """End a job that was not submitted, or whose submit is unknown."""
     match result:
         case SubmitUnknown(reason=reason):
             run.end_job(pending.address, JobEnd.UNKNOWN, reason)

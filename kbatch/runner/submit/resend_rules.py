@@ -1,8 +1,8 @@
-"""Whether a send whose outcome nobody knows may be sent once more, and if not, why not.
+"""Whether an unknown send may be sent again, and why not.
 
-A send again is a purchase. It is only ever the request of a job of this manifest, byte for byte, with pictures that
-this user uploaded for it; the record of it must be this user's own (`receipts/seals`). What came with a checkout is
-looked for at the provider, and never sent.
+A resend may be a purchase. Its body must equal the request of a job of this manifest byte for byte, with images that
+this user uploaded for it, and its record must bear this user's seal (`receipts/journal/seals`). A send that came with a
+checkout is searched for at the provider and never sent again.
 """
 
 import json
@@ -30,13 +30,13 @@ _AS_SENT = ("origin", "key", "body", "provider_time", "account")
 
 
 class OwnRecords(Struct, frozen=True, kw_only=True):
-    """What this user's own events tell of sends, by fingerprint, attempt and time, and of uploads."""
+    """This user's own events: data of sends by fingerprint, attempt and time, and of uploads."""
 
     sends: Mapping[_Send, Mapping[str, Any]]
     uploads: tuple[Mapping[str, Any], ...]
 
     def uploaded(self, url: object, digest: str, receipt: Receipt) -> bool:
-        """Whether this is where a picture was brought to, for this provider at this place."""
+        """Whether an image was uploaded to this URL, for the receipt's provider and origin."""
         return any(
             (one["url"], one["digest"], one["provider"]) == (url, digest, receipt.provider)
             and one.get("origin", receipt.origin) == receipt.origin
@@ -45,7 +45,7 @@ class OwnRecords(Struct, frozen=True, kw_only=True):
 
 
 def own_records_of(events: Iterable[Event]) -> OwnRecords:
-    """Return what events tell that this user wrote here; no other may be among them."""
+    """Return the records of events, all of which the caller has verified as this user's own."""
     known = tuple(events)
     return OwnRecords(
         sends={(one.fingerprint, one.attempt, one.at): one.data for one in known if one.kind is Kind.INTENDED},
@@ -54,9 +54,9 @@ def own_records_of(events: Iterable[Event]) -> OwnRecords:
 
 
 def resend_objection(job: Job, receipt: Receipt, own: OwnRecords, now: datetime) -> str | None:
-    """Return why an unknown send of a job is not sent again, None where it may be, with consent.
+    """Return why an unknown send of a job is not sent again, None when it may be, with consent.
 
-    `now` is this machine's time: it only spares asking. The provider's own clock decides before the send.
+    `now` is this machine's time, which saves a request; the provider's own clock decides before the send.
     """
     sent = own.sends.get((job.fingerprint, receipt.attempt, receipt.submitted_at or ""))
     if sent is None or any(sent.get(name) != getattr(receipt, name) for name in _AS_SENT):
@@ -69,9 +69,9 @@ def resend_objection(job: Job, receipt: Receipt, own: OwnRecords, now: datetime)
 
 
 def is_of_another(job: Job, receipt: Receipt) -> bool:
-    """Whether the record of a send is of another request than the job's, pictures' addresses apart.
+    """Whether the record of a send is of another request than the job's, URLs of images aside.
 
-    Looked for by such a record, a job of somebody else would be taken for this one's.
+    A search by such a record could claim another purchase's job.
     """
     try:
         if is_of_another_request(job, receipt):
@@ -88,24 +88,24 @@ def is_of_another(job: Job, receipt: Receipt) -> bool:
 
 
 def _is_request(job: Job, receipt: Receipt, own: OwnRecords) -> bool:
-    """Whether the body that was sent is, byte for byte, the job's request with pictures that were uploaded for it."""
+    """Whether the recorded body equals, byte for byte, the job's request with images that were uploaded for it."""
     try:
         given = parameters_of(job.card, json.loads(receipt.body or "null"))
-        words: dict[str, str] = {}
+        values: dict[str, str] = {}
         for part in job.inputs:
             digest = _digest_of(part, receipt)
             if digest is None:
                 continue
             if not own.uploaded(given[part.parameter], digest, receipt):
                 return False
-            words[part.token] = given[part.parameter]
+            values[part.token] = given[part.parameter]
     except (ValueError, TypeError, KeyError, AttributeError):
         return False
-    return publish(job.card, job.request, words) == (receipt.body or "").encode()
+    return publish(job.card, job.request, values) == (receipt.body or "").encode()
 
 
 def _digest_of(part: Input, receipt: Receipt) -> str | None:
-    """Return the digest of a picture that was brought to the provider, None of one that stands for itself."""
+    """Return the digest of an uploaded image, None for a remote URL, which is sent as it is."""
     match part.image:
         case LocalImage(digest=digest) | InlineImage(digest=digest):
             return digest

@@ -1,8 +1,8 @@
-"""Finds out what became of a send without an answer: the same key again while that is safe, else the job list.
+"""Resolves a send without an answer: a resend with the same key while that is safe, else the job list.
 
-What is safe, the provider's own clock decides, asked for anew each time: this machine's may have jumped since. A key
-belongs to an account, so another account is never sent the same again. A send again is a purchase: that of an earlier
-run takes a consent of this one, that of this run has it already. What nobody wants any more is only looked for.
+Safety is decided by the provider's own clock, read anew each time, since this machine's may have jumped. A key belongs
+to an account, so a resend never goes to another account. A resend may be a purchase: for a send of an earlier run it
+needs consent in this run, for a send of this run it has it. An orphan is only searched for, never sent again.
 """
 
 from datetime import datetime, timedelta
@@ -21,16 +21,16 @@ from kbatch.runner.submit.uploads import expired_uploads
 WINDOW = timedelta(hours=20)
 """How long a key is relied on, of the 24 hours for which Apiframe documents to know it."""
 
-_BACKWARDS = timedelta(minutes=5)
+_BACKWARDS = timedelta(minutes=5)  # how far the provider's clock may have been set back since the send
 _RESENDS = 5
 
 
 async def resolve_unknown(
     run: Run, session: ProviderSession, fingerprint: str, *, may_resend: bool = True, after: SubmitUnknown | None = None
 ) -> SubmitResult:
-    """Return what is found out about an unknown send; `after` is what its first answer said, `wanted` as above.
+    """Resolve an unknown send; `after` is the result of this run's own send, `may_resend` False only searches.
 
-    A provider that says that the key is taken is asked for its list first: another body may have been sent with it.
+    When the provider says that the key is in use, its job list is read first: the key may have another body.
     """
     if fingerprint in run.mismatched and after is None:
         way_out = settle_by_hand(session.provider.unknown_help)
@@ -56,7 +56,7 @@ async def resolve_unknown(
     if isinstance(found, Listed):
         return Submitted(credits=found.credits)
     why = run.resend_objections.get(fingerprint)
-    words = [f"sent, and nobody knows whether it was accepted; {settle_by_hand(session.provider.unknown_help)}"]
+    words = [f"sent, and it is not known whether it was accepted; {settle_by_hand(session.provider.unknown_help)}"]
     words += [f"not sent again: {why}"] if why else []
     words += [found] if found else []
     return SubmitUnknown(reason="; ".join(words))
@@ -65,7 +65,7 @@ async def resolve_unknown(
 async def _send_until_answered(
     run: Run, session: ProviderSession, fingerprint: str, after: SubmitUnknown | None
 ) -> Accepted | Unknown | None:
-    """Send the same again until it is accepted; the last answer when that says that the purchase is there."""
+    """Resend until accepted; returns the acceptance, or an Unknown that says that the purchase exists."""
     retry_after_s = after.retry_after_s if after else None
     for attempt in range(_RESENDS):
         if not await run.wait_to_submit(session, attempt, retry_after_s):
@@ -87,10 +87,10 @@ async def _send_until_answered(
 
 
 async def _safe(run: Run, session: ProviderSession, receipt: Receipt, *, own: bool) -> bool:
-    """Whether a resend can only bring the first purchase to light, or make it: the same key, known, and all inputs.
+    """Whether a resend cannot buy twice: within the window, with the same API key, and with all uploads still valid.
 
-    Within what an idempotency key is one, a team, a user or the API key alone, no document tells: so it must be the
-    very key, which it is for a send of this run (`own`).
+    No document says whether an idempotency key is unique to a team, a user or an API key. So the API key must be the
+    same, which it is for a send of this run (`own`).
     """
     before = session.last_date
     await session.ask_balance()
@@ -106,7 +106,7 @@ async def _safe(run: Run, session: ProviderSession, receipt: Receipt, *, own: bo
 
 
 def within_window(sent: str | None, now: datetime) -> bool:
-    """Whether the provider still knows the key of a send, both moments by its own clock; unknown is no.
+    """Whether the provider still knows the key of a send, both times by its own clock; False when unknown.
 
     >>> within_window("2026-01-01T00:00:00Z", datetime.fromisoformat("2026-01-01T19:59:59Z"))
     True
@@ -115,9 +115,10 @@ def within_window(sent: str | None, now: datetime) -> bool:
 
 
 async def _look_up(run: Run, session: ProviderSession, fingerprint: str, *, exists: bool) -> Listed | str | None:
-    """Look for the job and claim it at once: two sends that look alike must not both take the same one.
+    """Search the job list and claim the job under a lock, so that two similar sends cannot claim the same one.
 
-    A colleague's list holds a colleague's jobs: what is like ours there is another purchase. A text says why not.
+    Returns a text when the search cannot decide. Another account's list is not searched: a similar job in it is
+    another purchase.
     """
     receipt = run.renders[fingerprint]
     if not session.provider.lists_jobs:

@@ -1,8 +1,8 @@
-"""Buys one job: the only place from which a paying request leaves.
+"""Submits one job: the only module that sends paying requests.
 
-Write before spend: the intention is on the disk before the first byte of the request leaves, the job id before anything
-else is done with the answer. A first send may be repeated only after an answer that says "not accepted"; whatever else
-comes back is unknown, and only a provider with an idempotency key is asked again, with the same key and the same bytes.
+Write before spend: `intended` is on the disk before the first byte of the request is sent, and the job id before the
+answer is used otherwise. A first send is repeated only after an answer that says "not accepted". Every other answer is
+unknown, and only a provider with idempotency keys gets a resend, with the same key and the same bytes.
 """
 
 import logging
@@ -33,13 +33,13 @@ _STOPPED = "the run is stopping"
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
-    """The purchase stands; `credits` is what the provider said it charges, where it said so with the acceptance."""
+    """The provider accepted the job; `credits` is the charge where the acceptance reports one."""
 
     credits: int | None
 
 
 class NotSubmitted(Struct, frozen=True, kw_only=True):
-    """Nothing was charged, for sure; `skipped` when it was not even tried, `blocked` when an upstream gave no frame."""
+    """Nothing was charged; `skipped`: no request was sent, `blocked`: an upstream clip gave no frame."""
 
     reason: str
     skipped: bool = False
@@ -47,7 +47,7 @@ class NotSubmitted(Struct, frozen=True, kw_only=True):
 
 
 class SubmitUnknown(Struct, frozen=True, kw_only=True):
-    """Nobody knows yet, and the credits stay held; `exists` when the provider says that the purchase is there."""
+    """The outcome is unknown and the credits stay reserved; `exists`: the provider says that the purchase exists."""
 
     reason: str
     exists: bool = False
@@ -58,12 +58,12 @@ SubmitResult = Submitted | NotSubmitted | SubmitUnknown
 
 
 def idempotency_key(fingerprint: str, attempt: int) -> str:
-    """Return the key of a purchase: the same for everyone who buys the same attempt of the same job."""
+    """Return the `Idempotency-Key` of a purchase: the same on every machine for one attempt of one job."""
     return "kbatch-" + sha256(f"{fingerprint}:{attempt}".encode()).hexdigest()
 
 
 async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> SubmitResult:
-    """Publish the pictures, write the intention, send, and record the answer; again after what said "not accepted"."""
+    """Upload the images, record `intended`, send, and record the answer; repeated after temporary refusals."""
     published: Published | None = None
     tries: dict[Reason, int] = {}
     while True:
@@ -94,13 +94,13 @@ async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> Submit
 async def _send_first(
     run: Run, session: ProviderSession, entry: PlanEntry, published: Published
 ) -> SubmitOutcome | None:
-    """Write the intention, send, and record what the answer says; None when a stop came before anything was sent.
+    """Record `intended`, send, and record the answer; None when a shutdown came before the send.
 
-    Shielded as a whole: a stop must lose neither an answer nor the record of it.
+    Shielded from cancellation as a whole, so that neither an answer nor its record is lost.
     """
     job = entry.job
     fingerprint, attempt = job.fingerprint, next_attempt(run.renders.get(job.fingerprint))
-    body = publish(job.card, job.request, published.words)
+    body = publish(job.card, job.request, published.values)
     intention = _intention(session, entry, published, attempt, body)
     with anyio.CancelScope(shield=True):
         await run.record(Fact(kind=Kind.INTENDED, fingerprint=fingerprint, attempt=attempt, data=intention))
@@ -137,7 +137,7 @@ def _intention(
 
 
 async def send_again(run: Run, session: ProviderSession, fingerprint: str, receipt: Receipt) -> SubmitOutcome:
-    """Send an unknown purchase once more, with its key and its very bytes; only an acceptance settles it."""
+    """Send an unknown purchase again with the same key and bytes; only an acceptance resolves it."""
     with anyio.CancelScope(shield=True):
         run.touched.add((fingerprint, receipt.attempt))
         _log.info("attempt %d of %s is sent again, with its own key and bytes", receipt.attempt, receipt.address)
@@ -159,22 +159,22 @@ async def _send(run: Run, session: ProviderSession, body: bytes, key: str, *, fi
 def _reject_claimed_job(
     run: Run, session: ProviderSession, fingerprint: str, attempt: int, outcome: SubmitOutcome
 ) -> SubmitOutcome:
-    """Return an outcome in which a job that another purchase has already is no acceptance: one job is one purchase."""
+    """Return Unknown in place of an acceptance whose job another purchase owns: one job is one purchase."""
     if not isinstance(outcome, Accepted):
         return outcome
     owner = run.claim(session.provider.name, outcome.job_id, fingerprint, attempt)
     if owner is None:
         return outcome
     address = run.renders[fingerprint].address
-    words = f"the answer names job {outcome.job_id}, which is `{owner}`'s already"
-    run.emit(EventKind.NOTE, address, f"{words}: it is not taken for `{address}`'s")
-    return Unknown(message=words)
+    message = f"the answer names job {outcome.job_id}, which is `{owner}`'s already"
+    run.emit(EventKind.NOTE, address, f"{message}: it is not taken for `{address}`'s")
+    return Unknown(message=message)
 
 
 async def record_answer(
     run: Run, session: ProviderSession, fingerprint: str, outcome: SubmitOutcome, *, by: str
 ) -> None:
-    """Record what an answer says of the latest send; a job id that the disk refuses is at least said."""
+    """Record the outcome of the latest send; a job id that cannot be written is reported to the user."""
     match outcome:
         case Accepted(job_id=job_id):
             await record_accepted(run, session, fingerprint, job_id, by=by)
@@ -186,7 +186,7 @@ async def record_answer(
 
 
 async def record_accepted(run: Run, session: ProviderSession, fingerprint: str, job_id: str, *, by: str) -> None:
-    """Record a job id; whatever prevents that, it is said, so that `reconcile --adopt` can bring it back."""
+    """Record a job id; on any failure it is reported to the user, so that `reconcile --adopt` can restore it."""
     address = run.renders[fingerprint].address
     try:
         await _record(run, fingerprint, Kind.ACCEPTED, {"job_id": job_id, "account": session.account, "by": by})
@@ -204,7 +204,7 @@ async def _record(run: Run, fingerprint: str, kind: Kind, data: dict[str, Any]) 
 
 
 async def _after_refusal(run: Run, session: ProviderSession, outcome: NotAccepted, tries: dict[Reason, int]) -> bool:
-    """Wait when the refusal may pass, True then; note when it concerns the whole provider."""
+    """Return True after waiting out a temporary refusal; stop the session when it concerns the whole provider."""
     if outcome.reason in FATAL:
         session.stop(outcome.reason, outcome.message)
         return False
@@ -221,7 +221,7 @@ async def _after_refusal(run: Run, session: ProviderSession, outcome: NotAccepte
     if session.closed_reason:
         return False
     _log.info("not accepted (%s), try %d of %d: sent again in %.1f s", outcome.reason.value, attempt + 1, most, wait_s)
-    if outcome.retry_after_s is None:  # else the line has said how long it holds all back
+    if outcome.retry_after_s is None:  # with `Retry-After` the session has reported the wait
         again = f"{outcome.message}; sent again {until(wait_s, datetime.now().astimezone())}"
         run.emit(EventKind.WAITING, None, again, provider=session.provider.name)
     await run.shutdown.pause(wait_s)

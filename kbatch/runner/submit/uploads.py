@@ -1,7 +1,7 @@
-"""Brings pictures to a provider: a local file is uploaded or written into the body, a chained frame is extracted first.
+"""Uploads images, or encodes them for the body; a chained frame is extracted from its clip first.
 
-An upload costs nothing and is no part of a job's identity; its URL is used again, by the run that resumes an
-interrupted one too, until shortly before it ends.
+An upload costs nothing and is not part of the fingerprint. Its URL is reused, also by the run that resumes an
+interrupted one, until shortly before it expires.
 """
 
 import base64
@@ -31,7 +31,7 @@ _TRIES = 6
 
 
 class NotPublished(Exception):
-    """A picture could not be brought to the provider and nothing was bought; `frame`: an upstream's clip gave none."""
+    """An image could not be uploaded and nothing was submitted; `frame`: an upstream clip gave no frame."""
 
     def __init__(self, message: str, *, frame: bool = False) -> None:
         super().__init__(message)
@@ -40,20 +40,20 @@ class NotPublished(Exception):
 
 
 class Published(Struct, frozen=True, kw_only=True):
-    """What stands for each picture token in the body, the inputs to record, and when the first upload of them ends."""
+    """Values of the image tokens in the body, the inputs to record, and when the first of the uploads expires."""
 
-    words: Mapping[str, str]
+    values: Mapping[str, str]
     record: Mapping[str, Mapping[str, Any]]
     ends: datetime | None
 
     def stale(self, session: ProviderSession) -> bool:
-        """Whether an upload is gone, or soon will be, by the provider's clock."""
+        """Whether an upload has expired, or will within five minutes, by the provider's clock."""
         return self.ends is not None and _now(session) > self.ends - _SPARE
 
 
 async def publish_inputs(run: Run, session: ProviderSession, job: Job) -> Published:
-    """Bring each picture of a job to its provider; NotPublished when one cannot be."""
-    words: dict[str, str] = {}
+    """Upload or encode each image of a job; NotPublished when one fails."""
+    values: dict[str, str] = {}
     record: dict[str, Mapping[str, Any]] = {}
     ends: list[datetime] = []
     for part in job.inputs:
@@ -71,11 +71,11 @@ async def publish_inputs(run: Run, session: ProviderSession, job: Job) -> Publis
                 media_type = "image/png"
         if session.provider.uploads:
             picture = await _ensure_uploaded(run, session, content, media_type)
-            words[part.token] = picture.url
+            values[part.token] = picture.url
             ends.append(picture.ends)
         else:
-            words[part.token] = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-    return Published(words=words, record=record, ends=min(ends, default=None))
+            values[part.token] = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+    return Published(values=values, record=record, ends=min(ends, default=None))
 
 
 async def _read_local(run: Run, path: str, digest: str) -> bytes:
@@ -89,7 +89,7 @@ async def _read_local(run: Run, path: str, digest: str) -> bytes:
 
 
 async def _read_frame(run: Run, which: str, address: str) -> tuple[bytes, dict[str, Any]]:
-    """Return the picture of an upstream's clip, and what the receipt says of it."""
+    """Return a frame of an upstream clip as PNG, and the input to record for it."""
     entry = next((entry for entry in run.confirmed.plan.entries if entry.address == address), None)
     receipt = run.renders.get(entry.job.fingerprint) if entry else None
     if entry is None or receipt is None or receipt.output is None:
@@ -119,7 +119,7 @@ async def _read_frame(run: Run, which: str, address: str) -> tuple[bytes, dict[s
 
 
 async def _ensure_uploaded(run: Run, session: ProviderSession, content: bytes, media_type: str) -> UploadedImage:
-    """Return an upload of these bytes that still lives for a while; tasks that want the same one share it."""
+    """Return a valid upload of these bytes; tasks that need the same image share one upload."""
     digest = sha256(content).hexdigest()
     key = session.provider.name, digest
     async with run.uploading.setdefault(key, anyio.Lock()):
@@ -128,7 +128,7 @@ async def _ensure_uploaded(run: Run, session: ProviderSession, content: bytes, m
             return known
         uploaded = await _upload(run, session, content, f"{digest[:16]}.{media_type.rpartition('/')[2]}", media_type)
         picture = UploadedImage(url=uploaded.url, ends=_ends(uploaded.expires_at, _now(session)))
-        # Recorded even where the provider did not tell it: later only this machine's clock would be left to count by.
+        # Recorded even without a reported expiry, which could later only be derived from this machine's clock.
         ends = f"{picture.ends.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         data = {
             "provider": session.provider.name,
@@ -143,7 +143,7 @@ async def _ensure_uploaded(run: Run, session: ProviderSession, content: bytes, m
 
 
 def _earlier_upload(run: Run, session: ProviderSession, digest: str) -> UploadedImage | None:
-    """Return the upload of this user's interrupted run that lives longest; a simulator in this process forgets all."""
+    """Return the recorded upload that expires last; None for the in-process simulator, which keeps none."""
     if session.client.simulated:
         return None
     uploads = (
@@ -179,7 +179,7 @@ async def _upload(run: Run, session: ProviderSession, content: bytes, name: str,
 
 
 def expired_uploads(events: Iterable[Event], receipt: Receipt, at: datetime) -> bool:
-    """Whether the body of a send names an upload that is gone at a moment of the provider's time."""
+    """Whether the body of a send names an upload that has expired at a provider's time."""
     return any(
         event.kind is Kind.UPLOADED
         and str(event.data["url"]) in (receipt.body or "")
@@ -193,7 +193,7 @@ def _now(session: ProviderSession) -> datetime:
 
 
 def _ends(expires_at: str | None, uploaded: datetime) -> datetime:
-    """Return when an upload is gone; of one that does not tell, the shortest life that the documents name."""
+    """Return when an upload expires; without `expires_at` after an hour, the shortest documented life."""
     try:
         ends = datetime.fromisoformat(expires_at or "")
     except ValueError:
