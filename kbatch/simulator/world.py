@@ -18,7 +18,6 @@ from kbatch.simulator.exchange import JSON_TYPE, Reply, SimulatedRequest, read_j
 from kbatch.simulator.faults.dice import FaultEvent, FaultMoment, FaultPlace, strike
 from kbatch.simulator.faults.responses import mishap, unknown_status
 from kbatch.simulator.providers import uploads
-from kbatch.simulator.providers.openapi import DOCUMENT
 from kbatch.simulator.providers.purchase import event_of
 from kbatch.simulator.state import (
     Endpoint,
@@ -213,18 +212,12 @@ def show_bill(world: World, call: SimulatedRequest, now: float) -> Reply:
     return Reply(status=200, headers={"content-type": JSON_TYPE}, body=bill.as_text(world.bill).encode())
 
 
-def show_openapi(world: World, call: SimulatedRequest, now: float) -> Reply:
-    """Show the OpenAPI document of all this."""
-    return reply_json(200, DOCUMENT)
-
-
 def _media(handle: Handle, place: FaultPlace | None = None) -> dict[str, Endpoint]:
     return dict.fromkeys(("GET", "HEAD"), Endpoint(handle=handle, place=place))
 
 
 _OWN: Mapping[str, Mapping[str, Endpoint]] = {
     "/__bill": {"GET": Endpoint(handle=show_bill)},
-    "/__openapi.json": {"GET": Endpoint(handle=show_openapi)},
     "/clips/": _media(get_clip, FaultPlace.DOWNLOAD),
     "/uploads/": _media(get_upload),
     "/__elsewhere/": dict.fromkeys(("GET", "HEAD", "POST"), Endpoint(handle=note_elsewhere)),

@@ -65,7 +65,7 @@ def command(**options: Any) -> None:
     """Serve both providers, pretended, on 127.0.0.1, until Ctrl-C or SIGTERM.
 
     Nothing here costs anything. Any key that is not empty works, except `invalid` and those that begin with `bad`. The
-    first line on stdout is {"url": …}; GET /__bill shows who was charged, GET /__openapi.json describes the rest.
+    first line on stdout is {"url": …}; GET /__bill shows who was charged.
 
     Apiframe's jobs belong to a user: a key TEAM/USER or TEAM/USER/NAME says whose it is, so `red/ann` and `red/ben` are
     colleagues, `red/ann/ci` is another key of the first. Any other key is a user of its own in one team for all.

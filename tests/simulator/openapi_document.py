@@ -6,9 +6,11 @@ What a request may hold comes from the same table that checks it (`offers`); wha
 from collections.abc import Mapping
 from typing import Any
 
+import response_shapes as shapes
+
 from kbatch.simulator.clips.file_kinds import EXTENSIONS
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME
-from kbatch.simulator.providers import aimlapi, apiframe, shapes
+from kbatch.simulator.providers import aimlapi, apiframe
 from kbatch.simulator.providers.fields import record
 from kbatch.simulator.providers.offers import OFFERS, Offer, offers_of
 
