@@ -97,8 +97,9 @@ def _faults(name: str, found: Any) -> Iterator[str]:
         yield f"there is no model card in {found.cards}"
     form = strict_validator(json.loads(packaged("model-card.schema.json")))
     for where, data in cards:
-        yield from (f"model card {where}: {fault}" for fault in card_faults(where, data, form))
-        if json.loads(data)["pricing"]["unit"] != provider.unit:
+        faults = list(card_faults(where, data, form))
+        yield from (f"model card {where}: {fault}" for fault in faults)
+        if not faults and json.loads(data)["pricing"]["unit"] != provider.unit:
             yield f"model card {where}: its unit is not the provider's `{provider.unit}`"
 
 

@@ -1,7 +1,7 @@
 """The simulator's bill: what each job was charged and refunded, and how often each kind of request came.
 
 It, and not the client's own opinion, decides in a test what was paid. An AI/ML amount stands here from the moment it is
-held; when the job fails and the hold is released it is refunded in full, so the arithmetic is one for both providers.
+held; when the job fails and the hold is released it is refunded in full, so the arithmetic is one for all providers.
 """
 
 import json

@@ -60,7 +60,7 @@ class SimulatorSettings(WorldTerms):
 
 
 def build_app(settings: SimulatorSettings) -> Starlette:
-    """Return the app that serves both providers, their clips and the bill; its world is `app.state.world`.
+    """Return the app that serves the providers, their clips and the bill; its world is `app.state.world`.
 
     ImportError now rather than at the first download when clips are to be real and PyAV is not installed.
     """

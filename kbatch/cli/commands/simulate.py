@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 
 from kbatch.cli.documents import check_outputs, path_of
 from kbatch.cli.protected_paths import named
+from kbatch.cli.ui import console
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.gc_pause import at_work
 from kbatch.pipeline.simulation import simulated_providers
@@ -78,7 +80,7 @@ def command(**options: Any) -> None:
     except ImportError as error:
         raise _missing(error) from error
     check_outputs({"--bill": options["bill_file"]}, named((options["faults_file"], "the file of faults")))
-    others = simulated_providers(NAMES)
+    others = tuple(_others())
     names = (*PROVIDERS, *(one.name for one in others))
     settings = SimulatorSettings(
         seed=options["seed"],
@@ -98,6 +100,15 @@ def command(**options: Any) -> None:
         raise _missing(error) from error
     except OSError as error:
         raise click.UsageError(f"cannot serve: {error}") from error
+
+
+def _others() -> Iterator[Any]:
+    """Yield the simulations that installed packages bring; one that cannot be used does not keep the rest away."""
+    for name in NAMES:
+        try:
+            yield from simulated_providers([name])
+        except Refused as error:
+            console.say(f"warning: {error.message}")
 
 
 def _missing(error: ImportError) -> Refused:
