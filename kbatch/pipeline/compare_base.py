@@ -20,7 +20,7 @@ from kbatch.planner.selection import Selection, select
 from kbatch.providers.registry import way_out
 from kbatch.receipts.lockfile.lockfile import Lockfile, parse
 from kbatch.receipts.receipt import ReceiptState
-from kbatch.receipts.simulated_origin import check_apart
+from kbatch.receipts.simulated_origin import check_not_mixed
 from kbatch.storage import MEBIBYTE, read_if_there
 from kbatch.storage.git.revision_tree import GitTree, Revision, open_revision
 
@@ -120,7 +120,7 @@ def _lockfile(revision: Revision, path: Path, word: str, *, simulated: bool) -> 
             return None
         raise
     lockfile = parse(data, f"{word}:{path.name}")
-    check_apart(lockfile.renders, f"{word}:{path.name}", simulated=simulated)
+    check_not_mixed(lockfile.renders, f"{word}:{path.name}", simulated=simulated)
     return lockfile
 
 

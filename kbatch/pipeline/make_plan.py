@@ -24,12 +24,12 @@ from kbatch.planner.summary import Summary, summarize
 from kbatch.providers.registry import concurrency_of, provider_of, way_out
 from kbatch.receipts import store
 from kbatch.receipts.claims import Claim
-from kbatch.receipts.join import moment
+from kbatch.receipts.join import time_key
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.lockfile import IndexEntry as Reference
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.receipt import Output, ReceiptState
-from kbatch.receipts.simulated_origin import check_apart
+from kbatch.receipts.simulated_origin import check_not_mixed
 from kbatch.runner.endpoints import origin_of
 from kbatch.runner.preflight.clip_paths import check_clip_paths, check_requests
 
@@ -63,7 +63,7 @@ def load_state(loaded: LoadedManifest, lockfile: Path, *, anywhere: bool = False
     """
     found = store.load(lockfile, manifest_name=loaded.path.name)
     _log.info("loaded %s: %d receipts", lockfile, len(found.lockfile.renders))
-    check_apart(found.lockfile.renders, lockfile.name, simulated=loaded.simulated)
+    check_not_mixed(found.lockfile.renders, lockfile.name, simulated=loaded.simulated)
     if not anywhere:
         check_clip_paths(found, lockfile)
     check_requests(loaded.jobs, found, lockfile)
@@ -252,7 +252,7 @@ def _replaced_already(loaded: LoadedManifest, found: store.LoadedState) -> froze
     for began in (event for event in found.own if event.kind is Kind.BEGAN):
         for fingerprint in began.data["replacing"]:
             receipt = found.lockfile.renders.get(fingerprint)
-            if receipt is not None and moment(receipt.submitted_at) >= moment(began.at):
+            if receipt is not None and time_key(receipt.submitted_at) >= time_key(began.at):
                 done.add(fingerprint)
     if not done:
         return frozenset()

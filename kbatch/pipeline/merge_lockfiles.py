@@ -10,7 +10,7 @@ from kbatch.errors import Invalid, Problem, Refused, StateUnreadable
 from kbatch.pipeline.make_plan import lock_path
 from kbatch.providers.registry import full_catalog
 from kbatch.receipts.lockfile.audit import audit
-from kbatch.receipts.lockfile.conflict_markers import has_markers, take_apart
+from kbatch.receipts.lockfile.conflict_markers import has_markers, split_sides
 from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
 from kbatch.receipts.lockfile.merge import merge, merge_from
 from kbatch.receipts.simulated_origin import kinds
@@ -62,7 +62,7 @@ def _from_git(conflict: Conflict, name: str) -> Sides:
 def _from_markers(text: str, name: str) -> Sides:
     """Return both sides by the markers; StateUnreadable when their lines do not make two lockfiles."""
     found = []
-    for side, words in zip(take_apart(text, name), ("ours", "theirs"), strict=True):
+    for side, words in zip(split_sides(text, name), ("ours", "theirs"), strict=True):
         audited = audit(side.encode(), f"{name} ({words})", full_catalog())
         if audited.lockfile is None or audited.problems:
             first = audited.problems[0]

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from kbatch.planner.comparison.changed_fields import changed_fields
 from kbatch.planner.jobs import Job
 from kbatch.planner.known_charges import KnownCharges, known_charges
-from kbatch.receipts.join import larger
-from kbatch.receipts.receipt import Output, Receipt, ReceiptState, kept_words
-from kbatch.receipts.unknown import settle_by_hand
+from kbatch.receipts.join import larger_amount
+from kbatch.receipts.receipt import Output, Receipt, ReceiptState, describe_remaining_charge
+from kbatch.receipts.unknown import how_to_resolve
 
 _REPLACEABLE = (ReceiptState.RENDERED, ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
 _OVERCHARGED = "was charged above its card's price: state the real one under `prices`"
@@ -97,7 +97,7 @@ def _is_trusted(_output: Output) -> bool:
 
 
 def _at_any_provider(_provider: str) -> str:
-    return settle_by_hand(None)
+    return how_to_resolve(None)
 
 
 class RecordedState(Struct, frozen=True, kw_only=True):
@@ -159,7 +159,7 @@ class _Decisions(Struct, kw_only=True):
             entry = self._with_known_charge(entry)
         elif entry.action is Action.UNKNOWN and (entry.held is None or job.quote.source == "manifest"):
             worst = self._known_charges().worst(job.provider, job.model, job.quote.variant)
-            entry = replace(entry, held=larger(entry.held, worst))
+            entry = replace(entry, held=larger_amount(entry.held, worst))
         self.first[job.fingerprint] = entry
         return entry
 
@@ -289,7 +289,7 @@ def _after_failure(job: Job, receipt: Receipt, options: ActionOptions) -> PlanEn
         reason = f"refused by moderation and unchanged ({said}): change the prompt, or `--failed` tries it again"
         return _free(job, Action.BLOCKED, reason, receipt)
     when = "refused last time" if error.get("at") == "submit" else "failed last time"
-    return _render(job, f"{when}, {kept_words(receipt.credits.reported)}: {said}", receipt)
+    return _render(job, f"{when}, {describe_remaining_charge(receipt.credits.reported)}: {said}", receipt)
 
 
 def _reuse(job: Job, receipt: Receipt, recorded: RecordedState, made: Mapping[str, PlanEntry]) -> PlanEntry:

@@ -31,7 +31,7 @@ from kbatch.providers.base import (
 from kbatch.providers.error_messages import describe, harmless, is_moderation
 from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
 from kbatch.providers.responses import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
-from kbatch.receipts.account import Account, key_shown
+from kbatch.receipts.account import Account, key_prefix
 
 _JSON = {"Accept": "application/json"}
 _LARGEST = 10**15
@@ -166,7 +166,7 @@ def _account(told: dict[str, Any] | None) -> Account | None:
     prefix = inner(told, "apiKey", "prefix")
     # A name for the key, and nothing that is not one: the field could hold anything.
     named = isinstance(prefix, str) and re.fullmatch(r"[!-~]{1,64}", prefix) is not None
-    key = key_shown(prefix) if named else None
+    key = key_prefix(prefix) if named else None
     return Account(team=team, user=user, key=key) if team or user else None
 
 

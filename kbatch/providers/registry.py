@@ -15,7 +15,7 @@ from kbatch.providers.aimlapi import AIMLAPI
 from kbatch.providers.apiframe import APIFRAME
 from kbatch.providers.base import Plugin, Provider
 from kbatch.providers.plugins import cards_of, plugins
-from kbatch.receipts.unknown import settle_by_hand
+from kbatch.receipts.unknown import how_to_resolve
 from kbatch.storage import packaged_cards
 
 PACKAGED: Mapping[str, Provider] = MappingProxyType({one.name: one for one in (APIFRAME, AIMLAPI)})
@@ -69,9 +69,9 @@ def concurrency_of(name: str, wished: Mapping[str | None, int]) -> int:
 def way_out(name: str) -> str:
     """Return where to look for a job that may have been bought, and how to settle it."""
     try:
-        return settle_by_hand(provider_of(name).unknown_help)
+        return how_to_resolve(provider_of(name).unknown_help)
     except Invalid:
-        return settle_by_hand(None)
+        return how_to_resolve(None)
 
 
 def catalog_of(names: Iterable[str]) -> Catalog:

@@ -23,7 +23,7 @@ from kbatch.receipts.receipt import Receipt, ReceiptState
 BEGUN, FINISHED = "begun", "finished"
 
 
-class Purchase(Struct, frozen=True, kw_only=True, gc=False):
+class CoveredPurchase(Struct, frozen=True, kw_only=True, gc=False):
     """One purchase that a claim covers: which attempt of its request, and what it may cost (None: no known price)."""
 
     attempt: int
@@ -37,7 +37,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     those that were known when it was claimed first, which no digest has.
     """
 
-    fingerprints: Mapping[str, Purchase]
+    fingerprints: Mapping[str, CoveredPurchase]
     maximum: Mapping[str, int | None] = {}
     origins: Mapping[str, str | None] = {}
     terms: str = ""
@@ -73,16 +73,16 @@ def fold_claims(events: Iterable[Event], before: Claims) -> dict[str, Claim]:
     for event in events:
         if event.kind is Kind.BEGAN and event.data.get("claim") is not None:
             digest = of_run[event.run] = str(event.data["plan"])
-            claims[digest] = join_claims(digest, claims.get(digest), _told(event.data))
+            claims[digest] = join_claims(digest, claims.get(digest), _claim_of_event(event.data))
         elif event.kind is Kind.ENDED and event.data["finished"] and event.run in of_run:
             digest = of_run[event.run]
             claims[digest] = replace(claims[digest], state=FINISHED)
     return claims
 
 
-def _told(data: Mapping[str, Any]) -> Claim:
+def _claim_of_event(data: Mapping[str, Any]) -> Claim:
     told = data["claim"]
-    return claim_from({**told, "state": BEGUN})
+    return claim_from_json({**told, "state": BEGUN})
 
 
 def merge_claims(one: Claims, other: Claims) -> dict[str, Claim]:
@@ -132,12 +132,12 @@ def purchased(claim: Claim, renders: Mapping[str, Receipt]) -> Iterator[Receipt]
                 yield one
 
 
-def as_kept(claim: Claim, renders: Mapping[str, Receipt]) -> dict[str, Any]:
+def claim_to_json(claim: Claim, renders: Mapping[str, Receipt]) -> dict[str, Any]:
     """Return a claim as the lockfile's JSON, with what it has spent by its receipts, for people to read."""
-    return {**as_told(claim), "spent": spent_of(claim, renders), "state": claim.state}
+    return {**claim_event_data(claim), "spent": spent_of(claim, renders), "state": claim.state}
 
 
-def as_told(claim: Claim) -> dict[str, Any]:
+def claim_event_data(claim: Claim) -> dict[str, Any]:
     """Return a claim as the event that begins its run tells it."""
     return {
         "fingerprints": {key: {"attempt": one.attempt, "quote": one.quote} for key, one in claim.fingerprints.items()},
@@ -148,15 +148,16 @@ def as_told(claim: Claim) -> dict[str, Any]:
     }
 
 
-def claim_from(kept: Mapping[str, Any]) -> Claim:
+def claim_from_json(data: Mapping[str, Any]) -> Claim:
     """Return a claim from JSON of the right shape."""
     return Claim(
         fingerprints={
-            key: Purchase(attempt=one["attempt"], quote=one["quote"]) for key, one in kept["fingerprints"].items()
+            key: CoveredPurchase(attempt=one["attempt"], quote=one["quote"])
+            for key, one in data["fingerprints"].items()
         },
-        maximum=dict(kept["maximum"]),
-        origins=dict(kept["origins"]),
-        terms=kept["terms"],
-        accounts=dict(kept["accounts"]),
-        state=kept["state"],
+        maximum=dict(data["maximum"]),
+        origins=dict(data["origins"]),
+        terms=data["terms"],
+        accounts=dict(data["accounts"]),
+        state=data["state"],
     )

@@ -45,12 +45,12 @@ from kbatch.receipts import json_checks
 from kbatch.receipts.json_text import parse_json
 from kbatch.receipts.lifecycle import RUN_KINDS, Kind
 
-_credits = json_checks.nullable(json_checks.whole())
+_credits = json_checks.nullable(json_checks.integer())
 MEDIA = json_checks.record(
     {
         "duration": json_checks.nullable(json_checks.number),
-        "width": json_checks.nullable(json_checks.whole()),
-        "height": json_checks.nullable(json_checks.whole()),
+        "width": json_checks.nullable(json_checks.integer()),
+        "height": json_checks.nullable(json_checks.integer()),
         "fps": json_checks.nullable(json_checks.number),
         "audio": json_checks.nullable(json_checks.boolean),
     }
@@ -58,7 +58,7 @@ MEDIA = json_checks.record(
 """What a clip's file tells of it; null where it does not."""
 
 CLAIM = {
-    "fingerprints": json_checks.object_of(json_checks.record({"attempt": json_checks.whole(1), "quote": _credits})),
+    "fingerprints": json_checks.object_of(json_checks.record({"attempt": json_checks.integer(1), "quote": _credits})),
     "maximum": json_checks.object_of(_credits),
     "origins": json_checks.object_of(json_checks.nullable(json_checks.text)),
     "terms": json_checks.text,
@@ -72,12 +72,12 @@ ACCOUNT = json_checks.text_or(
 """Whose key it was (`account`); a text names the team only, as earlier versions wrote it."""
 
 _send = {"sent_at": json_checks.moment}
-_job = {"job_id": json_checks.usable_text}
+_job = {"job_id": json_checks.storable_text}
 _clip = {
     **_job,
-    "path": json_checks.usable_text,
+    "path": json_checks.storable_text,
     "sha256": json_checks.digest,
-    "bytes": json_checks.whole(),
+    "bytes": json_checks.integer(),
     "media": MEDIA,
 }
 
@@ -86,8 +86,8 @@ DATA: Mapping[Kind, json_checks.Check] = MappingProxyType(
         Kind.INTENDED: json_checks.record(
             {
                 "address": json_checks.text,
-                "provider": json_checks.some_text,
-                "model": json_checks.some_text,
+                "provider": json_checks.nonempty_text,
+                "model": json_checks.nonempty_text,
                 "variant": json_checks.nullable(json_checks.text),
                 "origin": json_checks.text,
                 "key": json_checks.text,
@@ -115,45 +115,45 @@ DATA: Mapping[Kind, json_checks.Check] = MappingProxyType(
                 "by": json_checks.one_of(("submit", "resend", "reconcile", "list")),
             }
         ),
-        Kind.REPORTED: json_checks.record({**_job, "credits": json_checks.whole()}),
+        Kind.REPORTED: json_checks.record({**_job, "credits": json_checks.integer()}),
         Kind.RENDERED: json_checks.record({**_job, "credits": _credits}),
         Kind.FAILED: json_checks.record({**_job, "message": json_checks.text, "credits": _credits}),
         Kind.DOWNLOADED: json_checks.record(_clip),
         Kind.DELIVERED: json_checks.record(_clip),
         Kind.DELIVERED_WRONG: json_checks.record({**_clip, "reasons": json_checks.list_of(json_checks.text)}),
-        Kind.MOVED: json_checks.record({**_job, "path": json_checks.usable_text}),
+        Kind.MOVED: json_checks.record({**_job, "path": json_checks.storable_text}),
         Kind.ACCEPTED_AS_IS: json_checks.record(_job),
         Kind.BEGAN: json_checks.record(
             {
                 "manifest": json_checks.text,
                 "plan": json_checks.nullable(json_checks.text),
                 "maximum": json_checks.object_of(_credits),
-                "replacing": json_checks.list_of(json_checks.some_text),
+                "replacing": json_checks.list_of(json_checks.nonempty_text),
             },
             {"claim": json_checks.record(CLAIM)},
         ),
         Kind.UPLOADED: json_checks.record(
             {
-                "provider": json_checks.some_text,
-                "digest": json_checks.some_text,
-                "url": json_checks.some_text,
+                "provider": json_checks.nonempty_text,
+                "digest": json_checks.nonempty_text,
+                "url": json_checks.nonempty_text,
                 "expires_at": json_checks.nullable(json_checks.text),
             },
             {"origin": json_checks.text},
         ),
-        Kind.ENDED: json_checks.record({"exit_code": json_checks.whole(), "finished": json_checks.boolean}),
+        Kind.ENDED: json_checks.record({"exit_code": json_checks.integer(), "finished": json_checks.boolean}),
     }
 )
 
 _HEAD = {
     "kind": json_checks.one_of(tuple(Kind)),
     "at": json_checks.moment,
-    "run": json_checks.some_text,
-    "sequence": json_checks.whole(1),
-    "fingerprint": json_checks.nullable(json_checks.usable_text),
-    "attempt": json_checks.nullable(json_checks.whole(1)),
+    "run": json_checks.nonempty_text,
+    "sequence": json_checks.integer(1),
+    "fingerprint": json_checks.nullable(json_checks.storable_text),
+    "attempt": json_checks.nullable(json_checks.integer(1)),
 }
-_SEAL = {"seal": json_checks.some_text}
+_SEAL = {"seal": json_checks.nonempty_text}
 _EVENT = json_checks.record({**_HEAD, "data": json_checks.object_of(json_checks.anything)}, _SEAL)
 _WRITER = msgspec.json.Encoder(order="sorted")
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -164,12 +164,12 @@ _Reader = msgspec.json.Decoder[dict[str, Any]]
 
 @cache
 def _data_reader(kind: Kind) -> _Reader:
-    return msgspec.json.Decoder(DATA[kind].form)
+    return msgspec.json.Decoder(DATA[kind].msgspec_type)
 
 
 @cache
 def _line_reader(kind: Kind) -> _Reader:
-    return msgspec.json.Decoder(json_checks.record({**_HEAD, "data": DATA[kind]}, _SEAL).form)
+    return msgspec.json.Decoder(json_checks.record({**_HEAD, "data": DATA[kind]}, _SEAL).msgspec_type)
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +182,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check_owner(self.kind, self.fingerprint, self.attempt)
-        msgspec.structs.force_setattr(self, "data", _own_copy(self.kind, self.data))
+        msgspec.structs.force_setattr(self, "data", _copy_data(self.kind, self.data))
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -216,7 +216,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @staticmethod
     def from_line(line: bytes) -> "Event":
         """Read one line; json.JSONDecodeError or UnicodeDecodeError when it is no JSON, Misfit when it is no event."""
-        return _as_written(line) or _judged(line)
+        return _parse_own_line(line) or _parse_checked(line)
 
 
 _KIND = b'"kind":"'  # stands behind the data, within which its quotes would be escaped
@@ -237,7 +237,7 @@ def stamp(fact: Fact, *, at: str, run: str, sequence: int) -> Event:
     )
 
 
-def _as_written(line: bytes) -> Event | None:
+def _parse_own_line(line: bytes) -> Event | None:
     """Return the event of a line that is, byte for byte, what `to_line` writes of it; None of any other line.
 
     So nothing that the forms pass over, such as a name that stands twice, is taken.
@@ -256,7 +256,7 @@ def _as_written(line: bytes) -> Event | None:
     return event if event.to_line()[:-1] == line else None
 
 
-def _judged(line: bytes) -> Event:
+def _parse_checked(line: bytes) -> Event:
     fields = parse_json(line.decode("utf-8"))
     _EVENT(fields)
     kind = fields["kind"] = Kind(fields["kind"])
@@ -265,7 +265,7 @@ def _judged(line: bytes) -> Event:
     return Event(**fields)
 
 
-def _own_copy(kind: Kind, data: Mapping[str, Any]) -> dict[str, Any]:
+def _copy_data(kind: Kind, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return data as JSON has it, in containers of its own; its strings are those of the job that it tells of.
 
     What was read of it is all there was when it is equal.
@@ -276,23 +276,23 @@ def _own_copy(kind: Kind, data: Mapping[str, Any]) -> dict[str, Any]:
             return own
     except (*_UNWRITABLE, *_UNREADABLE):
         pass
-    judged: dict[str, Any] = json.loads(json.dumps(data, allow_nan=False, default=_as_object))
-    _check_data(kind, judged)
-    return judged
+    copy: dict[str, Any] = json.loads(json.dumps(data, allow_nan=False, default=_as_object))
+    _check_data(kind, copy)
+    return copy
 
 
 def _check_owner(kind: Kind, fingerprint: str | None, attempt: int | None) -> None:
     of_run = kind in RUN_KINDS
     if of_run != (fingerprint is None) or of_run != (attempt is None):
         belongs = "belongs to no attempt" if of_run else "needs fingerprint and attempt"
-        raise json_checks.Misfit(f"an event `{kind.value}` {belongs}")
+        raise json_checks.ShapeError(f"an event `{kind.value}` {belongs}")
 
 
 def _check_data(kind: Kind, data: Any) -> None:
     try:
         DATA[kind](data)
-    except json_checks.Misfit as misfit:
-        raise json_checks.Misfit(f"in an event `{kind.value}`: {misfit.within('data')}") from None
+    except json_checks.ShapeError as misfit:
+        raise json_checks.ShapeError(f"in an event `{kind.value}`: {misfit.within('data')}") from None
 
 
 def _as_object(value: object) -> dict[str, Any]:

@@ -9,12 +9,12 @@ matters only when it was refused and sent again: then `accepted` must come befor
 from collections.abc import Iterable, Mapping
 
 from kbatch.errors import IllegalTransition
-from kbatch.receipts.event_facts import told
+from kbatch.receipts.event_receipt import receipt_of_event
 from kbatch.receipts.events import Event, Fact
+from kbatch.receipts.fast_fold import fold_next_event
 from kbatch.receipts.join import find, join, records_of
 from kbatch.receipts.lifecycle import Kind, State, advance
 from kbatch.receipts.receipt import Receipt
-from kbatch.receipts.usual_course import followed
 
 
 def fold(events: Iterable[Event], renders: Mapping[str, Receipt] | None = None) -> dict[str, Receipt]:
@@ -33,8 +33,8 @@ def apply(renders: Mapping[str, Receipt], event: Event) -> Receipt | None:
         return None
     receipt = renders.get(event.fingerprint)
     if receipt is None:
-        return told(event.attempt, event)
-    return followed(receipt, event) or join(receipt, told(event.attempt, event))
+        return receipt_of_event(event.attempt, event)
+    return fold_next_event(receipt, event) or join(receipt, receipt_of_event(event.attempt, event))
 
 
 def check(renders: Mapping[str, Receipt], event: Event | Fact) -> None:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from kbatch.receipts.account import join_accounts
 from kbatch.receipts.lifecycle import OPEN, PAID
-from kbatch.receipts.receipt import KEPT_AS, Credits, Output, Receipt, ReceiptState
+from kbatch.receipts.receipt import RECEIPT_STATE_OF, Credits, Output, Receipt, ReceiptState
 
 _SHARED = ("provider", "model", "variant", "origin", "request", "inputs")
 _OF_SENDING = (*_SHARED, "submitted_at", "key", "body", "provider_time", "address")
@@ -38,10 +38,10 @@ def join(one: Receipt | None, other: Receipt) -> Receipt:
     if one is None or one == other:
         return other
     last = max(one.last_attempt, other.last_attempt)
-    return gather((*records_of(one), *records_of(other)), last_attempt=last)
+    return combine_records((*records_of(one), *records_of(other)), last_attempt=last)
 
 
-def gather(records: Iterable[Receipt], *, last_attempt: int = 0) -> Receipt:
+def combine_records(records: Iterable[Receipt], *, last_attempt: int = 0) -> Receipt:
     """Return the receipt of at least one record of one fingerprint, each without lists, in any order."""
     jobs: dict[tuple[int, str], Receipt] = {}
     sends: dict[int, Receipt] = {}
@@ -53,10 +53,10 @@ def gather(records: Iterable[Receipt], *, last_attempt: int = 0) -> Receipt:
             jobs[purchase] = _join_jobs(jobs.get(purchase), record)
     last = max(last_attempt, *sends, *(attempt for attempt, _ in jobs))
     siblings = (*jobs.values(), *sends.values())
-    known = [_completed(job, sends.get(job.attempt), siblings) for job in jobs.values()]
+    known = [_with_send_fields(job, sends.get(job.attempt), siblings) for job in jobs.values()]
     if last in sends and all(attempt != last for attempt, _ in jobs):
         known.append(sends[last])
-    return _show(known or [sends[max(sends)]], last)
+    return _choose_shown(known or [sends[max(sends)]], last)
 
 
 def find(receipt: Receipt | None, attempt: int, job_id: str | None) -> Receipt | None:
@@ -67,12 +67,12 @@ def find(receipt: Receipt | None, attempt: int, job_id: str | None) -> Receipt |
     return None
 
 
-def moment(at: str | None) -> str:
+def time_key(at: str | None) -> str:
     """Return a time as a text that sorts by time, whatever its number of decimals; unknown sorts first."""
     return (at or "").removesuffix("Z")
 
 
-def _show(records: list[Receipt], last_attempt: int) -> Receipt:
+def _choose_shown(records: list[Receipt], last_attempt: int) -> Receipt:
     records.sort(key=_by_submission, reverse=True)
     ended = [record for record in records if record.stage not in PAID and record.stage not in OPEN]
     living = [record for record in records if record.stage in PAID or record.stage in OPEN]
@@ -87,14 +87,14 @@ def _show(records: list[Receipt], last_attempt: int) -> Receipt:
 
 
 def _by_submission(record: Receipt) -> tuple[str, int, str]:
-    return moment(record.submitted_at), record.attempt, record.job_id or ""
+    return time_key(record.submitted_at), record.attempt, record.job_id or ""
 
 
 def _join_sends(one: Receipt | None, other: Receipt) -> Receipt:
     if one is None or one == other:
         return other
-    if moment(one.submitted_at) != moment(other.submitted_at):
-        return max(one, other, key=lambda send: moment(send.submitted_at))
+    if time_key(one.submitted_at) != time_key(other.submitted_at):
+        return max(one, other, key=lambda send: time_key(send.submitted_at))
     return _join_outcomes(one, other)
 
 
@@ -102,7 +102,7 @@ def _join_jobs(one: Receipt | None, other: Receipt) -> Receipt:
     return other if one is None or one == other else _join_outcomes(one, other)
 
 
-def _completed(job: Receipt, send: Receipt | None, siblings: Iterable[Receipt]) -> Receipt:
+def _with_send_fields(job: Receipt, send: Receipt | None, siblings: Iterable[Receipt]) -> Receipt:
     """Return a job with the send that it came from; without one, with what purchases of one request share."""
     if send is not None and job.submitted_at in (None, send.submitted_at):
         return _with_sending(job, send)
@@ -122,10 +122,12 @@ def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
     sent = _with_sending(one, other)
     return replace(
         sent,
-        state=KEPT_AS[top],
-        error=greater(at_top[0].error, at_top[-1].error),
-        credits=_join_credits(one, other, planned=sent.credits.planned, failed=KEPT_AS[top] is ReceiptState.FAILED),
-        finished_at=min(ends, key=moment, default=None),
+        state=RECEIPT_STATE_OF[top],
+        error=later_value(at_top[0].error, at_top[-1].error),
+        credits=_join_credits(
+            one, other, planned=sent.credits.planned, failed=RECEIPT_STATE_OF[top] is ReceiptState.FAILED
+        ),
+        finished_at=min(ends, key=time_key, default=None),
         output=join_outputs(one.output, other.output),
         account=join_accounts(one.account, other.account),
         accepted_as_is=one.accepted_as_is or other.accepted_as_is,
@@ -134,11 +136,11 @@ def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
 
 def _with_sending(record: Receipt, other: Receipt) -> Receipt:
     """Return the record with what is known of its sending: the earlier one's, or what both say of the same."""
-    mine, theirs = moment(record.submitted_at), moment(other.submitted_at)
+    mine, theirs = time_key(record.submitted_at), time_key(other.submitted_at)
     if mine == theirs:
-        sending = {name: greater(getattr(record, name), getattr(other, name)) for name in _OF_SENDING}
-        planned = larger(record.credits.planned, other.credits.planned)
-    elif _told_sooner(record) < _told_sooner(other):
+        sending = {name: later_value(getattr(record, name), getattr(other, name)) for name in _OF_SENDING}
+        planned = larger_amount(record.credits.planned, other.credits.planned)
+    elif _sending_rank(record) < _sending_rank(other):
         return record
     else:
         sending = {name: getattr(other, name) for name in _OF_SENDING}
@@ -146,8 +148,8 @@ def _with_sending(record: Receipt, other: Receipt) -> Receipt:
     return replace(record, **sending, credits=replace(record.credits, planned=planned))
 
 
-def _told_sooner(record: Receipt) -> tuple[bool, bool, str]:
-    return not record.provider, record.submitted_at is None, moment(record.submitted_at)
+def _sending_rank(record: Receipt) -> tuple[bool, bool, str]:
+    return not record.provider, record.submitted_at is None, time_key(record.submitted_at)
 
 
 def _join_credits(one: Receipt, other: Receipt, *, planned: int | None, failed: bool) -> Credits:
@@ -155,10 +157,10 @@ def _join_credits(one: Receipt, other: Receipt, *, planned: int | None, failed: 
     left: int | None = None
     for record in (one, other):
         if record.state is ReceiptState.FAILED:
-            left = larger(left, record.credits.reported)
-            charge = larger(charge, record.credits.charged)
+            left = larger_amount(left, record.credits.reported)
+            charge = larger_amount(charge, record.credits.charged)
         else:
-            charge = larger(charge, record.credits.reported)
+            charge = larger_amount(charge, record.credits.reported)
     if failed:
         return Credits(planned=planned, reported=left, charged=charge)
     return Credits(planned=planned, reported=charge)
@@ -168,7 +170,7 @@ def join_outputs(one: Output | None, other: Output | None) -> Output | None:
     """Return the clip that was put somewhere last, a placed one before a `.part`, with what either knows of it."""
     if one is None or other is None or one == other:
         return one or other
-    mine, theirs = (one.placed, moment(one.placed_at)), (other.placed, moment(other.placed_at))
+    mine, theirs = (one.placed, time_key(one.placed_at)), (other.placed, time_key(other.placed_at))
     in_order = mine < theirs if mine != theirs else _text(one) <= _text(other)
     first, last = (one, other) if in_order else (other, one)
     if last.sha256:
@@ -180,14 +182,14 @@ def _text(output: Output) -> str:
     return f"{output.path}\n{output.sha256}\n{output.bytes}\n{output.media}"
 
 
-def larger(one: int | None, other: int | None) -> int | None:
+def larger_amount(one: int | None, other: int | None) -> int | None:
     """Return the larger of two amounts of which either may be unknown."""
     if one is None or other is None:
         return one if other is None else other
     return max(one, other)
 
 
-def greater(one: Any, other: Any) -> Any:
+def later_value(one: Any, other: Any) -> Any:
     """Return the same of two values, whichever comes first: one that says something, then the later by its JSON."""
     if one == other or not other:
         return one

@@ -20,13 +20,13 @@ from msgspec import Meta, Struct
 from kbatch.errors import did_you_mean
 
 Path = tuple[str | int, ...]
-Judge = Callable[[Any], None]
+Validator = Callable[[Any], None]
 
 _LARGEST = math.nextafter(math.inf, 0)
 _MOST = 2**63 - 1
 
 
-class Misfit(ValueError):
+class ShapeError(ValueError):
     """A value without the shape that it must have; `path` leads to it, from the outermost object."""
 
     def __init__(self, message: str, path: Path = ()) -> None:
@@ -34,9 +34,9 @@ class Misfit(ValueError):
         self.message = message
         self.path = path
 
-    def within(self, step: str | int) -> "Misfit":
+    def within(self, step: str | int) -> "ShapeError":
         """Return this complaint as seen from one level further out."""
-        return Misfit(self.message, (step, *self.path))
+        return ShapeError(self.message, (step, *self.path))
 
     def __str__(self) -> str:
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path).removeprefix(".")
@@ -46,16 +46,16 @@ class Misfit(ValueError):
 class Check(Struct, frozen=True):
     """The shape of a value, which a call judges; `form` is None where no type says as much."""
 
-    judge: Judge
-    form: Any = None
+    validate: Validator
+    msgspec_type: Any = None
 
     def __call__(self, value: Any) -> None:
         """Raise Misfit when the value does not fit."""
-        self.judge(value)
+        self.validate(value)
 
 
-def _as(form: Any) -> Callable[[Judge], Check]:
-    return lambda judge: Check(judge, form)
+def _as(msgspec_type: Any) -> Callable[[Validator], Check]:
+    return lambda validate: Check(validate, msgspec_type)
 
 
 @_as(Any)
@@ -67,63 +67,63 @@ def anything(value: Any) -> None:
 def text(value: Any) -> None:
     """Accept a string, the empty one too."""
     if type(value) is not str:
-        raise Misfit("must be a string")
+        raise ShapeError("must be a string")
 
 
 @_as(Annotated[str, Meta(min_length=1)])
-def some_text(value: Any) -> None:
+def nonempty_text(value: Any) -> None:
     """Accept a string that is not empty."""
     if type(value) is not str or not value:
-        raise Misfit("must be a string that is not empty")
+        raise ShapeError("must be a string that is not empty")
 
 
 @_as(bool)
 def boolean(value: Any) -> None:
     """Accept true and false."""
     if type(value) is not bool:
-        raise Misfit("must be true or false")
+        raise ShapeError("must be true or false")
 
 
 @_as(Annotated[int, Meta(ge=0, le=2**63 - 1)] | Annotated[float, Meta(ge=0)])
 def number(value: Any) -> None:
     """Accept a number that is not negative and that a float can hold."""
     if type(value) not in (int, float) or not 0 <= value <= _LARGEST:
-        raise Misfit("must be a number, at least 0")
+        raise ShapeError("must be a number, at least 0")
 
 
-def whole(least: int = 0) -> Check:
+def integer(least: int = 0) -> Check:
     """Accept an integer of at least `least` that 63 bits hold: longer ones end in errors of whatever reckons on."""
 
     @_as(Annotated[int, Meta(ge=least, le=_MOST)])
     def check(value: Any) -> None:
         if type(value) is not int or value < least:
-            raise Misfit(f"must be a whole number, at least {least}")
+            raise ShapeError(f"must be a whole number, at least {least}")
         if value > _MOST:
-            raise Misfit(f"must be a whole number, at most {_MOST}")
+            raise ShapeError(f"must be a whole number, at most {_MOST}")
 
     return check
 
 
 def nullable(inner: Check) -> Check:
     """Accept null and what `inner` accepts."""
-    judge = inner.judge
+    validate = inner.validate
 
-    @_as(inner.form and inner.form | None)
+    @_as(inner.msgspec_type and inner.msgspec_type | None)
     def check(value: Any) -> None:
         if value is not None:
-            judge(value)
+            validate(value)
 
     return check
 
 
 def text_or(inner: Check) -> Check:
     """Accept null, a string, and the objects that `inner` accepts."""
-    judge = inner.judge
+    validate = inner.validate
 
-    @_as(inner.form and inner.form | str | None)
+    @_as(inner.msgspec_type and inner.msgspec_type | str | None)
     def check(value: Any) -> None:
         if value is not None and type(value) is not str:
-            judge(value)
+            validate(value)
 
     return check
 
@@ -135,7 +135,7 @@ def one_of(words: Collection[str]) -> Check:
     @_as(Literal[tuple(map(str, words))])
     def check(value: Any) -> None:
         if type(value) is not str or value not in known:
-            raise Misfit("must be one of " + ", ".join(f"`{word}`" for word in words))
+            raise ShapeError("must be one of " + ", ".join(f"`{word}`" for word in words))
 
     return check
 
@@ -147,7 +147,7 @@ def matching(pattern: str, what: str) -> Check:
     @_as(Annotated[str, Meta(pattern=rf"\A(?:{pattern})\Z")])
     def check(value: Any) -> None:
         if type(value) is not str or matches(value) is None:
-            raise Misfit(f"must be {what}")
+            raise ShapeError(f"must be {what}")
 
     return check
 
@@ -163,7 +163,7 @@ MOMENT = rf"(?:{_YEAR}-{_DAY}|{_LEAP}{_YEAR}-02-29)T{_TIME}Z"
 """A time that the calendar has, from 1970 to 8999, so that one can go on from it for as long as anyone waits."""
 
 moment = matching(MOMENT, "a time in UTC that the calendar has and that ends in Z")
-usable_text = matching(r"[^\x00\ud800-\udfff]+", "a text without NUL and half surrogate pairs, and not empty")
+storable_text = matching(r"[^\x00\ud800-\udfff]+", "a text without NUL and half surrogate pairs, and not empty")
 """A path or an id: what a disk can have, and a URL."""
 
 digest = matching(r"[0-9a-f]{64}", "a SHA-256 in 64 hex digits")
@@ -171,16 +171,16 @@ digest = matching(r"[0-9a-f]{64}", "a SHA-256 in 64 hex digits")
 
 def list_of(inner: Check) -> Check:
     """Accept a list whose items `inner` accepts."""
-    judge = inner.judge
+    validate = inner.validate
 
-    @_as(inner.form and GenericAlias(list, (inner.form,)))
+    @_as(inner.msgspec_type and GenericAlias(list, (inner.msgspec_type,)))
     def check(value: Any) -> None:
         if type(value) is not list:
-            raise Misfit("must be a list")
+            raise ShapeError("must be a list")
         for index, item in enumerate(value):
             try:
-                judge(item)
-            except Misfit as misfit:
+                validate(item)
+            except ShapeError as misfit:
                 raise misfit.within(index) from None
 
     return check
@@ -188,16 +188,16 @@ def list_of(inner: Check) -> Check:
 
 def object_of(inner: Check) -> Check:
     """Accept an object with any names whose values `inner` accepts."""
-    judge = inner.judge
+    validate = inner.validate
 
-    @_as(inner.form and GenericAlias(dict, (str, inner.form)))
+    @_as(inner.msgspec_type and GenericAlias(dict, (str, inner.msgspec_type)))
     def check(value: Any) -> None:
         if type(value) is not dict:
-            raise Misfit("must be an object")
+            raise ShapeError("must be an object")
         for name, item in value.items():
             try:
-                judge(item)
-            except Misfit as misfit:
+                validate(item)
+            except ShapeError as misfit:
                 raise misfit.within(name) from None
 
     return check
@@ -205,31 +205,31 @@ def object_of(inner: Check) -> Check:
 
 def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
     """Accept an object with all of these fields, perhaps with the optional ones, and with no other."""
-    known = {name: check.judge for name, check in {**required, **(optional or {})}.items()}
+    known = {name: check.validate for name, check in {**required, **(optional or {})}.items()}
 
-    @_as(_record_form(required, optional or {}))
+    @_as(_record_type(required, optional or {}))
     def check(value: Any) -> None:
         if type(value) is not dict:
-            raise Misfit("must be an object")
+            raise ShapeError("must be an object")
         for name, item in value.items():
-            judge = known.get(name)
-            if judge is None:
+            validate = known.get(name)
+            if validate is None:
                 meant = did_you_mean(name, known)
-                raise Misfit(f"is an unknown field ({meant})" if meant else "is an unknown field", (name,))
+                raise ShapeError(f"is an unknown field ({meant})" if meant else "is an unknown field", (name,))
             try:
-                judge(item)
-            except Misfit as misfit:
+                validate(item)
+            except ShapeError as misfit:
                 raise misfit.within(name) from None
         for name in required:
             if name not in value:
-                raise Misfit(f"lacks the field `{name}`")
+                raise ShapeError(f"lacks the field `{name}`")
 
     return check
 
 
-def _record_form(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Any:
-    if any(check.form is None for check in (*required.values(), *optional.values())):
+def _record_type(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Any:
+    if any(check.msgspec_type is None for check in (*required.values(), *optional.values())):
         return None
-    fields = {name: check.form for name, check in required.items()}
-    fields |= {name: NotRequired[check.form] for name, check in optional.items()}
+    fields = {name: check.msgspec_type for name, check in required.items()}
+    fields |= {name: NotRequired[check.msgspec_type] for name, check in optional.items()}
     return TypedDict("Record", fields)  # type: ignore[operator]

@@ -12,18 +12,18 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from kbatch.receipts.json_checks import Misfit, Path
+from kbatch.receipts.json_checks import Path, ShapeError
 
 _WORDS = {None: "null", True: "true", False: "false"}
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
 
 
-class Repeated(Misfit):
+class DuplicateName(ShapeError):
     """A name that stands twice in one object."""
 
 
 def _no_number(word: str) -> NoReturn:
-    raise Misfit(f"holds `{word}`, which is no number")
+    raise ShapeError(f"holds `{word}`, which is no number")
 
 
 def _finite(digits: str) -> float:
@@ -31,15 +31,15 @@ def _finite(digits: str) -> float:
     return number if abs(number) != float("inf") else _no_number(digits)
 
 
-def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         names = [name for name, _ in pairs]
-        raise Repeated(f"has `{next(name for name in names if names.count(name) > 1)}` twice")
+        raise DuplicateName(f"has `{next(name for name in names if names.count(name) > 1)}` twice")
     return fields
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_no_number, parse_float=_finite)
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_number, parse_float=_finite)
 
 
 def parse_json(text: str) -> Any:
@@ -47,11 +47,11 @@ def parse_json(text: str) -> Any:
     try:
         return _DECODER.decode(text)
     except RecursionError:
-        raise Misfit("is nested too deeply") from None
-    except (json.JSONDecodeError, Misfit):
+        raise ShapeError("is nested too deeply") from None
+    except (json.JSONDecodeError, ShapeError):
         raise
     except ValueError:  # Python reads no whole number of more than 4,300 digits
-        raise Misfit("holds a number that is too long") from None
+        raise ShapeError("holds a number that is too long") from None
 
 
 def write_json(value: Any) -> bytes:
@@ -90,7 +90,7 @@ def _write(value: Any, line: str) -> str:
 def line_of(text: str, path: Path) -> int:
     """Return the line (from 1) on which the name or item at `path` stands, else its nearest parent."""
     best, found = 0, 0
-    for place, offset in _places(text):
+    for place, offset in _positions(text):
         if place == path:
             found = offset
             break
@@ -101,28 +101,28 @@ def line_of(text: str, path: Path) -> int:
 
 def lines_of(text: str, paths: Collection[Path]) -> dict[Path, int]:
     """Return the line (from 1) of each of these names or items that the text holds, in one walk."""
-    wanted = set(paths)
+    requested = set(paths)
     lines: dict[Path, int] = {}
     line = walked = 0
-    for place, offset in _places(text):
-        if place in wanted:
+    for place, offset in _positions(text):
+        if place in requested:
             line += text.count("\n", walked, offset)
             walked = offset
             lines[place] = line + 1
     return lines
 
 
-def line_of_repeated(text: str) -> int:
+def line_of_duplicate(text: str) -> int:
     """Return the line of the first name that its object had already."""
     seen: set[Path] = set()
-    for place, offset in _places(text):
+    for place, offset in _positions(text):
         if place in seen:
             return text.count("\n", 0, offset) + 1
         seen.add(place)
     return 1
 
 
-def _places(text: str) -> Iterator[tuple[Path, int]]:
+def _positions(text: str) -> Iterator[tuple[Path, int]]:
     """Yield the path and the offset of every name and list item, in the order of the text, which is valid JSON."""
     path: list[str | int] = []
     names = False

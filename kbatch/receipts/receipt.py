@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from kbatch.receipts.account import Kept
+from kbatch.receipts.account import StoredAccount
 from kbatch.receipts.lifecycle import State
 
 _URL = re.compile(r"(https?://)(?:[^\s/?#@]*@)?([^\s?#]*)[?#]?\S*", re.IGNORECASE)
@@ -34,12 +34,12 @@ class ReceiptState(StrEnum):
     DELIVERED_WRONG = "delivered-wrong"
 
     @property
-    def spoken(self) -> str:
+    def label(self) -> str:
         """What people read: a job that is paid and whose clip is not here yet is `owed`, however far it is."""
         return "owed" if self in (ReceiptState.SUBMITTED, ReceiptState.RENDERED) else self.value
 
 
-KEPT_AS: Mapping[State, ReceiptState] = {
+RECEIPT_STATE_OF: Mapping[State, ReceiptState] = {
     State.INTENDED: ReceiptState.UNKNOWN,
     State.UNKNOWN: ReceiptState.UNKNOWN,
     State.REFUSED: ReceiptState.FAILED,
@@ -111,7 +111,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     finished_at: str | None = None
     output: Output | None = None
     error: Mapping[str, Any] | None = None
-    account: Kept = None
+    account: StoredAccount = None
     accepted_as_is: bool = False
     also: tuple["Receipt", ...] = ()
     failed: tuple["Receipt", ...] = ()
@@ -147,7 +147,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
                 return State.DONE
 
 
-def give_address(receipt: Receipt, address: str) -> None:
+def set_address(receipt: Receipt, address: str) -> None:
     """Name a receipt that was only just read and that nobody else has yet: a copy of each takes longer than reading."""
     force_setattr(receipt, "address", address)
 
@@ -180,21 +180,21 @@ def media_of(data: Mapping[str, Any]) -> Media:
     )
 
 
-def as_kept(receipt: Receipt) -> dict[str, Any]:
+def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
     """Return a receipt as the lockfile's JSON; what is only written when it says something is left out otherwise."""
-    kept = _attempt_as_kept(receipt)
+    data = _attempt_to_json(receipt)
     if receipt.also:
-        kept["also"] = [_attempt_as_kept(one) for one in receipt.also]
+        data["also"] = [_attempt_to_json(one) for one in receipt.also]
     if receipt.failed:
-        kept["failed"] = [_attempt_as_kept(one) for one in receipt.failed]
+        data["failed"] = [_attempt_to_json(one) for one in receipt.failed]
     if receipt.last_attempt > receipt.attempt:
-        kept["last_attempt"] = receipt.last_attempt
-    return kept
+        data["last_attempt"] = receipt.last_attempt
+    return data
 
 
-def _attempt_as_kept(receipt: Receipt) -> dict[str, Any]:
+def _attempt_to_json(receipt: Receipt) -> dict[str, Any]:
     credits = receipt.credits
-    kept: dict[str, Any] = {
+    data: dict[str, Any] = {
         "provider": receipt.provider,
         "model": receipt.model,
         "variant": receipt.variant,
@@ -207,23 +207,23 @@ def _attempt_as_kept(receipt: Receipt) -> dict[str, Any]:
         "credits": {"planned": credits.planned, "reported": credits.reported},
         "submitted_at": receipt.submitted_at,
         "finished_at": receipt.finished_at,
-        "output": _output_as_kept(receipt.output),
+        "output": _output_to_json(receipt.output),
         "error": receipt.error,
     }
     if credits.charged is not None:
-        kept["credits"]["charged"] = credits.charged
+        data["credits"]["charged"] = credits.charged
     if receipt.account is not None:
-        kept["account"] = receipt.account
+        data["account"] = receipt.account
     if receipt.accepted_as_is:
-        kept["accepted_as_is"] = True
-    return kept
+        data["accepted_as_is"] = True
+    return data
 
 
-def _output_as_kept(output: Output | None) -> dict[str, Any] | None:
+def _output_to_json(output: Output | None) -> dict[str, Any] | None:
     if output is None or not output.placed or not output.sha256:
         return None
     media = output.media
-    kept: dict[str, Any] = {
+    data: dict[str, Any] = {
         "path": output.path,
         "sha256": output.sha256,
         "bytes": output.bytes,
@@ -236,34 +236,34 @@ def _output_as_kept(output: Output | None) -> dict[str, Any] | None:
         },
     }
     if output.placed_at:
-        kept["placed_at"] = output.placed_at
-    return kept
+        data["placed_at"] = output.placed_at
+    return data
 
 
-def attempt_from_kept(kept: Mapping[str, Any]) -> Receipt:
+def attempt_from_json(data: Mapping[str, Any]) -> Receipt:
     """Return one attempt from a lockfile's JSON of the right shape, its lists aside."""
-    output = kept["output"]
+    output = data["output"]
     return Receipt(
-        provider=kept["provider"],
-        model=kept["model"],
-        variant=kept["variant"],
-        state=ReceiptState(kept["state"]),
-        origin=kept["origin"],
-        job_id=kept["job_id"],
-        attempt=kept["attempt"],
-        request=kept["request"],
-        inputs=kept["inputs"],
-        credits=Credits(**kept["credits"]),
-        submitted_at=kept["submitted_at"],
-        finished_at=kept["finished_at"],
+        provider=data["provider"],
+        model=data["model"],
+        variant=data["variant"],
+        state=ReceiptState(data["state"]),
+        origin=data["origin"],
+        job_id=data["job_id"],
+        attempt=data["attempt"],
+        request=data["request"],
+        inputs=data["inputs"],
+        credits=Credits(**data["credits"]),
+        submitted_at=data["submitted_at"],
+        finished_at=data["finished_at"],
         output=output and Output(**{**output, "media": media_of(output["media"])}),
-        error=kept["error"],
-        account=kept.get("account"),
-        accepted_as_is=kept.get("accepted_as_is", False),
+        error=data["error"],
+        account=data.get("account"),
+        accepted_as_is=data.get("accepted_as_is", False),
     )
 
 
-def kept_words(credits: int | None) -> str:
+def describe_remaining_charge(credits: int | None) -> str:
     """Return what a failed job cost in words: what stays charged, None where that was not told.
 
     >>> kept_words(15)

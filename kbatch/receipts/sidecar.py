@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kbatch.receipts.receipt import Receipt, as_kept
+from kbatch.receipts.receipt import Receipt, receipt_to_json
 from kbatch.receipts.simulated_origin import ORIGIN
 
 VERSION = 1
@@ -27,7 +27,7 @@ def sidecar_of(receipt: Receipt, *, fingerprint: str, address: str, path: str, k
 
     An `origin` that is only known to be loopback is not called simulated: it may lead to a provider.
     """
-    kept = as_kept(receipt)
+    kept = receipt_to_json(receipt)
     output = kept["output"]
     simulated = receipt.origin == ORIGIN
     return {

@@ -18,7 +18,7 @@ _SIMULATED = (
 _REAL = "what was bought stays out of rehearsals: leave out --simulate, or give it a lockfile by `--lockfile FILE`"
 
 
-def check_apart(renders: Mapping[str, Receipt], name: str, *, simulated: bool) -> None:
+def check_not_mixed(renders: Mapping[str, Receipt], name: str, *, simulated: bool) -> None:
     """Raise Refused when a state holds receipts of the other kind than the command is about; `name` is its lockfile."""
     found = kinds(renders.values())
     if (not simulated) in found:

@@ -17,23 +17,23 @@ from kbatch.errors import StateUnreadable
 from kbatch.receipts.claims import Claims, fold_claims
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import fold
-from kbatch.receipts.join import moment, records_of
+from kbatch.receipts.join import records_of, time_key
 from kbatch.receipts.journal.history import (
     history_files,
     index_path,
-    read_covered,
+    read_history_index,
     state_folder,
     stem_of,
     unread_files,
-    write_covered,
+    write_history_index,
 )
 from kbatch.receipts.journal.journal import JournalReader, journal_path, read_journal, rotate
 from kbatch.receipts.journal.run_records import used_plans
 from kbatch.receipts.journal.seals import Seals
 from kbatch.receipts.lifecycle import PAID, Kind
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, parse_own, serialize
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, parse_trusted, serialize
 from kbatch.receipts.lockfile.merge import merge
-from kbatch.receipts.receipt import Receipt, as_kept, give_address
+from kbatch.receipts.receipt import Receipt, receipt_to_json, set_address
 from kbatch.receipts.simulated_origin import kinds
 from kbatch.storage.state_key import find_key
 
@@ -59,15 +59,15 @@ class LoadedState(Struct, frozen=True, kw_only=True):
 def load(lockfile_path: Path, *, manifest_name: str) -> LoadedState:
     """Return the state of a manifest; StateUnreadable when a part of it cannot be read or is another manifest's."""
     data = storage.read_if_there(lockfile_path)
-    covered = read_covered(lockfile_path)
-    own = covered.describes(data)
+    covered = read_history_index(lockfile_path)
+    own = covered.matches(data)
     kept = _read(data, lockfile_path, manifest_name, own=own)
     unread = unread_files(lockfile_path, covered, own=own)
     history = sorted((event for path in unread for event in read_journal(path)), key=_order)
     restored = fold(history, kept.renders)
     if data is None and len(restored) < covered.renders:
-        raise _gone(lockfile_path, covered.renders, len(restored))
-    reading = _reading(lockfile_path)
+        raise _lockfile_missing(lockfile_path, covered.renders, len(restored))
+    reading = _journal_reader(lockfile_path)
     events = tuple(reading)
     _check_manifest(events, lockfile_path, manifest_name)
     renders = _with_addresses(fold(events, restored), kept)
@@ -78,18 +78,18 @@ def load(lockfile_path: Path, *, manifest_name: str) -> LoadedState:
         events=events,
         used_plans=covered.used_plans | used_plans((*history, *events)) | _finished(claims),
         newest=_newest(renders.values(), events),
-        own=_untracked(reading),
+        own=_trusted_events(reading),
     )
 
 
-def _reading(lockfile_path: Path) -> JournalReader:
+def _journal_reader(lockfile_path: Path) -> JournalReader:
     path, key = journal_path(lockfile_path), None
     if storage.size_of(path):
         key = find_key()
     return JournalReader(path, seals=Seals(key=key, stem=stem_of(lockfile_path)) if key else None, kinds=_TRUSTED)
 
 
-def _untracked(reading: JournalReader) -> tuple[Event, ...]:
+def _trusted_events(reading: JournalReader) -> tuple[Event, ...]:
     """Return the sealed events of a journal; none where git tracks it, since a checkout may then bring an old one."""
     if not reading.sealed:
         return ()
@@ -101,7 +101,7 @@ def _untracked(reading: JournalReader) -> tuple[Event, ...]:
 def _read(data: bytes | None, lockfile_path: Path, manifest_name: str, *, own: bool) -> Lockfile:
     if data is None:
         return Lockfile(manifest=manifest_name)
-    return (parse_own(data) if own else None) or parse(data, str(lockfile_path))
+    return (parse_trusted(data) if own else None) or parse(data, str(lockfile_path))
 
 
 def save(lockfile_path: Path, lockfile: Lockfile) -> None:
@@ -109,11 +109,11 @@ def save(lockfile_path: Path, lockfile: Lockfile) -> None:
 
     What came into the file meanwhile, by a `git pull`, stays; StateUnreadable where that cannot be read.
     """
-    lockfile = _with_news(lockfile_path, lockfile)
+    lockfile = _merge_external_changes(lockfile_path, lockfile)
     data = serialize(lockfile)
     used = _used_until_now(lockfile_path)
     storage.write_atomic(lockfile_path, data)
-    write_covered(lockfile_path, data, renders=len(lockfile.renders), used_plans=used)
+    write_history_index(lockfile_path, data, renders=len(lockfile.renders), used_plans=used)
 
 
 def finalize(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfile:
@@ -124,43 +124,43 @@ def finalize(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfil
     """
     path = journal_path(lockfile_path)
     of_runs: list[Event] = []
-    lockfile = _with_news(lockfile_path, lockfile)
-    settled = replace(lockfile, renders=fold(_noting_runs(JournalReader(path), of_runs), lockfile.renders))
-    settled = replace(settled, claims=fold_claims(of_runs, lockfile.claims))
-    data = serialize(settled)
+    lockfile = _merge_external_changes(lockfile_path, lockfile)
+    saved = replace(lockfile, renders=fold(_collect_run_events(JournalReader(path), of_runs), lockfile.renders))
+    saved = replace(saved, claims=fold_claims(of_runs, lockfile.claims))
+    data = serialize(saved)
     used = _used_until_now(lockfile_path) | used_plans(of_runs)
     storage.write_atomic(lockfile_path, data)
     rotate(path, run_id=run_id)
-    write_covered(lockfile_path, data, renders=len(settled.renders), used_plans=used)
-    return settled
+    write_history_index(lockfile_path, data, renders=len(saved.renders), used_plans=used)
+    return saved
 
 
-def _with_news(lockfile_path: Path, lockfile: Lockfile) -> Lockfile:
+def _merge_external_changes(lockfile_path: Path, lockfile: Lockfile) -> Lockfile:
     """Return a lockfile with the receipts and claims of the one that stands there, where kbatch did not write that.
 
     Its index stays the run's own, made from the manifest; only receipts that come in bring their entries along.
     """
     data = storage.read_if_there(lockfile_path)
-    if data is None or read_covered(lockfile_path).describes(data):
+    if data is None or read_history_index(lockfile_path).matches(data):
         return lockfile
-    there = parse(data, str(lockfile_path))
-    if len(kinds((*lockfile.renders.values(), *there.renders.values()))) > 1:
+    on_disk = parse(data, str(lockfile_path))
+    if len(kinds((*lockfile.renders.values(), *on_disk.renders.values()))) > 1:
         message = f"{lockfile_path}: changed during the run, and holds simulated receipts beside real ones"
         raise StateUnreadable(message, hint="restore it from git: what was bought is in the journal")
-    news = there.renders.keys() - lockfile.renders.keys()
-    both = merge(replace(there, manifest=lockfile.manifest), lockfile)
+    news = on_disk.renders.keys() - lockfile.renders.keys()
+    both = merge(replace(on_disk, manifest=lockfile.manifest), lockfile)
     profiles = {
-        name: {**_of_news(there.profiles.get(name, {}), news), **lockfile.profiles.get(name, {})}
+        name: {**_entries_of(on_disk.profiles.get(name, {}), news), **lockfile.profiles.get(name, {})}
         for name in both.profiles
     }
     return replace(
         both,
-        jobs={**_of_news(there.jobs, news), **lockfile.jobs},
+        jobs={**_entries_of(on_disk.jobs, news), **lockfile.jobs},
         profiles={name: index for name, index in profiles.items() if index},
     )
 
 
-def _of_news(index: Mapping[str, IndexEntry], news: Collection[str]) -> dict[str, IndexEntry]:
+def _entries_of(index: Mapping[str, IndexEntry], news: Collection[str]) -> dict[str, IndexEntry]:
     return {address: entry for address, entry in index.items() if entry.fingerprint in news}
 
 
@@ -168,7 +168,7 @@ def _finished(claims: Claims) -> frozenset[str]:
     return frozenset(digest for digest, claim in claims.items() if claim.finished)
 
 
-def _noting_runs(events: Iterable[Event], of_runs: list[Event]) -> Iterator[Event]:
+def _collect_run_events(events: Iterable[Event], of_runs: list[Event]) -> Iterator[Event]:
     """Pass events on, and keep those of runs: there are too many of the others to keep them all."""
     for event in events:
         if event.fingerprint is None:
@@ -178,7 +178,7 @@ def _noting_runs(events: Iterable[Event], of_runs: list[Event]) -> Iterator[Even
 
 def _used_until_now(lockfile_path: Path) -> frozenset[str]:
     """Return the plans used up by the index and by the history files that are not in it yet."""
-    covered = read_covered(lockfile_path)
+    covered = read_history_index(lockfile_path)
     newer = (path for path in history_files(lockfile_path) if path.name not in covered.history)
     return covered.used_plans | used_plans(event for path in newer for event in read_journal(path))
 
@@ -189,18 +189,18 @@ def other_lockfiles_holding(lockfile_path: Path, fingerprints: Collection[str]) 
     Where one does, the manifest was probably renamed, and a run would buy again. Simulated ones are no others of real
     ones. StateUnreadable when one cannot be read: it may hold them.
     """
-    wanted = frozenset(fingerprints)
+    requested = frozenset(fingerprints)
     lockfiles = other_lockfiles(lockfile_path)
     journals = storage.names_in(state_folder(lockfile_path), "*.journal.jsonl")
     others = (path for path in journals if path != journal_path(lockfile_path))
     simulated = _simulated(stem_of(lockfile_path))
     return (
-        *(path for path in lockfiles if _lockfile_knows(path, wanted)),
+        *(path for path in lockfiles if _lockfile_knows(path, requested)),
         *(
             path
             for path in others
             if _simulated(path.name.removesuffix(".journal.jsonl")) == simulated
-            and any(event.fingerprint in wanted for event in read_journal(path))
+            and any(event.fingerprint in requested for event in read_journal(path))
         ),
     )
 
@@ -216,10 +216,10 @@ def other_lockfiles(lockfile_path: Path) -> tuple[Path, ...]:
     )
 
 
-def _lockfile_knows(path: Path, wanted: frozenset[str]) -> bool:
+def _lockfile_knows(path: Path, requested: frozenset[str]) -> bool:
     data = storage.read_if_there(path)
     ours = data is not None and b'"lockfile_version"' in data
-    return data is not None and ours and not wanted.isdisjoint(parse(data, str(path)).renders)
+    return data is not None and ours and not requested.isdisjoint(parse(data, str(path)).renders)
 
 
 def _simulated(stem: str) -> bool:
@@ -227,7 +227,7 @@ def _simulated(stem: str) -> bool:
 
 
 def _order(event: Event) -> tuple[str, str, int]:
-    return moment(event.at), event.run, event.sequence
+    return time_key(event.at), event.run, event.sequence
 
 
 def _check_manifest(events: Iterable[Event], lockfile_path: Path, manifest_name: str) -> None:
@@ -239,7 +239,7 @@ def _check_manifest(events: Iterable[Event], lockfile_path: Path, manifest_name:
             raise StateUnreadable(message, hint=hint)
 
 
-def _gone(lockfile_path: Path, had: int, found: int) -> StateUnreadable:
+def _lockfile_missing(lockfile_path: Path, had: int, found: int) -> StateUnreadable:
     message = f"{lockfile_path}: is gone; it had {had} receipts, and only {found} are in `.kbatch/history/`"
     hint = f"restore it from git; to begin without the others remove `{index_path(lockfile_path)}`"
     return StateUnreadable(message, hint=hint)
@@ -258,7 +258,7 @@ def _restored(
         before, after = kept.renders.get(fingerprint), restored[fingerprint]
         lacked = _purchases(after) - _purchases(before)
         missing += len(lacked)
-        behind += not lacked and before is not None and as_kept(before) != as_kept(after)
+        behind += not lacked and before is not None and receipt_to_json(before) != receipt_to_json(after)
     if missing:
         yield f"{lockfile_path.name} lacked {_renders(missing, 'paid render')}: restored from `.kbatch/history/`"
     if behind:
@@ -281,14 +281,14 @@ def _with_addresses(renders: Mapping[str, Receipt], kept: Lockfile) -> dict[str,
         for address, entry in jobs.items():
             receipt = named.get(entry.fingerprint)
             if receipt is not None and not receipt.address:
-                give_address(receipt, address)
+                set_address(receipt, address)
     return named
 
 
 def _newest(renders: Iterable[Receipt], events: Iterable[Event]) -> str:
-    newest = max((event.at for event in events), key=moment, default="")
+    newest = max((event.at for event in events), key=time_key, default="")
     for receipt in renders:
         for record in records_of(receipt):
             placed_at = record.output.placed_at if record.output else ""
-            newest = max(newest, record.submitted_at or "", record.finished_at or "", placed_at, key=moment)
+            newest = max(newest, record.submitted_at or "", record.finished_at or "", placed_at, key=time_key)
     return newest

@@ -4,7 +4,7 @@ _BY_HAND = "`--adopt ADDRESS=JOB_ID` or `--refused ADDRESS`"
 _ANYWHERE = "look for it at the provider, then `kbatch reconcile`"
 
 
-def settle_by_hand(provider_help: str | None) -> str:
+def how_to_resolve(provider_help: str | None) -> str:
     """Return where to look for a job that may have been bought (a provider's own words), and the flags that settle it.
 
     >>> settle_by_hand(None)

@@ -4,29 +4,29 @@ A provider answers "no such job" for another user's job and leaves it out of the
 when the accounts match; a message names the account whose key is needed.
 """
 
-from kbatch.receipts.account import Same, account_of, compare
+from kbatch.receipts.account import AccountMatch, account_of, compare_accounts
 from kbatch.receipts.receipt import Receipt
 from kbatch.runner.session import ProviderSession
 
 
-async def same_account(session: ProviderSession, receipt: Receipt, *, key: bool = False) -> Same:
+async def match_account(session: ProviderSession, receipt: Receipt, *, key: bool = False) -> AccountMatch:
     """Return whether this key's account bought it; asks for the balance once where the account is not known yet.
 
     With `key` the API key itself must match. Receipts of another origin or of the simulator are refused earlier.
     """
     if session.account is None:
         await session.ask_balance()
-    return compare(receipt.account, session.account, key=key)
+    return compare_accounts(receipt.account, session.account, key=key)
 
 
 async def not_visible_reason(session: ProviderSession, receipt: Receipt) -> str | None:
     """Return why an existing job may be invisible to this key; None when the key belongs to the buyer."""
-    match await same_account(session, receipt):
-        case Same.SAME:
+    match await match_account(session, receipt):
+        case AccountMatch.SAME:
             return None
-        case Same.OTHER:
+        case AccountMatch.OTHER:
             return f"it was {bought_by(receipt)}, and this key's user does not see it: a key of that user does"
-        case Same.UNPROVEN:
+        case AccountMatch.UNPROVEN:
             known = account_of(receipt.account)
             return f"its receipt does not prove whose key bought it ({known}), and only that user sees it"
 

@@ -22,7 +22,7 @@ from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.planner.known_charges import known_charges
 from kbatch.receipts import store
 from kbatch.receipts.account import payer_of
-from kbatch.receipts.claims import Claim, as_told, fold_claims
+from kbatch.receipts.claims import Claim, claim_event_data, fold_claims
 from kbatch.receipts.events import Fact
 from kbatch.receipts.journal.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
@@ -282,7 +282,7 @@ def _began_fact(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str
     }
     claim = _claim(confirmed, setup, sessions)
     if claim is not None:
-        data["claim"] = as_told(claim)
+        data["claim"] = claim_event_data(claim)
     return Fact(kind=Kind.BEGAN, data=data)
 
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from kbatch.errors import Refused
 from kbatch.providers.base import Balance, Failed, Listed, NotNow, Succeeded
-from kbatch.receipts.account import Same, account_of, compare
+from kbatch.receipts.account import AccountMatch, account_of, compare_accounts
 from kbatch.receipts.events import Fact
 from kbatch.receipts.join import records_of
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
+from kbatch.receipts.receipt import Receipt, ReceiptState, describe_remaining_charge
 from kbatch.runner.account_match import bought_by
 from kbatch.runner.collect.poll import poll_job
 from kbatch.runner.context import ProviderSession, Run
@@ -98,13 +98,13 @@ async def _give_up(run: Run, job_id: str, name: str, *, mine: bool) -> None:
     said, credits = await _confirm_lost(run, name, receipt, mine=mine)
     data = {"job_id": job_id, "message": f"given up as lost; the provider says: {said}", "credits": credits}
     await run.record(Fact(kind=Kind.FAILED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
-    run.emit(EventKind.NOTE, name, f"given up: {kept_words(credits)}")
+    run.emit(EventKind.NOTE, name, f"given up: {describe_remaining_charge(credits)}")
 
 
 def not_submitted(name: str, state: ReceiptState | None) -> Refused:
     """Return the error for `--lost` on a job that is not submitted; `state` None means that it was never sent."""
     hint = "`kbatch reconcile` settles what is unknown" if state is ReceiptState.UNKNOWN else None
-    words = f"`{name}` is {state.spoken if state else 'not bought'}, so there is no job to give up"
+    words = f"`{name}` is {state.label if state else 'not bought'}, so there is no job to give up"
     return Refused("not-submitted", words, hint=hint)
 
 
@@ -143,11 +143,11 @@ async def _check_key(session: ProviderSession, name: str, receipt: Receipt, *, m
             f"{session.provider.title} does not answer with this key, so `{name}` cannot be checked: {balance.message}"
         )
         raise Refused("not-lost", words, hint="nothing was changed; `kbatch doctor` looks at the key")
-    same = compare(receipt.account, session.account)
-    if same is Same.OTHER:
+    same = compare_accounts(receipt.account, session.account)
+    if same is AccountMatch.OTHER:
         words = f"`{name}` was {bought_by(receipt)}, which this one cannot see"
         raise Refused("another-account", words, hint="nothing was changed; use a key of the user who bought it")
-    if same is Same.UNPROVEN and not mine:
+    if same is AccountMatch.UNPROVEN and not mine:
         words = f"nothing proves that this key's user bought `{name}` ({account_of(receipt.account)}): for all others "
         hint = "nothing was changed; if you know that this is the buyer's key, say so with `--bought-with-this-key`"
         raise Refused("account-unproven", f"{words}its job is gone too", hint=hint)

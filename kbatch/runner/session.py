@@ -13,7 +13,7 @@ from kbatch.providers.base import Answer, Balance, Listed, NotAccepted, Provider
 from kbatch.providers.error_messages import message_of
 from kbatch.providers.http.client import Client
 from kbatch.providers.responses import date_of, retry_after
-from kbatch.receipts.account import Account, Kept
+from kbatch.receipts.account import Account, StoredAccount
 from kbatch.runner.limits.concurrency import Slots
 from kbatch.runner.limits.rate import Gcra, hold, take_turn
 from kbatch.runner.limits.retry import LONGEST_REFUSAL_S, LONGEST_WAIT_S
@@ -44,7 +44,7 @@ class ProviderSession:
     scale: float = 1.0
     rate: Gcra = field(default_factory=partial(Gcra, interval_s=0.0))
     polls: Gcra = field(default_factory=partial(Gcra, interval_s=0.0))
-    account: Kept = None
+    account: StoredAccount = None
     stopped: Reason | None = None
     stop_reason: str = ""
     lookup_lock: anyio.Lock = field(default_factory=anyio.Lock)
@@ -128,12 +128,12 @@ class ProviderSession:
             return replace(answer, message=f"{answer.message}; {self.closed_reason}")
         return answer
 
-    def _kept(self, account: Account | None) -> Kept:
+    def _kept(self, account: Account | None) -> StoredAccount:
         """Return an account in the receipts' form, with at most half of the key as its prefix."""
         if account is None:
             return None
         key = account.key and self.client.without_key(account.key)
-        return replace(account, key=key or None).kept()
+        return replace(account, key=key or None).as_json()
 
     def provider_time(self) -> datetime | None:
         """Return the provider's time of day, None before its first `Date` header.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check, next_attempt, stage_of
-from kbatch.receipts.join import find, gather
+from kbatch.receipts.join import combine_records, find
 from kbatch.receipts.lifecycle import TRANSITIONS, Kind, State
 from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
 from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
@@ -202,7 +202,9 @@ def records(draw: st.DrawFn) -> Receipt:
 
 
 receipts = st.builds(
-    lambda found, last: gather(found, last_attempt=last), st.lists(records(), min_size=1, max_size=4), st.integers(0, 4)
+    lambda found, last: combine_records(found, last_attempt=last),
+    st.lists(records(), min_size=1, max_size=4),
+    st.integers(0, 4),
 )
 _entries = st.builds(IndexEntry, fingerprint=st.sampled_from(["one", "two"]), path=st.sampled_from(["a.mp4", "b.mp4"]))
 _indexes = st.dictionaries(st.sampled_from(["hero", "reveal@2"]), _entries, max_size=2)

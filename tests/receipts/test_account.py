@@ -6,55 +6,65 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kbatch.receipts.account import Account, Kept, Same, account_of, compare, join_accounts, key_shown
+from kbatch.receipts.account import (
+    Account,
+    AccountMatch,
+    StoredAccount,
+    account_of,
+    compare_accounts,
+    join_accounts,
+    key_prefix,
+)
 
 
-def kept(team: str | None = None, user: str | None = None, key: str | None = None) -> Kept:
-    """Return an account as a receipt keeps it."""
+def stored(team: str | None = None, user: str | None = None, key: str | None = None) -> StoredAccount:
+    """Return an account as receipts store it."""
     return {"team": team, "user": user, "key": key}
 
 
+SAME, OTHER, UNPROVEN = AccountMatch
+
 CASES = [
-    pytest.param(kept("t", "u", "k"), kept("t", "u", "k"), Same.SAME, Same.SAME, id="same-key"),
-    pytest.param(kept("t", "u", "k"), kept("t", "u", "l"), Same.SAME, Same.OTHER, id="second-key-of-one-user"),
-    pytest.param(kept("t", "u", "k"), kept("t", "v", "l"), Same.OTHER, Same.OTHER, id="colleague"),
-    pytest.param(kept("t", "u", "k"), kept("t", "v", "k"), Same.OTHER, Same.OTHER, id="colleague-with-like-key"),
-    pytest.param(kept("t", "u", "k"), kept("s", "u", "k"), Same.OTHER, Same.OTHER, id="another-team"),
-    pytest.param(kept("t", "u", None), kept("t", "u", "k"), Same.SAME, Same.UNPROVEN, id="key-not-told"),
-    pytest.param(kept("t", "u", None), kept("t", "u", None), Same.SAME, Same.UNPROVEN, id="no-key-told"),
-    pytest.param(kept(None, "u", "k"), kept("t", "u", "k"), Same.SAME, Same.SAME, id="team-not-told"),
-    pytest.param("t", kept("t", "u", "k"), Same.UNPROVEN, Same.UNPROVEN, id="earlier-version-same-team"),
-    pytest.param("t", kept("s", "u", "k"), Same.OTHER, Same.OTHER, id="earlier-version-another-team"),
-    pytest.param("t", "t", Same.UNPROVEN, Same.UNPROVEN, id="two-teams-alone"),
-    pytest.param(None, kept("t", "u", "k"), Same.UNPROVEN, Same.UNPROVEN, id="nothing-told"),
-    pytest.param(None, None, Same.UNPROVEN, Same.UNPROVEN, id="neither-told"),
-    pytest.param("", kept("", "", ""), Same.UNPROVEN, Same.UNPROVEN, id="empty"),
+    pytest.param(stored("t", "u", "k"), stored("t", "u", "k"), SAME, SAME, id="same-key"),
+    pytest.param(stored("t", "u", "k"), stored("t", "u", "l"), SAME, OTHER, id="second-key-of-one-user"),
+    pytest.param(stored("t", "u", "k"), stored("t", "v", "l"), OTHER, OTHER, id="colleague"),
+    pytest.param(stored("t", "u", "k"), stored("t", "v", "k"), OTHER, OTHER, id="colleague-with-like-key"),
+    pytest.param(stored("t", "u", "k"), stored("s", "u", "k"), OTHER, OTHER, id="another-team"),
+    pytest.param(stored("t", "u", None), stored("t", "u", "k"), SAME, UNPROVEN, id="key-not-told"),
+    pytest.param(stored("t", "u", None), stored("t", "u", None), SAME, UNPROVEN, id="no-key-told"),
+    pytest.param(stored(None, "u", "k"), stored("t", "u", "k"), SAME, SAME, id="team-not-told"),
+    pytest.param("t", stored("t", "u", "k"), UNPROVEN, UNPROVEN, id="earlier-version-same-team"),
+    pytest.param("t", stored("s", "u", "k"), OTHER, OTHER, id="earlier-version-another-team"),
+    pytest.param("t", "t", UNPROVEN, UNPROVEN, id="two-teams-alone"),
+    pytest.param(None, stored("t", "u", "k"), UNPROVEN, UNPROVEN, id="nothing-told"),
+    pytest.param(None, None, UNPROVEN, UNPROVEN, id="neither-told"),
+    pytest.param("", stored("", "", ""), UNPROVEN, UNPROVEN, id="empty"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("bought", "now", "same", "same_key"), CASES)
-def test_two_accounts(bought: Kept, now: Kept, same: Same, same_key: Same) -> None:
+def test_two_accounts(bought: StoredAccount, now: StoredAccount, same: AccountMatch, same_key: AccountMatch) -> None:
     """User and team decide who sees a job, the key too who may send again; the answer is the same both ways."""
-    assert compare(bought, now) is compare(now, bought) is same
-    assert compare(bought, now, key=True) is compare(now, bought, key=True) is same_key
+    assert compare_accounts(bought, now) is compare_accounts(now, bought) is same
+    assert compare_accounts(bought, now, key=True) is compare_accounts(now, bought, key=True) is same_key
 
 
 def test_an_account_in_words() -> None:
     """A message names all that is known, and nothing else."""
-    assert str(account_of(kept("t-1", "u-1", "afk_12"))) == "team t-1, user u-1, key afk_12"
+    assert str(account_of(stored("t-1", "u-1", "afk_12"))) == "team t-1, user u-1, key afk_12"
     assert str(account_of("t-1")) == "team t-1"
     assert str(Account()) == "an account that the provider does not name"
-    assert key_shown("afk_0123456789abcdef") == "afk_01234567"
+    assert key_prefix("afk_0123456789abcdef") == "afk_01234567"
 
 
 WORDS = st.none() | st.sampled_from(["", "a", "b"])
-ACCOUNTS = st.none() | st.sampled_from(["", "a", "b"]) | st.builds(kept, WORDS, WORDS, WORDS)
+ACCOUNTS = st.none() | st.sampled_from(["", "a", "b"]) | st.builds(stored, WORDS, WORDS, WORDS)
 
 
 @given(ACCOUNTS, ACCOUNTS, ACCOUNTS)
-def test_joining_is_the_same_in_any_order(one: Kept, other: Kept, third: Kept) -> None:
+def test_joining_is_the_same_in_any_order(one: StoredAccount, other: StoredAccount, third: StoredAccount) -> None:
     """Commutative, associative and idempotent, and what says more of itself stays."""
     joined = {str(join_accounts(join_accounts(a, b), c)) for a, b, c in permutations((one, other, third))}
     assert len({word for word in joined if word not in ("None", "")}) <= 1
     assert join_accounts(one, one) == one
-    assert join_accounts("t", kept("t", "u", None)) == kept("t", "u", None)
+    assert join_accounts("t", stored("t", "u", None)) == stored("t", "u", None)

@@ -11,8 +11,8 @@ from kbatch.receipts.claims import (
     BEGUN,
     FINISHED,
     Claim,
-    Purchase,
-    as_told,
+    CoveredPurchase,
+    claim_event_data,
     digest_of,
     fold_claims,
     join_claims,
@@ -22,12 +22,12 @@ from kbatch.receipts.claims import (
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import fold
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile.lockfile import Lockfile, parse, parse_own, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, parse_trusted, serialize
 from kbatch.receipts.lockfile.merge import merge, merge_from
 
 NAMES = st.sampled_from(["fp", "one", "two"])
 CREDITS = st.none() | st.integers(0, 50)
-purchases = st.builds(Purchase, attempt=st.integers(1, 3), quote=CREDITS)
+purchases = st.builds(CoveredPurchase, attempt=st.integers(1, 3), quote=CREDITS)
 claim_values = st.builds(
     Claim,
     fingerprints=st.dictionaries(NAMES, purchases, max_size=3),
@@ -37,7 +37,7 @@ claim_values = st.builds(
     accounts=st.dictionaries(st.sampled_from(["apiframe", "aimlapi"]), st.sampled_from(["team 1", "team 2"])),
     state=st.sampled_from([BEGUN, FINISHED]),
 )
-TRUE = Claim(fingerprints={"fp": Purchase(attempt=1, quote=15)}, maximum={"apiframe": 15}, terms="sha256:1")
+TRUE = Claim(fingerprints={"fp": CoveredPurchase(attempt=1, quote=15)}, maximum={"apiframe": 15}, terms="sha256:1")
 claims = st.dictionaries(
     st.sampled_from(["sha256:a", digest_of(TRUE)]),
     claim_values | st.builds(lambda state: replace(TRUE, state=state), st.sampled_from([BEGUN, FINISHED])),
@@ -61,7 +61,7 @@ def test_lockfiles_carry_claims_through_files_and_merges(one: Any, two: Any) -> 
     """What is written is read back as it was, by this machine and by any other; no merge drops or reopens a claim."""
     left, right = Lockfile(manifest="m", claims=one), Lockfile(manifest="m", claims=two)
     assert parse(serialize(left), "x") == left
-    assert parse_own(serialize(left)) == left
+    assert parse_trusted(serialize(left)) == left
     both = merge(left, right)
     assert serialize(both) == serialize(merge(right, left))
     assert both.claims.keys() == {**one, **two}.keys()
@@ -71,10 +71,10 @@ def test_lockfiles_carry_claims_through_files_and_merges(one: Any, two: Any) -> 
 
 
 def _began(teller: Teller, claim: Claim, plan: str = "sha256:a") -> Event:
-    return teller.tell(Kind.BEGAN, None, None, plan=plan, claim=as_told(claim))
+    return teller.tell(Kind.BEGAN, None, None, plan=plan, claim=claim_event_data(claim))
 
 
-ONE = Claim(fingerprints={"fp": Purchase(attempt=1, quote=15)}, maximum={"apiframe": 15})
+ONE = Claim(fingerprints={"fp": CoveredPurchase(attempt=1, quote=15)}, maximum={"apiframe": 15})
 
 
 def test_a_run_begins_and_finishes_a_claim() -> None:
@@ -106,13 +106,15 @@ def test_what_is_spent_is_what_receipts_were_charged() -> None:
     told = Teller()
     kept = [*told.tell_all(*FAILED[:-1]), told.tell(Kind.FAILED, credits=4)]
     assert spent_of(ONE, fold(kept)) == {"apiframe": 4}
-    second = Claim(fingerprints={"fp": Purchase(attempt=2, quote=15)}, maximum={"apiframe": 15})
+    second = Claim(fingerprints={"fp": CoveredPurchase(attempt=2, quote=15)}, maximum={"apiframe": 15})
     assert spent_of(second, bought) == {"apiframe": 0}
 
 
 def test_a_claim_that_its_digest_is_not_of_gives_way() -> None:
     """Whatever a stranger writes under the digest of an approval, what was approved stands, in either order."""
-    wide = Claim(fingerprints={"fp": Purchase(attempt=2, quote=900)}, maximum={"apiframe": 900}, terms="sha256:1")
+    wide = Claim(
+        fingerprints={"fp": CoveredPurchase(attempt=2, quote=900)}, maximum={"apiframe": 900}, terms="sha256:1"
+    )
     digest = digest_of(TRUE)
     assert join_claims(digest, TRUE, wide) == join_claims(digest, wide, TRUE) == TRUE
     neither = join_claims("sha256:other", TRUE, wide)

@@ -14,7 +14,7 @@ from kbatch.errors import StateUnreadable
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.fold import fold
 from kbatch.receipts.journal.journal import Journal, journal_path, read_journal, rotate
-from kbatch.receipts.journal.run_records import carried, unfinished, used_plans
+from kbatch.receipts.journal.run_records import events_to_carry, unfinished_runs, used_plans
 from kbatch.receipts.lifecycle import Kind
 
 FACTS = [Fact(kind=kind, fingerprint="fp", attempt=1, data=data_of(kind)) for kind in DONE]
@@ -311,10 +311,10 @@ def test_unfinished_work_is_carried_until_a_run_finishes_it() -> None:
 
     plan, again = run("a", finished=None, plan="sha256:1"), run("b", finished=False, plan="sha256:1")
     replacing, other = run("c", finished=None, replacing=["x"]), run("d", finished=True)
-    assert unfinished(plan + again + replacing + other) == (plan[0], replacing[0])
-    assert carried(plan + again + replacing + other) == (plan[0], replacing[0])
-    assert unfinished([*plan, *replacing, *run("e", finished=True, plan="sha256:1")]) == (replacing[0],)
-    assert unfinished([*plan, *replacing, *run("e", finished=True, replacing=["x", "y"])]) == (plan[0],)
-    assert unfinished([*plan, *run("e", finished=True, plan="sha256:2")]) == (plan[0],)
+    assert unfinished_runs(plan + again + replacing + other) == (plan[0], replacing[0])
+    assert events_to_carry(plan + again + replacing + other) == (plan[0], replacing[0])
+    assert unfinished_runs([*plan, *replacing, *run("e", finished=True, plan="sha256:1")]) == (replacing[0],)
+    assert unfinished_runs([*plan, *replacing, *run("e", finished=True, replacing=["x", "y"])]) == (plan[0],)
+    assert unfinished_runs([*plan, *run("e", finished=True, plan="sha256:2")]) == (plan[0],)
     assert used_plans([*plan, *again]) == frozenset()
     assert used_plans([*plan, *again, *run("e", finished=True, plan="sha256:1")]) == {"sha256:1"}

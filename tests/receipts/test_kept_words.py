@@ -2,7 +2,7 @@
 
 import pytest
 
-from kbatch.receipts.receipt import kept_words
+from kbatch.receipts.receipt import describe_remaining_charge
 
 
 @pytest.mark.parametrize(
@@ -13,4 +13,4 @@ from kbatch.receipts.receipt import kept_words
 )  # fmt: skip
 def test_what_stays_charged_is_said(credits: int | None, words: str) -> None:
     """Nothing, something, or nobody told."""
-    assert kept_words(credits) == words
+    assert describe_remaining_charge(credits) == words

@@ -17,7 +17,7 @@ from kbatch.receipts.fold import fold
 from kbatch.receipts.json_text import write_json
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.audit import audit
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, parse_own, serialize
+from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, parse_trusted, serialize
 from kbatch.storage import packaged
 
 SCHEMA = Draft202012Validator(json.loads(packaged("lockfile.schema.json")))
@@ -246,7 +246,7 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 def test_what_kbatch_wrote_itself_is_read_to_the_same(lockfile: Lockfile) -> None:
     """The quick way for a lockfile that is known by its digest gives what the strict way gives, whatever is in it."""
     data = serialize(lockfile)
-    assert parse_own(data) == parse(data, NAME)
+    assert parse_trusted(data) == parse(data, NAME)
 
 
 @pytest.mark.parametrize(
@@ -254,4 +254,4 @@ def test_what_kbatch_wrote_itself_is_read_to_the_same(lockfile: Lockfile) -> Non
 )
 def test_bytes_that_are_no_lockfile_are_left_to_the_strict_way(text: str) -> None:
     """Known by their digest or not: what does not read as a lockfile gets its line and its way out."""
-    assert parse_own(text.encode()) is None
+    assert parse_trusted(text.encode()) is None

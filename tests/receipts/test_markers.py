@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbatch.errors import StateUnreadable
-from kbatch.receipts.lockfile.conflict_markers import has_markers, take_apart
+from kbatch.receipts.lockfile.conflict_markers import has_markers, split_sides
 
 Hunk = tuple[list[str], list[str] | None, list[str]]
 
@@ -46,10 +46,10 @@ def test_both_sides_come_out_whole(  # noqa: PLR0917 - one argument a strategy
     text = end.join([*written, *tail]) + (end if last else "")
     expected = []
     for side in (ours, theirs):
-        whole = "".join(line + end for line in [*side, *tail])
-        expected.append(whole if last or not tail else whole.removesuffix(end))
+        integer = "".join(line + end for line in [*side, *tail])
+        expected.append(integer if last or not tail else integer.removesuffix(end))
     if tail or last:
-        assert take_apart(text, "x") == tuple(expected)
+        assert split_sides(text, "x") == tuple(expected)
     assert has_markers(text)
 
 
@@ -57,7 +57,7 @@ def test_both_sides_come_out_whole(  # noqa: PLR0917 - one argument a strategy
 def test_a_text_without_a_conflict_is_both_sides(lines: list[str]) -> None:
     """What only looks like a marker stays where it is."""
     text = "\n".join(lines)
-    assert take_apart(text, "x") == (text, text)
+    assert split_sides(text, "x") == (text, text)
     assert not has_markers(text)
 
 
@@ -76,7 +76,7 @@ def test_a_text_without_a_conflict_is_both_sides(lines: list[str]) -> None:
 def test_half_a_conflict_is_no_side(text: str, where: str) -> None:
     """Markers that do not form hunks are an error with the line, never a guess."""
     with pytest.raises(StateUnreadable) as raised:
-        take_apart(text, "x")
+        split_sides(text, "x")
     assert raised.value.message.startswith(where)
     assert "kbatch lock merge" in str(raised.value.hint)
 
@@ -85,4 +85,4 @@ def test_the_markers_of_an_earlier_merge_are_part_of_the_base() -> None:
     """A merge of merges leaves longer markers inside the base, which are no markers of this one."""
     inner = ["<<<<<<<<< Temporary merge branch 1", "x", "=========", "y", ">>>>>>>>> Temporary merge branch 2"]
     text = "\n".join(conflict((["ours"], inner, ["theirs"]), 7, " HEAD")) + "\n"
-    assert take_apart(text, "x") == ("ours\n", "theirs\n")
+    assert split_sides(text, "x") == ("ours\n", "theirs\n")

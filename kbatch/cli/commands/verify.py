@@ -15,7 +15,7 @@ from kbatch.media.mp4 import probe
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
 from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path
 from kbatch.receipts.join import records_of
-from kbatch.receipts.lockfile.audit import outside
+from kbatch.receipts.lockfile.audit import is_outside
 from kbatch.receipts.lockfile.lockfile import parse
 from kbatch.receipts.receipt import Output
 from kbatch.report.data import verify
@@ -66,7 +66,7 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
 def _judge_all(folder: Path, expected: tuple[Expected, ...], root: str) -> Iterator[Verdict]:
     for path, group in groupby(expected, key=lambda one: one.path):
         clips = tuple(group)
-        seen = None if outside(path) else _look(folder / path, {one.output.bytes for one in clips})
+        seen = None if is_outside(path) else _look(folder / path, {one.output.bytes for one in clips})
         kept = frozenset(one.output.sha256 for one in clips if _is_kept(folder, root, one))
         yield from verify.judge(clips, seen, kept)
 

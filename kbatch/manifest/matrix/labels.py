@@ -16,7 +16,7 @@ LONGEST_LABEL = 2_500
 """Characters of a label, and of what it is made of: as many as a prompt has at most. Every job's name repeats them."""
 
 
-class _Kept(dict[int, str]):
+class _LockfileJson(dict[int, str]):
     """What a slug makes of each letter, found out once: a walk through a long text with `str.translate` is quick."""
 
     def __missing__(self, code: int) -> str:
@@ -25,7 +25,7 @@ class _Kept(dict[int, str]):
         return self[code]
 
 
-_KEPT = _Kept()
+_KEPT = _LockfileJson()
 
 
 def slug(value: Any) -> str:

@@ -55,7 +55,7 @@ def _accept(address: str, key: str, receipt: Receipt | None, *, stale: bool) -> 
         raise Refused("nothing-to-accept", f"`{address}` is not bought, so there is nothing to accept")
     wrong = receipt.state is ReceiptState.DELIVERED_WRONG
     if not (wrong or stale or receipt.accepted_as_is):
-        message = f"`{address}` is {receipt.state.spoken}, there is nothing to accept"
+        message = f"`{address}` is {receipt.state.label}, there is nothing to accept"
         hint = "only what was delivered-wrong or is stale can be accepted: `kbatch status` and `kbatch plan` show both"
         raise Refused("nothing-to-accept", message, hint=hint)
     said = str((receipt.error or {}).get("message") or "")

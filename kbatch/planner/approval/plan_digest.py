@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from kbatch.planner.actions import Action, PlanEntry
-from kbatch.receipts.claims import Claim, Purchase
+from kbatch.receipts.claims import Claim, CoveredPurchase
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import Receipt
 
@@ -28,7 +28,7 @@ def claim_of_entries(
     """Return the claim of these entries' purchases; `pays` is maximum credits and paid host by provider."""
     return Claim(
         fingerprints={
-            entry.job.fingerprint: Purchase(attempt=next_attempt(entry.receipt), quote=entry.credits)
+            entry.job.fingerprint: CoveredPurchase(attempt=next_attempt(entry.receipt), quote=entry.credits)
             for entry in entries
             if entry.buys
         },

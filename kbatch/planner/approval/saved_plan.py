@@ -17,7 +17,7 @@ from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.plan_digest import attempt_of, seal_of, terms_of_document
 from kbatch.planner.plan import PLAN_VERSION, Plan, as_json, head_of_document
 from kbatch.planner.selection import Selection
-from kbatch.receipts.claims import Claim, Purchase, digest_of
+from kbatch.receipts.claims import Claim, CoveredPurchase, digest_of
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import without_queries
 
@@ -126,7 +126,7 @@ def _claim(document: Mapping[str, Any]) -> Claim:
     jobs = zip(document["jobs"], document["bound"]["attempts"], strict=True)
     return Claim(
         fingerprints={
-            job["fingerprint"]: Purchase(attempt=attempt, quote=job["credits"])
+            job["fingerprint"]: CoveredPurchase(attempt=attempt, quote=job["credits"])
             for job, attempt in jobs
             if job["action"] == Action.RENDER
         },

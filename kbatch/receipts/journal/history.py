@@ -25,7 +25,7 @@ RUN_ID = re.compile(r"[A-Za-z0-9_-]+")
 """A run id holds no dot, so that the history of `a` and of `a.sim` cannot be confused."""
 
 
-class Covered(Struct, frozen=True, kw_only=True):
+class HistoryIndex(Struct, frozen=True, kw_only=True):
     """The lockfile written last (its SHA-256 and number of receipts), the history files in it, the plans used up."""
 
     lockfile: str = ""
@@ -34,7 +34,7 @@ class Covered(Struct, frozen=True, kw_only=True):
     used_plans: frozenset[str] = frozenset()
     own: bool = False
 
-    def describes(self, data: bytes | None) -> bool:
+    def matches(self, data: bytes | None) -> bool:
         """Whether a lockfile has the very bytes that kbatch last wrote here, by this user's own word."""
         return self.own and data is not None and hashlib.sha256(data).hexdigest() == self.lockfile
 
@@ -42,7 +42,7 @@ class Covered(Struct, frozen=True, kw_only=True):
 _INDEX = json_checks.record(
     {
         "lockfile": json_checks.text,
-        "renders": json_checks.whole(),
+        "renders": json_checks.integer(),
         "history": json_checks.list_of(json_checks.text),
         "used_plans": json_checks.list_of(json_checks.text),
     },
@@ -60,7 +60,7 @@ def state_folder(lockfile_path: Path) -> Path:
     return lockfile_path.parent / ".kbatch"
 
 
-def hide(folder: Path) -> None:
+def ignore_in_git(folder: Path) -> None:
     """Keep a state folder out of git."""
     if storage.size_of(folder / ".gitignore") is None:
         storage.write_atomic(folder / ".gitignore", b"*\n")
@@ -78,17 +78,17 @@ def index_path(lockfile_path: Path) -> Path:
     return state_folder(lockfile_path) / "history" / f"{stem_of(lockfile_path)}.covered.json"
 
 
-def read_covered(lockfile_path: Path) -> Covered:
+def read_history_index(lockfile_path: Path) -> HistoryIndex:
     """Return the index; an empty one when there is none or it cannot be read."""
     data = storage.read_if_there(index_path(lockfile_path))
     if data is None:
-        return Covered()
+        return HistoryIndex()
     try:
         fields: Any = parse_json(data.decode("utf-8"))
         _INDEX(fields)
     except ValueError:
-        return Covered()
-    return Covered(
+        return HistoryIndex()
+    return HistoryIndex(
         lockfile=fields["lockfile"],
         renders=fields["renders"],
         history=frozenset(fields["history"]),
@@ -100,19 +100,19 @@ def read_covered(lockfile_path: Path) -> Covered:
 def _is_own(fields: Mapping[str, Any], stem: str) -> bool:
     key = find_key() if "seal" in fields else None
     said = {name: value for name, value in fields.items() if name != "seal"}
-    return key is not None and Seals(key=key, stem=stem).proves("index", _words(said), fields["seal"])
+    return key is not None and Seals(key=key, stem=stem).verifies("index", _index_bytes(said), fields["seal"])
 
 
-def _words(index: Mapping[str, Any]) -> bytes:
+def _index_bytes(index: Mapping[str, Any]) -> bytes:
     return json.dumps(index, sort_keys=True).encode("ascii")
 
 
-def unread_files(lockfile_path: Path, covered: Covered, *, own: bool) -> list[Path]:
+def unread_files(lockfile_path: Path, covered: HistoryIndex, *, own: bool) -> list[Path]:
     """Return the history files that a lockfile may lack something of; `own` says that it is the one of the index."""
     return [path for path in history_files(lockfile_path) if not (own and path.name in covered.history)]
 
 
-def write_covered(lockfile_path: Path, data: bytes, *, renders: int, used_plans: frozenset[str]) -> None:
+def write_history_index(lockfile_path: Path, data: bytes, *, renders: int, used_plans: frozenset[str]) -> None:
     """Record that the lockfile with these bytes holds all history there is, and all plans that are used up."""
     index: dict[str, Any] = {
         "lockfile": hashlib.sha256(data).hexdigest(),
@@ -120,6 +120,6 @@ def write_covered(lockfile_path: Path, data: bytes, *, renders: int, used_plans:
         "history": sorted(path.name for path in history_files(lockfile_path)),
         "used_plans": sorted(used_plans),
     }
-    index["seal"] = Seals(key=make_key().secret, stem=stem_of(lockfile_path)).of("index", _words(index))
-    hide(state_folder(lockfile_path))
+    index["seal"] = Seals(key=make_key().secret, stem=stem_of(lockfile_path)).of("index", _index_bytes(index))
+    ignore_in_git(state_folder(lockfile_path))
     storage.write_atomic(index_path(lockfile_path), json.dumps(index, indent=2).encode("ascii") + b"\n")

@@ -24,11 +24,11 @@ from msgspec.structs import force_setattr
 from kbatch import storage
 from kbatch.errors import StateUnreadable
 from kbatch.receipts.events import Event, Fact, stamp
-from kbatch.receipts.join import moment
-from kbatch.receipts.journal.history import RUN_ID, hide, state_folder, stem_of
-from kbatch.receipts.journal.run_records import carried
+from kbatch.receipts.join import time_key
+from kbatch.receipts.journal.history import RUN_ID, ignore_in_git, state_folder, stem_of
+from kbatch.receipts.journal.run_records import events_to_carry
 from kbatch.receipts.journal.seals import Seals, with_seal
-from kbatch.receipts.json_checks import Misfit
+from kbatch.receipts.json_checks import ShapeError
 from kbatch.receipts.lifecycle import Kind
 from kbatch.storage.state_key import make_key
 
@@ -81,11 +81,11 @@ def read_journal(path: Path) -> tuple[Event, ...]:
 class _Group:
     """Lines that share one write; `over` is set when it is known whether they are on the disk."""
 
-    __slots__ = ("lines", "over", "written")
+    __slots__ = ("done", "lines", "written")
 
     def __init__(self, lines: list[bytes]) -> None:
         self.lines = lines
-        self.over = anyio.Event()
+        self.done = anyio.Event()
         self.written = False
 
 
@@ -99,7 +99,7 @@ class Journal:
         self._seals = seals
         self._run_id = run_id
         self._clock = clock
-        latest = max((after, *(event.at for event in known)), key=moment)
+        latest = max((after, *(event.at for event in known)), key=time_key)
         self._last = _ticks(datetime.fromisoformat(latest)) if latest else 0
         self._sequence = max((event.sequence for event in known if event.run == run_id), default=0)
         self._next: _Group | None = None
@@ -125,7 +125,7 @@ class Journal:
         """
         if not RUN_ID.fullmatch(run_id):
             raise ValueError(f"run id `{run_id}`: letters, digits, `-` and `_` only")
-        events = await anyio.to_thread.run_sync(_mend, path)
+        events = await anyio.to_thread.run_sync(_repair, path)
         key = await anyio.to_thread.run_sync(make_key)
         seals = Seals(key=key.secret, stem=path.name.removesuffix(_ENDING))
         journal = cls(await anyio.to_thread.run_sync(sink, path), run_id, clock, events, after, seals=seals)
@@ -147,8 +147,8 @@ class Journal:
             raise _failed(self._failure) from self._failure
         if not facts:
             return ()
-        events = tuple([self._stamped(fact) for fact in facts])
-        lines = [self._sealed(event) for event in events]
+        events = tuple([self._stamp(fact) for fact in facts])
+        lines = [self._seal(event) for event in events]
         group = self._next
         if group is None:
             self._next = group = _Group(lines)
@@ -156,19 +156,19 @@ class Journal:
                 await self._write(group)
         else:
             group.lines += lines
-            await _shielded(group.over)
+            await _wait_shielded(group.done)
         if self._failure is not None and not group.written:
             raise _failed(self._failure) from self._failure
         return events
 
-    def _sealed(self, event: Event) -> bytes:
+    def _seal(self, event: Event) -> bytes:
         """Seal an event that was made just now, and return its line."""
         line = event.to_line()
-        seal = self._seals.of_line(line)
+        seal = self._seals.seal_line(line)
         force_setattr(event, "seal", seal)
         return with_seal(line, seal)
 
-    def _stamped(self, fact: Fact) -> Event:
+    def _stamp(self, fact: Fact) -> Event:
         self._last = max(_ticks(self._clock()), self._last + 1)
         self._sequence += 1
         second, rest = divmod(self._last, _TICKS_IN_SECOND)
@@ -186,12 +186,12 @@ class Journal:
                 if self._failure is None:
                     await anyio.to_thread.run_sync(self._sink.append, b"".join(group.lines), limiter=self._thread)
                     group.written = True
-                group.over.set()
+                group.done.set()
         except BaseException as error:
             self._failure = self._failure or error
             raise
         finally:
-            group.over.set()
+            group.done.set()
 
     async def _close(self) -> None:
         self._closed = True
@@ -206,19 +206,19 @@ def _failed(failure: BaseException) -> Exception:
     return RuntimeError("a write to the journal was cut off, so its end may not be on the disk")
 
 
-async def _shielded(over: "anyio.Event") -> None:
+async def _wait_shielded(done: "anyio.Event") -> None:
     """Wait; a cancellation waits too, and strikes at the caller's next step.
 
     A scope that shields each wait would cost as much as all else that is done for an event, so one is only made when
     there is something to shield from. A cancellation by asyncio itself, which does not strike twice, is passed on.
     """
     try:
-        await over.wait()
+        await done.wait()
     except anyio.get_cancelled_exc_class():
         if anyio.current_effective_deadline() > -math.inf:
             raise
         with anyio.CancelScope(shield=True):
-            await over.wait()
+            await done.wait()
 
 
 def rotate(path: Path, *, run_id: str) -> Path | None:
@@ -228,11 +228,11 @@ def rotate(path: Path, *, run_id: str) -> Path | None:
     A crash in between leaves both files, which folds to the same.
     """
     reading = JournalReader(path)
-    kept = carried(reading)
+    kept = events_to_carry(reading)
     if not reading.size:
         return None
     history = _free_name(path.parent / "history", f"{path.name.removesuffix(_ENDING)}.{run_id}")
-    hide(path.parent)
+    ignore_in_git(path.parent)
     storage.write_atomic(history, memoryview(reading.data)[: reading.size])
     storage.write_atomic(path, b"".join(event.to_line() for event in kept))
     return history
@@ -246,9 +246,9 @@ def _free_name(folder: Path, name: str) -> Path:
     return path
 
 
-def _mend(path: Path) -> tuple[Event, ...]:
+def _repair(path: Path) -> tuple[Event, ...]:
     """Prepare the journal for appending: its folder, and no torn last line."""
-    hide(path.parent)
+    ignore_in_git(path.parent)
     reading = JournalReader(path)
     events = tuple(reading)
     if reading.size < len(reading.data):
@@ -282,9 +282,9 @@ class JournalReader:
                 if end + 1 == len(self.data):
                     return
                 raise StateUnreadable(f"{self.path}:{number}: is no event: {error}", hint=_DAMAGED) from None
-            except Misfit as misfit:
+            except ShapeError as misfit:
                 raise StateUnreadable(f"{self.path}:{number}: is no event: {misfit}", hint=_DAMAGED) from None
-            if event.seal and event.kind in self._kinds and self._seals and self._seals.holds(line):
+            if event.seal and event.kind in self._kinds and self._seals and self._seals.verifies_line(line):
                 self.sealed.append(event)
             self.size = end + 1
             yield event

@@ -9,7 +9,7 @@ from kbatch.receipts.events import Event
 from kbatch.receipts.lifecycle import Kind
 
 
-def carried(events: Iterable[Event]) -> tuple[Event, ...]:
+def events_to_carry(events: Iterable[Event]) -> tuple[Event, ...]:
     """Return what a new journal begins with: unfinished runs, then each open send with its uploads and last `lost`.
 
     The events are gone through once, and only what may be carried is kept meanwhile.
@@ -35,25 +35,25 @@ def carried(events: Iterable[Event]) -> tuple[Event, ...]:
                 open_sends.pop(attempt, None)
     sent = "\n".join(send[0].data["body"] or "" for send in open_sends.values())
     needed = (event for event in uploads if event.data["url"] in sent)
-    return (*unfinished(of_runs), *needed, *(event for send in open_sends.values() for event in send))
+    return (*unfinished_runs(of_runs), *needed, *(event for send in open_sends.values() for event in send))
 
 
-def unfinished(events: Iterable[Event]) -> tuple[Event, ...]:
+def unfinished_runs(events: Iterable[Event]) -> tuple[Event, ...]:
     """Return the first `began` of each plan claimed and each replacement begun that no later run has finished.
 
     A run finishes them when it ends finished, has the same plan where there was one, and replaces at least the same.
     """
-    begun: list[Event] = []
+    unfinished: list[Event] = []
     of_run: dict[str, Event] = {}
     for event in events:
         if event.kind is Kind.BEGAN:
             of_run[event.run] = event
             work = event.data["plan"] is not None or event.data["replacing"]
-            if work and not any(_covers(event, other) and _covers(other, event) for other in begun):
-                begun.append(event)
+            if work and not any(_covers(event, other) and _covers(other, event) for other in unfinished):
+                unfinished.append(event)
         elif event.kind is Kind.ENDED and event.data["finished"] and event.run in of_run:
-            begun = [other for other in begun if not _covers(of_run[event.run], other)]
-    return tuple(begun)
+            unfinished = [other for other in unfinished if not _covers(of_run[event.run], other)]
+    return tuple(unfinished)
 
 
 def used_plans(events: Iterable[Event]) -> frozenset[str]:

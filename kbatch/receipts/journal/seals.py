@@ -28,21 +28,21 @@ class Seals(Struct, frozen=True, kw_only=True):
         """Return the seal of bytes for a purpose, such as `index`."""
         return hmac.digest(self.key, f"kbatch-{purpose}-1\0{self.stem}\0".encode() + data, "sha256").hex()
 
-    def proves(self, purpose: str, data: bytes, seal: str) -> bool:
+    def verifies(self, purpose: str, data: bytes, seal: str) -> bool:
         """Whether this user sealed these bytes for this purpose and this lockfile."""
         return hmac.compare_digest(self.of(purpose, data).encode(), seal.encode())
 
-    def of_line(self, line: bytes) -> str:
+    def seal_line(self, line: bytes) -> str:
         """Return the seal of a journal's line, its newline included."""
         return self.of("event", line)
 
-    def holds(self, line: bytes) -> bool:
+    def verifies_line(self, line: bytes) -> bool:
         """Whether a journal's line, its newline aside or not, bears this user's seal."""
         found = _SEAL.search(line)
         if found is None:
             return False
         unsealed = line[: found.start()] + line[found.end() :].rstrip(b"\n") + b"\n"
-        return self.proves("event", unsealed, found[1].decode())
+        return self.verifies("event", unsealed, found[1].decode())
 
 
 def with_seal(line: bytes, seal: str) -> bytes:

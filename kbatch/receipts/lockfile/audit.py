@@ -70,7 +70,7 @@ def audit(data: bytes, name: str, catalog: Catalog) -> Audit:
     return Audit(lockfile=lockfile, problems=tuple(sorted(problems, key=_line)))
 
 
-def outside(path: str) -> bool:
+def is_outside(path: str) -> bool:
     """Whether a clip's path leads out of the manifest's folder, on any system."""
     if _PLAIN.fullmatch(path):
         return False
@@ -79,7 +79,7 @@ def outside(path: str) -> bool:
     return absolute or "\0" in path or ".." in windows.parts
 
 
-def is_clip(path: str) -> bool:
+def is_clip_path(path: str) -> bool:
     """Whether a path is one that a clip may have: what is moved to a clip's place must not be another file."""
     parts = PureWindowsPath(path).parts
     return path.endswith(".mp4") and not any(part.startswith(".") and part not in ("..", ".kept") for part in parts)
@@ -126,34 +126,34 @@ def _entries(lockfile: Lockfile) -> Iterator[_Finding]:
 
 def _index(lockfile: Lockfile, jobs: Mapping[str, IndexEntry], where: Path) -> Iterator[_Finding]:
     for address, entry in jobs.items():
-        place = (*where, "jobs", address)
+        path = (*where, "jobs", address)
         if entry.fingerprint not in lockfile.renders:
             message = f"`{address}` refers to a receipt that is not here, so it would be bought again"
-            yield _Finding(code=NO_RECEIPT, path=(*place, "fingerprint"), message=message, hint=_RESTORE)
-        if outside(entry.path):
+            yield _Finding(code=NO_RECEIPT, path=(*path, "fingerprint"), message=message, hint=_RESTORE)
+        if is_outside(entry.path):
             message = f"the clip of `{address}` would lie outside the manifest's folder: `{entry.path}`"
-            yield _Finding(code=OUTSIDE, path=(*place, "path"), message=message, hint=_RELATIVE)
-        elif not is_clip(entry.path):
+            yield _Finding(code=OUTSIDE, path=(*path, "path"), message=message, hint=_RELATIVE)
+        elif not is_clip_path(entry.path):
             message = f"`{address}` names `{entry.path}` as its clip, and no clip lies there"
-            yield _Finding(code=OUTSIDE, path=(*place, "path"), message=message, hint=CLIPS)
+            yield _Finding(code=OUTSIDE, path=(*path, "path"), message=message, hint=CLIPS)
 
 
 def _receipts(lockfile: Lockfile, catalog: Catalog) -> Iterator[_Finding]:
     takes = _takes(lockfile)
     for key, receipt in lockfile.renders.items():
-        for place, record in _places(key, receipt):
-            if record.output is not None and outside(record.output.path):
+        for path, record in _attempts_with_paths(key, receipt):
+            if record.output is not None and is_outside(record.output.path):
                 message = f"a clip lies outside the manifest's folder: `{record.output.path}`"
-                yield _Finding(code=OUTSIDE, path=(*place, "output", "path"), message=message, hint=_RELATIVE)
-            elif record.output is not None and not is_clip(record.output.path):
+                yield _Finding(code=OUTSIDE, path=(*path, "output", "path"), message=message, hint=_RELATIVE)
+            elif record.output is not None and not is_clip_path(record.output.path):
                 message = f"`{record.output.path}` is named as a clip, and no clip lies there"
-                yield _Finding(code=OUTSIDE, path=(*place, "output", "path"), message=message, hint=CLIPS)
+                yield _Finding(code=OUTSIDE, path=(*path, "output", "path"), message=message, hint=CLIPS)
             if _differs(key, record, catalog, takes.get(key)):
                 message = "this request is not the one that the receipt's fingerprint stands for"
-                yield _Finding(code=FINGERPRINT, path=(*place, "request"), message=message, hint=_RESTORE)
+                yield _Finding(code=FINGERPRINT, path=(*path, "request"), message=message, hint=_RESTORE)
 
 
-def _places(key: str, receipt: Receipt) -> Iterator[tuple[Path, Receipt]]:
+def _attempts_with_paths(key: str, receipt: Receipt) -> Iterator[tuple[Path, Receipt]]:
     """Yield each attempt of a receipt with its place in the file; the text may list others in another order."""
     yield ("renders", key), receipt
     for name, others in (("also", receipt.also), ("failed", receipt.failed)):

@@ -31,7 +31,7 @@ def has_markers(text: str) -> bool:
     return _BEGINS.search(text) is not None
 
 
-def take_apart(text: str, name: str) -> tuple[str, str]:
+def split_sides(text: str, name: str) -> tuple[str, str]:
     """Return our text and theirs; both are the text itself where it has no conflict. StateUnreadable names the line."""
     begins = _BEGINS.search(text)
     if begins is None:

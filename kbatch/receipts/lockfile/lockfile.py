@@ -14,16 +14,15 @@ from msgspec import Struct
 
 from kbatch.errors import StateUnreadable
 from kbatch.receipts import json_checks
-from kbatch.receipts.claims import Claim, claim_from
-from kbatch.receipts.claims import as_kept as claim_as_kept
-from kbatch.receipts.join import gather, records_of
-from kbatch.receipts.json_text import Repeated, line_of, line_of_repeated, parse_json, write_json
-from kbatch.receipts.receipt import Receipt, as_kept, attempt_from_kept
+from kbatch.receipts.claims import Claim, claim_from_json, claim_to_json
+from kbatch.receipts.join import combine_records, records_of
+from kbatch.receipts.json_text import DuplicateName, line_of, line_of_duplicate, parse_json, write_json
+from kbatch.receipts.receipt import Receipt, attempt_from_json, receipt_to_json
 
 VERSION = 1
 
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _RESTORE = "restore it from git; what was bought from here since then is read again from `.kbatch/history/`"
 _MERGE = "`kbatch lock merge FILE --out FILE` takes both sides apart and keeps what either knows"
 
@@ -69,22 +68,24 @@ def parse(data: bytes, name: str) -> Lockfile:
     return _read(_parse_text(text, name), text, name)
 
 
-def parse_own(data: bytes) -> Lockfile | None:
+def parse_trusted(data: bytes) -> Lockfile | None:
     """Return the lockfile in bytes that `serialize` gave on this machine, which the caller knows by their digest.
 
     Their shape was right when they were written, so it is not looked at again; None when they are no lockfile after
     all, which `parse` then words.
     """
     try:
-        kept = _OWN.decode(data)
+        document = _OWN.decode(data)
     except msgspec.MsgspecError:
         return None
-    renders = kept.renders
+    renders = document.renders
     for fingerprint, receipt in renders.items():
         if receipt.also or receipt.failed:
-            renders[fingerprint] = gather(records_of(receipt), last_attempt=receipt.last_attempt)
-    profiles = {name: profile.jobs for name, profile in kept.profiles.items()}
-    return Lockfile(manifest=kept.manifest, jobs=kept.jobs, renders=renders, profiles=profiles, claims=kept.claims)
+            renders[fingerprint] = combine_records(records_of(receipt), last_attempt=receipt.last_attempt)
+    profiles = {name: profile.jobs for name, profile in document.profiles.items()}
+    return Lockfile(
+        manifest=document.manifest, jobs=document.jobs, renders=renders, profiles=profiles, claims=document.claims
+    )
 
 
 class _Profile(Struct, frozen=True, kw_only=True):
@@ -93,7 +94,7 @@ class _Profile(Struct, frozen=True, kw_only=True):
     jobs: dict[str, IndexEntry]
 
 
-class _Kept(Struct, frozen=True, kw_only=True):
+class _LockfileJson(Struct, frozen=True, kw_only=True):
     """A lockfile as it is written."""
 
     lockfile_version: Literal[1]
@@ -104,7 +105,7 @@ class _Kept(Struct, frozen=True, kw_only=True):
     claims: dict[str, Claim] = {}
 
 
-_OWN = msgspec.json.Decoder(_Kept)
+_OWN = msgspec.json.Decoder(_LockfileJson)
 
 
 def serialize(lockfile: Lockfile) -> bytes:
@@ -113,12 +114,12 @@ def serialize(lockfile: Lockfile) -> bytes:
         "lockfile_version": VERSION,
         "manifest": lockfile.manifest,
         "jobs": _as_index(lockfile.jobs),
-        "renders": {fingerprint: as_kept(receipt) for fingerprint, receipt in lockfile.renders.items()},
+        "renders": {fingerprint: receipt_to_json(receipt) for fingerprint, receipt in lockfile.renders.items()},
     }
     if lockfile.profiles:
         fields["profiles"] = {name: {"jobs": _as_index(jobs)} for name, jobs in lockfile.profiles.items()}
     if lockfile.claims:
-        fields["claims"] = {key: claim_as_kept(claim, lockfile.renders) for key, claim in lockfile.claims.items()}
+        fields["claims"] = {key: claim_to_json(claim, lockfile.renders) for key, claim in lockfile.claims.items()}
     return write_json(fields)
 
 
@@ -131,9 +132,9 @@ def _parse_text(text: str, name: str) -> Any:
                 message = f"{name}:{number}: an unfinished merge (`{line[:7]}`)"
                 raise StateUnreadable(message, hint=_MERGE) from None
         raise StateUnreadable(f"{name}:{error.lineno}: is not JSON: {error.msg}", hint=_RESTORE) from None
-    except Repeated as error:
-        raise StateUnreadable(f"{name}:{line_of_repeated(text)}: {error}", hint=_RESTORE) from None
-    except json_checks.Misfit as error:
+    except DuplicateName as error:
+        raise StateUnreadable(f"{name}:{line_of_duplicate(text)}: {error}", hint=_RESTORE) from None
+    except json_checks.ShapeError as error:
         raise StateUnreadable(f"{name}:1: {error}", hint=_RESTORE) from None
 
 
@@ -147,52 +148,52 @@ def _read(value: Any, text: str, name: str) -> Lockfile:
 
     try:
         LOCKFILE(value)
-        if _HALF.search(text):
-            _refuse_halves(value)
-    except json_checks.Misfit as misfit:
+        if _SURROGATE_ESCAPE.search(text):
+            _refuse_lone_surrogates(value)
+    except json_checks.ShapeError as misfit:
         line = line_of(text, misfit.path)
         raise StateUnreadable(f"{name}:{line}: {misfit}", hint=_RESTORE) from None
     return Lockfile(
         manifest=value["manifest"],
         jobs=_read_index(value["jobs"]),
-        renders={fingerprint: _read_receipt(kept) for fingerprint, kept in value["renders"].items()},
-        profiles={profile: _read_index(kept["jobs"]) for profile, kept in value.get("profiles", {}).items()},
-        claims={digest: claim_from(kept) for digest, kept in value.get("claims", {}).items()},
+        renders={fingerprint: _read_receipt(document) for fingerprint, document in value["renders"].items()},
+        profiles={profile: _read_index(document["jobs"]) for profile, document in value.get("profiles", {}).items()},
+        claims={digest: claim_from_json(document) for digest, document in value.get("claims", {}).items()},
     )
 
 
-def _refuse_halves(value: Any) -> None:
+def _refuse_lone_surrogates(value: Any) -> None:
     """Raise Misfit for half a surrogate pair that no request and no name can have; a message of an error may."""
     waiting: list[tuple[json_checks.Path, Any]] = [((), value)]
     while waiting:
         path, found = waiting.pop()
         if isinstance(found, dict):
-            waiting += [((*path, _whole(name, path)), item) for name, item in found.items()]
+            waiting += [((*path, _check_encodable(name, path)), item) for name, item in found.items()]
         elif isinstance(found, list):
             waiting += [((*path, index), item) for index, item in enumerate(found)]
         elif isinstance(found, str) and path != ("manifest",) and path[-2:-1] != ("error",):
-            _whole(found, path)
+            _check_encodable(found, path)
 
 
-def _whole(text: str, path: json_checks.Path) -> str:
+def _check_encodable(text: str, path: json_checks.Path) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise json_checks.Misfit("has half a character (a lone surrogate)", path) from None
+        raise json_checks.ShapeError("has half a character (a lone surrogate)", path) from None
     return text
 
 
-def _read_receipt(kept: Mapping[str, Any]) -> Receipt:
-    shown = attempt_from_kept(kept)
-    if kept.keys().isdisjoint(("also", "failed", "last_attempt")):
+def _read_receipt(document: Mapping[str, Any]) -> Receipt:
+    shown = attempt_from_json(document)
+    if document.keys().isdisjoint(("also", "failed", "last_attempt")):
         return shown
-    others = [attempt_from_kept(one) for one in (*kept.get("also", ()), *kept.get("failed", ()))]
-    return gather((shown, *others), last_attempt=kept.get("last_attempt", 0))
+    others = [attempt_from_json(one) for one in (*document.get("also", ()), *document.get("failed", ()))]
+    return combine_records((shown, *others), last_attempt=document.get("last_attempt", 0))
 
 
-def _read_index(kept: Mapping[str, Any]) -> dict[str, IndexEntry]:
+def _read_index(document: Mapping[str, Any]) -> dict[str, IndexEntry]:
     return {
-        address: IndexEntry(fingerprint=entry["fingerprint"], path=entry["path"]) for address, entry in kept.items()
+        address: IndexEntry(fingerprint=entry["fingerprint"], path=entry["path"]) for address, entry in document.items()
     }
 
 

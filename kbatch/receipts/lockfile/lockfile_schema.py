@@ -8,12 +8,12 @@ from kbatch.receipts.claims import BEGUN, FINISHED
 from kbatch.receipts.events import ACCOUNT, CLAIM, MEDIA
 from kbatch.receipts.receipt import ReceiptState
 
-_credits = json_checks.nullable(json_checks.whole())
+_credits = json_checks.nullable(json_checks.integer())
 _output = json_checks.record(
     {
-        "path": json_checks.usable_text,
+        "path": json_checks.storable_text,
         "sha256": json_checks.digest,
-        "bytes": json_checks.whole(),
+        "bytes": json_checks.integer(),
         "media": MEDIA,
     },
     {"placed_at": json_checks.moment},
@@ -24,8 +24,8 @@ _attempt: Mapping[str, json_checks.Check] = {
     "variant": json_checks.nullable(json_checks.text),
     "state": json_checks.one_of(tuple(ReceiptState)),
     "origin": json_checks.text,
-    "job_id": json_checks.nullable(json_checks.usable_text),
-    "attempt": json_checks.whole(1),
+    "job_id": json_checks.nullable(json_checks.storable_text),
+    "attempt": json_checks.integer(1),
     "request": json_checks.object_of(json_checks.anything),
     "inputs": json_checks.object_of(json_checks.object_of(json_checks.anything)),
     "credits": json_checks.record({"planned": _credits, "reported": _credits}, {"charged": _credits}),
@@ -42,7 +42,7 @@ _attempt: Mapping[str, json_checks.Check] = {
         )
     ),
 }
-_seldom: Mapping[str, json_checks.Check] = {"account": ACCOUNT, "accepted_as_is": json_checks.boolean}
+_optional: Mapping[str, json_checks.Check] = {"account": ACCOUNT, "accepted_as_is": json_checks.boolean}
 
 
 def _with_job(inner: json_checks.Check) -> json_checks.Check:
@@ -52,23 +52,25 @@ def _with_job(inner: json_checks.Check) -> json_checks.Check:
         inner(value)
         state, job_id = value["state"], value["job_id"]
         if state == ReceiptState.UNKNOWN and job_id is not None:
-            raise json_checks.Misfit("must be null in state `unknown`", ("job_id",))
+            raise json_checks.ShapeError("must be null in state `unknown`", ("job_id",))
         if state not in (ReceiptState.UNKNOWN, ReceiptState.FAILED) and job_id is None:
-            raise json_checks.Misfit(f"must not be null in state `{state}`", ("job_id",))
+            raise json_checks.ShapeError(f"must not be null in state `{state}`", ("job_id",))
 
     return json_checks.Check(check)
 
 
-_others = json_checks.list_of(_with_job(json_checks.record(_attempt, _seldom)))
+_others = json_checks.list_of(_with_job(json_checks.record(_attempt, _optional)))
 _receipt = _with_job(
-    json_checks.record(_attempt, {**_seldom, "also": _others, "failed": _others, "last_attempt": json_checks.whole(1)})
+    json_checks.record(
+        _attempt, {**_optional, "also": _others, "failed": _others, "last_attempt": json_checks.integer(1)}
+    )
 )
 _index = json_checks.object_of(
-    json_checks.record({"fingerprint": json_checks.usable_text, "path": json_checks.usable_text})
+    json_checks.record({"fingerprint": json_checks.storable_text, "path": json_checks.storable_text})
 )
 LOCKFILE = json_checks.record(
     {
-        "lockfile_version": json_checks.whole(1),
+        "lockfile_version": json_checks.integer(1),
         "manifest": json_checks.text,
         "jobs": _index,
         "renders": json_checks.object_of(_receipt),

@@ -9,12 +9,12 @@ from typing import Any
 from kbatch.planner.charges import charged
 from kbatch.providers.registry import way_out
 from kbatch.receipts.join import records_of
-from kbatch.receipts.receipt import Receipt, ReceiptState, kept_words
+from kbatch.receipts.receipt import Receipt, ReceiptState, describe_remaining_charge
 
 RETENTION = timedelta(hours=24)
 """How long Apiframe's specification keeps a clip by default (reference/providers, read 2026-11-21)."""
 
-_STATE_WORDS = {state.value: state.spoken for state in ReceiptState}
+_STATE_WORDS = {state.value: state.label for state in ReceiptState}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, 
             told = f"sent {_day(receipt.submitted_at)}, outcome unknown ({said or 'cut off'})"
             return f"{told}; {way_out(receipt.provider)}", True
         case ReceiptState.FAILED:
-            return f"failed, {kept_words(receipt.credits.reported)}: {said}", False
+            return f"failed, {describe_remaining_charge(receipt.credits.reported)}: {said}", False
         case ReceiptState.DELIVERED_WRONG:
             if receipt.accepted_as_is:
                 return f"accepted as it is: {said}", False

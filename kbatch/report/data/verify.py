@@ -15,7 +15,7 @@ from kbatch.media import mp4
 from kbatch.models.cards import Catalog
 from kbatch.models.expected_clip import ExpectedClip, expected_clip
 from kbatch.receipts.join import records_of
-from kbatch.receipts.lockfile.audit import outside
+from kbatch.receipts.lockfile.audit import is_outside
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.receipt import Media, Output, Receipt, ReceiptState
 from kbatch.receipts.sidecar import ENDING as SIDECAR
@@ -130,7 +130,7 @@ def judge(expected: Sequence[Expected], seen: Seen | None, kept: Collection[str]
     wanted = [one for one in expected if one.wanted]
     verdicts = []
     for one in expected:
-        if outside(one.path):
+        if is_outside(one.path):
             verdicts.append(_verdict(one, Finding.OUTSIDE, "leads out of the manifest's folder, and is not read"))
         elif seen is not None and seen.trouble:
             verdicts.append(_verdict(one, Finding.UNREADABLE, seen.trouble))

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from kbatch.receipts.receipt import kept_words
+from kbatch.receipts.receipt import describe_remaining_charge
 from kbatch.report.data.accounts import Account, Report, count_states, jobs_of
 from kbatch.report.data.format import count
 from kbatch.report.data.rows import ReportRow, RowState
@@ -172,7 +172,7 @@ _MISSING = {
 
 def _missing(row: ReportRow) -> str:
     if row.state is RowState.FAILED:
-        return f"failed, {kept_words(row.reported)}"
+        return f"failed, {describe_remaining_charge(row.reported)}"
     return _MISSING.get(row.state, "its file is not here: `kbatch pull` fetches it")
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from xml.etree import ElementTree as Tree
 
 from kbatch.errors import ExitCode
-from kbatch.receipts.receipt import kept_words
+from kbatch.receipts.receipt import describe_remaining_charge
 from kbatch.report.data.accounts import Report, jobs_of
 from kbatch.report.data.format import harmless_lines
 from kbatch.report.data.rows import ReportRow, RowState
@@ -63,7 +63,7 @@ def _case(row: ReportRow) -> Tree.Element:
     _properties(case, _of_job(row))
     if row.state is RowState.DONE:
         return case
-    what = f"failed, {kept_words(row.reported)}" if row.state is RowState.FAILED else _WORDS[row.state]
+    what = f"failed, {describe_remaining_charge(row.reported)}" if row.state is RowState.FAILED else _WORDS[row.state]
     said = _text(row.error or row.reason or what)
     kind = "failure" if row.state in _FAILURES else "error" if row.state in _ERRORS else "skipped"
     Tree.SubElement(case, kind, {"type": row.state.value, "message": said}).text = f"{what}: {said}"

@@ -55,7 +55,7 @@ def _head(explained: Explanation, width: int) -> Iterator[str]:
     if receipt is not None:
         number = f", job {receipt.job_id}" if receipt.job_id else ""
         when = f", submitted {receipt.submitted_at}" if receipt.submitted_at else ""
-        yield from _item(f"on record: {receipt.state.spoken}{number}{when}", width, 2)
+        yield from _item(f"on record: {receipt.state.label}{number}{when}", width, 2)
 
 
 def _value(value: Value, width: int) -> Iterator[str]:

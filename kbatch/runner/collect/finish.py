@@ -1,7 +1,7 @@
 """Collects paid jobs: polls them to their end and delivers their clips; submits nothing."""
 
 from kbatch.providers.base import Failed, Succeeded
-from kbatch.receipts.receipt import ReceiptState, kept_words
+from kbatch.receipts.receipt import ReceiptState, describe_remaining_charge
 from kbatch.runner.collect.clip_files import place_clip
 from kbatch.runner.collect.deliver import Delivered, deliver, finish_interrupted
 from kbatch.runner.collect.poll import Rendered, StillOwed, collect, poll, unusable_poll_reason
@@ -29,7 +29,7 @@ async def finish_job(
     """End a job by the result of its render; a successful one is recorded and delivered first."""
     match ended:
         case Failed(message=message, credits=credits):
-            kept = "refunded" if credits == 0 else kept_words(credits)
+            kept = "refunded" if credits == 0 else describe_remaining_charge(credits)
             run.end_job(pending.address, JobEnd.FAILED, message)
             run.emit(EventKind.FAILED, pending.address, f"{message} ({kept})", provider=pending.provider)
         case StillOwed(reason=reason):

@@ -14,7 +14,7 @@ from kbatch.models.fingerprint import canonical, fingerprint
 from kbatch.planner.jobs import Job
 from kbatch.receipts import store
 from kbatch.receipts.join import records_of
-from kbatch.receipts.lockfile.audit import CLIPS, is_clip, outside
+from kbatch.receipts.lockfile.audit import CLIPS, is_clip_path, is_outside
 from kbatch.receipts.receipt import Receipt, ReceiptState, without_queries
 
 _HINT = "`kbatch lock check` shows where; no run of kbatch writes this"
@@ -24,10 +24,10 @@ _PLAIN = re.compile(r"(?:[\w-][\w.-]*/)*(?:\.kept/)?[\w-][\w.-]*\.mp4")
 def check_clip_paths(found: store.LoadedState, lockfile: Path) -> None:
     """Raise StateUnreadable for a clip path outside the manifest's folder, or one that no clip can have."""
     for path in _paths(found):
-        if outside(path):
+        if is_outside(path):
             message = f"{lockfile}: names a clip outside the manifest's folder: `{path}`"
             raise StateUnreadable(message, hint=_HINT)
-        if not (_PLAIN.fullmatch(path) or is_clip(path)):
+        if not (_PLAIN.fullmatch(path) or is_clip_path(path)):
             message = f"{lockfile}: names `{path}` as a clip, and no clip lies there"
             raise StateUnreadable(message, hint=CLIPS)
 

@@ -8,10 +8,10 @@ needs consent in this run, for a send of this run it has it. An orphan is only s
 from datetime import datetime, timedelta
 
 from kbatch.providers.base import Accepted, Listed, NotNow, Unknown
-from kbatch.receipts.account import Same, compare
+from kbatch.receipts.account import AccountMatch, compare_accounts
 from kbatch.receipts.receipt import Receipt
-from kbatch.receipts.unknown import settle_by_hand
-from kbatch.runner.account_match import bought_by, same_account
+from kbatch.receipts.unknown import how_to_resolve
+from kbatch.runner.account_match import bought_by, match_account
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.find_job import Ambiguous, find_job
@@ -33,7 +33,7 @@ async def resolve_unknown(
     When the provider says that the key is in use, its job list is read first: the key may have another body.
     """
     if fingerprint in run.mismatched and after is None:
-        way_out = settle_by_hand(session.provider.unknown_help)
+        way_out = how_to_resolve(session.provider.unknown_help)
         return SubmitUnknown(reason=f"{run.resend_objections[fingerprint]}; {way_out}")
     found: Listed | str | None = None
     exists = after is not None and after.exists
@@ -56,7 +56,7 @@ async def resolve_unknown(
     if isinstance(found, Listed):
         return Submitted(credits=found.credits)
     why = run.resend_objections.get(fingerprint)
-    words = [f"sent, and it is not known whether it was accepted; {settle_by_hand(session.provider.unknown_help)}"]
+    words = [f"sent, and it is not known whether it was accepted; {how_to_resolve(session.provider.unknown_help)}"]
     words += [f"not sent again: {why}"] if why else []
     words += [found] if found else []
     return SubmitUnknown(reason="; ".join(words))
@@ -97,9 +97,11 @@ async def _safe(run: Run, session: ProviderSession, receipt: Receipt, *, own: bo
     theirs = session.provider_time() if session.last_date is not before else None
     if theirs is None or not within_window(receipt.provider_time, theirs):
         return False
-    same = compare(receipt.account, session.account, key=True)
-    if same is Same.OTHER or (same is Same.UNPROVEN and not own):
-        proof = f"it was {bought_by(receipt)}" if same is Same.OTHER else "nothing proves that this key has sent it"
+    same = compare_accounts(receipt.account, session.account, key=True)
+    if same is AccountMatch.OTHER or (same is AccountMatch.UNPROVEN and not own):
+        proof = (
+            f"it was {bought_by(receipt)}" if same is AccountMatch.OTHER else "nothing proves that this key has sent it"
+        )
         run.emit(EventKind.NOTE, receipt.address, f"{proof}, so it is not sent again")
         return False
     return not expired_uploads(run.uploaded, receipt, theirs)
@@ -124,7 +126,7 @@ async def _look_up(run: Run, session: ProviderSession, fingerprint: str, *, exis
     if not session.provider.lists_jobs:
         return None
     async with session.lookup_lock:
-        if await same_account(session, receipt) is Same.OTHER:
+        if await match_account(session, receipt) is AccountMatch.OTHER:
             return f"it was {bought_by(receipt)}, and only a key of that user shows its jobs"
         found = await find_job(run, session, fingerprint, exists=exists)
         if isinstance(found, NotNow):

@@ -17,7 +17,7 @@ from kbatch.receipts.receipt import (
 _SUBMITTED = ReceiptState.SUBMITTED
 
 
-def told(attempt: int, event: Event) -> Receipt:
+def receipt_of_event(attempt: int, event: Event) -> Receipt:
     """Return what an event of an attempt tells, as a receipt that knows nothing more."""
     data = event.data
     match event.kind:
@@ -35,10 +35,10 @@ def told(attempt: int, event: Event) -> Receipt:
                 finished_at=event.at,
                 error=_error("submit", data["reason"], data["message"]),
             )
-    return Receipt(attempt=attempt, job_id=data["job_id"], **told_of_job(event))
+    return Receipt(attempt=attempt, job_id=data["job_id"], **job_fields_of(event))
 
 
-def told_of_job(event: Event) -> dict[str, Any]:
+def job_fields_of(event: Event) -> dict[str, Any]:
     """Return what an event after the sending tells of its job, as fields of a receipt."""
     data = event.data
     match event.kind:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from kbatch.receipts.event_facts import told_of_job
+from kbatch.receipts.event_receipt import job_fields_of
 from kbatch.receipts.events import Event
-from kbatch.receipts.join import greater, join_outputs, larger, moment
+from kbatch.receipts.join import join_outputs, larger_amount, later_value, time_key
 from kbatch.receipts.lifecycle import Kind, State
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState
 
@@ -26,7 +26,7 @@ _STAGES: Mapping[Kind, State] = {
 """How far each of these events says that its job has come."""
 
 
-def followed(receipt: Receipt, event: Event) -> Receipt | None:
+def fold_next_event(receipt: Receipt, event: Event) -> Receipt | None:
     """Return a receipt of one attempt after an event of the usual course; None where it takes joining."""
     if event.attempt != receipt.attempt or receipt.last_attempt != receipt.attempt or receipt.also or receipt.failed:
         return None
@@ -56,26 +56,26 @@ def _accepted(send: Receipt, event: Event) -> Receipt | None:
         key=send.key,
         body=send.body or None,
         provider_time=send.provider_time or None,
-        **told_of_job(event),
+        **job_fields_of(event),
     )
 
 
 def _advanced(receipt: Receipt, event: Event, stage: State) -> Receipt:
-    told, reached = told_of_job(event), receipt.stage
+    fields, reached = job_fields_of(event), receipt.stage
     state, error, credits, ended = receipt.state, receipt.error, receipt.credits, receipt.finished_at
     if stage is reached:
-        error = greater(error, told.get("error"))
+        error = later_value(error, fields.get("error"))
     elif stage.rank > reached.rank:
-        state, error = told["state"], told.get("error")
-    reported = larger(credits.reported, told["credits"].reported) if "credits" in told else credits.reported
-    if "finished_at" in told:
-        ended = told["finished_at"] if ended is None else min(ended, told["finished_at"], key=moment)
+        state, error = fields["state"], fields.get("error")
+    reported = larger_amount(credits.reported, fields["credits"].reported) if "credits" in fields else credits.reported
+    if "finished_at" in fields:
+        ended = fields["finished_at"] if ended is None else min(ended, fields["finished_at"], key=time_key)
     return replace(
         receipt,
         state=state,
         error=error,
         credits=Credits(planned=credits.planned, reported=reported),
         finished_at=ended,
-        output=join_outputs(receipt.output, told["output"]) if "output" in told else receipt.output,
-        accepted_as_is=receipt.accepted_as_is or "accepted_as_is" in told,
+        output=join_outputs(receipt.output, fields["output"]) if "output" in fields else receipt.output,
+        accepted_as_is=receipt.accepted_as_is or "accepted_as_is" in fields,
     )

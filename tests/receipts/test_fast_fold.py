@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receipt_samples import DONE, MEDIA, SHA, Teller, data_of, lives, records
 
-from kbatch.receipts.event_facts import told
+from kbatch.receipts.event_receipt import receipt_of_event
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, fold
 from kbatch.receipts.join import join
@@ -40,7 +40,7 @@ def joined(events: Iterable[Event], renders: Mapping[str, Receipt]) -> dict[str,
     for event in events:
         assert event.fingerprint is not None
         assert event.attempt is not None
-        known[event.fingerprint] = join(known.get(event.fingerprint), told(event.attempt, event))
+        known[event.fingerprint] = join(known.get(event.fingerprint), receipt_of_event(event.attempt, event))
     return known
 
 
