@@ -96,7 +96,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert f"```sh\n{second}\n```" in README
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert ".venv/bin/pip install --quiet -c .ci/constraints.txt -e '.[test]'" in script
-    assert script.rstrip().endswith(".venv/bin/pytest")
+    assert re.search(r"^step \.venv/bin/pytest\b", script, re.MULTILINE)
 
 
 def test_both_commands_install_what_was_tested() -> None:
