@@ -161,7 +161,7 @@ async def test_a_task_that_asyncio_cancels_leaves_nobody_waiting(tmp_path: Path)
         assert tasks[1].cancelled()
         assert tasks[3].cancelled()
         disk.gate.set()
-        await asyncio.combine_records(tasks[0], tasks[2])
+        await asyncio.gather(tasks[0], tasks[2])
     assert ends == {0: "recorded", 2: "told"}
 
 
