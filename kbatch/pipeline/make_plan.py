@@ -205,7 +205,7 @@ def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tup
         receipt = entry.receipt
         if entry.action is not Action.UNKNOWN or entry.shared_with is not None or receipt is None:
             return entry
-        if not provider_of(entry.job.provider).resends:
+        if provider_of(entry.job.provider).resend_within is None:
             return entry
         if is_of_another(entry.job, receipt):
             why = "its record is of another request than the job's, so it is not looked for by it either"

@@ -6,6 +6,7 @@ list, no upload and no cancel: a purchase is sent once, ever. One dollar is 2,00
 
 import math
 import re
+from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -48,10 +49,11 @@ class Aimlapi:
     base_url = "https://api.aimlapi.com"
     key_variable = "AIMLAPI_API_KEY"
     url_variable = "KBATCH_AIMLAPI_URL"
-    resends = False
+    resend_within: timedelta | None = None
     lists_jobs = False
     uploads = False
     concurrency = 4
+    clips_kept: timedelta | None = None
     unknown_help = "AI/ML API has no list to ask: look for it in the usage on its dashboard, then `kbatch reconcile`"
     per_minute: int | None = None
 

@@ -6,6 +6,7 @@ credits are taken at submission and returned in full when a job fails.
 
 import math
 import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -48,10 +49,11 @@ class Apiframe:
     base_url = "https://api.apiframe.ai"
     key_variable = "APIFRAME_API_KEY"
     url_variable = "KBATCH_APIFRAME_URL"
-    resends = True
+    resend_within: timedelta | None = timedelta(hours=20)  # of the 24 h for which a key is documented to be known
     lists_jobs = True
     uploads = True
     concurrency = 8
+    clips_kept: timedelta | None = timedelta(hours=24)  # the specification's default (read 2026-11-21)
     unknown_help = "`kbatch reconcile` asks Apiframe; what stays open, settle by Apiframe's list of jobs"
     per_minute: int | None = 500  # as its clients found (providers.md, read 2026-11-21)
 

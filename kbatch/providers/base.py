@@ -19,6 +19,7 @@ them. With a `simulator` (a `SimulatedProvider` of `kbatch.simulator.state`) `--
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -187,11 +188,12 @@ class Provider(Protocol):
     """One paid API, translated: all that kbatch knows of it; `read_*` never raise for anything that a server may send.
 
     `name` is what manifests write, `title` what people read, `unit` what prices count. `key_variable` and
-    `url_variable` are the environment's names of the key and of another base URL. `resends` says that a purchase may be
-    sent again under its idempotency key without being paid twice, `lists_jobs` that there is a list of jobs, `uploads`
-    that pictures can be published (else they travel as data URIs). `concurrency` is how many jobs run at once when
-    nothing is said, `per_minute` how many calls are taken in a minute (None: not known). `unknown_help` says where a
-    person looks for a job that may have been bought; the flags that settle it are added: "… with `--adopt …`".
+    `url_variable` are the environment's names of the key and of another base URL. `resend_within` is how long after a
+    send the same body may be sent again under its idempotency key without being paid twice; None where it never may.
+    `lists_jobs` says that there is a list of jobs, `uploads` that pictures can be published (else they travel as data
+    URIs). `concurrency` is how many jobs run at once when nothing is said, `per_minute` how many calls are taken in a
+    minute, `clips_kept` how long a finished clip can be fetched; None where that is not known. `unknown_help` says
+    where a person looks for a job that may have been bought; the flags that settle it are added: "… with `--adopt …`".
     """
 
     name: str
@@ -200,11 +202,12 @@ class Provider(Protocol):
     base_url: str
     key_variable: str
     url_variable: str
-    resends: bool
+    resend_within: timedelta | None
     lists_jobs: bool
     uploads: bool
     concurrency: int
     per_minute: int | None
+    clips_kept: timedelta | None
     unknown_help: str
 
     def authorization(self, key: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ exception, and does not keep the others from being used.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from kbatch.errors import Problem
@@ -25,7 +26,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 """A name stands in addresses of cards, in flags before `=` and in variables: no dot, no slash, no space."""
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _TEXTS = ("name", "title", "unit", "base_url", "key_variable", "url_variable", "unknown_help")
-_FLAGS = ("resends", "lists_jobs", "uploads")
+_FLAGS = ("lists_jobs", "uploads")
+_SPANS = ("resend_within", "clips_kept")
 
 
 def installed() -> Mapping[str, tuple["EntryPoint", ...]]:
@@ -113,13 +115,16 @@ def _wrong_facts(name: str, provider: Any) -> Iterator[str]:
     amounts = [("concurrency", provider.concurrency)]
     amounts += [("per_minute", provider.per_minute)] if provider.per_minute is not None else []
     counts = [part for part, value in amounts if isinstance(value, bool) or not isinstance(value, int) or value < 1]
+    spans = [part for part in _SPANS if not _is_span(getattr(provider, part))]
+    for part in spans:
+        yield f"its `{part}` is neither None nor a timedelta above zero"
     for part in texts:
         yield f"its `{part}` is no text"
     for part in flags:
         yield f"its `{part}` is neither True nor False"
     for part in counts:
         yield f"its `{part}` is no whole number from 1"
-    if texts or flags or counts:
+    if texts or flags or counts or spans:
         return
     if provider.name != name or not _NAME.fullmatch(name):
         yield f"it is called `{provider.name}`; that must be the entry point's name: lower case, digits and `-`"
@@ -129,6 +134,10 @@ def _wrong_facts(name: str, provider: Any) -> Iterator[str]:
     problem = check_base_url(provider.base_url)
     if problem is not None:
         yield problem.message
+
+
+def _is_span(value: Any) -> bool:
+    return value is None or (isinstance(value, timedelta) and value > timedelta())
 
 
 def cards_of(plugin: Plugin) -> Iterator[tuple[str, bytes]]:

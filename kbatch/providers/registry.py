@@ -6,6 +6,7 @@ to list all. A packaged provider is a module that translates and an entry of `PA
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from functools import cache
 from types import MappingProxyType
 
@@ -72,6 +73,14 @@ def way_out(name: str) -> str:
         return how_to_resolve(provider_of(name).unknown_help)
     except Invalid:
         return how_to_resolve(None)
+
+
+def clips_kept(name: str) -> timedelta | None:
+    """Return how long a provider keeps a clip for certain, None where no document says so or it is not here."""
+    try:
+        return provider_of(name).clips_kept
+    except Invalid:
+        return None
 
 
 def catalog_of(names: Iterable[str]) -> Catalog:

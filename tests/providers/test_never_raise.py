@@ -68,7 +68,7 @@ def test_only_an_acceptance_is_accepted_and_only_a_first_send_refused(provider, 
         if isinstance(reply, NoAnswer):
             assert not reply.maybe_sent
         else:
-            assert reply.status in {400, 401, 402, 403, 404, 429} | ({503} if provider.resends else set())
+            assert reply.status in {400, 401, 402, 403, 404, 429} | ({503} if provider.resend_within else set())
 
 
 @pytest.mark.parametrize("provider", PACKAGED.values(), ids=PACKAGED)

@@ -238,6 +238,11 @@ BREAKAGES: dict[str, tuple[str, Callable[[Path], Any], str]] = {
         lambda site: _add(site, "type(ACME).key_variable = 'APIFRAME_API_KEY'"),
         "which is that of the provider `apiframe`",
     ),
+    "resends-by-a-flag": (
+        "acme = acme_kbatch:PLUGIN",
+        lambda site: _add(site, "type(ACME).resend_within = True"),
+        "`resend_within` is neither None nor a timedelta",
+    ),
     "plain-http": (
         "acme = acme_kbatch:PLUGIN",
         lambda site: _add(site, "type(ACME).base_url = 'http://acme.example'"),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kbatch.providers.apiframe import APIFRAME
 from kbatch.runner.submit.resolve_unknown import within_window
 
 SENT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -24,9 +25,17 @@ SENT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 )
 def test_how_long_a_key_is_relied_on(later: timedelta, known: bool) -> None:
     """Less than 20 of the 24 hours; a provider's clock that says "before the send" proves nothing, so it is no."""
-    assert within_window(f"{SENT:%Y-%m-%dT%H:%M:%SZ}", SENT + later) is known
+    assert within_window(f"{SENT:%Y-%m-%dT%H:%M:%SZ}", SENT + later, APIFRAME.resend_within) is known
 
 
 def test_without_the_provider_s_time_of_sending_nothing_is_repeated() -> None:
     """This machine's own clock is not asked instead."""
-    assert not within_window(None, SENT)
+    assert not within_window(None, SENT, timedelta(hours=20))
+
+
+def test_each_provider_says_how_long_its_keys_hold() -> None:
+    """What one API documents is not relied on at another: after an hour of one, or at none, nothing is repeated."""
+    sent, later = f"{SENT:%Y-%m-%dT%H:%M:%SZ}", SENT + timedelta(hours=2)
+    assert within_window(sent, later, APIFRAME.resend_within)
+    assert not within_window(sent, later, timedelta(hours=1))
+    assert not within_window(sent, SENT, None)

@@ -3,16 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from kbatch.planner.charges import charged
-from kbatch.providers.registry import way_out
+from kbatch.providers.registry import clips_kept, way_out
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState, describe_remaining_charge
-
-RETENTION = timedelta(hours=24)
-"""How long Apiframe's specification keeps a clip by default (reference/providers, read 2026-11-21)."""
 
 _STATE_WORDS = {state.value: state.label for state in ReceiptState}
 
@@ -113,9 +110,10 @@ def _day(moment: str | None) -> str:
 
 
 def _expiry(receipt: Receipt, now: datetime) -> str:
-    if receipt.finished_at is None:
+    kept = clips_kept(receipt.provider)
+    if receipt.finished_at is None or kept is None:
         return ""
-    left = datetime.fromisoformat(receipt.finished_at) + RETENTION - now
+    left = datetime.fromisoformat(receipt.finished_at) + kept - now
     hours = int(left.total_seconds() // 3600)
     return f"its link may expire in {hours} h; " if hours > 0 else "its link may have expired; "
 

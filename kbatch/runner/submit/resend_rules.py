@@ -7,7 +7,7 @@ checkout is searched for at the provider and never sent again.
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -18,11 +18,12 @@ from kbatch.models.body import body_of, parameters_of, publish
 from kbatch.models.fingerprint import canonical
 from kbatch.models.request import Input
 from kbatch.planner.jobs import Job
+from kbatch.providers.registry import provider_of
 from kbatch.receipts.events import Event
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, without_queries
 from kbatch.runner.preflight.clip_paths import is_of_another_request
-from kbatch.runner.submit.resolve_unknown import WINDOW, within_window
+from kbatch.runner.submit.resolve_unknown import within_window
 from kbatch.runner.submit.submit import idempotency_key
 
 _Send = tuple[str | None, int | None, str]
@@ -63,8 +64,9 @@ def resend_objection(job: Job, receipt: Receipt, own: OwnRecords, now: datetime)
         return "its record here was not made by this user on this machine"
     if receipt.key != idempotency_key(job.fingerprint, receipt.attempt) or not _is_request(job, receipt, own):
         return "the body on record is not what this job's request gives"
-    if not within_window(receipt.submitted_at, now):
-        return f"its key is relied on for {WINDOW.total_seconds() / 3600:.0f} hours only"
+    window = provider_of(job.provider).resend_within or timedelta()
+    if not within_window(receipt.submitted_at, now, window):
+        return f"its key is relied on for {window.total_seconds() / 3600:g} hours only"
     return None
 
 

@@ -18,9 +18,6 @@ from kbatch.runner.submit.find_job import Ambiguous, find_job
 from kbatch.runner.submit.submit import SubmitResult, Submitted, SubmitUnknown, record_accepted, send_again
 from kbatch.runner.submit.uploads import expired_uploads
 
-WINDOW = timedelta(hours=20)
-"""How long a key is relied on, of the 24 hours for which Apiframe documents to know it."""
-
 _BACKWARDS = timedelta(minutes=5)  # how far the provider's clock may have been set back since the send
 _RESENDS = 5
 
@@ -44,7 +41,7 @@ async def resolve_unknown(
         not isinstance(found, Listed)
         and may_resend
         and agreed
-        and session.provider.resends
+        and session.provider.resend_within
         and run.renders[fingerprint].body
     ):
         answer = await _send_until_answered(run, session, fingerprint, after)
@@ -95,7 +92,7 @@ async def _safe(run: Run, session: ProviderSession, receipt: Receipt, *, own: bo
     before = session.last_date
     await session.ask_balance()
     theirs = session.provider_time() if session.last_date is not before else None
-    if theirs is None or not within_window(receipt.provider_time, theirs):
+    if theirs is None or not within_window(receipt.provider_time, theirs, session.provider.resend_within):
         return False
     same = compare_accounts(receipt.account, session.account, key=True)
     if same is AccountMatch.OTHER or (same is AccountMatch.UNPROVEN and not own):
@@ -107,13 +104,15 @@ async def _safe(run: Run, session: ProviderSession, receipt: Receipt, *, own: bo
     return not expired_uploads(run.uploaded, receipt, theirs)
 
 
-def within_window(sent: str | None, now: datetime) -> bool:
+def within_window(sent: str | None, now: datetime, window: timedelta | None) -> bool:
     """Whether the provider still knows the key of a send, both times by its own clock; False when unknown.
 
-    >>> within_window("2026-01-01T00:00:00Z", datetime.fromisoformat("2026-01-01T19:59:59Z"))
+    >>> within_window("2026-01-01T00:00Z", datetime.fromisoformat("2026-01-01T19:59Z"), timedelta(hours=20))
     True
     """
-    return sent is not None and -_BACKWARDS <= now - datetime.fromisoformat(sent) < WINDOW
+    if sent is None or window is None:
+        return False
+    return -_BACKWARDS <= now - datetime.fromisoformat(sent) < window
 
 
 async def _look_up(run: Run, session: ProviderSession, fingerprint: str, *, exists: bool) -> Listed | str | None:

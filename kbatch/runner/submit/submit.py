@@ -131,7 +131,7 @@ def _intention(
         "credits": entry.credits,
         "request": dict(job.request),
         "inputs": {name: dict(used) for name, used in published.record.items()},
-        "body": body.decode() if session.provider.resends else None,
+        "body": body.decode() if session.provider.resend_within else None,
         "provider_time": provider_time.strftime("%Y-%m-%dT%H:%M:%SZ") if provider_time else None,
     }
 

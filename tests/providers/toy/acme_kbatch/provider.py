@@ -1,5 +1,7 @@
 """Acme Clips: `POST /clips`, `GET /clips/{id}`, `GET /account`; no list of jobs, no uploads, nothing is sent twice."""
 
+from datetime import timedelta
+
 from kbatch.errors import Bug
 from kbatch.providers.base import (
     Answer,
@@ -32,11 +34,12 @@ class Acme:
     base_url = "https://api.acme.example"
     key_variable = "ACME_API_KEY"
     url_variable = "KBATCH_ACME_URL"
-    resends = False
+    resend_within: timedelta | None = None
     lists_jobs = False
     uploads = False
     concurrency = 3
     per_minute: int | None = None
+    clips_kept: timedelta | None = timedelta(hours=2)
     unknown_help = "ask the help desk of Acme, then `kbatch reconcile`"
 
     def authorization(self, key: str) -> tuple[str, str]:
