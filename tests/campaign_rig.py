@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kbatch.cli import main
 from kbatch.receipts.events import Event
 from kbatch.simulator.bill import as_document
-from kbatch.simulator.faults.dice import rule
+from kbatch.simulator.faults.selection import rule
 from kbatch.simulator.listen import serving
 from kbatch.simulator.server import SimulatorSettings, build_app
 from kbatch.simulator.state import World
@@ -130,7 +130,7 @@ class Rig:
         """Change the faults of the world as it is."""
         rules = tuple(rule(fault) if isinstance(fault, str) else _rule(fault) for fault in faults)
         object.__setattr__(self.world.terms, "faults", rules)
-        self.world.tally.hits.clear()
+        self.world.fault_counts.hits.clear()
 
     def fresh(self, name: str, *faults: Mapping[str, Any] | str, **settings: Any) -> None:
         """Go on in a new folder with a new world."""

@@ -32,8 +32,8 @@ def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | 
     `seed` decides which of the faults that have a probability strike.
     """
     try:
+        from kbatch.simulator.earlier_jobs import restore_job  # noqa: PLC0415
         from kbatch.simulator.exchange import PROVIDERS  # noqa: PLC0415 - needs the extra
-        from kbatch.simulator.memory import remember  # noqa: PLC0415
         from kbatch.simulator.server import SimulatorSettings, build_app  # noqa: PLC0415
 
         others = simulated_providers(dict.fromkeys(job.provider for job in loaded.jobs), needed=True)
@@ -47,7 +47,7 @@ def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | 
     for receipt in lockfile.renders.values():
         if receipt.job_id is not None and receipt.request and not _here(loaded.folder, receipt):
             body = _with_pictures(receipt.request, pictures)
-            remember(app.state.world, receipt.provider, receipt.job_id, body, earlier)
+            restore_job(app.state.world, receipt.provider, receipt.job_id, body, earlier)
     return app
 
 
@@ -99,7 +99,7 @@ def _with_pictures(request: Mapping[str, Any], pictures: frozenset[str]) -> dict
 
 
 def _rules(path: Path | None, names: Sequence[str]) -> Any:
-    from kbatch.simulator.faults.dice import read_rules  # noqa: PLC0415 - needs the extra
+    from kbatch.simulator.faults.selection import read_rules  # noqa: PLC0415 - needs the extra
 
     if path is None:
         return ()

@@ -1,1 +1,1 @@
-"""Both providers, pretended on this machine, with a bill of their own; it shares nothing with `providers/`."""
+"""Simulates the providers on this machine, with a bill; independent of `providers/`, so that both check each other."""

@@ -1,7 +1,7 @@
-"""The simulator's bill: what each job was charged and refunded, and how often each kind of request came.
+"""The simulator's bill: charges and refunds of each job, and the number of requests of each kind.
 
-It, and not the client's own opinion, decides in a test what was paid. An AI/ML amount stands here from the moment it is
-held; when the job fails and the hold is released it is refunded in full, so the arithmetic is one for all providers.
+The bill, not the client's records, decides in a test what was paid. An AI/ML amount is billed when it is held and
+refunded in full when the job fails, so that the arithmetic is the same for all providers.
 """
 
 import json
@@ -42,13 +42,13 @@ class Bill:
 
 
 def charge(bill: Bill, line: BilledCharge) -> None:
-    """Write a job's charge."""
+    """Add a job's charge to the bill."""
     bill.charged[line.provider] += line.credits
     _put(bill, line)
 
 
 def refund(bill: Bill, job_id: str) -> None:
-    """Give a job's whole charge back; a second time changes nothing."""
+    """Refund a job's whole charge; a second call changes nothing."""
     line = bill.charges[job_id]
     if line.refunded:
         return
@@ -57,13 +57,13 @@ def refund(bill: Bill, job_id: str) -> None:
 
 
 def count(bill: Bill, request: str) -> None:
-    """Count a request: submit, poll, download or upload."""
+    """Count a request by kind: submit, poll, download or upload."""
     bill.requests[request] += 1
     bill.version += 1
 
 
 def warn_of_leak(bill: Bill, header: str) -> None:
-    """Note that a key or cookie came to a host that must not see one."""
+    """Record that a key or cookie was sent to a host that must not receive one."""
     bill.leaks[header] = bill.leaks.get(header, 0) + 1
     bill.version += 1
 
@@ -74,7 +74,7 @@ def as_document(bill: Bill) -> Mapping[str, Any]:
 
 
 def as_text(bill: Bill) -> str:
-    """Return the same as JSON text; lines that did not change are not written anew, so thousands of jobs stay cheap."""
+    """Return the same as JSON text; unchanged lines are cached, so that thousands of jobs stay cheap."""
     rest = json.dumps(_rest(bill))
     return '{"charges": [\n' + ",\n".join(bill.lines.values()) + "\n], " + rest[1:] + "\n"
 

@@ -1,6 +1,6 @@
-"""What passes between the door (a socket, or a call in process) and the pretended world: calls in, replies out.
+"""Requests and replies between the server and the simulated world; nothing here depends on sockets.
 
-A reply also says what becomes of the connection, since a lost answer is an answer too. Nothing here knows a socket.
+A reply also says what happens to the connection, so that a world can simulate a lost answer.
 """
 
 import json
@@ -40,7 +40,7 @@ class Connection(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One HTTP answer; `clip` asks the door to make the body, `effect` names the fault that bends that download.
+    """One HTTP answer; for `clip` the server makes the body, `effect` names the fault that changes this download.
 
     `sent` is None when nothing at all leaves before a cut, else how many bytes of the body do. `wait_s` passes before
     the answer, `drip_s` is spread over its body. `charged` says that the bill changed: it goes to disk first.
@@ -59,7 +59,7 @@ class Reply:
 
 
 def reply_json(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return a JSON answer; escaped to ASCII, since a prompt may hold half of a surrogate pair."""
+    """Return a JSON answer, escaped to ASCII, since a prompt may hold a lone surrogate."""
     body = json.dumps(document, separators=(",", ":")).encode()
     return Reply(status=status, headers={"content-type": JSON_TYPE, **(headers or {})}, body=body)
 

@@ -1,9 +1,9 @@
 """The simulator on a socket of this machine: uvicorn on 127.0.0.1, with connections that are really cut.
 
-    with serving(Settings(clips=False)) as url:
+    with serving(SimulatorSettings(clips=False)) as url:
         ...  # url is such as http://127.0.0.1:43121
 
-`serve` runs until a signal comes and returns; `serving` runs one in a thread, for tests and rehearsals.
+`serve` runs until a signal comes and returns; `serving` runs in a thread, for tests and simulated runs.
 """
 
 import asyncio

@@ -1,13 +1,13 @@
-"""The simulator as a Starlette app: what asks the clock, writes the bill to disk and puts replies on the wire.
+"""The simulator as a Starlette app: reads the clock, writes the bill to disk and sends replies.
 
-    app = build_app(Settings(latency_s=30))
+    app = build_app(SimulatorSettings(latency_s=30))
     httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://simulator")
 
-A connection that is to be cut raises `Cut` out of the app, a ConnectionError: in process that is what the caller's
-transport sees in place of a socket's read error, and `kbatch.simulator.listen` turns it into a real cut. Both mean the
-same: the request arrived and its answer did not. An answer that never comes ends likewise after `Settings.hang_s`, or
-when the client leaves.
-A charge is in the bill file before its answer leaves; other changes of the bill follow right after the answer.
+A connection that is to be cut raises `ConnectionCut`, a ConnectionError: in process the caller's transport sees it in
+place of a socket's read error, and `kbatch.simulator.listen` cuts the real connection. In both cases the request
+arrived and its answer did not. A hanging answer ends in the same way after `SimulatorSettings.hang_s`, or when the
+client disconnects.
+A charge is in the bill file before its answer is sent; other changes of the bill follow right after the answer.
 """
 
 import time
@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from kbatch.simulator import bill
 from kbatch.simulator.clips.downloads import deliver
-from kbatch.simulator.clips.studio import Studio, fetch
+from kbatch.simulator.clips.renderer import ClipRenderer, fetch
 from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest, reply_json
 from kbatch.simulator.providers.packaged import PACKAGED
 from kbatch.simulator.state import SimulatedProvider, World, WorldTerms, new_world
@@ -45,11 +45,10 @@ class ConnectionCut(ConnectionError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorSettings(WorldTerms):
-    """How a simulator is set up: the world's terms, whether clips are real, and where the bill goes.
+    """Settings of a simulator: the world's terms, whether clips are real, and the path of the bill file.
 
-    `others` are played beside the packaged providers.
-    `clock` gives seconds since the epoch; a virtual one makes a rehearsal instant. `hang_s` bounds an answer that never
-    comes.
+    `others` are providers to simulate beside the packaged ones. `clock` returns seconds since the epoch; with a virtual
+    clock a simulated run is instant. `hang_s` is the longest time that an answer hangs.
     """
 
     others: tuple[SimulatedProvider, ...] = ()
@@ -62,25 +61,25 @@ class SimulatorSettings(WorldTerms):
 def build_app(settings: SimulatorSettings) -> Starlette:
     """Return the app that serves the providers, their clips and the bill; its world is `app.state.world`.
 
-    ImportError now rather than at the first download when clips are to be real and PyAV is not installed.
+    ImportError when clips are to be real and PyAV is not installed, here rather than at the first download.
     """
     if settings.clips:
         import_module("av")
-    door = Door(settings)
+    server = SimulatorServer(settings)
     app = Starlette()
-    app.router.default = door  # not a route: a pattern such as `/{path:path}` misses a path with a line end in it
-    app.state.world = door.world
-    app.state.door = door
+    app.router.default = server  # not a route: a pattern such as `/{path:path}` misses a path with a line end in it
+    app.state.world = server.world
+    app.state.server = server
     return app
 
 
-class Door:
-    """The ASGI side of one world."""
+class SimulatorServer:
+    """ASGI application that serves one world."""
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self.settings = settings
         self.world: World = new_world(settings, (*PACKAGED, *settings.others))
-        self._studio = Studio(real=settings.clips)
+        self._studio = ClipRenderer(real=settings.clips)
         self._written = 0
         self._lock: anyio.Lock | None = None
         if settings.bill is not None:
@@ -104,7 +103,7 @@ class Door:
             await self.save_bill()
 
     async def save_bill(self) -> None:
-        """Bring the bill file up to date; several that wait here are served by one write."""
+        """Write the bill file when the bill has changed; concurrent callers share one write."""
         version, path = self.world.bill.version, self.settings.bill
         if path is None or self._written >= version:
             return
@@ -138,7 +137,7 @@ class Door:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the request's body, None when it is larger than anything that a provider takes."""
+    """Return the request's body, None when it is larger than `BODY_LIMIT`."""
     pieces: list[bytes] = []
     size = 0
     while True:

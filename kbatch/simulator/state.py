@@ -1,7 +1,7 @@
-"""The state of the pretended world: its terms, its jobs, its money, and what time alone does to them.
+"""State of the simulated world: its terms, jobs and credits, and their changes with time.
 
-Pure in spirit: nothing here reads a clock, a disk or a random number; time comes in as `now` (seconds, UTC epoch),
-chance as a seed. The state is changed in place, since a copy of it for every request would cost as much as its jobs.
+Nothing here reads a clock, a disk or a random number: time is the argument `now` (seconds, UTC epoch), randomness
+comes from a seed. The state is changed in place, since a copy per request would cost as much as all its jobs.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any
 from kbatch.simulator.bill import Bill, refund
 from kbatch.simulator.clips.orders import ClipOrder
 from kbatch.simulator.exchange import Reply, SimulatedRequest
-from kbatch.simulator.faults.dice import FaultPlace, FaultRule, Tally
+from kbatch.simulator.faults.selection import FaultCounts, FaultRule, FaultTarget
 
 DAY_S = 86_400.0
 QUEUED_SHARE = 0.1
@@ -25,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class KeyScope(StrEnum):
-    """Within what an idempotency key names one purchase: all keys of a team, of a user, or one key alone."""
+    """The scope in which an idempotency key identifies one purchase: a team, a user, or one API key."""
 
     TEAM = "team"
     USER = "user"
@@ -54,7 +54,7 @@ class WorldTerms:
 
 
 class Phase(StrEnum):
-    """Where a job is, in neither provider's words."""
+    """Phase of a job, independent of the providers' status names."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -85,7 +85,7 @@ class SimulatedJob:
     ends_at: float
     end: Phase
     error: str | None
-    fates: frozenset[str]
+    job_faults: frozenset[str]
     clip: ClipOrder
     owner: str = ""
 
@@ -114,20 +114,20 @@ class Upload:
 class World:
     """All that the simulator remembers, of `providers` by name; `order` lists a provider's job ids as they came.
 
-    `dead` counts the clip URLs of a job that were found expired, `due` is a heap of when jobs end.
+    `expired_urls` counts the clip URLs of a job that were found expired, `due` is a heap of when jobs end.
     """
 
     providers: Mapping[str, "SimulatedProvider"]
     terms: WorldTerms = field(default_factory=WorldTerms)
     bill: Bill = field(default_factory=Bill)
-    tally: Tally = field(default_factory=Tally)
+    fault_counts: FaultCounts = field(default_factory=FaultCounts)
     jobs: dict[str, SimulatedJob] = field(default_factory=dict)
     order: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     keys: dict[str, KeyUse] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-    dead: dict[str, int] = field(default_factory=dict)
+    expired_urls: dict[str, int] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
-    pictures: dict[bytes, bytes] = field(default_factory=dict)
+    images: dict[bytes, bytes] = field(default_factory=dict)
     takes: dict[ClipOrder, int] = field(default_factory=dict)
     spent: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     held: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -146,7 +146,7 @@ class Endpoint:
 
     handle: Handle
     keyed: bool = True
-    place: FaultPlace | None = None
+    target: FaultTarget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class SimulatedProvider:
     `credits` is what an account starts with. `endpoints` are by path and method; a path that ends in `/` stands for all
     below it, and all are served below `prefix`. `refuse_key` answers a key that is missing or unknown, `job_at` finds
     the job that a poll is about. `holds`: a price is held until a job ends, else it is charged at once. `job_id` makes
-    an id of a digest, the job's number and its model. `remember` makes the job that a body bought in an earlier world.
+    an id of a digest, the job's number and its model. `restore_job` makes the job of a body bought in an earlier world.
     `too_many` (with the seconds to wait) and `fault` (with the fault's effect) answer in the API's own form, else a
     plain one is used.
     """
@@ -170,21 +170,23 @@ class SimulatedProvider:
     holds: bool = False
     accepted: int = 202
     job_id: Callable[[str, int, str], str] | None = None
-    remember: Callable[[World, Mapping[str, Any], float], SimulatedJob | None] | None = None
+    restore_job: Callable[[World, Mapping[str, Any], float], SimulatedJob | None] | None = None
     too_many: Callable[[World, SimulatedRequest, int, float], Reply] | None = None
-    fault: Callable[[str, World, SimulatedRequest, FaultPlace, float], Reply] | None = None
+    fault: Callable[[str, World, SimulatedRequest, FaultTarget, float], Reply] | None = None
 
 
 def new_world(terms: WorldTerms, providers: Iterable[SimulatedProvider]) -> World:
     """Return a world of these providers in which nothing has happened yet."""
-    world = World(providers={one.name: one for one in providers}, terms=terms, tally=Tally(seed=terms.seed))
+    world = World(
+        providers={one.name: one for one in providers}, terms=terms, fault_counts=FaultCounts(seed=terms.seed)
+    )
     for name in world.providers:
         world.bill.charged[name] = world.bill.refunded[name] = 0
     return world
 
 
-def settle(world: World, now: float) -> None:
-    """Let the jobs that are due end: a failed one is refunded, a completed one's hold becomes a charge."""
+def end_due_jobs(world: World, now: float) -> None:
+    """End the jobs that are due: a failed one is refunded, a completed one's hold becomes a charge."""
     while world.due and world.due[0][0] <= now:
         job = world.jobs[heapq.heappop(world.due)[2]]
         world.running[job.provider] -= 1
@@ -200,7 +202,7 @@ def settle(world: World, now: float) -> None:
 
 
 def balance(world: World, provider: str) -> int:
-    """Return the credits of an account as its balance endpoint tells them; what is only held still counts."""
+    """Return the credits of an account as its balance endpoint reports them; held credits still count."""
     start = world.terms.credits.get(provider, world.providers[provider].credits)
     return start - world.spent[provider]
 
@@ -211,7 +213,7 @@ def available(world: World, provider: str) -> int:
 
 
 def phase(world: World, job: SimulatedJob, now: float) -> tuple[Phase, int]:
-    """Return where a job is and its progress in percent: queued for a tenth of the latency, then rising to 99."""
+    """Return a job's phase and progress in percent: queued for a tenth of the latency, then rising to 99."""
     if now >= job.ends_at:
         return job.end, 100
     latency = world.terms.latency_s
@@ -222,33 +224,33 @@ def phase(world: World, job: SimulatedJob, now: float) -> tuple[Phase, int]:
 
 
 def expired(world: World, job: SimulatedJob, now: float) -> bool:
-    """Tell whether the clip of a completed job is no longer kept."""
+    """Return whether the retention time of a completed job's clip is over."""
     return now >= job.ends_at + world.terms.retention_s
 
 
 def clip_token(world: World, job: SimulatedJob) -> str:
-    """Return the unguessable name of a job's clip; another one after the first was found dead (`expired-url`)."""
-    turn = world.dead.get(job.id, 0)
+    """Return the unguessable name of a job's clip; a new one after the first has expired (`expired-url`)."""
+    turn = world.expired_urls.get(job.id, 0)
     token = digest_of(f"{world.terms.seed}|clip|{job.id}|{turn}")[:40]
     world.tokens[token] = job.id
     return token
 
 
-def is_dead(world: World, job: SimulatedJob, token: str) -> bool:
-    """Tell whether a token is the dead first one of an `expired-url` job, and retire it."""
-    if "expired-url" not in job.fates or token != digest_of(f"{world.terms.seed}|clip|{job.id}|0")[:40]:
+def is_expired_url(world: World, job: SimulatedJob, token: str) -> bool:
+    """Return whether a token is the first, expired one of an `expired-url` job, and retire it."""
+    if "expired-url" not in job.job_faults or token != digest_of(f"{world.terms.seed}|clip|{job.id}|0")[:40]:
         return False
-    world.dead[job.id] = 1
+    world.expired_urls[job.id] = 1
     return True
 
 
-def shared_picture(world: World, data: bytes) -> bytes:
-    """Return the one copy of these bytes that the world keeps, however many jobs show them."""
-    return world.pictures.setdefault(hashlib.sha256(data).digest(), data)
+def shared_image(world: World, data: bytes) -> bytes:
+    """Return the world's single copy of these bytes, which all jobs share."""
+    return world.images.setdefault(hashlib.sha256(data).digest(), data)
 
 
 def digest_of(text: str) -> str:
-    """Return the SHA-256 of a text in hex; half a surrogate pair is no obstacle."""
+    """Return the SHA-256 of a text in hex; lone surrogates are allowed."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """The pretended world: one call and one moment in, one reply out; all providers and the host of their clips.
 
-`answer(world, call, now)` is all that a door needs. It keeps no clock, touches no disk and knows no socket; the world
-is advanced in place. A charge is on the bill before its reply is returned, so that no client can hide it by dying.
+`answer(world, call, now)` is the whole interface for a server. It reads no clock, disk or socket; the world is changed
+in place. A charge is on the bill before its reply is returned, so a client that dies meanwhile cannot hide it.
 
 An answer is made in this order: key, rate, faults that stand in for the request, the request itself, faults that take
 its place afterwards, delays.
@@ -15,8 +15,8 @@ from email.utils import formatdate
 from kbatch.simulator import bill
 from kbatch.simulator.clips.downloads import deliver
 from kbatch.simulator.exchange import JSON_TYPE, Reply, SimulatedRequest, read_json, reply_json
-from kbatch.simulator.faults.dice import FaultEvent, FaultMoment, FaultPlace, strike
-from kbatch.simulator.faults.responses import mishap, unknown_status
+from kbatch.simulator.faults.responses import fault_response, unknown_status
+from kbatch.simulator.faults.selection import FaultEvent, FaultMoment, FaultTarget, select_fault
 from kbatch.simulator.providers import uploads
 from kbatch.simulator.providers.purchase import event_of
 from kbatch.simulator.state import (
@@ -26,10 +26,10 @@ from kbatch.simulator.state import (
     SimulatedJob,
     SimulatedProvider,
     World,
+    end_due_jobs,
     expired,
-    is_dead,
+    is_expired_url,
     phase,
-    settle,
 )
 
 _KEY_HEADERS = ("x-api-key", "authorization", "proxy-authorization", "cookie")
@@ -37,9 +37,9 @@ _MINUTE_S = 60.0
 
 
 def answer(world: World, call: SimulatedRequest, now: float) -> Reply:
-    """Return the reply to a call at a moment; it has the provider's `Date`, and `charged` when money moved."""
+    """Return the reply to a request at the time `now`; `charged` says that the bill's charges changed."""
     paid = world.bill.paid_version
-    settle(world, now)
+    end_due_jobs(world, now)
     reply = _routed(world, call, now)
     headers = {"date": formatdate(now, usegmt=True), **reply.headers}
     return replace(reply, headers=headers, charged=world.bill.paid_version != paid)
@@ -52,14 +52,14 @@ def _routed(world: World, call: SimulatedRequest, now: float) -> Reply:
     endpoint = methods.get("GET" if call.method == "HEAD" and "HEAD" in methods else call.method)
     if endpoint is None:
         return _error(405, "Method not allowed", {"allow": ", ".join(methods)})
-    if endpoint.place is not None:
-        bill.count(world.bill, endpoint.place)
+    if endpoint.target is not None:
+        bill.count(world.bill, endpoint.target)
     if provider is not None:
         call = replace(call, path=call.path.removeprefix(provider.prefix)) if provider.prefix else call
         refusal = _refuse(world, provider, call, now) if endpoint.keyed else None
         if refusal is not None:
             return refusal
-    if endpoint.place is None or not world.terms.faults:
+    if endpoint.target is None or not world.terms.faults:
         return endpoint.handle(world, call, now)
     return _under_faults(world, provider, endpoint, call, now)
 
@@ -107,20 +107,22 @@ def _error(status: int, message: str, headers: Mapping[str, str] | None = None) 
 def _under_faults(
     world: World, provider: SimulatedProvider | None, endpoint: Endpoint, call: SimulatedRequest, now: float
 ) -> Reply:
-    assert endpoint.place is not None
-    place, event = endpoint.place, _event(world, provider, endpoint.place, call)
-    rules, tally = world.terms.faults, world.tally
-    effect = strike(rules, tally, event, FaultMoment.BEFORE)
+    assert endpoint.target is not None
+    target, event = endpoint.target, _event(world, provider, endpoint.target, call)
+    rules, counts = world.terms.faults, world.fault_counts
+    effect = select_fault(rules, counts, event, FaultMoment.BEFORE)
     if effect is not None:
-        reply = mishap(effect, world, call, event, now)
+        reply = fault_response(effect, world, call, event, now)
     else:
         reply = endpoint.handle(world, call, now)
-        effect = strike(rules, tally, event, FaultMoment.AFTER) if reply.status < 300 else None
+        effect = select_fault(rules, counts, event, FaultMoment.AFTER) if reply.status < 300 else None
         if effect is not None:
             reply = (
-                mishap(effect, world, call, event, now) if place is FaultPlace.SUBMIT else _bent(effect, reply, call)
+                fault_response(effect, world, call, event, now)
+                if target is FaultTarget.SUBMIT
+                else _bent(effect, reply, call)
             )
-    delay = strike(rules, tally, event, FaultMoment.DELAY)
+    delay = select_fault(rules, counts, event, FaultMoment.DELAY)
     if delay is None:
         return reply
     slow_s = world.terms.slow_s
@@ -128,7 +130,7 @@ def _under_faults(
 
 
 def _bent(effect: str, reply: Reply, call: SimulatedRequest) -> Reply:
-    """Return the true answer to a poll or a download, made wrong in one way; the door bends the bytes of a clip."""
+    """Return the true reply to a poll or download, changed by one fault; the server changes the bytes of a clip."""
     if effect == "unknown-status":
         return unknown_status(reply)
     if effect == "download-redirect":
@@ -137,21 +139,21 @@ def _bent(effect: str, reply: Reply, call: SimulatedRequest) -> Reply:
     return replace(reply, effect=effect)
 
 
-def _event(world: World, provider: SimulatedProvider | None, place: FaultPlace, call: SimulatedRequest) -> FaultEvent:
+def _event(world: World, provider: SimulatedProvider | None, target: FaultTarget, call: SimulatedRequest) -> FaultEvent:
     name = provider.name if provider is not None else next(iter(world.providers))
-    if place is FaultPlace.SUBMIT:
+    if target is FaultTarget.SUBMIT:
         try:
             body = read_json(call.body)
         except ValueError:
             body = None
         model, prompt = (body.get("model"), body.get("prompt")) if isinstance(body, dict) else (None, None)
-        return event_of(name, place, str(model), prompt if isinstance(prompt, str) else "")
-    if place is FaultPlace.UPLOAD:
+        return event_of(name, target, str(model), prompt if isinstance(prompt, str) else "")
+    if target is FaultTarget.UPLOAD:
         return uploads.event_of_upload(name, call)
     job = _job_of_clip(world, call) if provider is None else provider.job_at(world, call)
     if job is None:
-        return event_of(name, place, "", "")
-    return event_of(job.provider, place, job.model, job.prompt)
+        return event_of(name, target, "", "")
+    return event_of(job.provider, target, job.model, job.prompt)
 
 
 # the host of clips and uploads, and the simulator's own pages
@@ -167,20 +169,20 @@ def _token(call: SimulatedRequest) -> str:
 
 
 def get_clip(world: World, call: SimulatedRequest, now: float) -> Reply:
-    """Hand out a clip: no key is needed and none is welcome; 404 once it is no longer kept."""
+    """Serve a clip: a request with a key is refused as a leak; 404 after the retention time."""
     refusal = _refuse_leak(world, call)
     if refusal is not None:
         return refusal
     job = _job_of_clip(world, call)
     if job is None or phase(world, job, now)[0] is not Phase.COMPLETED or expired(world, job, now):
         return _gone()
-    if is_dead(world, job, _token(call)):
+    if is_expired_url(world, job, _token(call)):
         return _gone()
     return Reply(status=200, headers={"content-type": "video/mp4"}, clip=job.clip)
 
 
 def get_upload(world: World, call: SimulatedRequest, now: float) -> Reply:
-    """Hand out an uploaded file until it expires."""
+    """Serve an uploaded file until it expires."""
     refusal = _refuse_leak(world, call)
     if refusal is not None:
         return refusal
@@ -191,8 +193,8 @@ def get_upload(world: World, call: SimulatedRequest, now: float) -> Reply:
     return deliver(Reply(status=200, headers={"content-type": upload.media_type}), upload.data, call)
 
 
-def note_elsewhere(world: World, call: SimulatedRequest, now: float) -> Reply:
-    """Be the other host of a redirect: a key that comes here has crossed to a stranger."""
+def get_from_other_host(world: World, call: SimulatedRequest, now: float) -> Reply:
+    """Answer as the other host of a redirect; a key in the request is recorded as leaked."""
     return _refuse_leak(world, call) or _error(404, "This is another host")
 
 
@@ -208,17 +210,17 @@ def _gone() -> Reply:
 
 
 def show_bill(world: World, call: SimulatedRequest, now: float) -> Reply:
-    """Show what was charged and refunded so far."""
+    """Return the bill so far as JSON."""
     return Reply(status=200, headers={"content-type": JSON_TYPE}, body=bill.as_text(world.bill).encode())
 
 
-def _media(handle: Handle, place: FaultPlace | None = None) -> dict[str, Endpoint]:
-    return dict.fromkeys(("GET", "HEAD"), Endpoint(handle=handle, place=place))
+def _media(handle: Handle, target: FaultTarget | None = None) -> dict[str, Endpoint]:
+    return dict.fromkeys(("GET", "HEAD"), Endpoint(handle=handle, target=target))
 
 
 _OWN: Mapping[str, Mapping[str, Endpoint]] = {
     "/__bill": {"GET": Endpoint(handle=show_bill)},
-    "/clips/": _media(get_clip, FaultPlace.DOWNLOAD),
+    "/clips/": _media(get_clip, FaultTarget.DOWNLOAD),
     "/uploads/": _media(get_upload),
-    "/__elsewhere/": dict.fromkeys(("GET", "HEAD", "POST"), Endpoint(handle=note_elsewhere)),
+    "/__elsewhere/": dict.fromkeys(("GET", "HEAD", "POST"), Endpoint(handle=get_from_other_host)),
 }

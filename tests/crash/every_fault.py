@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kbatch.runner.context import RunOptions
 from kbatch.simulator.exchange import PROVIDERS
-from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment, FaultPlace
+from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment, FaultTarget
 from tests.campaign_rig import AIMLAPI, Rig, use_backend
 from tests.crash.scenario import AIMLAPI_CLIP, Scenario, begin
 from tests.crash.tally import Tally
@@ -120,9 +120,9 @@ def cases() -> tuple[Case, ...]:
 
 def _everywhere() -> Iterator[tuple[str, str, str]]:
     for fault, kind in KINDS.items():
-        for place in kind.places[:1] if kind.moment is FaultMoment.FATE else kind.places:
+        for place in kind.targets[:1] if kind.moment is FaultMoment.OF_JOB else kind.targets:
             for provider in PROVIDERS if kind.provider is None else (kind.provider,):
-                if place is not FaultPlace.UPLOAD or provider == "apiframe":
+                if place is not FaultTarget.UPLOAD or provider == "apiframe":
                     yield fault, place.value, provider
 
 
@@ -143,7 +143,7 @@ def _resent(case: Case) -> Iterator[Case]:
 
 def short() -> tuple[Case, ...]:
     """Return each fault at its usual place on each provider; what is sent again is refused in one of the ways."""
-    usual = [case for case in cases() if case.place == KINDS[case.fault].places[0].value]
+    usual = [case for case in cases() if case.place == KINDS[case.fault].targets[0].value]
     turn = [_THEN[crc32(case.fault.encode()) % len(_THEN)] for case in usual]
     return tuple(
         case
@@ -185,7 +185,7 @@ def meet(rig: Rig, case: Case) -> Tally:
 
 def _fault(case: Case) -> dict[str, object]:
     """Return the fault for a faults file; what is followed by another answer hits the job that this one is for."""
-    at = {} if KINDS[case.fault].moment is FaultMoment.FATE else {"at": case.place}
+    at = {} if KINDS[case.fault].moment is FaultMoment.OF_JOB else {"at": case.place}
     return {"fault": case.fault, "times": 1, **at, **({"match": _FIRST} if case.then else {})}
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from PIL import Image
 
 from kbatch.simulator.exchange import Reply, SimulatedRequest
-from kbatch.simulator.faults.dice import FaultRule
-from kbatch.simulator.faults.dice import rule as fault
+from kbatch.simulator.faults.selection import FaultRule
+from kbatch.simulator.faults.selection import rule as fault
 from kbatch.simulator.providers.packaged import PACKAGED
 from kbatch.simulator.state import World, WorldTerms, new_world
 from kbatch.simulator.world import answer
@@ -21,14 +21,14 @@ APIFRAME_KEY = {"x-api-key": "afk_test"}
 AIMLAPI_KEY = {"authorization": "Bearer test"}
 
 
-def picture(size: tuple[int, int] = (64, 36), colour: str = "red", kind: str = "PNG") -> bytes:
+def image(size: tuple[int, int] = (64, 36), colour: str = "red", kind: str = "PNG") -> bytes:
     """Return a small picture of one colour."""
     target = io.BytesIO()
     Image.new("RGB", size, colour).save(target, kind)
     return target.getvalue()
 
 
-PNG = picture()
+PNG = image()
 
 
 def new(*faults: FaultRule | str, **terms: Any) -> World:
@@ -95,12 +95,12 @@ def poll(world: World, provider: str, job: str, *, now: float = START) -> Reply:
 def clip_url(reply: Reply) -> str:
     """Return the path of the clip in a poll's answer, in whichever shape it stands there."""
     found = document(reply)
-    place = found.get("result") or found.get("video")
-    if isinstance(place, list):
-        place = place[0]
-    if isinstance(place, dict):
-        place = place.get("videoUrl") or place.get("url") or place["videos"][0]
-    return str(place).removeprefix("http://127.0.0.1")
+    target = found.get("result") or found.get("video")
+    if isinstance(target, list):
+        target = target[0]
+    if isinstance(target, dict):
+        target = target.get("videoUrl") or target.get("url") or target["videos"][0]
+    return str(target).removeprefix("http://127.0.0.1")
 
 
 def download(world: World, url: str, headers: Mapping[str, str] | None = None, *, now: float = START) -> Reply:

@@ -16,10 +16,10 @@ from simulator_calls import (
     clip_url,
     document,
     download,
+    image,
     job_id,
     multipart,
     new,
-    picture,
     upload,
 )
 
@@ -260,9 +260,9 @@ def test_a_list_query_is_checked(query: dict[str, str]) -> None:
     ("data", "media_type", "kind"),
     [
         (PNG, "image/png", "image"),
-        (picture(kind="JPEG"), "image/jpeg", "image"),
-        (picture(kind="WEBP"), "image/webp", "image"),
-        (picture(kind="GIF"), "image/gif", "image"),
+        (image(kind="JPEG"), "image/jpeg", "image"),
+        (image(kind="WEBP"), "image/webp", "image"),
+        (image(kind="GIF"), "image/gif", "image"),
         (b"\0\0\0\x18ftypisom" + bytes(16), "video/mp4", "video"),
         (b"\0\0\0\x18ftypqt  " + bytes(16), "video/quicktime", "video"),
         (b"\x1a\x45\xdf\xa3" + bytes(16), "video/webm", "video"),

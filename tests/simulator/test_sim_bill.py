@@ -23,7 +23,7 @@ from simulator_calls import (
 )
 
 from kbatch.simulator import bill
-from kbatch.simulator.faults.dice import rule
+from kbatch.simulator.faults.selection import rule
 
 
 def test_an_empty_bill_has_every_key() -> None:
@@ -128,8 +128,8 @@ def test_a_key_at_the_clip_host_is_refused_and_noted(header: str) -> None:
     """A clip, a picture and a foreign host answer 400 to any key or cookie, and the bill warns."""
     world = new()
     clip = clip_url(apiframe_poll(world, job_id(apiframe_submit(world))))
-    picture = document(upload(world))["url"].removeprefix("http://127.0.0.1")
-    for path in (clip, picture, "/__elsewhere/v2/videos/generate"):
+    image = document(upload(world))["url"].removeprefix("http://127.0.0.1")
+    for path in (clip, image, "/__elsewhere/v2/videos/generate"):
         assert call(world, "GET", path, headers={header: "secret"}).status == 400
     assert bill_of(world)["warnings"] == [{"keys_leaked": 3, "header": header}]
     assert "secret" not in json.dumps(bill_of(world))

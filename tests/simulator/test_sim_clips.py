@@ -10,12 +10,12 @@ from typing import Any
 import av
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from simulator_calls import picture
+from simulator_calls import image
 
 from kbatch.simulator.clips.boxes import walk
 from kbatch.simulator.clips.encode import make_clip
 from kbatch.simulator.clips.orders import Beat, ClipOrder, StillImage, frame_size
-from kbatch.simulator.clips.slate import frames, place_of, settings_of
+from kbatch.simulator.clips.slate import frames, layout_of, typeset
 from kbatch.simulator.clips.tiny import make_tiny
 
 MAKERS = [make_clip, make_tiny]
@@ -46,7 +46,7 @@ def length(stream: av.VideoStream | av.AudioStream) -> float:
     return float((stream.duration or 0) * (stream.time_base or 0))
 
 
-def pictures(data: bytes) -> list[Image.Image]:
+def images(data: bytes) -> list[Image.Image]:
     """Return every decoded frame."""
     with av.open(io.BytesIO(data), "r") as file:
         return [frame.to_image() for frame in file.decode(video=0)]  # type: ignore[no-untyped-call]
@@ -79,7 +79,7 @@ def test_the_size_follows_the_ratio(make: Any, ratio: tuple[int, int], size: tup
     ("start", "size"),
     [
         (None, (480, 270)),
-        (StillImage(data=picture((300, 400))), (360, 480)),
+        (StillImage(data=image((300, 400))), (360, 480)),
         (StillImage(data=b"\x89PNG broken"), (480, 270)),
         (StillImage(host="pictures.example"), (480, 270)),
     ],
@@ -98,8 +98,8 @@ def test_bytes_are_repeatable_and_differ_by_order(make: Any) -> None:
         order(seconds=0.5, audio=False, prompt="A cat"),
         order(seconds=0.5, audio=False, variant="pro"),
         order(seconds=0.5, audio=False, take=2),
-        order(seconds=0.5, audio=False, start=StillImage(data=picture())),
-        order(seconds=0.5, audio=False, end=StillImage(data=picture())),
+        order(seconds=0.5, audio=False, start=StillImage(data=image())),
+        order(seconds=0.5, audio=False, end=StillImage(data=image())),
     ]
     assert make(base) == make(order(seconds=0.5, audio=False))
     assert len({make(base), *map(make, changed)}) == 6
@@ -133,8 +133,8 @@ def test_the_samples_of_a_tiny_file_lie_in_it() -> None:
     """One byte a frame and one for the sound, each at its own place up to the last byte."""
     data = make_tiny(order(seconds=3.0))
     with av.open(io.BytesIO(data), "r") as file:
-        places = sorted(packet.pos for packet in file.demux() if packet.size and packet.pos is not None)
-    assert places == list(range(len(data) - 37, len(data)))
+        targets = sorted(packet.pos for packet in file.demux() if packet.size and packet.pos is not None)
+    assert targets == list(range(len(data) - 37, len(data)))
 
 
 def test_tiny_files_are_tiny() -> None:
@@ -166,7 +166,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 def test_something_moves_in_every_frame() -> None:
     """An animatic: no two frames that follow each other are the same, and the decoded frames are as many as drawn."""
-    seen = pictures(make_clip(order(audio=False)))
+    seen = images(make_clip(order(audio=False)))
     assert len(seen) == 36
     assert all(difference(one, other) > 0 for one, other in pairwise(seen))
 
@@ -174,8 +174,8 @@ def test_something_moves_in_every_frame() -> None:
 def test_the_prompt_is_on_the_picture() -> None:
     """Another prompt changes the middle of the frame, and there is bright ink on a dark ground."""
     middle = (0, 60, 480, 210)
-    shown = pictures(make_clip(order(seconds=0.5)))[3].crop(middle).convert("L")
-    blank = pictures(make_clip(order(seconds=0.5, prompt="...")))[3].crop(middle).convert("L")
+    shown = images(make_clip(order(seconds=0.5)))[3].crop(middle).convert("L")
+    blank = images(make_clip(order(seconds=0.5, prompt="...")))[3].crop(middle).convert("L")
     bright = sum(shown.histogram()[200:])
     assert bright > 4 * sum(blank.histogram()[200:])
     assert ImageStat.Stat(shown).mean[0] < 90
@@ -183,10 +183,8 @@ def test_the_prompt_is_on_the_picture() -> None:
 
 def test_the_start_picture_fades_out_and_the_end_picture_in() -> None:
     """First frame red, last frame blue, neither of them in the middle."""
-    start, end = StillImage(data=picture(colour="#c00000")), StillImage(data=picture(colour="#0000c0"))
-    seen = [
-        tuple(frame.crop((470, 60, 471, 61)).tobytes()) for frame in pictures(make_clip(order(start=start, end=end)))
-    ]
+    start, end = StillImage(data=image(colour="#c00000")), StillImage(data=image(colour="#0000c0"))
+    seen = [tuple(frame.crop((470, 60, 471, 61)).tobytes()) for frame in images(make_clip(order(start=start, end=end)))]
     first, middle, last = seen[0], seen[len(seen) // 2], seen[-1]
     assert (first[0] > 150, first[2] < 60) == (True, True)
     assert (last[2] > 150, last[0] < 60) == (True, True)
@@ -204,7 +202,7 @@ def test_a_timeline_shows_each_prompt_in_its_time() -> None:
     """During a beat its prompt is the text, behind it the prompt of the whole."""
     beats = (Beat(prompt="The door opens", seconds=1), Beat(prompt="She enters", seconds=2))
     clip = order(beats=beats)
-    found = settings_of(clip, place_of((480, 270)), _face())
+    found = typeset(clip, layout_of((480, 270)), _face())
     assert [ends for ends, _ in found] == [1.0, 3.0]
     texts = [" ".join(line.text for page in setting.pages for line in page) for _, setting in found]
     assert texts == ["The door opens  A dog runs along the beach", "She enters  A dog runs along the beach"]
@@ -240,9 +238,9 @@ def _face() -> Any:
 @pytest.mark.parametrize("size", [(480, 270), (270, 480), (480, 480), (480, 32), (32, 480)])
 def test_every_word_fits_and_none_is_lost(prompt: str, size: tuple[int, int]) -> None:
     """Lines are no wider than the box, pages no higher, and together they are the whole prompt."""
-    place, face = place_of(size), _face()
-    width, height = place.box
-    [(_, setting)] = settings_of(order(prompt=prompt), place, face)
+    target, face = layout_of(size), _face()
+    width, height = target.box
+    [(_, setting)] = typeset(order(prompt=prompt), target, face)
     for page in setting.pages:
         assert len(page) * setting.points <= max(height, setting.points)
         for line in page:
@@ -255,9 +253,9 @@ def test_every_word_fits_and_none_is_lost(prompt: str, size: tuple[int, int]) ->
 
 def test_a_short_prompt_is_large_and_balanced() -> None:
     """A line that is easy to read is set large, and no word stands alone at the end."""
-    place, face = place_of((480, 270)), _face()
+    target, face = layout_of((480, 270)), _face()
     prompt = "Solstice trail shoe on a ridge in Lisbon, golden hour, slow dolly in"
-    [(_, setting)] = settings_of(order(prompt=prompt), place, face)
+    [(_, setting)] = typeset(order(prompt=prompt), target, face)
     assert setting.points >= 22
     assert all(len(line.text.split()) > 2 for line in setting.pages[0])
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from kbatch.cli.commands.simulate import command
 from kbatch.errors import Invalid
-from kbatch.simulator.faults.dice import CATALOGUE
+from kbatch.simulator.faults.selection import CATALOGUE
 
 RUN = "from kbatch.cli.commands.simulate import command; command()"
 KEY = {"x-api-key": "k"}

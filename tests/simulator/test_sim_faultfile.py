@@ -3,19 +3,27 @@
 import pytest
 
 from kbatch.errors import Invalid
-from kbatch.simulator.faults.dice import CATALOGUE, FaultEvent, Tally, draw_fates, read_rules, rule, strike
-from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment, FaultPlace
+from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment, FaultTarget
+from kbatch.simulator.faults.selection import (
+    CATALOGUE,
+    FaultCounts,
+    FaultEvent,
+    draw_job_faults,
+    read_rules,
+    rule,
+    select_fault,
+)
 
 
-def event(prompt: str = "a dog", *, provider: str = "apiframe", place: FaultPlace = FaultPlace.SUBMIT) -> FaultEvent:
+def event(prompt: str = "a dog", *, provider: str = "apiframe", target: FaultTarget = FaultTarget.SUBMIT) -> FaultEvent:
     """Return a request about this prompt."""
-    return FaultEvent(place=place, provider=provider, prompt=prompt, subject=f"{provider}|{prompt}")
+    return FaultEvent(target=target, provider=provider, prompt=prompt, subject=f"{provider}|{prompt}")
 
 
 def test_a_whole_entry_is_read() -> None:
     """Every field arrives, numbers and words as they are meant."""
     [found] = read_rules('- {fault: 429, at: poll, match: "(?i)DOG", provider: aimlapi, times: 3, probability: 0.25}')
-    assert (found.name, found.place, found.provider, found.times, found.probability) == (
+    assert (found.name, found.target, found.provider, found.times, found.probability) == (
         "429",
         "poll",
         "aimlapi",
@@ -29,7 +37,7 @@ def test_a_whole_entry_is_read() -> None:
 def test_only_the_name_is_needed() -> None:
     """Place, provider, times and probability have their documented defaults; an empty file has no faults."""
     [found] = read_rules("- fault: cut-download\n")
-    assert (found.place, found.match, found.provider, found.times, found.probability) == (
+    assert (found.target, found.match, found.provider, found.times, found.probability) == (
         "download",
         None,
         None,
@@ -44,9 +52,9 @@ def test_every_name_of_the_catalogue_can_be_written_plainly(name: str) -> None:
     """Unquoted in YAML, with no place said, it acts where its name implies; its help is one line."""
     [found] = read_rules(f"- fault: {name}")
     prefix = name.partition("-")[0]
-    if prefix in tuple(FaultPlace):
-        assert found.place == prefix
-    assert found.place is KINDS[name].places[0]
+    if prefix in tuple(FaultTarget):
+        assert found.target == prefix
+    assert found.target is KINDS[name].targets[0]
     assert CATALOGUE[name]
     assert "\n" not in CATALOGUE[name]
 
@@ -111,31 +119,31 @@ def test_what_nests_too_deeply_is_a_problem(text: str) -> None:
 def test_a_rule_hits_only_what_it_is_meant_for() -> None:
     """Place, provider and prompt must all fit."""
     rules = (rule("500", at="poll", provider="apiframe", match="dog$"),)
-    fits = event(place=FaultPlace.POLL)
-    others = [event(), event("a cat", place=FaultPlace.POLL), event(place=FaultPlace.POLL, provider="aimlapi")]
-    assert strike(rules, Tally(), fits, FaultMoment.BEFORE) == "500"
-    assert [strike(rules, Tally(), other, FaultMoment.BEFORE) for other in others] == [None] * 3
+    fits = event(target=FaultTarget.POLL)
+    others = [event(), event("a cat", target=FaultTarget.POLL), event(target=FaultTarget.POLL, provider="aimlapi")]
+    assert select_fault(rules, FaultCounts(), fits, FaultMoment.BEFORE) == "500"
+    assert [select_fault(rules, FaultCounts(), other, FaultMoment.BEFORE) for other in others] == [None] * 3
 
 
 def test_times_are_counted_and_the_first_rule_wins() -> None:
     """Two 500s, then 503 for good; a rule that was not reached keeps its times."""
-    rules, tally = (rule("500", times=2), rule("503", times=2)), Tally()
-    seen = [strike(rules, tally, event(), FaultMoment.BEFORE) for _ in range(5)]
+    rules, counts = (rule("500", times=2), rule("503", times=2)), FaultCounts()
+    seen = [select_fault(rules, counts, event(), FaultMoment.BEFORE) for _ in range(5)]
     assert seen == ["500", "500", "503", "503", None]
 
 
 def test_several_fates_may_hit_one_job() -> None:
     """Each rule is asked on its own."""
     rules = (rule("fail"), rule("charge-double", match="dog"), rule("hang", match="cat"))
-    assert draw_fates(rules, Tally(), event()) == {"fail", "charge-double"}
+    assert draw_job_faults(rules, FaultCounts(), event()) == {"fail", "charge-double"}
 
 
 def test_the_dice_are_fair_and_repeat() -> None:
     """A probability of 0.3 hits about three in ten; the same seed hits the same, another seed others."""
 
     def hits(seed: int) -> list[str | None]:
-        rules, tally = (rule("500", probability=0.3),), Tally(seed=seed)
-        return [strike(rules, tally, event(f"shot {number}"), FaultMoment.BEFORE) for number in range(1000)]
+        rules, counts = (rule("500", probability=0.3),), FaultCounts(seed=seed)
+        return [select_fault(rules, counts, event(f"shot {number}"), FaultMoment.BEFORE) for number in range(1000)]
 
     assert hits(1) == hits(1) != hits(2)
     assert 250 < sum(hit is not None for hit in hits(1)) < 350
@@ -146,9 +154,9 @@ def test_the_dice_do_not_depend_on_the_order_of_requests() -> None:
     rules = (rule("500", probability=0.5),)
 
     def outcome(order: list[str]) -> dict[str, list[str | None]]:
-        tally, seen = Tally(seed=3), dict[str, list[str | None]]()
+        counts, seen = FaultCounts(seed=3), dict[str, list[str | None]]()
         for prompt in order:
-            seen.setdefault(prompt, []).append(strike(rules, tally, event(prompt), FaultMoment.BEFORE))
+            seen.setdefault(prompt, []).append(select_fault(rules, counts, event(prompt), FaultMoment.BEFORE))
         return seen
 
     prompts = [f"shot {number}" for number in range(20)]
@@ -160,5 +168,5 @@ def test_the_dice_do_not_depend_on_the_order_of_requests() -> None:
 @pytest.mark.parametrize(("probability", "hit"), [(0, None), (1, "500")])
 def test_never_and_always_are_exact(probability: int, hit: str | None) -> None:
     """0 never hits, 1 always does."""
-    rules, tally = (rule("500", probability=probability),), Tally()
-    assert {strike(rules, tally, event(str(number)), FaultMoment.BEFORE) for number in range(100)} == {hit}
+    rules, counts = (rule("500", probability=probability),), FaultCounts()
+    assert {select_fault(rules, counts, event(str(number)), FaultMoment.BEFORE) for number in range(100)} == {hit}

@@ -27,8 +27,8 @@ from kbatch.simulator.clips.downloads import deliver
 from kbatch.simulator.clips.orders import frame_size
 from kbatch.simulator.clips.tiny import make_tiny
 from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest
-from kbatch.simulator.faults.dice import CATALOGUE, rule
 from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment
+from kbatch.simulator.faults.selection import CATALOGUE, rule
 from kbatch.simulator.state import World
 
 PROVIDERS = ("apiframe", "aimlapi")
@@ -62,31 +62,31 @@ def delivered(world: World, url: str, **headers: str) -> Reply:
 
 def check_status(name: str, status: int, *, json_body: bool) -> None:
     """At each place of the fault the status comes, with a body of the right kind, and nothing is charged."""
-    for place in KINDS[name].places:
-        for provider in providers_of(name) if place in ("submit", "poll") else ("apiframe",):
-            reply, world = struck(name, place, provider)
-            assert reply.status == status, (place, provider)
+    for target in KINDS[name].targets:
+        for provider in providers_of(name) if target in ("submit", "poll") else ("apiframe",):
+            reply, world = struck(name, target, provider)
+            assert reply.status == status, (target, provider)
             kind = reply.headers["content-type"].partition(";")[0]
-            expected = "application/json" if json_body and place != "download" else ("text/html", "text/plain")
-            assert kind in expected, (place, provider)
+            expected = "application/json" if json_body and target != "download" else ("text/html", "text/plain")
+            assert kind in expected, (target, provider)
             if kind == "application/json":
                 found = document(reply)
                 assert ("error" in found) if provider == "apiframe" else ("message" in found)
-            if place == "submit":
+            if target == "submit":
                 assert bill_of(world)["charges"] == []
 
 
-def struck(name: str, place: str, provider: str) -> tuple[Reply, World]:
+def struck(name: str, target: str, provider: str) -> tuple[Reply, World]:
     """Return what a request at this place gets from a world with this fault."""
-    world = new(rule(name, at=place))
-    match place:
+    world = new(rule(name, at=target))
+    match target:
         case "submit":
             return submit(world, provider), world
         case "upload":
             return upload(world), world
     job = job_id(submit(world, provider))
     reply = poll(world, provider, job)
-    return (reply if place == "poll" else delivered(world, clip_url(reply))), world
+    return (reply if target == "poll" else delivered(world, clip_url(reply))), world
 
 
 def status_check(name: str, status: int, *, json_body: bool = True) -> Callable[[], None]:
@@ -143,8 +143,8 @@ def check_non_json(name: str) -> Callable[[], None]:
     """A status of success with a page."""
 
     def check() -> None:
-        for place in KINDS[name].places:
-            reply, _ = struck(name, place, "apiframe")
+        for target in KINDS[name].targets:
+            reply, _ = struck(name, target, "apiframe")
             assert reply.status in (200, 201, 202)
             assert reply.body.startswith(b"<!DOCTYPE html>")
         if name == "non-json":
@@ -169,10 +169,10 @@ def connection_check(name: str, connection: Connection) -> Callable[[], None]:
     """Return a check that no byte of an answer leaves and nothing is accepted."""
 
     def check() -> None:
-        for place in KINDS[name].places:
-            reply, world = struck(name, place, "apiframe")
+        for target in KINDS[name].targets:
+            reply, world = struck(name, target, "apiframe")
             assert (reply.connection, reply.sent, reply.body) == (connection, None, b"")
-            if place == "submit":
+            if target == "submit":
                 assert bill_of(world)["charges"] == []
 
     return check
@@ -298,13 +298,13 @@ def check_expired_url() -> None:
     assert (download(world, second).status, download(world, first).status) == (200, 404)
 
 
-def shape_check(name: str, provider: str, place: str, kind: type[Any]) -> Callable[[], None]:
+def shape_check(name: str, provider: str, target: str, kind: type[Any]) -> Callable[[], None]:
     """Return a check of another documented shape of a result, whose URL works."""
 
     def check() -> None:
         world = new(name)
         reply = poll(world, provider, job_id(submit(world, provider)))
-        found: Any = document(reply)[place]
+        found: Any = document(reply)[target]
         assert isinstance(found, kind)
         assert not (kind is dict and "videoUrl" in found)
         assert download(world, clip_url(reply)).status == 200
@@ -474,10 +474,10 @@ def test_no_check_is_left_of_a_fault_that_is_gone() -> None:
     assert CHECKS.keys() == CATALOGUE.keys()
 
 
-@pytest.mark.parametrize("place", ["submit", "poll", "download"])
-def test_a_fate_may_be_written_at_any_place_of_its_job(place: str) -> None:
+@pytest.mark.parametrize("target", ["submit", "poll", "download"])
+def test_a_fate_may_be_written_at_any_place_of_its_job(target: str) -> None:
     """`at` of a fate says nothing more: it is drawn once, at acceptance."""
-    world = new(rule("fail", at=place, times=1))
+    world = new(rule("fail", at=target, times=1))
     first, second = (job_id(apiframe_submit(world)) for _ in range(2))
     assert [document(apiframe_poll(world, job))["status"] for job in (first, second)] == ["FAILED", "COMPLETED"]
 
@@ -518,7 +518,7 @@ def test_a_key_is_asked_for_before_any_fault() -> None:
 
 def test_the_catalogue_knows_the_moments_of_its_faults() -> None:
     """Faults that stand in for a request are never those that follow an acceptance."""
-    after = {name for name, kind in KINDS.items() if kind.moment is FaultMoment.AFTER and "submit" in kind.places}
+    after = {name for name, kind in KINDS.items() if kind.moment is FaultMoment.AFTER and "submit" in kind.targets}
     assert after == {name for name in KINDS if name.endswith("-after-accept")} | {"lost-answer", "hang-answer"}
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from simulator_calls import APIFRAME_KEY
 
-from kbatch.simulator.faults.dice import rule
+from kbatch.simulator.faults.selection import rule
 from kbatch.simulator.listen import serving
 from kbatch.simulator.server import SimulatorSettings
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from simulator_calls import APIFRAME_KEY, START
 
-from kbatch.simulator.clips import studio
+from kbatch.simulator.clips import renderer
 from kbatch.simulator.clips.orders import ClipOrder
-from kbatch.simulator.faults.dice import rule
+from kbatch.simulator.faults.selection import rule
 from kbatch.simulator.server import BODY_LIMIT, ConnectionCut, SimulatorSettings, build_app
 
 pytestmark = pytest.mark.anyio
@@ -95,12 +95,12 @@ async def test_real_clips_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_a_full_studio_forgets_the_oldest_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded: what was used longest ago goes first, and is rendered again when asked for."""
-    monkeypatch.setattr(studio, "ROOM_BYTES", 250)
+    monkeypatch.setattr(renderer, "ROOM_BYTES", 250)
     monkeypatch.setattr("kbatch.simulator.clips.encode.make_clip", lambda _clip: bytes(100))
-    room = studio.Studio()
+    room = renderer.ClipRenderer()
     clips = [ClipOrder(provider="p", model="m", variant="v", prompt=str(n), seconds=1.0, audio=False) for n in range(3)]
     for clip in (clips[0], clips[1], clips[0], clips[2]):
-        await studio.fetch(room, clip)
+        await renderer.fetch(room, clip)
     assert list(room.kept) == [clips[0], clips[2]]
     assert room.used_bytes == 200
 

@@ -17,7 +17,7 @@ from kbatch.gc_pause import at_work
 from kbatch.pipeline.simulation import simulated_providers
 from kbatch.providers.registry import NAMES
 from kbatch.simulator.exchange import PROVIDERS
-from kbatch.simulator.faults.dice import CATALOGUE, read_rules
+from kbatch.simulator.faults.selection import CATALOGUE, read_rules
 from kbatch.simulator.state import KeyScope
 from kbatch.storage import read_bytes
 

@@ -1,6 +1,6 @@
-"""MP4 boxes: made (ISO/IEC 14496-12), walked, and put in the order of a file that starts playing at once.
+"""MP4 boxes (ISO/IEC 14496-12): writes them, walks over them, and moves `moov` first for fast start.
 
-It knows no codec and no frame; `tiny` and `clips` do.
+Codecs and frames are in `tiny` and `encode`.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""How bytes are handed out at the clip host: whole or in part (RFC 9110 ranges), and bent where a fault says so."""
+"""Downloads at the clip host: whole or in part (RFC 9110 ranges), with the changes of faults."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ _CUT_OFF_AT_MOST = 600
 
 
 def deliver(reply: Reply, data: bytes, call: SimulatedRequest) -> Reply:
-    """Return the answer to a GET or HEAD of `data`; `reply` brings the media type and the fault, if one bends it."""
+    """Return the answer to a GET or HEAD of `data`; `reply` has the media type and the fault's effect, if any."""
     match reply.effect:
         case "html":
             return replace(page(200, "Sign in to continue"), wait_s=reply.wait_s)
@@ -45,7 +45,7 @@ def _part_of(reply: Reply, data: bytes, call: SimulatedRequest) -> Reply:
 
 
 def _bounds(header: str, size: int) -> tuple[int, int] | None:
-    """Return first and last position, None for what a server may ignore: no range, several, one that runs backwards."""
+    """Return first and last byte position; None for headers to ignore: no range, several, or a reversed one."""
     wanted = _RANGE.fullmatch(header.strip())
     if wanted is None:
         return None

@@ -1,4 +1,4 @@
-"""Real clips: the slate's frames as H.264, a quiet beat of a second as AAC where audio was bought, in an MP4 file.
+"""Encodes clips: the slate's frames as H.264, and as AAC one quiet note per second where audio was bought, in MP4.
 
 Equal orders give equal bytes. PyAV is imported here and nowhere else in the simulator, so that it is needed for real
 clips only.
@@ -24,17 +24,17 @@ _X264 = {"preset": "veryfast", "tune": "stillimage", "crf": "24", "threads": "1"
 
 def make_clip(clip: ClipOrder) -> bytes:
     """Return the bytes of an MP4 file; blocking, about a quarter of a second for a clip of five."""
-    pictures = list(frames(clip))
+    images = list(frames(clip))
     target = io.BytesIO()
     with av.open(target, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         video = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=_X264)
-        video.width, video.height = pictures[0].size
+        video.width, video.height = images[0].size
         video.pix_fmt = "yuv420p"
         sound = container.add_stream("aac", rate=_SOUND_RATE, layout="mono") if clip.audio else None
         if sound is not None:
             sound.bit_rate = _SOUND_BIT_RATE
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+        for number, image in enumerate(images):
+            frame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
             frame.pts = number
             container.mux(video.encode(frame))
         container.mux(video.encode(None))

@@ -1,4 +1,4 @@
-"""What the bytes of an uploaded file are, told by their first bytes, and how a multipart body is taken apart."""
+"""Media type of an uploaded file, by its first bytes, and the parser of multipart bodies."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -37,8 +37,8 @@ class Part:
     data: bytes
 
 
-def kind_of(data: bytes) -> str | None:
-    """Return the media type of PNG, JPEG, WebP, GIF, MP4, WebM or MOV bytes, None for all else."""
+def media_type_of(data: bytes) -> str | None:
+    """Return the media type of PNG, JPEG, WebP, GIF, MP4, WebM or MOV bytes, None for others."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, at, kind in _MAGIC if data[at : at + len(magic)] == magic), None)
@@ -68,7 +68,7 @@ def parts_of(content_type: str, body: bytes) -> tuple[Part, ...]:
 
 
 class _Reading:
-    """What the parser has told so far: each part's headers and data, and whether the last boundary came."""
+    """State of the parser: headers and data of each part, and whether the last boundary was read."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[dict[bytes, bytes], bytearray]] = []

@@ -1,4 +1,4 @@
-"""Fonts of this system: which ones there are, which of them has a character, and text drawn with several of them.
+"""Finds the fonts of this system and draws text with the first ones that have its characters.
 
 Pillow's own font lacks most of the world's letters, so the usual folders of Linux, macOS and Windows are searched. A
 text that one font covers is drawn in one go, which keeps right-to-left order and joined letters (with Pillow's raqm);
@@ -84,7 +84,7 @@ def typefaces() -> tuple[Typeface, Typeface, Typeface]:
 
 
 def right_to_left(text: str) -> bool:
-    """Tell whether the first strong letter of a text is Hebrew or Arabic (or their kin)."""
+    """Return whether the first strong letter of a text is right-to-left, such as Hebrew or Arabic."""
     strong = (bidirectional(sign) for sign in text)
     return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
 

@@ -1,6 +1,6 @@
-"""What a pretended job delivers: the order that a clip is made from, known to the world and to the makers of clips.
+"""Clip orders: the description from which the clip of a simulated job is made.
 
-An order is a value that can be a key: equal orders give equal bytes, so a rendered clip is kept by its order.
+An order is hashable, and equal orders give equal bytes, so rendered clips are cached by order.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ Ratio = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillImage:
-    """A start or end picture: its bytes where the simulator has them, else the host that was named."""
+    """A start or end image: its bytes where the simulator has them, else the host of its URL."""
 
     data: bytes = b""
     host: str = ""
@@ -24,7 +24,7 @@ class StillImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """One prompt of a timeline and how many seconds it lasts."""
+    """One prompt of a timeline, with its length in seconds."""
 
     prompt: str
     seconds: float
@@ -32,9 +32,9 @@ class Beat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipOrder:
-    """A clip to be made: without a `ratio` the start picture, else 16:9, decides; `beats` is empty without a timeline.
+    """A clip to make; without `ratio` the shape is that of the start image, else 16:9; `beats` is the timeline, if any.
 
-    `take` counts equal orders of one world: the second render of a request looks a little different, as it would.
+    `take` counts equal orders of one world, so that a second render of a request looks slightly different.
     """
 
     provider: str
@@ -51,10 +51,10 @@ class ClipOrder:
 
 
 def digest_of_clip(clip: ClipOrder) -> str:
-    """Return a SHA-256 in hex of all that an order says, its pictures by their bytes."""
+    """Return the SHA-256 of an order in hex, with its images by their bytes."""
     digest = hashlib.sha256()
-    for picture in (clip.start, clip.end):
-        digest.update(b"-" if picture is None else hashlib.sha256(picture.data).digest() + picture.host.encode())
+    for image in (clip.start, clip.end):
+        digest.update(b"-" if image is None else hashlib.sha256(image.data).digest() + image.host.encode())
     rest = replace(clip, start=None, end=None)
     digest.update(repr(rest).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
@@ -72,5 +72,5 @@ def frame_size(ratio: Ratio, long_side: int = LONG_SIDE) -> tuple[int, int]:
 
 
 def frame_count(seconds: float) -> int:
-    """Return how many frames last `seconds`: at least one."""
+    """Return the number of frames of a clip of `seconds`: at least one."""
     return max(1, round(seconds * FRAMES_PER_SECOND))

@@ -1,8 +1,9 @@
-"""What a simulated clip looks like: a calm animatic slate with the prompt on it, drawn frame by frame.
+"""Draws the frames of a simulated clip: an animatic slate with the prompt on it.
 
-Every frame says SIMULATED, the model, the variant and the time. The inputs drifts slowly, a line runs along the bottom,
-the start picture fades out of the first third and the end picture into the last, and the prompt gives way to them: the
-first frame of a chained clip looks like the last one before it. Equal clips give equal pixels.
+Every frame shows SIMULATED, the model, the variant and the time. The background drifts slowly and a progress line runs
+along the bottom. The start image fades out during the first third and the end image fades in during the last; the
+prompt is hidden meanwhile, so that the first frame of a chained clip looks like the last frame before it. Equal orders
+give equal pixels.
 """
 
 import colorsys
@@ -40,8 +41,8 @@ _NO_PROMPT = "(no prompt)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextPlace:
-    """The measures of a slate in pixels: its margin, the box that the prompt may fill; `scale` is 1 at 480 pixels."""
+class SlateLayout:
+    """Measures of a slate in pixels: its margin and the box of the prompt; `scale` is 1 at 480 pixels."""
 
     width: int
     height: int
@@ -59,7 +60,7 @@ class TextPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlatePage:
-    """What stays on screen up to a frame: the prompt's words, and the legend, both layers over the inputs."""
+    """Layers over the background up to frame `until`: the prompt's text and the legend."""
 
     until: int
     words: Image.Image
@@ -67,25 +68,25 @@ class SlatePage:
 
 
 def frames(clip: ClipOrder, long_side: int = LONG_SIDE) -> Iterator[Image.Image]:
-    """Yield the clip's frames as RGB pictures, in order."""
+    """Yield the clip's frames in order, as RGB images."""
     draw = painter(clip, long_side)
     yield from (draw(number) for number in range(frame_count(clip.seconds)))
 
 
 def painter(clip: ClipOrder, long_side: int = LONG_SIDE) -> Callable[[int], Image.Image]:
-    """Return what draws a clip's frame by its number; each frame can be drawn alone."""
+    """Return a function that draws the clip's frame of a number; each frame can be drawn alone."""
     size, total = frame_size(ratio_of(clip), long_side), frame_count(clip.seconds)
     sans = typefaces()[0]
-    place = place_of(size)
-    inputs = _ground(size, digest_of_clip(clip))
-    pages = _pages(clip, place, total)
+    layout = layout_of(size)
+    background = _background(size, digest_of_clip(clip))
+    pages = _pages(clip, layout, total)
     start = still(clip.start, size, "start", sans) if clip.start else None
     end = still(clip.end, size, "end", sans) if clip.end else None
     marks = [sum(beat.seconds for beat in clip.beats[:at]) / clip.seconds for at in range(1, len(clip.beats))]
 
     def draw(number: int) -> Image.Image:
         share = number / max(1, total - 1)
-        frame = inputs.crop(_window(inputs.size, size, share))
+        frame = background.crop(_window(background.size, size, share))
         weight = 0.0
         if start is not None and share < _FADE_SHARE:
             weight = _eased(1 - share / _FADE_SHARE)
@@ -97,19 +98,19 @@ def painter(clip: ClipOrder, long_side: int = LONG_SIDE) -> Callable[[int], Imag
         left = 1 - _GIVES_WAY * weight
         frame.paste(page.words, mask=page.words.getchannel("A").point(lambda alpha: round(alpha * left)))
         frame.paste(page.legend, mask=page.legend.getchannel("A"))
-        _draw_time(frame, place, number, total, marks)
+        _draw_time(frame, layout, number, total, marks)
         return frame
 
     return draw
 
 
-def place_of(size: tuple[int, int]) -> TextPlace:
-    """Return the measures of a slate of this size."""
+def layout_of(size: tuple[int, int]) -> SlateLayout:
+    """Return the measures of a slate of `size`, width and height in pixels."""
     width, height = size
     scale = max(1.0, max(size) / LONG_SIDE)
     small = max(6.0, min(11.0 * scale, width / 30, height / 12))
     margin = max(2, round(min(width, height) * 0.07))
-    return TextPlace(
+    return SlateLayout(
         width=width,
         height=height,
         margin=margin,
@@ -120,8 +121,8 @@ def place_of(size: tuple[int, int]) -> TextPlace:
     )
 
 
-def settings_of(clip: ClipOrder, place: TextPlace, face: Typeface) -> list[tuple[float, Setting]]:
-    """Return the prompt set into its box, for each part of the timeline with the second at which it ends."""
+def typeset(clip: ClipOrder, layout: SlateLayout, face: Typeface) -> list[tuple[float, Setting]]:
+    """Return for each part of the timeline its end in seconds and its prompt, typeset in the box."""
     prompt = clean(clip.prompt) or _NO_PROMPT
     parts = [(0.0, clip.seconds, [TextLine(text=prompt)])] if not clip.beats else []
     begins = 0.0
@@ -129,77 +130,77 @@ def settings_of(clip: ClipOrder, place: TextPlace, face: Typeface) -> list[tuple
         lines = [TextLine(text=clean(beat.prompt)), TextLine(text=""), TextLine(text=prompt, quiet=True)]
         parts.append((begins, begins + beat.seconds, lines))
         begins += beat.seconds
-    return [(ends, _setting(lines, place, face, ends - begins)) for begins, ends, lines in parts]
+    return [(ends, _setting(lines, layout, face, ends - begins)) for begins, ends, lines in parts]
 
 
-def _setting(lines: list[TextLine], place: TextPlace, face: Typeface, seconds: float) -> Setting:
-    """Set a text so that each of its pages can be seen for a quarter of a second, however small that makes it."""
-    largest = round(max(9, min(26 * place.scale, min(place.box) / 5)))
+def _setting(lines: list[TextLine], layout: SlateLayout, face: Typeface, seconds: float) -> Setting:
+    """Typeset a text at a size that gives each page at least a quarter of a second."""
+    largest = round(max(9, min(26 * layout.scale, min(layout.box) / 5)))
     measure = cache(face.width)
-    for least in range(min(largest, round(_LEGIBLE * place.scale)), _SMALLEST - 1, -1):
-        setting = set_text(lines, place.box, measure, range(least, largest + 1))
+    for least in range(min(largest, round(_LEGIBLE * layout.scale)), _SMALLEST - 1, -1):
+        setting = set_text(lines, layout.box, measure, range(least, largest + 1))
         if len(setting.pages) <= max(1, 4 * seconds):
             return setting
     return setting
 
 
-def _pages(clip: ClipOrder, place: TextPlace, total: int) -> list[SlatePage]:
+def _pages(clip: ClipOrder, layout: SlateLayout, total: int) -> list[SlatePage]:
     sans = typefaces()[0]
     pages: list[SlatePage] = []
     begins = 0.0
-    for ends, setting in settings_of(clip, place, sans):
+    for ends, setting in typeset(clip, layout, sans):
         each = (ends - begins) / len(setting.pages)
         for at, lines in enumerate(setting.pages):
             until = min(total, round((begins + each * (at + 1)) * FRAMES_PER_SECOND))
             count = f"{at + 1}/{len(setting.pages)}" if len(setting.pages) > 1 else ""
             lacking = any(sans.lacks(line.text) for line in lines)
-            legend = _legend(clip, place, count, lacking)
-            pages.append(SlatePage(until=until, words=_words(place, lines, setting.points), legend=legend))
+            legend = _legend(clip, layout, count, lacking)
+            pages.append(SlatePage(until=until, words=_draw_prompt(layout, lines, setting.points), legend=legend))
         begins = ends
     pages[-1] = replace(pages[-1], until=total)
     return pages
 
 
-def _words(place: TextPlace, lines: tuple[TextLine, ...], points: float) -> Image.Image:
+def _draw_prompt(layout: SlateLayout, lines: tuple[TextLine, ...], points: float) -> Image.Image:
     sans = typefaces()[0]
-    words = Image.new("RGBA", (place.width, place.height))
+    words = Image.new("RGBA", (layout.width, layout.height))
     pen = ImageDraw.Draw(words)
-    width, height = place.box
-    top = place.top + (height - len(lines) * points * LEADING) / 2
+    width, height = layout.box
+    top = layout.top + (height - len(lines) * points * LEADING) / 2
     for at, line in enumerate(lines):
-        left = place.margin + (width - sans.width(line.text, points) if right_to_left(line.text) else 0.0)
+        left = layout.margin + (width - sans.width(line.text, points) if right_to_left(line.text) else 0.0)
         sans.draw(pen, (left, top + at * points * LEADING), line.text, points, _QUIET if line.quiet else _INK)
-    return _haloed(words, place)
+    return _haloed(words, layout)
 
 
-def _legend(clip: ClipOrder, place: TextPlace, count: str, lacking: bool) -> Image.Image:
-    words = Image.new("RGBA", (place.width, place.height))
-    _draw_legend(ImageDraw.Draw(words), clip, place, count, lacking)
-    legend = _haloed(words, place)
+def _legend(clip: ClipOrder, layout: SlateLayout, count: str, lacking: bool) -> Image.Image:
+    words = Image.new("RGBA", (layout.width, layout.height))
+    _draw_legend(ImageDraw.Draw(words), clip, layout, count, lacking)
+    legend = _haloed(words, layout)
     if clip.start is None and clip.end is None:
         return legend
     shade = Image.new("L", legend.size)
-    foot = place.height - place.margin - round(place.small * 3.6)
-    shade.paste(Image.linear_gradient("L").resize((place.width, max(1, round(place.small)))), (0, foot))
-    shade.paste(255, (0, foot + round(place.small), place.width, place.height))
-    inputs = Image.new("RGBA", legend.size, (*_NIGHT, 0))
-    inputs.putalpha(shade.point(lambda alpha: alpha * _SHADE // 255))
-    inputs.alpha_composite(legend)
-    return inputs
+    foot = layout.height - layout.margin - round(layout.small * 3.6)
+    shade.paste(Image.linear_gradient("L").resize((layout.width, max(1, round(layout.small)))), (0, foot))
+    shade.paste(255, (0, foot + round(layout.small), layout.width, layout.height))
+    background = Image.new("RGBA", legend.size, (*_NIGHT, 0))
+    background.putalpha(shade.point(lambda alpha: alpha * _SHADE // 255))
+    background.alpha_composite(legend)
+    return background
 
 
-def _haloed(words: Image.Image, place: TextPlace) -> Image.Image:
-    """Lay a soft dark halo under words, which keeps them legible over any picture."""
-    blurred = words.getchannel("A").filter(ImageFilter.GaussianBlur(3 * place.scale))
+def _haloed(words: Image.Image, layout: SlateLayout) -> Image.Image:
+    """Add a soft dark halo under a text, which keeps it legible over any image."""
+    blurred = words.getchannel("A").filter(ImageFilter.GaussianBlur(3 * layout.scale))
     halo = Image.new("RGBA", words.size, (*_NIGHT, 0))
     halo.putalpha(blurred.point(lambda alpha: min(205, alpha * 3)))
     halo.alpha_composite(words)
     return halo
 
 
-def _draw_legend(pen: ImageDraw.ImageDraw, clip: ClipOrder, place: TextPlace, count: str, lacking: bool) -> None:
+def _draw_legend(pen: ImageDraw.ImageDraw, clip: ClipOrder, layout: SlateLayout, count: str, lacking: bool) -> None:
     _, bold, mono = typefaces()
-    small, margin, room = place.small, place.margin, place.width - 2 * place.margin
+    small, margin, room = layout.small, layout.margin, layout.width - 2 * layout.margin
     tag = "SIMULATED"
     tag_points = _fitting(tag, room * 0.9, small, bold)
     wide = bold.width(tag, tag_points)
@@ -212,17 +213,17 @@ def _draw_legend(pen: ImageDraw.ImageDraw, clip: ClipOrder, place: TextPlace, co
     free = room - wide - small * 2
     if aside and free > small * 2:
         points = _fitting(aside, free, small, mono)
-        mono.draw(pen, (place.width - margin - mono.width(aside, points), margin + small * 0.3), aside, points, _QUIET)
+        mono.draw(pen, (layout.width - margin - mono.width(aside, points), margin + small * 0.3), aside, points, _QUIET)
     model = f"{clip.model} · {clip.variant}"
     points = _fitting(model, room, small, mono)
-    mono.draw(pen, (margin, place.height - margin - small * 2.75), model, points, _QUIET)
+    mono.draw(pen, (margin, layout.height - margin - small * 2.75), model, points, _QUIET)
 
 
-def _draw_time(frame: Image.Image, place: TextPlace, number: int, total: int, marks: list[float]) -> None:
+def _draw_time(frame: Image.Image, layout: SlateLayout, number: int, total: int, marks: list[float]) -> None:
     pen, mono = ImageDraw.Draw(frame), typefaces()[2]
-    small, left, right = place.small, place.margin, place.width - place.margin
-    high = place.height - place.margin - small * 1.35
-    head, thick = left + (right - left) * (number + 1) / total, round(place.scale)
+    small, left, right = layout.small, layout.margin, layout.width - layout.margin
+    high = layout.height - layout.margin - small * 1.35
+    head, thick = left + (right - left) * (number + 1) / total, round(layout.scale)
     pen.rectangle((left, high, right, high + thick), fill=_TRACK)
     pen.rectangle((left, high, head, high + thick), fill=_AMBER)
     for mark in marks:
@@ -231,7 +232,7 @@ def _draw_time(frame: Image.Image, place: TextPlace, number: int, total: int, ma
     clock = f"{number // FRAMES_PER_SECOND:02d}:{number % FRAMES_PER_SECOND:02d}"
     length = f"{total / FRAMES_PER_SECOND:g} s"
     points = _fitting(clock + "  " + length, right - left, small, mono)
-    low = place.height - place.margin - small
+    low = layout.height - layout.margin - small
     mono.draw(pen, (left, low), clock, points, _INK)
     mono.draw(pen, (right - mono.width(length, points), low), length, points, _DIM)
 
@@ -242,25 +243,25 @@ def _fitting(text: str, room: float, points: float, face: Typeface) -> float:
     return points
 
 
-def _ground(size: tuple[int, int], digest: str) -> Image.Image:
-    """Return a dark gradient, larger than the frame, with soft lights whose colours come from the order's digest."""
+def _background(size: tuple[int, int], digest: str) -> Image.Image:
+    """Return a dark gradient, larger than the frame, with soft lights in colours that depend on the order's digest."""
     width, height = (round(side * _DRIFT) for side in size)
     hue = 0.47 + 0.42 * int(digest[:4], 16) / 65_536  # from teal over blue to plum: calm beside any amber
     dark, lit = _colour(hue, 0.48, 0.13), _colour(hue + 0.06, 0.55, 0.30)
     ramp = Image.linear_gradient("L").rotate(90 * (int(digest[4], 16) % 4)).resize((width, height))
-    inputs = Image.composite(Image.new("RGB", (width, height), lit), Image.new("RGB", (width, height), dark), ramp)
+    background = Image.composite(Image.new("RGB", (width, height), lit), Image.new("RGB", (width, height), dark), ramp)
     lights = Image.new("L", (64, 64))
     pen = ImageDraw.Draw(lights)
     for at in range(3):
         x, y = int(digest[5 + 4 * at : 7 + 4 * at], 16) // 4, int(digest[7 + 4 * at : 9 + 4 * at], 16) // 4
         pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill=90 + 40 * at)
     soft = lights.filter(ImageFilter.GaussianBlur(7)).resize((width, height), Image.Resampling.BICUBIC)
-    return Image.composite(Image.new("RGB", (width, height), _colour(hue + 0.14, 0.5, 0.46)), inputs, soft)
+    return Image.composite(Image.new("RGB", (width, height), _colour(hue + 0.14, 0.5, 0.46)), background, soft)
 
 
-def _window(inputs: tuple[int, int], size: tuple[int, int], share: float) -> tuple[int, int, int, int]:
-    left, top = (round((big - small) * share) for big, small in zip(inputs, size, strict=True))
-    top = inputs[1] - size[1] - top
+def _window(background: tuple[int, int], size: tuple[int, int], share: float) -> tuple[int, int, int, int]:
+    left, top = (round((big - small) * share) for big, small in zip(background, size, strict=True))
+    top = background[1] - size[1] - top
     return left, top, left + size[0], top + size[1]
 
 

@@ -1,4 +1,4 @@
-"""Start and end pictures as frames: decoded where the simulator has their bytes, else a card with the host's name."""
+"""Start and end images as frames: decoded where the simulator has their bytes, else a card with the host's name."""
 
 import io
 
@@ -13,27 +13,27 @@ _INK = (196, 204, 220)
 
 
 def ratio_of(clip: ClipOrder) -> Ratio:
-    """Return the clip's aspect ratio: as ordered, else the start picture's own, else 16:9."""
+    """Return the clip's aspect ratio: as ordered, else that of the start image, else 16:9."""
     if clip.ratio is not None:
         return clip.ratio
     if clip.start is None or not clip.start.data:
         return _WIDE
     try:
-        with Image.open(io.BytesIO(clip.start.data)) as picture:
-            return picture.size
+        with Image.open(io.BytesIO(clip.start.data)) as image:
+            return image.size
     except _UNDECODABLE:
         return _WIDE
 
 
-def still(picture: StillImage, size: tuple[int, int], what: str, face: Typeface) -> Image.Image:
+def still(image: StillImage, size: tuple[int, int], what: str, face: Typeface) -> Image.Image:
     """Return a picture that fills `size`, cropped about its middle; `what` (start, end) is written on a placeholder."""
-    if picture.data:
+    if image.data:
         try:
-            with Image.open(io.BytesIO(picture.data)) as source:
+            with Image.open(io.BytesIO(image.data)) as source:
                 return ImageOps.fit(ImageOps.exif_transpose(source).convert("RGB"), size, Image.Resampling.LANCZOS)
         except _UNDECODABLE:
             return _card(size, what, "cannot be decoded", face)
-    return _card(size, what, picture.host, face)
+    return _card(size, what, image.host, face)
 
 
 def _card(size: tuple[int, int], what: str, host: str, face: Typeface) -> Image.Image:

@@ -1,7 +1,7 @@
-"""Clips of about a kilobyte that declare what was bought and show nothing: for tests that need no picture.
+"""Clips of about a kilobyte without decodable frames, for tests that need no image.
 
-Real MP4 structure (ISO/IEC 14496-12) without one decodable frame: duration, size, frame rate and the presence of an
-audio track are as ordered, so a walk over the boxes tells the same as for a rendered clip. Needs no PyAV.
+The MP4 structure (ISO/IEC 14496-12) is real: duration, size, frame rate and the presence of an audio track are as
+ordered, so that reading the boxes gives the same result as for a rendered clip. Needs no PyAV.
 """
 
 import struct

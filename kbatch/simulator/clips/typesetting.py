@@ -1,6 +1,6 @@
-"""Sets a prompt into a box so that every word of it can be read: wrapped, shrunk, and at last dealt out over pages.
+"""Typesets a prompt in a box: wraps it, reduces its size, and at the smallest size splits it over pages.
 
-Pure arithmetic over a measure of text; nothing of a prompt is ever left out or cut off.
+Pure arithmetic over a text's measured width; no part of a prompt is left out.
 """
 
 import math
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 LEADING = 1.32
 Measure = Callable[[str, float], float]
-"""How wide a text is at a size in points."""
+"""Width of a text in pixels at a size in points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextLine:
-    """One line of text; `quiet` for the words that stand behind others."""
+    """One line of text; `quiet` for secondary text, which is drawn paler."""
 
     text: str
     quiet: bool = False
@@ -23,7 +23,7 @@ class TextLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A text set into a box: the size in points and the lines of each page, never none."""
+    """A typeset text: its size in points and the lines of each page; there is at least one page."""
 
     points: float
     pages: tuple[tuple[TextLine, ...], ...]

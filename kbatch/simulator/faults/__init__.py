@@ -1,1 +1,1 @@
-"""Faults on script: their catalogue, their file, when they strike, and how they look on the wire."""
+"""Scripted faults: their catalogue, their file, their selection and their HTTP responses."""

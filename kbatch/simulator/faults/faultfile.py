@@ -1,7 +1,7 @@
-"""Reads a faults file: YAML, a list of faults, each with the place of what is wrong in it.
+"""Reads a faults file: a YAML list of faults; problems carry their line and column.
 
-An entry is `{fault: NAME, at: PLACE, match: REGEX, provider: NAME, times: N, probability: P}`, of which only `fault` is
-needed. Values are read as the words they are written as: `429` and `no` are not converted.
+An entry is `{fault: NAME, at: REQUEST, match: REGEX, provider: NAME, times: N, probability: P}`; only `fault` is
+required. Values are read as text, so that `429` and `no` are not converted.
 """
 
 import json
@@ -13,13 +13,13 @@ import yaml
 
 from kbatch.errors import Invalid, Mark, Problem, did_you_mean
 from kbatch.simulator.exchange import PROVIDERS
-from kbatch.simulator.faults.faultkinds import KINDS, FaultKind, FaultPlace, FaultRule
+from kbatch.simulator.faults.faultkinds import KINDS, FaultKind, FaultRule, FaultTarget
 
 _KEYS = ("fault", "at", "match", "provider", "times", "probability")
 
 
 def rule(name: str, **settings: object) -> FaultRule:
-    """Return one rule as a faults file would give it, such as `rule("429", at="poll", times=2)`; Invalid as there.
+    """Return the rule of a faults file's entry, such as `rule("429", at="poll", times=2)`; Invalid as for a file.
 
     >>> rule("lost-answer", times=1).place
     <Place.SUBMIT: 'submit'>
@@ -36,11 +36,11 @@ def read_rules(text: str, *, file: str = "faults", providers: Collection[str] = 
         mark = Mark(file=file, line=at.line + 1, column=at.column + 1) if at else Mark(file=file, line=1, column=1)
         raise Invalid([Problem(code="yaml", message=str(error.problem or "not YAML"), mark=mark)]) from error
     except RecursionError as error:
-        place = Mark(file=file, line=1, column=1)
-        raise Invalid([Problem(code="yaml", message="nested too deeply for a faults file", mark=place)]) from error
+        mark = Mark(file=file, line=1, column=1)
+        raise Invalid([Problem(code="yaml", message="nested too deeply for a faults file", mark=mark)]) from error
     except yaml.YAMLError as error:
-        place = Mark(file=file, line=1, column=1)
-        raise Invalid([Problem(code="yaml", message=f"not YAML: {error}", mark=place)]) from error
+        mark = Mark(file=file, line=1, column=1)
+        raise Invalid([Problem(code="yaml", message=f"not YAML: {error}", mark=mark)]) from error
     reader = _Reader(file=file, lines=text.splitlines(), providers=providers)
     if root is None:
         return ()
@@ -54,7 +54,7 @@ def read_rules(text: str, *, file: str = "faults", providers: Collection[str] = 
 
 @dataclass(slots=True, kw_only=True)
 class _Reader:
-    """Reads entries node by node, so that `429` and `no` stay the words they are, and collects what is wrong."""
+    """Reads entries node by node, so that `429` and `no` stay texts, and collects problems."""
 
     file: str
     lines: list[str]
@@ -88,7 +88,7 @@ class _Reader:
             return None
         rule = FaultRule(
             name=name.value,
-            place=self._place(words.get("at"), name.value, kind),
+            target=self._target(words.get("at"), name.value, kind),
             match=self._pattern(words.get("match")),
             provider=self._provider(words.get("provider"), name.value, kind),
             times=self._times(words.get("times")),
@@ -110,13 +110,13 @@ class _Reader:
                 words[key.value] = value
         return words
 
-    def _place(self, node: yaml.ScalarNode | None, name: str, kind: FaultKind) -> FaultPlace:
+    def _target(self, node: yaml.ScalarNode | None, name: str, kind: FaultKind) -> FaultTarget:
         if node is None:
-            return kind.places[0]
-        if node.value not in kind.places:
-            self.complain(node, f"`{name}` cannot happen at `{node.value}`", did_you_mean(node.value, kind.places))
-            return kind.places[0]
-        return FaultPlace(node.value)
+            return kind.targets[0]
+        if node.value not in kind.targets:
+            self.complain(node, f"`{name}` cannot happen at `{node.value}`", did_you_mean(node.value, kind.targets))
+            return kind.targets[0]
+        return FaultTarget(node.value)
 
     def _pattern(self, node: yaml.ScalarNode | None) -> re.Pattern[str] | None:
         if node is None:

@@ -1,7 +1,7 @@
-"""The catalogue of faults: every name, where and when it may act, and one line of what it does.
+"""The catalogue of faults: names, targets, moments and effects.
 
-The names are the words of the two providers' documents and of the losses that people report. It does not know what a
-fault looks like on the wire (`mishaps`, `downloads`) nor when one strikes (`faults`).
+The names come from the two providers' documents and from reported losses. `responses` and `clips.downloads` carry
+faults out; `selection` decides when they occur.
 """
 
 import re
@@ -12,8 +12,8 @@ from enum import StrEnum
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME
 
 
-class FaultPlace(StrEnum):
-    """The kinds of request that can be hit."""
+class FaultTarget(StrEnum):
+    """The kinds of request that a fault can affect."""
 
     SUBMIT = "submit"
     POLL = "poll"
@@ -22,20 +22,20 @@ class FaultPlace(StrEnum):
 
 
 class FaultMoment(StrEnum):
-    """When a fault acts: instead of the request, after it was carried out, as a delay, or as what becomes of a job."""
+    """When a fault acts: instead of the request, after it was carried out, as a delay, or on the job's outcome."""
 
     BEFORE = "before"
     AFTER = "after"
     DELAY = "delay"
-    FATE = "fate"
+    OF_JOB = "fate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultKind:
-    """One name of the catalogue: what it does (`effect`) and where it may act, the usual place first."""
+    """One fault of the catalogue: its `effect`, and the requests that it can affect, the usual one first."""
 
     effect: str
-    places: tuple[FaultPlace, ...]
+    targets: tuple[FaultTarget, ...]
     moment: FaultMoment
     help: str
     provider: str | None = None
@@ -55,20 +55,20 @@ _STATUSES = {
     "504": "an outage, HTML body",
     "524": "an outage at the proxy, HTML body",
 }
-_ANYWHERE = (FaultPlace.SUBMIT, FaultPlace.POLL, FaultPlace.DOWNLOAD, FaultPlace.UPLOAD)
-_OF_A_JOB = (FaultPlace.SUBMIT, FaultPlace.POLL, FaultPlace.DOWNLOAD)
+_ANYWHERE = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD, FaultTarget.UPLOAD)
+_OF_A_JOB = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD)
 
 
-def _before(effect: str, *places: FaultPlace, help: str) -> FaultKind:
-    return FaultKind(effect=effect, places=places, moment=FaultMoment.BEFORE, help=help)
+def _before(effect: str, *targets: FaultTarget, help: str) -> FaultKind:
+    return FaultKind(effect=effect, targets=targets, moment=FaultMoment.BEFORE, help=help)
 
 
 def _after(effect: str, help: str) -> FaultKind:
-    return FaultKind(effect=effect, places=(FaultPlace.SUBMIT,), moment=FaultMoment.AFTER, help=help)
+    return FaultKind(effect=effect, targets=(FaultTarget.SUBMIT,), moment=FaultMoment.AFTER, help=help)
 
 
-def _fate(effect: str, help: str, provider: str | None = None) -> FaultKind:
-    return FaultKind(effect=effect, places=_OF_A_JOB, moment=FaultMoment.FATE, help=help, provider=provider)
+def _of_job(effect: str, help: str, provider: str | None = None) -> FaultKind:
+    return FaultKind(effect=effect, targets=_OF_A_JOB, moment=FaultMoment.OF_JOB, help=help, provider=provider)
 
 
 def _at_submit() -> dict[str, FaultKind]:
@@ -76,8 +76,8 @@ def _at_submit() -> dict[str, FaultKind]:
     return {
         "429-date": _before("429-date", *_ANYWHERE, help="too many requests, Retry-After as an HTTP date (Apiframe)"),
         "503-non-json": _before("503-non-json", *_ANYWHERE, help="an outage, HTML body instead of the documented one"),
-        "no-credits": _before("no-credits", FaultPlace.SUBMIT, help="credits do not suffice: 402, for AI/ML 403"),
-        "moderation": _before("moderation", FaultPlace.SUBMIT, help="the prompt is refused by moderation: 400"),
+        "no-credits": _before("no-credits", FaultTarget.SUBMIT, help="credits do not suffice: 402, for AI/ML 403"),
+        "moderation": _before("moderation", FaultTarget.SUBMIT, help="the prompt is refused by moderation: 400"),
         "non-json": _before("non-json", *_ANYWHERE, help="an HTML page with a status of success; nothing was accepted"),
         "redirect": _before("redirect", *_ANYWHERE, help="307 to another host, which notes a key that follows"),
         "cut": _before("cut", *_ANYWHERE, help="the connection is cut; nothing was accepted"),
@@ -90,29 +90,29 @@ def _at_submit() -> dict[str, FaultKind]:
         "503-after-accept": _after("503", paid + "503"),
         "504-after-accept": _after("504", paid + "504"),
         "524-after-accept": _after("524", paid + "524"),
-        "slow": FaultKind(effect="slow", places=_ANYWHERE, moment=FaultMoment.DELAY, help="the answer takes its time"),
+        "slow": FaultKind(effect="slow", targets=_ANYWHERE, moment=FaultMoment.DELAY, help="the answer takes its time"),
     }
 
 
 def _of_a_job() -> dict[str, FaultKind]:
     return {
-        "charge-double": _fate("charge-double", "charged twice the price, and the API says so"),
-        "fail": _fate("fail", "the job ends without a clip and is refunded"),
-        "fail-moderation": _fate("fail-moderation", "moderation ends the job after acceptance; refunded"),
-        "cancelled": _fate("cancelled", "the job ends as CANCELLED and is refunded", APIFRAME),
-        "hang": _fate("hang", "the job never ends"),
-        "short-clip": _fate("short-clip", "the clip is 1.5 seconds shorter than bought"),
-        "silent-clip": _fate("silent-clip", "the clip has no audio track though audio was bought"),
-        "wrong-size": _fate("wrong-size", "the clip has another aspect ratio than was asked for"),
-        "expired-url": _fate("expired-url", "the first URL of the clip is 404; a poll after that gives a fresh one"),
-        "result-string": _fate("result-string", "`result` is the bare URL, as on older pages", APIFRAME),
-        "result-list": _fate("result-list", "`result.videos` is a list of URLs", APIFRAME),
-        "video-list": _fate("video-list", "`video` is a list of objects", AIMLAPI),
+        "charge-double": _of_job("charge-double", "charged twice the price, and the API says so"),
+        "fail": _of_job("fail", "the job ends without a clip and is refunded"),
+        "fail-moderation": _of_job("fail-moderation", "moderation ends the job after acceptance; refunded"),
+        "cancelled": _of_job("cancelled", "the job ends as CANCELLED and is refunded", APIFRAME),
+        "hang": _of_job("hang", "the job never ends"),
+        "short-clip": _of_job("short-clip", "the clip is 1.5 seconds shorter than bought"),
+        "silent-clip": _of_job("silent-clip", "the clip has no audio track though audio was bought"),
+        "wrong-size": _of_job("wrong-size", "the clip has another aspect ratio than was asked for"),
+        "expired-url": _of_job("expired-url", "the first URL of the clip is 404; a poll after that gives a fresh one"),
+        "result-string": _of_job("result-string", "`result` is the bare URL, as on older pages", APIFRAME),
+        "result-list": _of_job("result-list", "`result.videos` is a list of URLs", APIFRAME),
+        "video-list": _of_job("video-list", "`video` is a list of objects", AIMLAPI),
     }
 
 
 def _at_poll() -> dict[str, FaultKind]:
-    at = FaultPlace.POLL
+    at = FaultTarget.POLL
     return {
         "poll-404": _before("404", at, help="a real job is not found for once"),
         "poll-429": _before("429", at, help="too many requests"),
@@ -122,13 +122,13 @@ def _at_poll() -> dict[str, FaultKind]:
         "poll-non-json": _before("non-json", at, help="200 with an HTML page"),
         "poll-cut": _before("cut", at, help="the connection is cut"),
         "poll-unknown-status": FaultKind(
-            effect="unknown-status", places=(at,), moment=FaultMoment.AFTER, help="a status that no document names"
+            effect="unknown-status", targets=(at,), moment=FaultMoment.AFTER, help="a status that no document names"
         ),
     }
 
 
 def _at_download() -> dict[str, FaultKind]:
-    at = FaultPlace.DOWNLOAD
+    at = FaultTarget.DOWNLOAD
     bend = {
         "cut-download": "the connection is closed midway",
         "truncated": "the file lacks its end, and Content-Length agrees with it",
@@ -137,10 +137,10 @@ def _at_download() -> dict[str, FaultKind]:
         "no-range": "Range is ignored: always 200 and the whole file",
         "download-redirect": "302 to another URL of the same clip",
     }
-    slow = FaultKind(effect="slow-download", places=(at,), moment=FaultMoment.DELAY, help="the body comes in drops")
+    slow = FaultKind(effect="slow-download", targets=(at,), moment=FaultMoment.DELAY, help="the body comes in drops")
     return {
         **{
-            name: FaultKind(effect=name, places=(at,), moment=FaultMoment.AFTER, help=text)
+            name: FaultKind(effect=name, targets=(at,), moment=FaultMoment.AFTER, help=text)
             for name, text in bend.items()
         },
         "slow-download": slow,
@@ -151,13 +151,13 @@ def _at_download() -> dict[str, FaultKind]:
 
 
 def _at_upload() -> dict[str, FaultKind]:
-    at = FaultPlace.UPLOAD
+    at = FaultTarget.UPLOAD
     return {
         "upload-413": _before("413", at, help="the file is too large, says the server"),
         "upload-429": _before("429", at, help="too many requests"),
         "upload-500": _before("500", at, help="an outage"),
         "upload-expires-soon": FaultKind(
-            effect="expires-soon", places=(at,), moment=FaultMoment.FATE, help="the picture is gone after 30 seconds"
+            effect="expires-soon", targets=(at,), moment=FaultMoment.OF_JOB, help="the picture is gone after 30 seconds"
         ),
     }
 
@@ -177,7 +177,7 @@ class FaultRule:
     """One entry of a faults file, read and checked; `times` is None for always."""
 
     name: str
-    place: FaultPlace
+    target: FaultTarget
     match: re.Pattern[str] | None = None
     provider: str | None = None
     times: int | None = None
@@ -185,5 +185,5 @@ class FaultRule:
 
     @property
     def kind(self) -> FaultKind:
-        """What the catalogue says of it."""
+        """The rule's entry in the catalogue."""
         return KINDS[self.name]

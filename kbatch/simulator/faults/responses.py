@@ -1,6 +1,6 @@
-"""What a fault looks like on the wire: statuses with each provider's own bodies, pages that are not JSON, cuts.
+"""HTTP responses of faults: statuses with each provider's own bodies, pages that are not JSON, cut connections.
 
-It does not know when a fault strikes (`faults`), nor how a download is bent (`downloads`).
+`selection` decides when a fault occurs; `clips.downloads` changes the bytes of a download.
 """
 
 import json
@@ -9,7 +9,7 @@ from email.utils import formatdate
 from urllib.parse import urlsplit
 
 from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest, reply_json
-from kbatch.simulator.faults.dice import FaultEvent, FaultPlace
+from kbatch.simulator.faults.selection import FaultEvent, FaultTarget
 from kbatch.simulator.state import World
 
 PRIVATE_URL = "http://10.0.0.1/clip.mp4"
@@ -37,44 +37,44 @@ _PAGES = {
     "524": "524: A timeout occurred",
 }
 _STATUS = {"no-credits": "402", "moderation": "400"}
-_SUCCESS = {FaultPlace.POLL: 200, FaultPlace.DOWNLOAD: 200, FaultPlace.UPLOAD: 201}
+_SUCCESS = {FaultTarget.POLL: 200, FaultTarget.DOWNLOAD: 200, FaultTarget.UPLOAD: 201}
 
 
-def mishap(effect: str, world: World, call: SimulatedRequest, event: FaultEvent, now: float) -> Reply:
-    """Return the answer that this fault gives instead of the true one; `effect` is that of the catalogue."""
-    place = event.place
+def fault_response(effect: str, world: World, call: SimulatedRequest, event: FaultEvent, now: float) -> Reply:
+    """Return the reply of a fault in place of the true one; `effect` is a name of the catalogue."""
+    target = event.target
     if effect == "cut":
         return Reply(status=0, connection=Connection.CUT)
     if effect == "timeout":
         return Reply(status=0, connection=Connection.HANG)
     if effect == "redirect":
-        return Reply(status=307, headers={"location": elsewhere(call)})
+        return Reply(status=307, headers={"location": other_host_url(call)})
     if effect == "redirect-private":
         return Reply(status=302, headers={"location": PRIVATE_URL})
     if effect == "non-json":
-        return page(_SUCCESS.get(place) or world.providers[event.provider].accepted, "One moment, please")
+        return page(_SUCCESS.get(target) or world.providers[event.provider].accepted, "One moment, please")
     if effect in _PAGES:
         return page(int(effect[:3]), _PAGES[effect])
-    if place is FaultPlace.DOWNLOAD:
+    if target is FaultTarget.DOWNLOAD:
         return _plain(effect, world, now)
     return _in_its_form(effect, world, call, event, now)
 
 
 def unknown_status(reply: Reply) -> Reply:
-    """Return the answer to a poll with a status that no document names, and without a result."""
+    """Return a poll's reply with an undocumented status and without a result."""
     document = json.loads(reply.body)
     blank = {name: None for name in ("result", "video", "completedAt") if name in document}
     return replace(reply, body=reply_json(200, {**document, "status": UNKNOWN_STATUS, **blank}).body)
 
 
 def page(status: int, text: str) -> Reply:
-    """Return an HTML page where JSON, or a clip, was expected."""
+    """Return an HTML page in place of JSON or a clip."""
     body = f"<!DOCTYPE html><html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>\n"
     return Reply(status=status, headers={"content-type": "text/html; charset=utf-8"}, body=body.encode())
 
 
-def elsewhere(call: SimulatedRequest) -> str:
-    """Return the same path on another host that is this one too, so that a key that follows is noticed."""
+def other_host_url(call: SimulatedRequest) -> str:
+    """Return the same path under this server's other host name, where a forwarded key is recorded as a leak."""
     parts = urlsplit(call.base)
     host = "localhost" if parts.hostname == "127.0.0.1" else "127.0.0.1"
     port = f":{parts.port}" if parts.port else ""
@@ -84,7 +84,7 @@ def elsewhere(call: SimulatedRequest) -> str:
 def _in_its_form(effect: str, world: World, call: SimulatedRequest, event: FaultEvent, now: float) -> Reply:
     own = world.providers[event.provider].fault
     if own is not None:
-        return own(effect, world, call, event.place, now)
+        return own(effect, world, call, event.target, now)
     status = _STATUS.get(effect) or effect[:3]
     headers = {"retry-after": str(world.terms.retry_after_s)} if status == "429" else {}
     headers |= {"retry-after": later(world, now)} if effect == "429-date" else {}
@@ -102,5 +102,5 @@ def _plain(effect: str, world: World, now: float) -> Reply:
 
 
 def later(world: World, now: float) -> str:
-    """Return when to ask again, as an HTTP date."""
+    """Return the time of the next allowed request, as an HTTP date."""
     return formatdate(now + world.terms.retry_after_s, usegmt=True)

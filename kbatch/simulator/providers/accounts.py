@@ -1,4 +1,4 @@
-"""Who asks Apiframe: jobs belong to a user, credits to a team, and both are told from the key itself.
+"""Apiframe's users and teams: jobs belong to a user, credits to a team, and the key names both.
 
 A key `TEAM/USER` or `TEAM/USER/NAME` says whose it is: `red/ann/laptop` and `red/ann/ci` are two keys of one user,
 `red/ben` is a colleague, who has the same credits and sees other jobs. Any other key is a user's own, in the team that
@@ -14,7 +14,7 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Whose key it is: `user` and `team` are UUIDs, `prefix` is how the key begins, never more than half of it."""
+    """The owner of a key: `user` and `team` are UUIDs, `prefix` is the start of the key, at most half of it."""
 
     user: str
     name: str
@@ -26,7 +26,7 @@ class Person:
 
 
 def person_of(key: str) -> Person:
-    """Return whose key this is; the same for the same key in every world."""
+    """Return the owner of a key; the same in every world."""
     pieces = key.split("/")
     named = len(pieces) in (2, 3) and all(pieces)
     team, user = (pieces[0], pieces[1]) if named else (SHARED_TEAM, key)

@@ -1,4 +1,4 @@
-"""The AI/ML API's Kling endpoints as its documents describe them, with both error envelopes that are in the wild.
+"""The AI/ML API's Kling endpoints as its documents describe them, with both error envelopes that the API uses.
 
 The newer envelope carries 400, 403 and the outages, the older one 401, 404 and 429. The three forms of a job id stand
 for three ages of the API: nanoid jobs are pending as `waiting` and `active`, have no `meta` on acceptance and a bare
@@ -11,9 +11,9 @@ from typing import Any
 
 from kbatch.simulator.clips.orders import ClipOrder, StillImage
 from kbatch.simulator.exchange import AIMLAPI, Reply, SimulatedRequest, read_json, reply_json
-from kbatch.simulator.providers.fields import Complaint, is_link, picture_bytes
+from kbatch.simulator.providers.fields import Complaint, image_bytes, is_link
 from kbatch.simulator.providers.offers import AIMLAPI_CREDITS_PER_USD, OFFERS, quote
-from kbatch.simulator.providers.purchase import Purchase, accept, picture_of, uuid_of
+from kbatch.simulator.providers.purchase import Purchase, accept, image_of, uuid_of
 from kbatch.simulator.state import (
     ENDED_WITHOUT_A_CLIP,
     Phase,
@@ -23,7 +23,7 @@ from kbatch.simulator.state import (
     balance,
     clip_token,
     phase,
-    shared_picture,
+    shared_image,
     stamp,
 )
 
@@ -126,14 +126,14 @@ def out_of_credits(path: str, now: float) -> Reply:
 
 
 def purchase_of(world: World, body: Mapping[str, Any], now: float) -> Purchase:
-    """Return what a checked body buys, its defaults filled in and its pictures found."""
+    """Return the purchase of a valid body, with defaults filled in and images looked up."""
     offer = OFFERS[AIMLAPI, MODEL]
     completed = offer.complete(body)
     price = quote(offer, completed)
-    pictures = {
-        name: _picture(world, completed[name], now) for name in ("image_url", "tail_image_url") if name in completed
+    images = {
+        name: _image(world, completed[name], now) for name in ("image_url", "tail_image_url") if name in completed
     }
-    shown = {name: value for name, value in completed.items() if name not in pictures}
+    shown = {name: value for name, value in completed.items() if name not in images}
     clip = ClipOrder(
         provider=AIMLAPI,
         model=offer.model,
@@ -141,8 +141,8 @@ def purchase_of(world: World, body: Mapping[str, Any], now: float) -> Purchase:
         prompt=completed.get("prompt", ""),
         seconds=float(completed["duration"]),
         audio=False,
-        start=pictures["image_url"][0],
-        end=pictures["tail_image_url"][0] if "tail_image_url" in pictures else None,
+        start=images["image_url"][0],
+        end=images["tail_image_url"][0] if "tail_image_url" in images else None,
     )
     return Purchase(
         provider=AIMLAPI,
@@ -151,14 +151,14 @@ def purchase_of(world: World, body: Mapping[str, Any], now: float) -> Purchase:
         input=shown,
         quote=price,
         clip=clip,
-        lost_picture=next((url for _, url in pictures.values() if url is not None), None),
+        missing_image=next((url for _, url in images.values() if url is not None), None),
     )
 
 
-def _picture(world: World, value: str, now: float) -> tuple[StillImage, str | None]:
+def _image(world: World, value: str, now: float) -> tuple[StillImage, str | None]:
     if is_link(value):
-        return picture_of(world, value, now)
-    return StillImage(data=shared_picture(world, picture_bytes(value) or b"")), None
+        return image_of(world, value, now)
+    return StillImage(data=shared_image(world, image_bytes(value) or b"")), None
 
 
 def _is_trace(value: str) -> bool:
@@ -190,7 +190,7 @@ def _video(job: SimulatedJob, url: str) -> Any:
     video = {"url": url}
     if not _is_old(job):
         video |= {"content_type": "video/mp4", "file_name": "output.mp4"}
-    return [{"url": url}] if "video-list" in job.fates else video
+    return [{"url": url}] if "video-list" in job.job_faults else video
 
 
 def _trouble(job: SimulatedJob) -> Mapping[str, Any]:

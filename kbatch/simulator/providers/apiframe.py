@@ -11,7 +11,7 @@ from kbatch.simulator.exchange import APIFRAME, Reply, SimulatedRequest, read_js
 from kbatch.simulator.providers.accounts import Person, person_of
 from kbatch.simulator.providers.fields import Complaint, choice, link, many, record, text
 from kbatch.simulator.providers.offers import OFFERS, Offer, cheapest_and_dearest, offers_of, quote, timeline_of
-from kbatch.simulator.providers.purchase import Purchase, accept, picture_of
+from kbatch.simulator.providers.purchase import Purchase, accept, image_of
 from kbatch.simulator.state import (
     DAY_S,
     ENDED_WITHOUT_A_CLIP,
@@ -38,7 +38,7 @@ COMMON = {
     "webhookUrl": link(),
     "webhookEvents": many(choice("progress", "completed", "failed"), most=3),
 }
-_PICTURES = ("start_image", "end_image")
+_IMAGES = ("start_image", "end_image")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -67,7 +67,7 @@ def submit(world: World, call: SimulatedRequest, now: float) -> Reply:
     key = call.headers.get("idempotency-key")
     if key is not None and not re.fullmatch(rf"[!-~]{{1,{KEY_LIMIT}}}", key):
         return error(400, f"Idempotency-Key must have 1 to {KEY_LIMIT} printable characters")
-    person = asking(call)
+    person = caller(call)
     scope = None if key is None else _scoped(world, person, key)
     if scope is not None and scope in world.keys and now < world.keys[scope].at + DAY_S:
         return _replay(world, world.keys[scope], body, now)
@@ -80,7 +80,7 @@ def poll(world: World, call: SimulatedRequest, now: float) -> Reply:
     if not _UUID.fullmatch(job_id):
         return error(400, "Invalid job ID")
     job = world.jobs.get(job_id.lower())
-    if job is None or job.provider != APIFRAME or job.owner not in ("", asking(call).user):
+    if job is None or job.provider != APIFRAME or job.owner not in ("", caller(call).user):
         return error(404, "Job not found")
     return reply_json(200, {**_shown(world, job, call.base, now), "input": job.input})
 
@@ -95,7 +95,7 @@ def list_jobs(world: World, call: SimulatedRequest, now: float) -> Reply:
 
     An admin may ask for the team's.
     """
-    person, scope = asking(call), call.query.get("scope", "user")
+    person, scope = caller(call), call.query.get("scope", "user")
     wanted, model = call.query.get("status"), call.query.get("model")
     limit, cursor = call.query.get("limit", "20"), call.query.get("cursor")
     order = world.order[APIFRAME]
@@ -129,7 +129,7 @@ def list_jobs(world: World, call: SimulatedRequest, now: float) -> Reply:
 
 def show_account(world: World, call: SimulatedRequest, now: float) -> Reply:
     """Show the account: the balance is `team.credits`; of the key only its name and how it begins are shown."""
-    person = asking(call)
+    person = caller(call)
     team = {
         "id": person.team,
         "name": person.team_name,
@@ -183,8 +183,8 @@ def _replay(world: World, use: KeyUse, body: Mapping[str, Any], now: float) -> R
     return reply_json(202, {"jobId": job.id, "status": _WORDS[phase(world, job, now)[0]]})
 
 
-def asking(call: SimulatedRequest) -> Person:
-    """Return who asks."""
+def caller(call: SimulatedRequest) -> Person:
+    """Return the owner of the request's key."""
     return person_of(call.headers.get("x-api-key", "").strip())
 
 
@@ -207,11 +207,11 @@ def _buy(world: World, purchase: Purchase, scope: str | None, now: float) -> Rep
 
 
 def purchase_of(world: World, body: Mapping[str, Any], key: str | None, now: float) -> Purchase:
-    """Return what a checked body buys, its defaults filled in and its pictures found."""
+    """Return the purchase of a valid body, with defaults filled in and images looked up."""
     offer = OFFERS[APIFRAME, body["model"]]
     completed = offer.complete(body.get("klingParams", {}))
     price = quote(offer, completed)
-    pictures = {name: picture_of(world, completed[name], now) for name in _PICTURES if name in completed}
+    images = {name: image_of(world, completed[name], now) for name in _IMAGES if name in completed}
     wide, _, high = completed.get("aspect_ratio", "16:9").partition(":")
     clip = ClipOrder(
         provider=APIFRAME,
@@ -222,8 +222,8 @@ def purchase_of(world: World, body: Mapping[str, Any], key: str | None, now: flo
         audio=completed.get("generate_audio", False),
         ratio=(int(wide), int(high)),
         beats=tuple(Beat(prompt=beat["prompt"], seconds=beat["duration"]) for beat in timeline_of(completed)),
-        start=pictures["start_image"][0] if "start_image" in pictures else None,
-        end=pictures["end_image"][0] if "end_image" in pictures else None,
+        start=images["start_image"][0] if "start_image" in images else None,
+        end=images["end_image"][0] if "end_image" in images else None,
     )
     return Purchase(
         provider=APIFRAME,
@@ -234,7 +234,7 @@ def purchase_of(world: World, body: Mapping[str, Any], key: str | None, now: flo
         quote=price,
         clip=clip,
         key=key,
-        lost_picture=next((url for _, url in pictures.values() if url is not None), None),
+        missing_image=next((url for _, url in images.values() if url is not None), None),
     )
 
 
@@ -264,13 +264,13 @@ def _shown(world: World, job: SimulatedJob, base: str, now: float) -> dict[str, 
 
 
 def _result(job: SimulatedJob, url: str) -> Any:
-    if "result-string" in job.fates:
+    if "result-string" in job.job_faults:
         return url
-    return {"videos": [url]} if "result-list" in job.fates else {"videoUrl": url}
+    return {"videos": [url]} if "result-list" in job.job_faults else {"videoUrl": url}
 
 
 def invalid(complaints: list[Complaint]) -> Reply:
-    """Return the 400 that tells what is wrong, by path."""
+    """Return the 400 that lists all complaints with their paths."""
     details: dict[str, list[str]] = {}
     for path, message in complaints:
         details.setdefault(path, []).append(message)

@@ -1,7 +1,7 @@
-"""What one field of a request may hold: a strict check in words, and the same as JSON Schema for the OpenAPI document.
+"""Fields of a request: a strict check with messages, and the same rules as JSON Schema for the OpenAPI document.
 
-Stricter than JSON Schema in one point: `5.0` is no integer and `true` no number, so that a sloppy client is found here
-and not by a provider who bills for it.
+Stricter than JSON Schema in one point: `5.0` is no integer and `true` no number, so that tests find a client's mistake
+before a provider charges for it.
 """
 
 import base64
@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kbatch.simulator.clips.file_kinds import kind_of
+from kbatch.simulator.clips.file_kinds import media_type_of
 from kbatch.simulator.exchange import read_json
 
 Complaint = tuple[str, str]
-"""A path such as `klingParams.duration`, and what is wrong there."""
+"""A path such as `klingParams.duration`, and the message about it."""
 
 _RATIO = re.compile(r"[1-9][0-9]{0,3}:[1-9][0-9]{0,3}", re.ASCII)
 _PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
@@ -150,11 +150,11 @@ def link() -> RequestField:
     )
 
 
-def picture() -> RequestField:
+def image() -> RequestField:
     """Return a URL, or an image in base64, bare or as a `data:` URI."""
 
     def check(value: object) -> str | None:
-        if isinstance(value, str) and (is_link(value) or picture_bytes(value) is not None):
+        if isinstance(value, str) and (is_link(value) or image_bytes(value) is not None):
             return None
         return "Expected an image URL or a Base64-encoded image"
 
@@ -162,7 +162,7 @@ def picture() -> RequestField:
 
 
 def anything_in_an_object() -> RequestField:
-    """Return an object whose inside is documented nowhere."""
+    """Return an object whose content is not documented."""
     return _field(
         lambda value: None if isinstance(value, dict) else f"Expected object, received {_type(value)}",
         {"type": "object"},
@@ -170,7 +170,7 @@ def anything_in_an_object() -> RequestField:
 
 
 def text_of_json(inner: RequestField) -> RequestField:
-    """Return a string that holds JSON, and in it what `inner` allows."""
+    """Return a string of JSON whose value `inner` accepts."""
 
     def complain(value: object, path: str) -> list[Complaint]:
         if not isinstance(value, str):
@@ -186,18 +186,18 @@ def text_of_json(inner: RequestField) -> RequestField:
 
 
 def is_link(value: str) -> bool:
-    """Tell whether this is an http or https URL in ASCII, with a host and without spaces."""
+    """Return whether this is an http or https URL in ASCII, with a host and without spaces."""
     return "\n" not in value and re.match(_LINK, value) is not None
 
 
-def picture_bytes(value: str) -> bytes | None:
+def image_bytes(value: str) -> bytes | None:
     """Return the image in a `data:` URI or in bare base64, None when there is none that is known."""
     head = _DATA_URI.match(value)
     try:
         data = base64.b64decode(value[head.end() :] if head else value, validate=True)
     except (binascii.Error, ValueError):
         return None
-    media_type = kind_of(data)
+    media_type = media_type_of(data)
     return data if media_type is not None and media_type.startswith("image/") else None
 
 

@@ -1,6 +1,6 @@
-"""What the two pretended providers accept and charge: this simulator's own reading of the five model pages.
+"""Parameters and prices of the two simulated providers: this simulator's own reading of the five model pages.
 
-It is written by hand from the pages, not read from kbatch's model cards, so that two readings check each other.
+It is written by hand from the pages, not from kbatch's model cards, so that two readings check each other.
 Apiframe's prices are the pages' prices. The price of the AI/ML model is documented nowhere: the one here is pretended,
 so that a rehearsal has something to add up (262,500 credits a second, about $0.13 at the documented $1 = 2,000,000).
 """
@@ -17,12 +17,12 @@ from kbatch.simulator.providers.fields import (
     anything_in_an_object,
     choice,
     flag,
+    image,
     integer,
     link,
     many,
     needed,
     number,
-    picture,
     ratio,
     record,
     text,
@@ -185,7 +185,7 @@ _OFFERS = (
         model="kling-video/v2.1/pro/image-to-video",
         parameters={
             "model": needed(choice("kling-video/v2.1/pro/image-to-video")),
-            "image_url": needed(picture()),
+            "image_url": needed(image()),
             "prompt": text(),
             "type": choice("image-to-video"),
             "static_mask": link(),
@@ -193,7 +193,7 @@ _OFFERS = (
             "duration": choice(5, 10),
             "cfg_scale": _SCALE,
             "external_task_id": text(),
-            "tail_image_url": picture(),
+            "tail_image_url": image(),
             "camera_control": anything_in_an_object(),
             "dynamic_masks": many(
                 record(

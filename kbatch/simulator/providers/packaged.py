@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME, Reply, SimulatedRequest
-from kbatch.simulator.faults.dice import FaultPlace
 from kbatch.simulator.faults.responses import TEXTS, later
+from kbatch.simulator.faults.selection import FaultTarget
 from kbatch.simulator.providers import aimlapi, apiframe, uploads
 from kbatch.simulator.providers.purchase import job_of
 from kbatch.simulator.state import Endpoint, SimulatedJob, SimulatedProvider, World, available
 
 
-def _apiframe_fault(effect: str, world: World, _call: SimulatedRequest, place: FaultPlace, now: float) -> Reply:
+def _apiframe_fault(effect: str, world: World, _call: SimulatedRequest, target: FaultTarget, now: float) -> Reply:
     if effect == "401":
         return apiframe.error(401, "Invalid API key")
     if effect in ("402", "no-credits"):
         left = available(world, APIFRAME)
         return apiframe.error(402, TEXTS["402"], creditsRequired=left + 1, creditsAvailable=left)
-    if effect == "404" and place is FaultPlace.POLL:
+    if effect == "404" and target is FaultTarget.POLL:
         return apiframe.error(404, "Job not found")
     if effect == "429":
         return apiframe.too_many(world, TEXTS["429"])
@@ -28,7 +28,7 @@ def _apiframe_fault(effect: str, world: World, _call: SimulatedRequest, place: F
     return apiframe.error(int(effect), TEXTS[effect])
 
 
-def _aimlapi_fault(effect: str, _world: World, call: SimulatedRequest, _place: FaultPlace, now: float) -> Reply:
+def _aimlapi_fault(effect: str, _world: World, call: SimulatedRequest, _target: FaultTarget, now: float) -> Reply:
     if effect == "401":
         return aimlapi.old_error(401, "Unauthorized", call.path, now)
     if effect in ("402", "no-credits"):
@@ -67,16 +67,16 @@ PACKAGED = (
         name=APIFRAME,
         credits=100_000,
         endpoints={
-            "/v2/videos/generate": {"POST": Endpoint(handle=apiframe.submit, place=FaultPlace.SUBMIT)},
+            "/v2/videos/generate": {"POST": Endpoint(handle=apiframe.submit, target=FaultTarget.SUBMIT)},
             "/v2/jobs": {"GET": Endpoint(handle=apiframe.list_jobs)},
-            "/v2/jobs/": {"GET": Endpoint(handle=apiframe.poll, place=FaultPlace.POLL)},
+            "/v2/jobs/": {"GET": Endpoint(handle=apiframe.poll, target=FaultTarget.POLL)},
             "/v2/me": {"GET": Endpoint(handle=apiframe.show_account)},
             "/v2/models": {"GET": Endpoint(handle=apiframe.list_models, keyed=False)},
-            "/v2/uploads": {"POST": Endpoint(handle=uploads.upload, place=FaultPlace.UPLOAD)},
+            "/v2/uploads": {"POST": Endpoint(handle=uploads.upload, target=FaultTarget.UPLOAD)},
         },
         refuse_key=apiframe.refuse_key,
         job_at=apiframe.job_at,
-        remember=_apiframe_remembered,
+        restore_job=_apiframe_remembered,
         too_many=_apiframe_too_many,
         fault=_apiframe_fault,
     ),
@@ -85,8 +85,8 @@ PACKAGED = (
         credits=2_000_000_000,
         endpoints={
             aimlapi.PATH: {
-                "POST": Endpoint(handle=aimlapi.submit, place=FaultPlace.SUBMIT),
-                "GET": Endpoint(handle=aimlapi.poll, place=FaultPlace.POLL),
+                "POST": Endpoint(handle=aimlapi.submit, target=FaultTarget.SUBMIT),
+                "GET": Endpoint(handle=aimlapi.poll, target=FaultTarget.POLL),
             },
             "/v2/billing": {"GET": Endpoint(handle=aimlapi.show_balance)},
         },
@@ -95,7 +95,7 @@ PACKAGED = (
         holds=True,
         accepted=200,
         job_id=aimlapi.job_id,
-        remember=_aimlapi_remembered,
+        restore_job=_aimlapi_remembered,
         too_many=_aimlapi_too_many,
         fault=_aimlapi_fault,
     ),

@@ -14,16 +14,16 @@ from urllib.parse import urlsplit
 
 from kbatch.simulator.bill import BilledCharge, charge
 from kbatch.simulator.clips.orders import ClipOrder, StillImage
-from kbatch.simulator.faults.dice import FaultEvent, FaultPlace, draw_fates
+from kbatch.simulator.faults.selection import FaultEvent, FaultTarget, draw_job_faults
 from kbatch.simulator.providers.offers import OfferedPrice
-from kbatch.simulator.state import Phase, SimulatedJob, World, digest_of, shared_picture, stamp
+from kbatch.simulator.state import Phase, SimulatedJob, World, digest_of, shared_image, stamp
 
 SHORTER_BY_S = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """A request that passed every check; `lost_picture` names a picture of ours that is no longer there.
+    """A request that passed every check; `missing_image` names a picture of ours that is no longer there.
 
     `sent` is the whole body, of which an API may show less as the job's `input`.
     """
@@ -37,12 +37,12 @@ class Purchase:
     key: str | None = None
     owner: str = ""
     sent: Mapping[str, Any] = field(default_factory=dict)
-    lost_picture: str | None = None
+    missing_image: str | None = None
 
 
 def accept(world: World, purchase: Purchase, now: float) -> SimulatedJob:
     """Make the job and charge it; it is on the bill when this returns."""
-    job = job_of(world, purchase, _fates(world, purchase), now)
+    job = job_of(world, purchase, _draw_job_faults(world, purchase), now)
     world.jobs[job.id] = job
     world.order[job.provider].append(job.id)
     world.running[job.provider] += 1
@@ -63,11 +63,11 @@ def accept(world: World, purchase: Purchase, now: float) -> SimulatedJob:
     return job
 
 
-def job_of(world: World, purchase: Purchase, fates: frozenset[str], now: float) -> SimulatedJob:
+def job_of(world: World, purchase: Purchase, job_faults: frozenset[str], now: float) -> SimulatedJob:
     """Return the job that a purchase makes, not yet part of the world."""
     number = len(world.order[purchase.provider])
     take = world.takes[purchase.clip] = world.takes.get(purchase.clip, 0) + 1
-    end, error = _end(purchase, fates)
+    end, error = _end(purchase, job_faults)
     return SimulatedJob(
         id=_job_id(world, purchase, number, now),
         number=number,
@@ -76,23 +76,23 @@ def job_of(world: World, purchase: Purchase, fates: frozenset[str], now: float) 
         variant=purchase.quote.variant,
         prompt=purchase.prompt,
         input=purchase.input,
-        credits=purchase.quote.credits * (2 if "charge-double" in fates else 1),
+        credits=purchase.quote.credits * (2 if "charge-double" in job_faults else 1),
         created_at=now,
-        ends_at=math.inf if "hang" in fates else now + world.terms.latency_s,
+        ends_at=math.inf if "hang" in job_faults else now + world.terms.latency_s,
         end=end,
         error=error,
-        fates=fates,
-        clip=_delivered(replace(purchase.clip, take=take), fates),
+        job_faults=job_faults,
+        clip=_delivered(replace(purchase.clip, take=take), job_faults),
         owner=purchase.owner,
     )
 
 
-def event_of(provider: str, place: FaultPlace, model: str, prompt: str) -> FaultEvent:
+def event_of(provider: str, target: FaultTarget, model: str, prompt: str) -> FaultEvent:
     """Return how the dice see a request about this model and prompt."""
-    return FaultEvent(place=place, provider=provider, prompt=prompt, subject=f"{provider}|{model}|{prompt}")
+    return FaultEvent(target=target, provider=provider, prompt=prompt, subject=f"{provider}|{model}|{prompt}")
 
 
-def picture_of(world: World, value: str, now: float) -> tuple[StillImage, str | None]:
+def image_of(world: World, value: str, now: float) -> tuple[StillImage, str | None]:
     """Return the picture behind a URL, and the URL when it is an upload of ours that has expired or never was."""
     parts = urlsplit(value)
     pieces = parts.path.split("/")
@@ -100,33 +100,33 @@ def picture_of(world: World, value: str, now: float) -> tuple[StillImage, str | 
         upload = world.uploads.get(pieces[2])
         if upload is None or now >= upload.expires_at:
             return StillImage(host=parts.netloc), value
-        return StillImage(data=shared_picture(world, upload.data)), None
+        return StillImage(data=shared_image(world, upload.data)), None
     return StillImage(host=parts.netloc), None
 
 
-def _fates(world: World, purchase: Purchase) -> frozenset[str]:
-    event = event_of(purchase.provider, FaultPlace.SUBMIT, purchase.model, purchase.prompt)
-    return draw_fates(world.terms.faults, world.tally, event)
+def _draw_job_faults(world: World, purchase: Purchase) -> frozenset[str]:
+    event = event_of(purchase.provider, FaultTarget.SUBMIT, purchase.model, purchase.prompt)
+    return draw_job_faults(world.terms.faults, world.fault_counts, event)
 
 
-def _end(purchase: Purchase, fates: frozenset[str]) -> tuple[Phase, str | None]:
-    if purchase.lost_picture is not None:
-        return Phase.FAILED, f"Could not fetch the image {purchase.lost_picture}"
-    if "fail-moderation" in fates:
+def _end(purchase: Purchase, job_faults: frozenset[str]) -> tuple[Phase, str | None]:
+    if purchase.missing_image is not None:
+        return Phase.FAILED, f"Could not fetch the image {purchase.missing_image}"
+    if "fail-moderation" in job_faults:
         return Phase.FAILED, "Content moderation: the generated video was flagged as violating the content policy"
-    if "fail" in fates:
+    if "fail" in job_faults:
         return Phase.FAILED, "Generation failed: the model returned an internal error"
-    if "cancelled" in fates:
+    if "cancelled" in job_faults:
         return Phase.CANCELLED, "The job was cancelled"
     return Phase.COMPLETED, None
 
 
-def _delivered(clip: ClipOrder, fates: frozenset[str]) -> ClipOrder:
-    if "short-clip" in fates:
+def _delivered(clip: ClipOrder, job_faults: frozenset[str]) -> ClipOrder:
+    if "short-clip" in job_faults:
         clip = replace(clip, seconds=max(0.5, clip.seconds - SHORTER_BY_S))
-    if "silent-clip" in fates:
+    if "silent-clip" in job_faults:
         clip = replace(clip, audio=False)
-    if "wrong-size" in fates:
+    if "wrong-size" in job_faults:
         clip = replace(clip, ratio=(4, 3) if clip.ratio != (4, 3) else (1, 1))
     return clip
 

@@ -1,8 +1,8 @@
 """Apiframe's uploads: a file becomes a URL that the simulator serves for an hour."""
 
-from kbatch.simulator.clips.file_kinds import EXTENSIONS, kind_of, parts_of
+from kbatch.simulator.clips.file_kinds import EXTENSIONS, media_type_of, parts_of
 from kbatch.simulator.exchange import APIFRAME, Reply, SimulatedRequest, reply_json
-from kbatch.simulator.faults.dice import FaultEvent, FaultPlace, draw_fates
+from kbatch.simulator.faults.selection import FaultEvent, FaultTarget, draw_job_faults
 from kbatch.simulator.providers.apiframe import error, invalid
 from kbatch.simulator.providers.purchase import event_of
 from kbatch.simulator.state import Upload, World, digest_of, stamp
@@ -23,14 +23,14 @@ def upload(world: World, call: SimulatedRequest, now: float) -> Reply:
     if len(files) != 1 or len(parts) != 1:
         return invalid([("file", "Expected exactly one file in the field `file`")])
     data = files[0].data
-    media_type = kind_of(data)
+    media_type = media_type_of(data)
     if media_type is None:
         return invalid([("file", "Unsupported file type: PNG, JPEG, WebP, GIF, MP4, WebM or MOV")])
     kind = media_type.partition("/")[0]
     if len(data) > (VIDEO_LIMIT if kind == "video" else IMAGE_LIMIT):
         return error(413, "File too large")
-    fates = draw_fates(world.terms.faults, world.tally, event_of_upload(APIFRAME, call))
-    lives_s = SOON_S if "expires-soon" in fates else world.terms.upload_lives_s
+    job_faults = draw_job_faults(world.terms.faults, world.fault_counts, event_of_upload(APIFRAME, call))
+    lives_s = SOON_S if "expires-soon" in job_faults else world.terms.upload_lives_s
     name = digest_of(f"{world.terms.seed}|upload|{len(world.uploads)}|{now!r}")[:32]
     file = Upload(
         id=name,
@@ -57,4 +57,4 @@ def event_of_upload(provider: str, call: SimulatedRequest) -> FaultEvent:
         names = [part.filename or "" for part in parts_of(call.headers.get("content-type", ""), call.body)]
     except ValueError:
         names = []
-    return event_of(provider, FaultPlace.UPLOAD, "upload", names[0] if names else "")
+    return event_of(provider, FaultTarget.UPLOAD, "upload", names[0] if names else "")

@@ -2,7 +2,7 @@
 
 from kbatch.simulator.clips.orders import ClipOrder
 from kbatch.simulator.exchange import Reply, SimulatedRequest, read_json, reply_json
-from kbatch.simulator.faults.dice import FaultPlace
+from kbatch.simulator.faults.selection import FaultTarget
 from kbatch.simulator.providers.offers import OfferedPrice
 from kbatch.simulator.providers.purchase import Purchase, accept
 from kbatch.simulator.state import (
@@ -65,8 +65,8 @@ SIMULATED = SimulatedProvider(
     name="acme",
     credits=1000,
     endpoints={
-        "/clips": {"POST": Endpoint(handle=_submit, place=FaultPlace.SUBMIT)},
-        "/clips/": {"GET": Endpoint(handle=_poll, place=FaultPlace.POLL)},
+        "/clips": {"POST": Endpoint(handle=_submit, target=FaultTarget.SUBMIT)},
+        "/clips/": {"GET": Endpoint(handle=_poll, target=FaultTarget.POLL)},
         "/account": {"GET": Endpoint(handle=_account)},
     },
     refuse_key=_refuse_key,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from simulator_calls import KLING, START, bill_of, clip_url, document, download, new, poll, submit
 
-from kbatch.simulator.faults.dice import rule
-from kbatch.simulator.memory import remember
+from kbatch.simulator.earlier_jobs import restore_job
+from kbatch.simulator.faults.selection import rule
 
 BODIES: dict[str, dict[str, Any]] = {
     "apiframe": {
@@ -23,7 +23,7 @@ IDS = {"apiframe": "6edf1324-3a3d-41b4-95ad-b4c6fff47cc8", "aimlapi": "123456789
 def test_an_earlier_job_is_complete_and_costs_nothing_again(provider: str) -> None:
     """It answers to its id with a clip of what was bought, whatever the faults of today; the bill is untouched."""
     world = new(rule("fail"), rule("500", at="submit", times=1), latency_s=60)
-    remember(world, provider, IDS[provider], BODIES[provider], START - 5)
+    restore_job(world, provider, IDS[provider], BODIES[provider], START - 5)
     assert bill_of(world)["charges"] == []
     assert bill_of(world)["requests"]["submit"] == 0
     reply = poll(world, provider, IDS[provider])
@@ -38,9 +38,9 @@ def test_an_earlier_job_is_complete_and_costs_nothing_again(provider: str) -> No
 def test_what_is_refused_today_or_already_known_is_passed_over() -> None:
     """A body with an unknown model is forgotten; remembering twice changes nothing."""
     world = new()
-    remember(world, "apiframe", IDS["apiframe"], {"prompt": "x", "model": "gone"}, START)
+    restore_job(world, "apiframe", IDS["apiframe"], {"prompt": "x", "model": "gone"}, START)
     assert poll(world, "apiframe", IDS["apiframe"]).status == 404
     for prompt in ("first", "second"):
-        remember(world, "apiframe", IDS["apiframe"], {"prompt": prompt, "model": "kling-2.1"}, START)
+        restore_job(world, "apiframe", IDS["apiframe"], {"prompt": prompt, "model": "kling-2.1"}, START)
     assert document(poll(world, "apiframe", IDS["apiframe"]))["input"]["prompt"] == "first"
     assert len(world.order["apiframe"]) == 1
