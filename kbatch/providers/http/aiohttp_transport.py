@@ -1,8 +1,4 @@
-"""The way out through aiohttp, the extra `[fast]`: on asyncio only, at a fraction of httpx's work for each call.
-
-What an error of aiohttp says of the request is judged here, one class after the other: its own parent classes do not
-tell whether anything was sent (a server that hangs up is a "connection error" like one that was never reached).
-"""
+"""The way out through aiohttp, the extra `[fast]`: on asyncio only, at a fraction of httpx's work for each call."""
 
 import asyncio
 import ipaddress
@@ -17,11 +13,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from kbatch.providers.http.maybe_sent import may_have_been_sent
 from kbatch.providers.http.tls import certificates, no_certificates
 from kbatch.providers.http.transport import HttpRequest, TransportError
-
-NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-"""Raised only before a connection stands: no byte of the request can have been sent. All else may come after it."""
 
 _TROUBLE = (aiohttp.ClientError, OSError, ValueError)
 _KEPT = 64
@@ -54,7 +48,7 @@ class AiohttpTransport:
                 timeout=timeout,
             )
         except _TROUBLE as error:
-            raise TransportError(_words(error), maybe_sent=not isinstance(error, NOT_SENT)) from error
+            raise TransportError(_words(error), maybe_sent=may_have_been_sent(error)) from error
         try:
             yield _Incoming(response)
         finally:

@@ -14,46 +14,16 @@ import httpcore
 import httpx
 
 from kbatch.providers.base import File
+from kbatch.providers.http.maybe_sent import may_have_been_sent
 from kbatch.providers.http.pool import Pool
 from kbatch.providers.http.tls import certificates, no_certificates
 from kbatch.providers.http.transport import HttpRequest, TransportError
-
-MAYBE_SENT: Mapping[type[Exception], bool] = {
-    httpx.ConnectError: False,
-    httpx.ConnectTimeout: False,
-    httpx.PoolTimeout: False,
-    httpx.ProxyError: False,
-    httpx.UnsupportedProtocol: False,
-    httpx.InvalidURL: False,
-    httpx.ReadError: True,
-    httpx.ReadTimeout: True,
-    httpx.WriteError: True,
-    httpx.WriteTimeout: True,
-    httpx.CloseError: True,
-    httpx.NetworkError: True,
-    httpx.TimeoutException: True,
-    httpx.LocalProtocolError: True,
-    httpx.RemoteProtocolError: True,
-    httpx.ProtocolError: True,
-    httpx.DecodingError: True,
-    httpx.TooManyRedirects: True,
-    httpx.TransportError: True,
-    httpx.RequestError: True,
-    httpx.HTTPStatusError: True,
-    httpx.HTTPError: True,
-}
-"""Whether a request may have left when httpx raises this: False only where no byte of it can have been sent."""
 
 _LISTENS_S = 0.001
 """How long an idle connection is listened to before it is used again: what is there already is read at once."""
 
 # An app in this process has no socket to cut; it raises a ConnectionError instead.
 _TROUBLE = (httpx.HTTPError, httpx.InvalidURL, OSError)
-
-
-def may_have_been_sent(error: Exception) -> bool:
-    """Return what `MAYBE_SENT` says of an exception or its nearest ancestor there; True for all else."""
-    return next((MAYBE_SENT[kind] for kind in type(error).__mro__ if kind in MAYBE_SENT), True)
 
 
 def as_multipart(file: File) -> tuple[str, bytes]:
