@@ -344,13 +344,31 @@ def test_a_plan_of_an_earlier_kbatch_is_read_and_not_run(rig: Rig) -> None:
 
 
 def test_a_plan_says_the_flags_that_it_needs(rig: Rig) -> None:
-    """The printed command carries the plan out: with unpriced jobs and a stated price it has both flags."""
+    """The printed command carries the plan out: with unpriced jobs and a lowered price it has both flags."""
     rig.trusting = False
     rig.write(OTHER.replace("credits_per_second: 262500", "variants: {5s: {credits: 1312500}}") +
               "  - {id: long, prompt: c, params: {duration: 10}}\n")  # fmt: skip
     said = rig.kbatch("plan", "--out", str(rig.folder / "plan.json"))
-    assert "plan.json --allow-unpriced 1 --trust-prices`" in said.err
+    assert "plan.json --allow-unpriced 1`" in said.err
     assert run_plan(rig).code == 3
-    said = run_plan(rig, "--allow-unpriced", "1", "--trust-prices", "--max-credits", "10000000")
+    said = run_plan(rig, "--allow-unpriced", "1", "--max-credits", "10000000")
     assert said.code == 0, said.err
     assert len(charges(rig)) == 3
+
+
+def test_an_approval_covers_the_price_that_it_shows(rig: Rig) -> None:
+    """A price that only the manifest states is part of the digest: approved, it needs no flag; a lowered one does."""
+    rig.trusting = False
+    rig.write(OTHER)
+    digest = planned(rig)["digest"]
+    assert rig.kbatch("run", "--yes", "--only", "one").code == 3
+    assert rig.kbatch("run", "--approve", digest, "--only", "one").code == 3
+    assert rig.kbatch("run", "--approve", digest).code == 0
+    assert charges(rig) == [1_312_500, 1_312_500]
+    rig.open()
+    rig.fresh("lowered")
+    rig.write("prices: {apiframe/kling-2.5-turbo-pro: {credits: 1}}\n" + ONE)
+    said = rig.kbatch("plan", "--out", str(rig.folder / "plan.json"))
+    assert "plan.json --trust-prices`" in said.err
+    assert run_plan(rig).code == 3
+    assert charges(rig) == []

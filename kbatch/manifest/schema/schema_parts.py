@@ -163,7 +163,7 @@ MONEY_PARTS: Schema = {
     },
     "prices": {
         "title": "Prices of your own",
-        "description": "By provider/model: raises a price; to fill an unknown one or to lower one needs --trust-prices",
+        "description": "By provider/model: raises a price; to fill an unknown one or to lower one needs trust",
         "type": "object",
         "additionalProperties": {"$ref": "#/$defs/price"},
         "examples": [{"aimlapi/kling-video/v2.1/pro/image-to-video": {"credits_per_second": 262500}}],

@@ -48,16 +48,16 @@ class ConfirmedPlan(Struct, frozen=True, kw_only=True):
 
 def check_terms(plan: Plan, terms: ConsentTerms) -> None:
     """Raise Refused when the plan breaks a rule that no consent lifts."""
-    # The simulator accepts an invented price, since it charges nothing; the real run is still refused.
-    untrusted = (entry for entry in untrusted_prices(plan) if entry.job.quote.lowers or not terms.simulated)
-    first = next(untrusted, None)
+    # An invented price is accepted by the simulator, which charges nothing, and by an approval, whose digest holds it.
+    accepted = terms.simulated or terms.claim is not None
+    first = next((entry for entry in untrusted_prices(plan) if entry.job.quote.lowers or not accepted), None)
     if first is not None and not terms.trust_prices:
         job = first.job
         what = "lowers the price" if job.quote.lowers else "invents a price"
         than = "below its card" if job.quote.lowers else "without a card or receipt that confirms it"
         message = f"`prices` {what} of {job.card.key} {than} ({job.quote.working})"
         code = "price-lowered" if job.quote.lowers else "price-invented"
-        raise Refused(code, message, hint="`--trust-prices` accepts it; check who wrote the manifest first")
+        raise Refused(code, message, hint=_trust(job.quote.lowers))
     if terms.locked and plan.spends:
         bought = len(plan.spends)
         raise Refused(
@@ -108,6 +108,11 @@ def confirm(plan: Plan, terms: ConsentTerms, method: ConsentMethod | None) -> Co
     return ConfirmedPlan(plan=plan, terms=terms, method=method)
 
 
+def _trust(lowers: bool) -> str:
+    also = "" if lowers else ", and so does the approval of exactly this plan (`--approve`, or a saved plan)"
+    return f"`--trust-prices` accepts it{also}; check who wrote the manifest first"
+
+
 def untrusted_prices(plan: Plan) -> Iterator[PlanEntry]:
     """Yield the entries whose price only the manifest states: below the card's, or without one of card or receipt."""
     for entry in plan.entries:
@@ -121,10 +126,10 @@ def _unpriced(plan: Plan) -> int:
 
 
 def needed_flags(plan: Plan) -> tuple[str, ...]:
-    """Return the flags without which a run refuses this plan even with consent."""
+    """Return the flags without which a run refuses this plan even when exactly it was approved."""
     unpriced = _unpriced(plan)
     flags = ("--allow-unpriced", str(unpriced)) if unpriced else ()
-    return (*flags, "--trust-prices") if next(untrusted_prices(plan), None) is not None else flags
+    return (*flags, "--trust-prices") if any(entry.job.quote.lowers for entry in plan.entries) else flags
 
 
 def needs_ceiling(plan: Plan, terms: ConsentTerms) -> bool:

@@ -119,7 +119,7 @@ def _price(job: Job, texts: Texts) -> tuple[tuple[str, ...], Mark | None]:
         base = ("profiles", texts.profile or "") if job.card.key in profile.get("prices", {}) else ()
         lowered = ("lower than the card's: a run needs --trust-prices",) if quote.lowers else ()
         if quote.unlisted:
-            lowered = ("only the manifest states it: a run needs --trust-prices until a receipt tells a charge",)
+            lowered = ("only the manifest states it: a run needs --trust-prices, or approval of its plan",)
         mark = texts.document.mark((*base, "prices", job.card.key), key=True)
         return (f"{quote.working}, {variant}", *lowered), mark
     cited = f": “{source.title}”, {source.publisher}, read {source.read}" if source is not None else ""

@@ -28,8 +28,10 @@ def _whose(entry: PlanEntry) -> str:
 
 
 def _needs(entry: PlanEntry) -> str:
-    if entry.job.quote.lowers or entry.invented:
+    if entry.job.quote.lowers:
         return ": a run needs `--trust-prices`"
+    if entry.invented:
+        return ": a run needs `--trust-prices`, or approval of this digest"
     if entry.job.quote.unlisted and entry.credits is not None:
         return f"; {entry.credits:,} counts, the most that was charged or stated"
     return ""
