@@ -55,7 +55,7 @@ class Apiframe:
     concurrency = 8
     clips_kept: timedelta | None = timedelta(hours=24)  # the specification's default (read 2026-11-21)
     unknown_help = "`kbatch reconcile` asks Apiframe; what stays open, settle by Apiframe's list of jobs"
-    per_minute: int | None = 500  # as its clients found (providers.md, read 2026-11-21)
+    per_minute: int | None = 500  # as its clients found (.github/PROVIDERS.md, read 2026-11-21)
 
     def authorization(self, key: str) -> tuple[str, str]:
         """Return `X-API-Key`; white space around a key, as a secret file may leave, is not part of it."""

