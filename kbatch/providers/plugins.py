@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from kbatch.errors import Problem
 from kbatch.manifest.schema.validate import strict_validator
 from kbatch.models.card_faults import card_faults
 from kbatch.providers.base import Plugin, Provider
+from kbatch.providers.guard import guarded
 from kbatch.providers.http.urls import check_base_url
 from kbatch.storage import cards_below, packaged
 
@@ -76,7 +79,7 @@ def _loaded(name: str, entries: tuple["EntryPoint", ...], owner: str) -> Plugin 
     if faults:
         return _broken(name, owner, faults[0])
     assert isinstance(found, Plugin)
-    return found
+    return replace(found, provider=guarded(found.provider, owner))
 
 
 def _faults(name: str, found: Any) -> Iterator[str]:
@@ -89,7 +92,7 @@ def _faults(name: str, found: Any) -> Iterator[str]:
     if missing:
         yield f"it lacks `{missing[0]}` of kbatch.providers.base.Provider"
         return
-    yield from _wrong_facts(name, provider)
+    yield from wrong_facts(name, provider)
     try:
         cards = list(cards_of(found))
     except OSError as error:
@@ -109,7 +112,8 @@ def _parts() -> list[str]:
     return [*Provider.__annotations__, *(name for name in vars(Provider) if not name.startswith("_"))]
 
 
-def _wrong_facts(name: str, provider: Any) -> Iterator[str]:
+def wrong_facts(name: str, provider: Any) -> Iterator[str]:
+    """Yield which of a provider's facts are of another form than `Provider` asks for."""
     texts = [part for part in _TEXTS if not (isinstance(getattr(provider, part), str) and getattr(provider, part))]
     flags = [part for part in _FLAGS if not isinstance(getattr(provider, part), bool)]
     amounts = [("concurrency", provider.concurrency)]

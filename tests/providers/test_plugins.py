@@ -7,17 +7,23 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from acme_server import KEY, AcmeShop, acme
 
 from kbatch.cli import main
+from kbatch.manifest.schema.validate import strict_validator
+from kbatch.models.card_faults import card_faults
 from kbatch.pipeline.simulation import simulated_providers
 from kbatch.providers import registry
+from kbatch.providers.base import Answer, NotAccepted, NotNow, Provider, Reason, Unknown
+from kbatch.providers.guard import guarded
+from kbatch.providers.plugins import wrong_facts
 from kbatch.simulator.bill import as_document
 from kbatch.simulator.listen import serving
 from kbatch.simulator.server import SimulatorSettings, build_app
+from kbatch.storage import packaged, packaged_cards
 
 TOY = Path(__file__).parent / "toy"
 CAMPAIGN = """\
@@ -140,6 +146,12 @@ def test_a_run_pays_it_once_for_each_clip(install: Install, kbatch: Callable[...
     assert "8 credits charged" in kbatch("status", "toy.yaml").out
 
 
+def test_doctor_asks_its_balance(install: Install, kbatch: Callable[..., Ended], shop: AcmeShop) -> None:
+    """`doctor` tries the key of a plug-in as any other."""
+    install()
+    assert "loopback answers, 1,000 credits" in kbatch("doctor", "toy.yaml").out
+
+
 def test_a_ceiling_of_it_is_held(install: Install, kbatch: Callable[..., Ended], shop: AcmeShop) -> None:
     """`--max-credits acme=7` refuses a plan of 8 before anything is bought."""
     install()
@@ -163,6 +175,67 @@ def test_an_unknown_send_stays_unknown_with_the_providers_own_words(
     assert kbatch("reconcile", "toy.yaml", "--yes", "--adopt", "side=clip-2").code == 0
     assert states() == {"hero": "done", "side": "done"}
     assert len(shop.bill) == 2
+
+
+def test_a_reader_that_raises_loses_and_repeats_nothing(
+    install: Install, kbatch: Callable[..., Ended], shop: AcmeShop
+) -> None:
+    """A plug-in that cannot read an acceptance leaves an unknown send, which is told and never repeated."""
+    _add(install(), "type(ACME).read_submit = lambda self, reply, *, first: 1 / 0")
+    registry.look_again()
+    ended = kbatch("run", "toy.yaml", "--yes")
+    assert (ended.code, set(states().values())) == (4, {"unknown"})
+    assert kbatch("run", "toy.yaml", "--yes").code == 4
+    assert len(shop.bill) == 2
+    told = " ".join(kbatch("status", "toy.yaml").out.split())
+    assert "`read_submit` of the package acme-kbatch 1.5 raised ZeroDivisionError" in told
+    assert "Traceback" not in ended.err
+
+
+READERS = [name for name in vars(Provider) if name.startswith("read_")]
+GARBAGE = Answer(status=200, body=b"{}")
+
+
+@pytest.mark.parametrize("returns", [None, "text", "raises"])
+@pytest.mark.parametrize("name", READERS)
+def test_what_a_reader_may_not_return_becomes_the_safest_outcome(name: str, returns: str | None) -> None:
+    """An unreadable answer is never taken for a refusal of a paid call, nor for an end of a job."""
+
+    class Bad:
+        def __getattr__(self, _name: str) -> Any:
+            def read(*_args: object, **_named: object) -> object:
+                if returns == "raises":
+                    raise KeyError("id")
+                return returns
+
+            return read
+
+    reader = getattr(guarded(cast(Provider, Bad()), "acme-kbatch 1.5"), name)
+    outcome = reader(GARBAGE, first=True) if name == "read_submit" else reader(GARBAGE)
+    safest = {"read_submit": Unknown, "read_upload": NotAccepted, "read_balance": NotAccepted}
+    assert type(outcome) is safest.get(name, NotNow)
+    assert "acme-kbatch 1.5" in outcome.message
+
+
+def test_a_second_send_cannot_be_refused() -> None:
+    """What a plug-in says of a resend is about the resend: the first send may stand."""
+
+    class Hasty:
+        def read_submit(self, _reply: object, *, first: bool) -> NotAccepted:
+            return NotAccepted(reason=Reason.INVALID, message="no")
+
+    read = guarded(cast(Provider, Hasty()), "hasty 1").read_submit
+    assert type(read(GARBAGE, first=True)) is NotAccepted
+    assert type(read(GARBAGE, first=False)) is Unknown
+
+
+def test_the_packaged_providers_are_held_to_the_same() -> None:
+    """What a plug-in must state, kbatch's own providers and cards state too."""
+    form = strict_validator(json.loads(packaged("model-card.schema.json")))
+    for name, provider in registry.PACKAGED.items():
+        assert list(wrong_facts(name, provider)) == []
+    for where, data in packaged_cards():
+        assert list(card_faults(where.removeprefix("models/"), data, form)) == []
 
 
 def test_the_simulation_that_it_brings_is_played(install: Install, kbatch: Callable[..., Ended]) -> None:

@@ -9,9 +9,10 @@ import click
 from kbatch.cli.ui.console import say
 from kbatch.errors import Invalid, Problem
 from kbatch.manifest.matrix.labels import slug
+from kbatch.pipeline.editor_schema_file import editor_schema_file
 from kbatch.pipeline.load import DEFAULT_MANIFEST
 from kbatch.pipeline.simulation import can_simulate
-from kbatch.storage import packaged, write_new
+from kbatch.storage import write_new
 
 _EXAMPLES = """\b
 Examples:
@@ -64,7 +65,7 @@ def command(folder: Path) -> None:
         hint = "remove it, or name another folder"
         raise Invalid([Problem(code="already-there", message=f"`{path}` exists", hint=hint)]) from None
     with suppress(FileExistsError):
-        _write_new(schema, packaged(SCHEMA))
+        _write_new(schema, editor_schema_file())
     click.echo(path)
     say(f"next: kbatch plan {path}")
     missing = "" if can_simulate() else "; that needs the extra `sim`, which is not installed"

@@ -2,8 +2,7 @@
 
 import click
 
-from kbatch.models.editor_schema import manifest_schema, schema_text
-from kbatch.providers.registry import PACKAGED, full_catalog
+from kbatch.pipeline.editor_schema_file import editor_schema_file
 from kbatch.storage import packaged
 
 NAMES = ("manifest", "lockfile", "plan", "events", "model-card", "sidecar")
@@ -24,12 +23,4 @@ def command(name: str) -> None:
     \b
       # yaml-language-server: $schema=manifest.schema.json
     """
-    click.echo(_manifest() if name == "manifest" else packaged(f"{name}.schema.json").decode(), nl=False)
-
-
-def _manifest() -> str:
-    """Return the manifest's schema with the models of installed plug-ins; it is the packaged file where none is."""
-    catalog = full_catalog()
-    if PACKAGED.keys() >= set(catalog.providers):
-        return packaged("manifest.schema.json").decode()
-    return schema_text(manifest_schema(catalog.cards))
+    click.echo((editor_schema_file() if name == "manifest" else packaged(f"{name}.schema.json")).decode(), nl=False)
