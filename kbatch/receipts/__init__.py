@@ -1,1 +1,1 @@
-"""What was bought and how far it came: events, the receipts folded from them, journal and lockfile."""
+"""Receipts of purchases: events, the receipts folded from them, journal and lockfile."""

@@ -1,8 +1,8 @@
-"""Whose account a purchase belongs to: team, user and the beginning of the key, as far as the provider tells them.
+"""The account of a purchase: team, user and key prefix, as far as the provider reports them.
 
-A job may belong to a user while its credits belong to a team: then two keys of one team see different jobs. What only
-the buyer's account can know is believed only when `compare` says `SAME`. Receipts of earlier versions name a team only,
-as a text: that proves nothing of the user.
+A job may belong to a user while its credits belong to a team, so two keys of one team may see different jobs. An answer
+that only the buyer's account can give counts only when `compare_accounts` returns `SAME`. Receipts of earlier versions
+hold only a team, as a string, which does not identify the user.
 """
 
 import json
@@ -13,13 +13,13 @@ from typing import Any
 from msgspec import Struct
 
 StoredAccount = Mapping[str, Any] | str | None
-"""An account as events and receipts keep it: an object of these three, a team as a text (earlier versions), or null."""
+"""An account in events and receipts: an object of team, user and key, a team alone (earlier versions), or null."""
 
 _KEY_SHOWN = 12
 
 
 class AccountMatch(Enum):
-    """What two accounts are to one another."""
+    """The result of comparing two accounts."""
 
     SAME = "same"
     OTHER = "other"
@@ -27,14 +27,14 @@ class AccountMatch(Enum):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """Ids of team and user, and the beginning of the key with which the provider names it; None: not told."""
+    """Ids of team and user, and the key prefix that the provider shows; None: not reported."""
 
     team: str | None = None
     user: str | None = None
     key: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the form in which events and receipts keep it."""
+        """Return the JSON object of events and receipts."""
         return {"team": self.team, "user": self.user, "key": self.key}
 
     def __str__(self) -> str:
@@ -43,20 +43,20 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 def account_of(stored: StoredAccount) -> Account:
-    """Return the account that an event or a receipt keeps."""
+    """Return the account stored in an event or a receipt."""
     if stored is None or isinstance(stored, str):
         return Account(team=stored or None)
     return Account(team=stored.get("team") or None, user=stored.get("user") or None, key=stored.get("key") or None)
 
 
 def payer_of(stored: StoredAccount) -> str | None:
-    """Return who pays, the team or else the user: credits belong to a team, whichever of its keys spends them."""
+    """Return the id of the team, else of the user: credits belong to the team, whichever key spends them."""
     account = account_of(stored)
     return account.team or account.user
 
 
 def key_prefix(prefix: str) -> str:
-    """Return as much of a key's beginning as names it and can never serve as the key.
+    """Return the first 12 characters of a key: enough to identify it, too few to use it.
 
     >>> key_shown("afk_0123456789abcdef")
     'afk_01234567'
@@ -65,9 +65,9 @@ def key_prefix(prefix: str) -> str:
 
 
 def compare_accounts(bought: StoredAccount, now: StoredAccount, *, key: bool = False) -> AccountMatch:
-    """Say whether the account that asks now is the one that bought; with `key` it must be the same key too.
+    """Compare the buyer's account with the present one; with `key` the API key must be the same too.
 
-    Users decide: they see their own jobs. Where either user is not known, two teams can only differ.
+    The user decides, since users see their own jobs. When a user is unknown, different teams give OTHER, else UNPROVEN.
     """
     one, other = account_of(bought), account_of(now)
     if one.team and other.team and one.team != other.team:
@@ -82,7 +82,7 @@ def compare_accounts(bought: StoredAccount, now: StoredAccount, *, key: bool = F
 
 
 def join_accounts(one: StoredAccount, other: StoredAccount) -> StoredAccount:
-    """Return, whichever comes first, the account that says more of itself, of two that say as much always the same."""
+    """Return the account with more known fields; commutative, ties are broken by their JSON."""
     if one == other or not other:
         return one
     return max(one, other, key=_rank) if one else other

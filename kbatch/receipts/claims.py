@@ -1,10 +1,9 @@
-"""Claims: approvals that a run has begun to carry out, each by the digest of the plan that was agreed to.
+"""Claims: approvals that a run has begun to use, each under the digest of the approved plan.
 
-A claim names the purchases that it covers, by fingerprint and attempt, so that it buys each of them once, in whatever
-clone it is presented. It stands in the event that begins its run and is folded from there into the lockfile. A lockfile
-may be a stranger's, and what someone approved is a digest: a claim counts only while its digest is made of it. What it
-has spent is no counter: it is what the receipts of its purchases were charged. Merging claims is commutative,
-associative and idempotent; what is finished stays finished.
+A claim lists its purchases by fingerprint and attempt, so that each is bought once in all clones. It is written in the
+run's `began` event and folded from there into the lockfile. Since a lockfile is untrusted input, a claim counts only
+while its content hashes to its digest. Its spending is computed from the receipts of its purchases, not counted.
+Merging claims is commutative, associative and idempotent; a finished claim stays finished.
 """
 
 import json
@@ -24,17 +23,17 @@ BEGUN, FINISHED = "begun", "finished"
 
 
 class CoveredPurchase(Struct, frozen=True, kw_only=True, gc=False):
-    """One purchase that a claim covers: which attempt of its request, and what it may cost (None: no known price)."""
+    """One purchase of a claim: its attempt and its quote (None: no known price)."""
 
     attempt: int
     quote: int | None
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """What an approval covers: purchases by fingerprint, the most it may cost, whom and from what, by provider.
+    """The content of an approval: purchases by fingerprint; maximum credits and origin by provider.
 
-    `maximum` is None where a price was not known; `terms` is the hash of all else that was agreed to. `accounts` has
-    those that were known when it was claimed first, which no digest has.
+    `maximum` is None where a price was unknown; `terms` is the hash of all other approved values. `accounts` are the
+    payers known when it was first claimed; they are not part of the digest.
     """
 
     fingerprints: Mapping[str, CoveredPurchase]
@@ -46,16 +45,16 @@ class Claim(Struct, frozen=True, kw_only=True):
 
     @property
     def finished(self) -> bool:
-        """Whether it authorises nothing any more."""
+        """Whether the claim is used up."""
         return self.state == FINISHED
 
 
 Claims = Mapping[str, Claim]
-"""By the digest of the plan."""
+"""Claims by the digest of the approved plan."""
 
 
 def digest_of(claim: Claim) -> str:
-    """Return the digest that an approval of exactly this is given by."""
+    """Return the digest of the approval with exactly this content."""
     agreed = {
         "fingerprints": {key: [one.attempt, one.quote] for key, one in claim.fingerprints.items()},
         "maximum": claim.maximum,
@@ -67,7 +66,7 @@ def digest_of(claim: Claim) -> str:
 
 
 def fold_claims(events: Iterable[Event], before: Claims) -> dict[str, Claim]:
-    """Return the claims after events of runs, from the given ones on; other events tell nothing of them."""
+    """Return the claims after a run's events, starting from `before`; events of attempts are ignored."""
     claims = dict(before)
     of_run: dict[str, str] = {}
     for event in events:
@@ -81,12 +80,12 @@ def fold_claims(events: Iterable[Event], before: Claims) -> dict[str, Claim]:
 
 
 def _claim_of_event(data: Mapping[str, Any]) -> Claim:
-    told = data["claim"]
-    return claim_from_json({**told, "state": BEGUN})
+    claim = data["claim"]
+    return claim_from_json({**claim, "state": BEGUN})
 
 
 def merge_claims(one: Claims, other: Claims) -> dict[str, Claim]:
-    """Return what both know of claims."""
+    """Return the union of two sets of claims."""
     both = dict(one)
     for digest, claim in other.items():
         both[digest] = join_claims(digest, both.get(digest), claim)
@@ -94,9 +93,9 @@ def merge_claims(one: Claims, other: Claims) -> dict[str, Claim]:
 
 
 def join_claims(digest: str, one: Claim | None, other: Claim) -> Claim:
-    """Return what both say of one claim: of two that differ the one that the digest is of.
+    """Join two versions of one claim; the one that hashes to `digest` wins.
 
-    Where it is of neither, one of both stands, always the same one: it covers nothing.
+    When neither does, the choice is deterministic, and the claim covers nothing.
     """
     if one is None or one == other:
         return other
@@ -107,9 +106,9 @@ def join_claims(digest: str, one: Claim | None, other: Claim) -> Claim:
 
 
 def spent_of(claim: Claim, renders: Mapping[str, Receipt]) -> dict[str, int | None]:
-    """Return what the purchases of a claim were charged, by provider, with what failures kept; None where not told.
+    """Return the charges of a claim's purchases by provider, including those of failures; None when one is unknown.
 
-    A purchase whose outcome is unknown is not in it: a plan holds that apart.
+    Unknown sends are left out: the plan reserves them separately.
     """
     spent: dict[str, int | None] = dict.fromkeys(claim.maximum, 0)
     for one in purchased(claim, renders):
@@ -124,7 +123,7 @@ def spent_of(claim: Claim, renders: Mapping[str, Receipt]) -> dict[str, int | No
 
 
 def purchased(claim: Claim, renders: Mapping[str, Receipt]) -> Iterator[Receipt]:
-    """Yield what was bought of a claim and accepted, those that failed afterwards too."""
+    """Yield the accepted purchases of a claim, including those that failed later."""
     for fingerprint, purchase in claim.fingerprints.items():
         receipt = renders.get(fingerprint)
         for one in records_of(receipt) if receipt is not None else ():
@@ -133,12 +132,12 @@ def purchased(claim: Claim, renders: Mapping[str, Receipt]) -> Iterator[Receipt]
 
 
 def claim_to_json(claim: Claim, renders: Mapping[str, Receipt]) -> dict[str, Any]:
-    """Return a claim as the lockfile's JSON, with what it has spent by its receipts, for people to read."""
+    """Return the lockfile's JSON of a claim; `spent` is informative and computed from the receipts."""
     return {**claim_event_data(claim), "spent": spent_of(claim, renders), "state": claim.state}
 
 
 def claim_event_data(claim: Claim) -> dict[str, Any]:
-    """Return a claim as the event that begins its run tells it."""
+    """Return the JSON of a claim in a `began` event."""
     return {
         "fingerprints": {key: {"attempt": one.attempt, "quote": one.quote} for key, one in claim.fingerprints.items()},
         "maximum": dict(claim.maximum),
@@ -149,7 +148,7 @@ def claim_event_data(claim: Claim) -> dict[str, Any]:
 
 
 def claim_from_json(data: Mapping[str, Any]) -> Claim:
-    """Return a claim from JSON of the right shape."""
+    """Return the claim of validated JSON."""
     return Claim(
         fingerprints={
             key: CoveredPurchase(attempt=one["attempt"], quote=one["quote"])

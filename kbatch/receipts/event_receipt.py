@@ -1,4 +1,4 @@
-"""What one event tells of its send or its job, and nothing else: folding is joining these (`attempts`)."""
+"""The receipt that one event alone implies; folding joins these (`join`)."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _SUBMITTED = ReceiptState.SUBMITTED
 
 
 def receipt_of_event(attempt: int, event: Event) -> Receipt:
-    """Return what an event of an attempt tells, as a receipt that knows nothing more."""
+    """Return the receipt that one event of an attempt implies, with all other fields at their defaults."""
     data = event.data
     match event.kind:
         case Kind.INTENDED:
@@ -39,7 +39,7 @@ def receipt_of_event(attempt: int, event: Event) -> Receipt:
 
 
 def job_fields_of(event: Event) -> dict[str, Any]:
-    """Return what an event after the sending tells of its job, as fields of a receipt."""
+    """Return the receipt fields that an event of an accepted job implies."""
     data = event.data
     match event.kind:
         case Kind.ACCEPTED:

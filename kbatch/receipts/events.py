@@ -1,21 +1,20 @@
-"""What happened, as values and as lines: one JSON object a line, its keys sorted, ASCII.
+"""Events as values and as JSON lines with sorted keys, in ASCII.
 
-A `Fact` is what someone tells the journal; the journal stamps it with time, run and sequence, which makes it an
-`Event`. A fact is checked when it is made, a line when it is read: each of them once, and what is told and written in
-the usual way in a tenth of the time (`shape`'s forms). The data of each kind, also described in
-`schemas/events.schema.json`:
+A `Fact` is given to the journal, which adds time, run and sequence and so makes it an `Event`. A fact is validated when
+it is created, a line when it is read; the types of `json_checks` make the common case ten times as fast. The data of
+each kind, also described in `schemas/events.schema.json`:
 
     intended         address, provider, model, variant, origin, key (Idempotency-Key), credits (the quote, null: no
                      known price), request (the identity body), inputs (by parameter), body (the bytes sent, as text;
                      null where the provider never resends)
                      optional provider_time: when, by the provider's own clock, which decides how long its key holds;
-                     account: whose, where the provider told it (team, user, key: how the key begins)
+                     account: the buyer, if reported (team, user, key: the key prefix)
     lost             sent_at, message: why the outcome is unknown
     refused          sent_at, reason, message, by (submit | reconcile): not accepted, nothing charged
     accepted         sent_at, job_id, account, by (submit | resend | reconcile | list)
     reported         job_id, credits: what the provider says it charges
-    rendered         job_id, credits (null: not told)
-    failed           job_id, message, credits (what stays charged; 0 after a refund, null: not told)
+    rendered         job_id, credits (null: not reported)
+    failed           job_id, message, credits (what stays charged; 0 after a refund, null: not reported)
     downloaded       job_id, path (the target), sha256, bytes, media: a verified `.part` beside the target
     delivered        job_id, path, sha256, bytes, media: at its place
     delivered-wrong  the same, and reasons: kept, but not as bought
@@ -55,7 +54,7 @@ MEDIA = json_checks.record(
         "audio": json_checks.nullable(json_checks.boolean),
     }
 )
-"""What a clip's file tells of it; null where it does not."""
+"""Properties of a clip's file; null where the file does not state one."""
 
 CLAIM = {
     "fingerprints": json_checks.object_of(json_checks.record({"attempt": json_checks.integer(1), "quote": _credits})),
@@ -64,12 +63,12 @@ CLAIM = {
     "terms": json_checks.text,
     "accounts": json_checks.object_of(json_checks.text),
 }
-"""What an approval covers."""
+"""The fields of a claim."""
 
 ACCOUNT = json_checks.text_or(
     json_checks.record({name: json_checks.nullable(json_checks.text) for name in ("team", "user", "key")})
 )
-"""Whose key it was (`account`); a text names the team only, as earlier versions wrote it."""
+"""The buyer's account; a string is a team alone, as earlier versions wrote it."""
 
 _send = {"sent_at": json_checks.moment}
 _job = {"job_id": json_checks.storable_text}
@@ -173,7 +172,7 @@ def _line_reader(kind: Kind) -> _Reader:
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to one attempt (`fingerprint`, `attempt`), or to the run (both None); Misfit when data is wrong."""
+    """An event without its stamp, of an attempt or of the run (`fingerprint` None); may raise ShapeError."""
 
     kind: Kind
     fingerprint: str | None = None
@@ -186,9 +185,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A fact with its stamp: `at` in UTC, later than all before it in the journal; `sequence` from 1 in a run.
+    """A fact with its stamp: `at` in UTC, later than all earlier events of the journal; `sequence` from 1 in a run.
 
-    `seal` is what a line of a journal bears (`seals`); that it is there proves nothing yet.
+    `seal` is the seal of a journal's line (`seals`), not verified here.
     """
 
     kind: Kind
@@ -215,7 +214,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @staticmethod
     def from_line(line: bytes) -> "Event":
-        """Read one line; json.JSONDecodeError or UnicodeDecodeError when it is no JSON, Misfit when it is no event."""
+        """Read one line; json.JSONDecodeError or UnicodeDecodeError for invalid JSON, ShapeError for another shape."""
         return _parse_own_line(line) or _parse_checked(line)
 
 
@@ -238,9 +237,9 @@ def stamp(fact: Fact, *, at: str, run: str, sequence: int) -> Event:
 
 
 def _parse_own_line(line: bytes) -> Event | None:
-    """Return the event of a line that is, byte for byte, what `to_line` writes of it; None of any other line.
+    """Return the event of a line that `to_line` wrote, byte for byte; None for any other line.
 
-    So nothing that the forms pass over, such as a name that stands twice, is taken.
+    The comparison excludes what the msgspec types ignore, such as duplicate names.
     """
     begin = line.rfind(_KIND) + len(_KIND)
     kind = _KINDS.get(line[begin : line.find(b'"', begin)])
@@ -266,9 +265,9 @@ def _parse_checked(line: bytes) -> Event:
 
 
 def _copy_data(kind: Kind, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return data as JSON has it, in containers of its own; its strings are those of the job that it tells of.
+    """Return a validated copy of data in new containers; strings are shared.
 
-    What was read of it is all there was when it is equal.
+    Data that the msgspec type reads back as equal is valid; other data goes through the checks.
     """
     try:
         if _data_reader(kind).decode(_WRITER.encode(data)) == data:
@@ -291,8 +290,8 @@ def _check_owner(kind: Kind, fingerprint: str | None, attempt: int | None) -> No
 def _check_data(kind: Kind, data: Any) -> None:
     try:
         DATA[kind](data)
-    except json_checks.ShapeError as misfit:
-        raise json_checks.ShapeError(f"in an event `{kind.value}`: {misfit.within('data')}") from None
+    except json_checks.ShapeError as error:
+        raise json_checks.ShapeError(f"in an event `{kind.value}`: {error.within('data')}") from None
 
 
 def _as_object(value: object) -> dict[str, Any]:

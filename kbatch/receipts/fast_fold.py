@@ -1,7 +1,7 @@
-"""The usual course of a purchase: sent, accepted, charged, rendered, fetched, delivered, and what befalls its clip.
+"""A faster fold of the common events of one attempt: accepted, reported, rendered, downloaded, delivered, moved.
 
-What it makes of these events is what joining makes of them (`attempts`), and a test holds it to that, in a third of the
-time. Anything else is left to joining: a second attempt, a refusal, a failure, an event of another job or send.
+The result equals that of `join`, which a test verifies, in a third of the time. All other cases return None and are
+left to `join`: a second attempt, a refusal, a failure, an event of another job or send.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ _STAGES: Mapping[Kind, State] = {
     Kind.MOVED: State.ACCEPTED,
     Kind.ACCEPTED_AS_IS: State.ACCEPTED,
 }
-"""How far each of these events says that its job has come."""
+"""The state that each of these events implies."""
 
 
 def fold_next_event(receipt: Receipt, event: Event) -> Receipt | None:
-    """Return a receipt of one attempt after an event of the usual course; None where it takes joining."""
+    """Return a receipt of one attempt after a common event; None when `join` is needed."""
     if event.attempt != receipt.attempt or receipt.last_attempt != receipt.attempt or receipt.also or receipt.failed:
         return None
     if receipt.job_id is None:
@@ -39,7 +39,7 @@ def fold_next_event(receipt: Receipt, event: Event) -> Receipt | None:
 
 
 def _accepted(send: Receipt, event: Event) -> Receipt | None:
-    """Return the job that a send became; a refused one too, whose refusal was another's answer."""
+    """Return the accepted job of a send; also of a refused one, when the acceptance names the same send."""
     if event.kind is not Kind.ACCEPTED or event.data["sent_at"] != send.submitted_at:
         return None
     return Receipt(

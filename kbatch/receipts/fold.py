@@ -1,9 +1,9 @@
-"""Events become receipts: the fold, and the strict look at the next event of a run.
+"""Folds events into receipts, and checks the next event of a run.
 
-Folding bears everything that reading the past brings: an event twice, a whole journal over a lockfile that knows it
-already or knows more, an event whose predecessors are lost. Each event is made into what it tells of its send or job,
-and joined (`attempts`), so a lesser state never replaces a greater one. Attempts come in their order; within one, order
-matters only when it was refused and sent again: then `accepted` must come before what befell its job.
+Folding tolerates repeated events, a journal over a lockfile that already contains it, and events whose predecessors are
+lost. Each event becomes the receipt that it implies (`event_receipt`) and is joined (`join`), so a lower state never
+replaces a higher one. Attempts are in order; within one, order matters only after a refusal and a resend: then
+`accepted` must come before the later events of its job.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from kbatch.receipts.receipt import Receipt
 
 
 def fold(events: Iterable[Event], renders: Mapping[str, Receipt] | None = None) -> dict[str, Receipt]:
-    """Return the receipts by fingerprint after all events, from the given ones on, which stay as they are."""
+    """Return the receipts by fingerprint after all events, starting from `renders`, which is not modified."""
     folded = dict(renders or {})
     for event in events:
         receipt = apply(folded, event)
@@ -28,7 +28,7 @@ def fold(events: Iterable[Event], renders: Mapping[str, Receipt] | None = None) 
 
 
 def apply(renders: Mapping[str, Receipt], event: Event) -> Receipt | None:
-    """Return the receipt of the event's fingerprint after it, None for a run's event; `renders` stays as it is."""
+    """Return the receipt of the event's fingerprint after it, None for a run's event; `renders` is not modified."""
     if event.fingerprint is None or event.attempt is None:
         return None
     receipt = renders.get(event.fingerprint)
@@ -38,7 +38,7 @@ def apply(renders: Mapping[str, Receipt], event: Event) -> Receipt | None:
 
 
 def check(renders: Mapping[str, Receipt], event: Event | Fact) -> None:
-    """Raise IllegalTransition when this must not happen next, by the receipts so far; a run's event always may."""
+    """Raise IllegalTransition when the event is not allowed after these receipts; a run's event always is."""
     if event.fingerprint is None or event.attempt is None:
         return
     receipt = renders.get(event.fingerprint)
@@ -59,7 +59,7 @@ def check(renders: Mapping[str, Receipt], event: Event | Fact) -> None:
 
 
 def stage_of(receipt: Receipt | None, attempt: int, job_id: str | None = None) -> State:
-    """Return where a job of an attempt stands, without a job id where the attempt does; planned when it never began."""
+    """Return the state of a job of an attempt, or of the attempt without `job_id`; PLANNED before its first event."""
     furthest = State.PLANNED
     for record in records_of(receipt) if receipt else ():
         named = job_id is None or record.job_id is None or record.job_id == job_id
@@ -69,7 +69,7 @@ def stage_of(receipt: Receipt | None, attempt: int, job_id: str | None = None) -
 
 
 def next_attempt(receipt: Receipt | None) -> int:
-    """Return the attempt that a purchase would be now: after a refusal the same one, while one is open that one."""
+    """Return the number of the next attempt; it stays the same after a refusal and while a send is open."""
     if receipt is None:
         return 1
     without_job = find(receipt, receipt.last_attempt, None)

@@ -1,15 +1,14 @@
-"""All that is known of one fingerprint's attempts, joined: the arithmetic under folding and merging.
+"""Joins records of one fingerprint's attempts: the operation under folding and merging.
 
 Joining two receipts is commutative, associative and idempotent, and drops nothing that was paid:
 
-- A purchase is known by its attempt and job id. Two records of one purchase become one: the greater state, with what
-  belongs to it (`error`); the largest charge reported while the job lived and what a failure left of it; the earliest
-  submission and end; the place in which the clip was put last.
-- A *send* is an attempt without a job id yet, known by the time of its `intended`. Of two sends of one attempt the
-  later counts, since nobody sends again before the earlier one is settled; it counts only in the highest attempt, and
-  not once that attempt has a job: the key of a purchase is made of fingerprint and attempt, so the job is what the send
-  became.
-- Shown is, of what is or may be paid, the latest submission; without any, the latest attempt that ended.
+- A purchase is identified by its attempt and job id. Two records of one purchase become one: the higher state with its
+  `error`; the largest charge reported while the job ran, and what remained after a failure; the earliest submission and
+  end; the latest path of the clip.
+- A *send* is an attempt without a job id yet, identified by the time of its `intended`. Of two sends of one attempt the
+  later counts, since a resend comes only after the earlier one is resolved. It counts only in the highest attempt, and
+  not once that attempt has a job: the key of a purchase is made of fingerprint and attempt, so the send is that job.
+- The receipt shows the latest submission that is or may be paid; without any, the latest attempt that ended.
 """
 
 import json
@@ -27,14 +26,14 @@ _OF_SENDING = (*_SHARED, "submitted_at", "key", "body", "provider_time", "addres
 
 
 def records_of(receipt: Receipt) -> tuple[Receipt, ...]:
-    """Return every attempt that a receipt holds, the shown one first, each without lists."""
+    """Return every attempt of a receipt, the shown one first, each without `also` and `failed`."""
     if not receipt.also and not receipt.failed and receipt.last_attempt == receipt.attempt:
         return (receipt,)
     return (replace(receipt, also=(), failed=(), last_attempt=0), *receipt.also, *receipt.failed)
 
 
 def join(one: Receipt | None, other: Receipt) -> Receipt:
-    """Return what both receipts of one fingerprint know together."""
+    """Return the join of two receipts of one fingerprint."""
     if one is None or one == other:
         return other
     last = max(one.last_attempt, other.last_attempt)
@@ -42,7 +41,7 @@ def join(one: Receipt | None, other: Receipt) -> Receipt:
 
 
 def combine_records(records: Iterable[Receipt], *, last_attempt: int = 0) -> Receipt:
-    """Return the receipt of at least one record of one fingerprint, each without lists, in any order."""
+    """Return the receipt of one or more records of one fingerprint, in any order."""
     jobs: dict[tuple[int, str], Receipt] = {}
     sends: dict[int, Receipt] = {}
     for record in records:
@@ -68,7 +67,7 @@ def find(receipt: Receipt | None, attempt: int, job_id: str | None) -> Receipt |
 
 
 def time_key(at: str | None) -> str:
-    """Return a time as a text that sorts by time, whatever its number of decimals; unknown sorts first."""
+    """Return a string that sorts timestamps by time, whatever their number of decimals; None sorts first."""
     return (at or "").removesuffix("Z")
 
 
@@ -103,7 +102,7 @@ def _join_jobs(one: Receipt | None, other: Receipt) -> Receipt:
 
 
 def _with_send_fields(job: Receipt, send: Receipt | None, siblings: Iterable[Receipt]) -> Receipt:
-    """Return a job with the send that it came from; without one, with what purchases of one request share."""
+    """Return a job with the fields of its send; without one, with the fields shared by purchases of one request."""
     if send is not None and job.submitted_at in (None, send.submitted_at):
         return _with_sending(job, send)
     if job.provider:
@@ -135,7 +134,7 @@ def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
 
 
 def _with_sending(record: Receipt, other: Receipt) -> Receipt:
-    """Return the record with what is known of its sending: the earlier one's, or what both say of the same."""
+    """Return the record with the send fields of the earlier submission, joined when both are of the same."""
     mine, theirs = time_key(record.submitted_at), time_key(other.submitted_at)
     if mine == theirs:
         sending = {name: later_value(getattr(record, name), getattr(other, name)) for name in _OF_SENDING}
@@ -167,7 +166,7 @@ def _join_credits(one: Receipt, other: Receipt, *, planned: int | None, failed: 
 
 
 def join_outputs(one: Output | None, other: Output | None) -> Output | None:
-    """Return the clip that was put somewhere last, a placed one before a `.part`, with what either knows of it."""
+    """Return the output with the latest path, a placed clip before a `.part`, with the digest that either has."""
     if one is None or other is None or one == other:
         return one or other
     mine, theirs = (one.placed, time_key(one.placed_at)), (other.placed, time_key(other.placed_at))
@@ -183,14 +182,14 @@ def _text(output: Output) -> str:
 
 
 def larger_amount(one: int | None, other: int | None) -> int | None:
-    """Return the larger of two amounts of which either may be unknown."""
+    """Return the larger of two amounts; None means unknown."""
     if one is None or other is None:
         return one if other is None else other
     return max(one, other)
 
 
 def later_value(one: Any, other: Any) -> Any:
-    """Return the same of two values, whichever comes first: one that says something, then the later by its JSON."""
+    """Return one of two values, commutatively: a non-empty one first, then the greater JSON text."""
     if one == other or not other:
         return one
     return max(one, other, key=lambda value: json.dumps(value, sort_keys=True)) if one else other

@@ -1,12 +1,12 @@
-"""Small checks of parsed JSON that stack up into the shape of an event or a lockfile.
+"""Composable checks of parsed JSON, for the shapes of events and lockfiles.
 
-As strict as the JSON Schemas for them (`schemas/events.schema.json`, `schemas/lockfile.schema.json`), which tests hold
-against these checks. A check returns nothing, or raises `Misfit` with the path to what does not fit. No number passes
-that JSON cannot write (NaN, infinities), and no float for a whole number, not even `5.0`.
+They are as strict as `schemas/events.schema.json` and `schemas/lockfile.schema.json`; tests compare them. A check
+returns None, or raises `ShapeError` with the path to the wrong value. NaN, infinities and floats for integers, even
+`5.0`, are refused.
 
-Each check has a *form* too: the same shape as a type of msgspec, which reads JSON into it in a tenth of the time. A
-form passes over names that it does not know and names that stand twice. So what was read into it fits only when it is
-seen to be all there was; of anything else the check is the judge, which words the fault.
+Each check also has a msgspec type of the same shape, which decodes JSON in a tenth of the time. A msgspec type ignores
+unknown and duplicate names, so a decoded value counts only when encoding it gives the input again. For all other input
+the check decides and words the error.
 """
 
 import math
@@ -27,7 +27,7 @@ _MOST = 2**63 - 1
 
 
 class ShapeError(ValueError):
-    """A value without the shape that it must have; `path` leads to it, from the outermost object."""
+    """A value of the wrong shape; `path` leads to it from the outermost object."""
 
     def __init__(self, message: str, path: Path = ()) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class ShapeError(ValueError):
         self.path = path
 
     def within(self, step: str | int) -> "ShapeError":
-        """Return this complaint as seen from one level further out."""
+        """Return the error with `step` prepended to its path."""
         return ShapeError(self.message, (step, *self.path))
 
     def __str__(self) -> str:
@@ -44,13 +44,13 @@ class ShapeError(ValueError):
 
 
 class Check(Struct, frozen=True):
-    """The shape of a value, which a call judges; `form` is None where no type says as much."""
+    """A callable check of a value; `msgspec_type` is None when no type expresses the same shape."""
 
     validate: Validator
     msgspec_type: Any = None
 
     def __call__(self, value: Any) -> None:
-        """Raise Misfit when the value does not fit."""
+        """Raise ShapeError when the value has another shape."""
         self.validate(value)
 
 
@@ -92,7 +92,7 @@ def number(value: Any) -> None:
 
 
 def integer(least: int = 0) -> Check:
-    """Accept an integer of at least `least` that 63 bits hold: longer ones end in errors of whatever reckons on."""
+    """Accept an integer from `least` to 2**63 - 1: larger ones overflow in later arithmetic."""
 
     @_as(Annotated[int, Meta(ge=least, le=_MOST)])
     def check(value: Any) -> None:
@@ -141,7 +141,7 @@ def one_of(words: Collection[str]) -> Check:
 
 
 def matching(pattern: str, what: str) -> Check:
-    """Accept a string that the pattern matches as a whole; `what` names it in words."""
+    """Accept a string that the whole pattern matches; `what` names it in error messages."""
     matches = re.compile(pattern).fullmatch
 
     @_as(Annotated[str, Meta(pattern=rf"\A(?:{pattern})\Z")])
@@ -160,11 +160,11 @@ _DAY = (
 )
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 MOMENT = rf"(?:{_YEAR}-{_DAY}|{_LEAP}{_YEAR}-02-29)T{_TIME}Z"
-"""A time that the calendar has, from 1970 to 8999, so that one can go on from it for as long as anyone waits."""
+"""A valid timestamp from 1970 to 8999, so that adding a wait cannot overflow."""
 
 moment = matching(MOMENT, "a time in UTC that the calendar has and that ends in Z")
 storable_text = matching(r"[^\x00\ud800-\udfff]+", "a text without NUL and half surrogate pairs, and not empty")
-"""A path or an id: what a disk can have, and a URL."""
+"""A path or an id, which must be usable in a file name and in a URL."""
 
 digest = matching(r"[0-9a-f]{64}", "a SHA-256 in 64 hex digits")
 
@@ -180,8 +180,8 @@ def list_of(inner: Check) -> Check:
         for index, item in enumerate(value):
             try:
                 validate(item)
-            except ShapeError as misfit:
-                raise misfit.within(index) from None
+            except ShapeError as error:
+                raise error.within(index) from None
 
     return check
 
@@ -197,8 +197,8 @@ def object_of(inner: Check) -> Check:
         for name, item in value.items():
             try:
                 validate(item)
-            except ShapeError as misfit:
-                raise misfit.within(name) from None
+            except ShapeError as error:
+                raise error.within(name) from None
 
     return check
 
@@ -218,8 +218,8 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
                 raise ShapeError(f"is an unknown field ({meant})" if meant else "is an unknown field", (name,))
             try:
                 validate(item)
-            except ShapeError as misfit:
-                raise misfit.within(name) from None
+            except ShapeError as error:
+                raise error.within(name) from None
         for name in required:
             if name not in value:
                 raise ShapeError(f"lacks the field `{name}`")

@@ -1,7 +1,6 @@
-"""JSON as text: strict reading, two-space writing fit for 100,000 receipts, the line where a value stands.
+"""JSON text: strict parsing, fast writing with two-space indent, line numbers of values.
 
-Reading refuses what hides a loss: a name twice in one object (of two paid renders one would vanish) and the numbers
-that JSON does not have.
+Parsing refuses duplicate names in one object, since one of two paid renders would be lost, and NaN and infinities.
 """
 
 import json
@@ -19,7 +18,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
 
 
 class DuplicateName(ShapeError):
-    """A name that stands twice in one object."""
+    """A duplicate name in one object."""
 
 
 def _no_number(word: str) -> NoReturn:
@@ -43,7 +42,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constan
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text; json.JSONDecodeError when it is none, Misfit when it holds what hides a loss."""
+    """Return the value of a JSON text; json.JSONDecodeError for invalid JSON, ShapeError for refused content."""
     try:
         return _DECODER.decode(text)
     except RecursionError:
@@ -88,7 +87,7 @@ def _write(value: Any, line: str) -> str:
 
 
 def line_of(text: str, path: Path) -> int:
-    """Return the line (from 1) on which the name or item at `path` stands, else its nearest parent."""
+    """Return the line (from 1) of the name or item at `path`, else of its nearest parent."""
     best, found = 0, 0
     for place, offset in _positions(text):
         if place == path:
@@ -113,7 +112,7 @@ def lines_of(text: str, paths: Collection[Path]) -> dict[Path, int]:
 
 
 def line_of_duplicate(text: str) -> int:
-    """Return the line of the first name that its object had already."""
+    """Return the line (from 1) of the first duplicate name."""
     seen: set[Path] = set()
     for place, offset in _positions(text):
         if place in seen:

@@ -1,10 +1,10 @@
-"""The life of one purchase: which event takes an attempt from which state to which, in one table.
+"""The states of one purchase and the events that change them, in one table.
 
-An *attempt* is one purchase of one fingerprint, counted from 1; sending again after a refusal is the same attempt,
-since nothing was bought. What is not in `TRANSITIONS` is illegal, and only an event changes a state. The order in which
-the states are written here is their rank: when two records of one attempt disagree, the greater state is what happened.
+An *attempt* is one purchase of one fingerprint, counted from 1; a resend after a refusal is the same attempt, since
+nothing was bought. A step that is not in `TRANSITIONS` is illegal, and only an event changes a state. The order of the
+states here is their rank: when two records of one attempt disagree, the higher state is true.
 
-The table is for what a run may do next, so it is strict; reading the past is `fold`, which bears repetition.
+The table restricts what a run may do next. Past events are read by `fold`, which tolerates repetition.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from kbatch.errors import IllegalTransition
 
 
 class State(StrEnum):
-    """Where an attempt stands, from the least to the greatest that can be known of it."""
+    """The state of an attempt, in order of rank."""
 
     PLANNED = "planned"
     INTENDED = "intended"
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 
 class Kind(StrEnum):
-    """What an event tells: of one attempt, or with the last three of a whole run."""
+    """The kind of an event, of one attempt; the last three are of a run."""
 
     INTENDED = "intended"
     LOST = "lost"
@@ -58,10 +58,10 @@ RUN_KINDS = frozenset({Kind.BEGAN, Kind.UPLOADED, Kind.ENDED})
 """Events of a run: they belong to no attempt and change no state."""
 
 OPEN = frozenset({State.INTENDED, State.UNKNOWN})
-"""Sent, or about to be, and nobody knows the outcome: maybe paid."""
+"""States of a send whose outcome is unknown: it may be paid."""
 
 PAID = frozenset({State.ACCEPTED, State.SUCCEEDED, State.DOWNLOADED, State.DELIVERED_WRONG, State.DONE})
-"""The provider took the job and has not refunded it."""
+"""States of an accepted job that is not refunded."""
 
 _RANK = {state: position for position, state in enumerate(State)}
 
@@ -97,7 +97,7 @@ TRANSITIONS: Mapping[tuple[State, Kind], State] = MappingProxyType(
         (State.DONE, Kind.ACCEPTED_AS_IS): State.DONE,
     }
 )
-"""Every legal step. `done` and `delivered-wrong` may be fetched again: a fresh clone has the receipt, not the file."""
+"""Every legal step. `done` and `delivered-wrong` allow a new download: a fresh clone has the receipt, not the file."""
 
 
 def advance(state: State, kind: Kind, *, address: str) -> State:
@@ -123,5 +123,5 @@ def diagram() -> str:
 
 
 def _name(state: State) -> str:
-    """Mermaid reads a hyphen in a state's name as something else."""
+    """Return a state's name without hyphens, which Mermaid does not allow in names."""
     return state.value.replace("-", "_")

@@ -1,12 +1,11 @@
-"""The receipt: what is known of a purchase, in the form in which the lockfile keeps it.
+"""The receipt of a purchase, as the lockfile stores it.
 
-A receipt shows one attempt, the one that counts now. Further paid attempts stand in `also`, attempts that ended without
-a purchase in `failed`; both latest first, and neither ever goes away, so that merging an old branch brings nothing back
-to life. Lists inside these two are empty.
+A receipt shows one attempt, the current one. Further paid attempts are in `also`, attempts that ended without a
+purchase in `failed`, both latest first. Neither is ever removed, so that merging an old branch reverts nothing. Their
+own lists are empty.
 
-What a URL hides stays out: its query, fragment and user are cut off wherever a URL is the whole of a string in
-`request` or `inputs` (a picture's address), and wherever one stands in an error's message. A prompt that mentions one
-is kept.
+Secrets in URLs are not stored: query, fragment and user are removed from a string in `request` or `inputs` that is one
+URL (an image), and from every URL in an error's message. A prompt that mentions a URL is stored unchanged.
 """
 
 import re
@@ -24,7 +23,7 @@ _URL = re.compile(r"(https?://)(?:[^\s/?#@]*@)?([^\s?#]*)[?#]?\S*", re.IGNORECAS
 
 
 class ReceiptState(StrEnum):
-    """A state as the lockfile has it; `failed` is also what was refused at submission."""
+    """The state of a receipt in the lockfile; `failed` includes refused submits."""
 
     SUBMITTED = "submitted"
     RENDERED = "rendered"
@@ -35,7 +34,7 @@ class ReceiptState(StrEnum):
 
     @property
     def label(self) -> str:
-        """What people read: a job that is paid and whose clip is not here yet is `owed`, however far it is."""
+        """The state in messages and reports: a paid job without its clip is `owed`."""
         return "owed" if self in (ReceiptState.SUBMITTED, ReceiptState.RENDERED) else self.value
 
 
@@ -50,14 +49,14 @@ RECEIPT_STATE_OF: Mapping[State, ReceiptState] = {
     State.DELIVERED_WRONG: ReceiptState.DELIVERED_WRONG,
     State.DONE: ReceiptState.DONE,
 }
-"""How the lockfile writes each state of an attempt; `planned` has no receipt."""
+"""The lockfile's state for each state of an attempt; `planned` has no receipt."""
 
 
 class Credits(Struct, frozen=True, kw_only=True, gc=False):
-    """In the provider's credits: the quote, what is charged as far as reported, and after a failure what had been.
+    """In the provider's credits: `planned` is the quote, `reported` the charge that the provider reported.
 
-    None is "not known", never 0. `charged` is there only for a failed job that the provider had charged before: the
-    difference to `reported` is the refund.
+    None is "unknown", never 0. `charged` is set only for a failed job that had been charged before: the refund is
+    `charged` minus `reported`.
     """
 
     planned: int | None = None
@@ -66,7 +65,7 @@ class Credits(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Media(Struct, frozen=True, kw_only=True, gc=False):
-    """What a clip holds: seconds, pixels, frames a second, an audio track; None where its file does not tell."""
+    """Properties of a clip: seconds, pixels, frames a second, audio track; None where its file does not state one."""
 
     duration: float | None = None
     width: int | None = None
@@ -78,7 +77,7 @@ class Media(Struct, frozen=True, kw_only=True, gc=False):
 class Output(Struct, frozen=True, kw_only=True, gc=False):
     """A clip on this disk: `path` relative to the manifest; `placed` is False while it is still a verified `.part`.
 
-    `placed_at` is when it came to `path`: the later of two places is where it is.
+    `placed_at` is the time of the move to `path`: of two records the later one is valid.
     """
 
     path: str
@@ -90,11 +89,11 @@ class Output(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """What is known of one fingerprint's purchase; `request` is the identity body, `inputs` are by parameter.
+    """The receipt of one fingerprint; `request` is the identity body, `inputs` are by parameter.
 
-    `error` has `at` (submit, render, delivery), `reason` and `message`. `last_attempt` is the highest attempt ever
-    begun. `address` (the last known), `key`, `body` and `provider_time` (of sending, by the provider's clock) come from
-    the journal and are not in the lockfile; an account is there where the provider told it.
+    `error` has `at` (submit, render, delivery), `reason` and `message`. `last_attempt` is the highest attempt begun.
+    `address` (the last known), `key`, `body` and `provider_time` (of the send, by the provider's clock) come from the
+    journal and are not in the lockfile; `account` is set when the provider reported it.
     """
 
     provider: str = ""
@@ -131,7 +130,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
     @property
     def stage(self) -> State:
-        """The state in the table of `lifecycle`, which is finer than the lockfile's."""
+        """The state in terms of `lifecycle`, which distinguishes more than the lockfile."""
         match self.state:
             case ReceiptState.UNKNOWN:
                 return State.UNKNOWN if self.error else State.INTENDED
@@ -148,7 +147,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 def set_address(receipt: Receipt, address: str) -> None:
-    """Name a receipt that was only just read and that nobody else has yet: a copy of each takes longer than reading."""
+    """Set the address of a receipt in place; only for one that was just read, since copying each costs more time."""
     force_setattr(receipt, "address", address)
 
 
@@ -181,7 +180,7 @@ def media_of(data: Mapping[str, Any]) -> Media:
 
 
 def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
-    """Return a receipt as the lockfile's JSON; what is only written when it says something is left out otherwise."""
+    """Return the lockfile's JSON of a receipt; optional fields are left out when empty."""
     data = _attempt_to_json(receipt)
     if receipt.also:
         data["also"] = [_attempt_to_json(one) for one in receipt.also]
@@ -241,7 +240,7 @@ def _output_to_json(output: Output | None) -> dict[str, Any] | None:
 
 
 def attempt_from_json(data: Mapping[str, Any]) -> Receipt:
-    """Return one attempt from a lockfile's JSON of the right shape, its lists aside."""
+    """Return one attempt from validated lockfile JSON, without its lists."""
     output = data["output"]
     return Receipt(
         provider=data["provider"],
@@ -264,9 +263,9 @@ def attempt_from_json(data: Mapping[str, Any]) -> Receipt:
 
 
 def describe_remaining_charge(credits: int | None) -> str:
-    """Return what a failed job cost in words: what stays charged, None where that was not told.
+    """Return in words what stays charged for a failed job, None when the provider did not report it.
 
-    >>> kept_words(15)
+
     '15 credits stay charged'
     """
     if not credits:

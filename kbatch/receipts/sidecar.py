@@ -1,8 +1,8 @@
-"""The sidecar: what a clip is and where it comes from, in a file of its own beside it, for whoever gets the clip alone.
+"""The sidecar: a JSON file beside a clip that describes it and its origin.
 
-It is written anew from the receipt whenever a clip comes to a place, so nothing is lost with it. `digitalSourceType` is
-a term of the IPTC's vocabulary (cv.iptc.org/newscodes/digitalsourcetype, read 2026-11-21): what a trained model has
-made, or, for a simulated clip, what an algorithm has drawn without one.
+It is derived from the receipt and written again whenever a clip is placed. `digitalSourceType` is a term of the IPTC's
+vocabulary (cv.iptc.org/newscodes/digitalsourcetype, read 2026-11-21): made by a trained model, or for a simulated clip
+drawn by an algorithm.
 """
 
 import json
@@ -23,9 +23,9 @@ _SHOWN = (
 
 
 def sidecar_of(receipt: Receipt, *, fingerprint: str, address: str, path: str, kbatch: str) -> Mapping[str, Any]:
-    """Return the sidecar of a delivered clip at `path`; `kbatch` is the version. `schemas/sidecar.schema.json` has it.
+    """Return the sidecar of a delivered clip, as in `schemas/sidecar.schema.json`; `kbatch` is the version.
 
-    An `origin` that is only known to be loopback is not called simulated: it may lead to a provider.
+    The origin `loopback` does not count as simulated, since it may forward to a provider.
     """
     kept = receipt_to_json(receipt)
     output = kept["output"]
@@ -48,7 +48,7 @@ def sidecar_of(receipt: Receipt, *, fingerprint: str, address: str, path: str, k
 
 
 def is_sidecar(data: bytes) -> bool:
-    """Whether a file is one of these, and not something else of the same name."""
+    """Whether a file's content is a sidecar."""
     try:
         document = json.loads(data)
     except ValueError:
@@ -57,6 +57,6 @@ def is_sidecar(data: bytes) -> bool:
 
 
 def same_sidecar(one: bytes, other: bytes) -> bool:
-    """Whether two sidecars say the same of a clip, whichever version of kbatch has written them."""
+    """Whether two sidecars are equal, the version of kbatch aside."""
     first, second = ({**json.loads(data), "kbatch": ""} for data in (one, other))
     return first == second

@@ -1,7 +1,7 @@
-"""What the simulator made and what was bought never stand for each other, wherever state is read or joined.
+"""Keeps simulated and real receipts apart, wherever state is read or joined.
 
-A receipt says by its `origin` which of the two it is. One rule for every command: state is of the one kind or of the
-other, and a command without `--simulate` reads no simulated one, nor one with it a real one.
+The `origin` of a receipt says which it is. One rule for every command: a state is simulated or real; a command without
+`--simulate` reads no simulated state, and one with it no real state.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _REAL = "what was bought stays out of rehearsals: leave out --simulate, or give 
 
 
 def check_not_mixed(renders: Mapping[str, Receipt], name: str, *, simulated: bool) -> None:
-    """Raise Refused when a state holds receipts of the other kind than the command is about; `name` is its lockfile."""
+    """Raise Refused when a state holds simulated receipts and the command is real, or the reverse."""
     found = kinds(renders.values())
     if (not simulated) in found:
         what, hint = ("receipts that were really bought", _REAL) if simulated else ("simulated receipts", _SIMULATED)
@@ -27,7 +27,7 @@ def check_not_mixed(renders: Mapping[str, Receipt], name: str, *, simulated: boo
 
 
 def kinds(receipts: Iterable[Receipt]) -> frozenset[bool]:
-    """Return whether receipts are simulated: both where there are both kinds; those of no known origin say nothing."""
+    """Return the set of "is simulated" over receipts; those without an origin are left out."""
     found: set[bool] = set()
     for receipt in receipts:
         for record in records_of(receipt):

@@ -1,9 +1,9 @@
-"""The state of a manifest on disk: lockfile, journal and history read as one, and written back.
+"""The state of a manifest on disk: reads lockfile, journal and history as one, and writes them back.
 
-`load` gives what is true: the lockfile, with every event folded over it that it may lack. A purchase that the history
-knows and the lockfile does not (a `git reset`, an older cache) is restored and said.
+`load` folds every event over the lockfile that it may lack. A purchase that is in the history and not in the lockfile
+(after a `git reset`, or from an older cache) is restored and reported.
 
-The order of writing keeps every crash harmless: the lockfile before the journal is put away, the index last.
+The order of writes makes every crash harmless: the lockfile first, then the rotation of the journal, then the index.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -41,11 +41,11 @@ _TRUSTED = frozenset((Kind.INTENDED, Kind.UPLOADED, Kind.BEGAN))
 
 
 class LoadedState(Struct, frozen=True, kw_only=True):
-    """The state as it is: receipts know their addresses; `notes` are for the user, one sentence each.
+    """The loaded state: receipts have their addresses; `notes` are sentences for the user.
 
-    `events` are the journal's, whoever wrote them; `own` are those sends, uploads and beginnings among them that this
-    user wrote here, which alone may be a reason to spend or to choose a picture. `used_plans` are digests that
-    authorise nothing any more; `newest` is the latest time in the state, for `Journal.open(after=…)`.
+    `events` are all events of the journal; `own` are the sends, uploads and `began` events that bear this user's seal,
+    and only these may justify spending or choosing an image. `used_plans` are digests of finished approvals; `newest`
+    is the latest time in the state, for `Journal.open(after=…)`.
     """
 
     lockfile: Lockfile
@@ -90,7 +90,7 @@ def _journal_reader(lockfile_path: Path) -> JournalReader:
 
 
 def _trusted_events(reading: JournalReader) -> tuple[Event, ...]:
-    """Return the sealed events of a journal; none where git tracks it, since a checkout may then bring an old one."""
+    """Return the sealed events of a journal; none when git tracks it, since a checkout may restore an old one."""
     if not reading.sealed:
         return ()
     from kbatch.storage.git.git_program import tracks  # noqa: PLC0415 - only where there is something that trust matters for
@@ -105,9 +105,10 @@ def _read(data: bytes | None, lockfile_path: Path, manifest_name: str, *, own: b
 
 
 def save(lockfile_path: Path, lockfile: Lockfile) -> None:
-    """Replace the lockfile, whole or not at all; it is what `load` gave, with what happened since.
+    """Replace the lockfile atomically; `lockfile` is what `load` returned plus later events.
 
-    What came into the file meanwhile, by a `git pull`, stays; StateUnreadable where that cannot be read.
+    Changes that another program made to the file meanwhile (`git pull`) are merged; StateUnreadable when they cannot be
+    read.
     """
     lockfile = _merge_external_changes(lockfile_path, lockfile)
     data = serialize(lockfile)
@@ -117,10 +118,10 @@ def save(lockfile_path: Path, lockfile: Lockfile) -> None:
 
 
 def finalize(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfile:
-    """Save the lockfile with all of the journal folded in, put the journal away, and return what was saved.
+    """Save the lockfile with the journal folded in, rotate the journal, and return the saved lockfile.
 
-    Call it when a run has finished and its journal is closed; after an interruption only `save`, so that the next run
-    finds the journal.
+    For a finished run whose journal is closed; after an interruption use `save`, so that the next run finds the
+    journal.
     """
     path = journal_path(lockfile_path)
     of_runs: list[Event] = []
@@ -136,9 +137,9 @@ def finalize(lockfile_path: Path, lockfile: Lockfile, *, run_id: str) -> Lockfil
 
 
 def _merge_external_changes(lockfile_path: Path, lockfile: Lockfile) -> Lockfile:
-    """Return a lockfile with the receipts and claims of the one that stands there, where kbatch did not write that.
+    """Merge the receipts and claims of the file on disk into a lockfile, when another program has changed the file.
 
-    Its index stays the run's own, made from the manifest; only receipts that come in bring their entries along.
+    The index stays the run's own, made from the manifest; only new receipts bring their entries.
     """
     data = storage.read_if_there(lockfile_path)
     if data is None or read_history_index(lockfile_path).matches(data):
@@ -169,7 +170,7 @@ def _finished(claims: Claims) -> frozenset[str]:
 
 
 def _collect_run_events(events: Iterable[Event], of_runs: list[Event]) -> Iterator[Event]:
-    """Pass events on, and keep those of runs: there are too many of the others to keep them all."""
+    """Yield all events and append those of runs to `of_runs`; the others are too many to keep."""
     for event in events:
         if event.fingerprint is None:
             of_runs.append(event)
@@ -177,17 +178,17 @@ def _collect_run_events(events: Iterable[Event], of_runs: list[Event]) -> Iterat
 
 
 def _used_until_now(lockfile_path: Path) -> frozenset[str]:
-    """Return the plans used up by the index and by the history files that are not in it yet."""
+    """Return the used plans of the index and of history files that it does not cover yet."""
     covered = read_history_index(lockfile_path)
     newer = (path for path in history_files(lockfile_path) if path.name not in covered.history)
     return covered.used_plans | used_plans(event for path in newer for event in read_journal(path))
 
 
 def other_lockfiles_holding(lockfile_path: Path, fingerprints: Collection[str]) -> tuple[Path, ...]:
-    """Return the other lockfiles and journals beside this one that know any of these fingerprints.
+    """Return other lockfiles and journals in the folder that hold any of these fingerprints.
 
-    Where one does, the manifest was probably renamed, and a run would buy again. Simulated ones are no others of real
-    ones. StateUnreadable when one cannot be read: it may hold them.
+    If there is one, the manifest was probably renamed, and a run would buy again. Simulated and real files are not
+    compared. StateUnreadable when a file cannot be read, since it may hold them.
     """
     requested = frozenset(fingerprints)
     lockfiles = other_lockfiles(lockfile_path)
@@ -206,7 +207,7 @@ def other_lockfiles_holding(lockfile_path: Path, fingerprints: Collection[str]) 
 
 
 def other_lockfiles(lockfile_path: Path) -> tuple[Path, ...]:
-    """Return the files beside a lockfile that are named as such, simulated ones of real ones and links to it aside."""
+    """Return the other `*.lock.json` files in the folder, both simulated or both real, without links to this one."""
     simulated = _simulated(stem_of(lockfile_path))
     return tuple(
         path

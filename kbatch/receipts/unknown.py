@@ -1,4 +1,4 @@
-"""What to do about a send of which it is not known whether it was accepted, in words."""
+"""Words for how a person resolves an unknown send."""
 
 _BY_HAND = "`--adopt ADDRESS=JOB_ID` or `--refused ADDRESS`"
 _ANYWHERE = "look for it at the provider, then `kbatch reconcile`"

@@ -1,1 +1,1 @@
-"""The journal on disk: events appended durably, read back, and put away."""
+"""The journal on disk: appends events durably, reads them back, rotates them into the history."""

@@ -1,9 +1,9 @@
-"""Journals that were put away, and the index that says which of them the lockfile holds already.
+"""Rotated journals, and the index of those that the lockfile already contains.
 
-A history file is `.kbatch/history/<stem>.<run id>.jsonl`. The index `<stem>.covered.json` beside it spares reading them
-all at every start: while the lockfile is the very one that was written last, what it covered need not be read again.
-Without the index, or with one that cannot be read or that this user has not sealed, everything is read: what an
-unsealed one says can only refuse (a plan that it calls used, receipts that it misses).
+A history file is `.kbatch/history/<stem>.<run id>.jsonl`. The index `<stem>.covered.json` beside it saves reading all
+of them at every start: while the lockfile has the bytes written last, covered files are not read again. Without an
+index that is readable and sealed by this user everything is read. An unsealed index can only refuse: a plan that it
+lists as used, receipts that the lockfile lacks.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ RUN_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class HistoryIndex(Struct, frozen=True, kw_only=True):
-    """The lockfile written last (its SHA-256 and number of receipts), the history files in it, the plans used up."""
+    """SHA-256 and number of receipts of the lockfile written last, covered history files, used plans."""
 
     lockfile: str = ""
     renders: int = 0
@@ -35,7 +35,7 @@ class HistoryIndex(Struct, frozen=True, kw_only=True):
     own: bool = False
 
     def matches(self, data: bytes | None) -> bool:
-        """Whether a lockfile has the very bytes that kbatch last wrote here, by this user's own word."""
+        """Whether a lockfile has the bytes that kbatch wrote last, by an index that this user sealed."""
         return self.own and data is not None and hashlib.sha256(data).hexdigest() == self.lockfile
 
 
@@ -51,30 +51,30 @@ _INDEX = json_checks.record(
 
 
 def stem_of(lockfile_path: Path) -> str:
-    """Return what names the files that belong to a lockfile: `campaign` for `campaign.lock.json`."""
+    """Return the stem of the files that belong to a lockfile: `campaign` for `campaign.lock.json`."""
     return lockfile_path.name.removesuffix(".lock.json")
 
 
 def state_folder(lockfile_path: Path) -> Path:
-    """Return the folder beside a lockfile that holds what is this machine's: journals and their history."""
+    """Return the folder beside a lockfile for this machine's files: journals and their history."""
     return lockfile_path.parent / ".kbatch"
 
 
 def ignore_in_git(folder: Path) -> None:
-    """Keep a state folder out of git."""
+    """Write a `.gitignore` that excludes a state folder from git."""
     if storage.size_of(folder / ".gitignore") is None:
         storage.write_atomic(folder / ".gitignore", b"*\n")
 
 
 def history_files(lockfile_path: Path) -> list[Path]:
-    """Return the journals of this lockfile that were put away, in no particular order."""
+    """Return the rotated journals of this lockfile, in no particular order."""
     begins = f"{stem_of(lockfile_path)}."
     found = storage.names_in(state_folder(lockfile_path) / "history", "*.jsonl")
     return [path for path in found if path.stem.startswith(begins) and RUN_ID.fullmatch(path.stem[len(begins) :])]
 
 
 def index_path(lockfile_path: Path) -> Path:
-    """Return where the index of a lockfile lies."""
+    """Return the path of a lockfile's index."""
     return state_folder(lockfile_path) / "history" / f"{stem_of(lockfile_path)}.covered.json"
 
 
@@ -108,12 +108,12 @@ def _index_bytes(index: Mapping[str, Any]) -> bytes:
 
 
 def unread_files(lockfile_path: Path, covered: HistoryIndex, *, own: bool) -> list[Path]:
-    """Return the history files that a lockfile may lack something of; `own` says that it is the one of the index."""
+    """Return the history files that a lockfile may not contain; `own`: the lockfile matches the index."""
     return [path for path in history_files(lockfile_path) if not (own and path.name in covered.history)]
 
 
 def write_history_index(lockfile_path: Path, data: bytes, *, renders: int, used_plans: frozenset[str]) -> None:
-    """Record that the lockfile with these bytes holds all history there is, and all plans that are used up."""
+    """Write the index: the lockfile with these bytes contains all history files and used plans."""
     index: dict[str, Any] = {
         "lockfile": hashlib.sha256(data).hexdigest(),
         "renders": renders,

@@ -1,11 +1,11 @@
-"""The journal on disk: events appended and synced before anyone acts on them, read back, and put away.
+"""The journal on disk: events are appended and synced before the program acts on them.
 
-Rules it keeps: `record` returns after the fsync, never before; what was recorded is never taken back; many events that
-wait at once share one fsync. Times in a journal only go up, even if the clock does not: the fold compares them. Whoever
-opens a journal holds the run's lock. Every line is sealed with the user's key (`seals`).
+`record` returns after the fsync, never before; a recorded event is never removed; events that wait at the same time
+share one fsync. Times in a journal only increase, even if the clock does not, since the fold compares them. The caller
+holds the run's lock. Every line is sealed with the user's key (`seals`).
 
-It belongs to its lockfile: `.kbatch/<stem>.journal.jsonl` beside it, where the stem is the lockfile's name without
-`.lock.json`; put away it is `.kbatch/history/<stem>.<run id>.jsonl`.
+The journal of a lockfile is `.kbatch/<stem>.journal.jsonl` beside it, where the stem is the lockfile's name without
+`.lock.json`; rotated it becomes `.kbatch/history/<stem>.<run id>.jsonl`.
 """
 
 import json
@@ -42,7 +42,7 @@ _DAMAGED = (
 
 
 Clock = Callable[[], datetime]
-"""Tells the time, with its time zone."""
+"""Returns the present time with its time zone."""
 
 
 def _utc_now() -> datetime:
@@ -59,27 +59,27 @@ def _second(number: int) -> str:
 
 
 class Sink(Protocol):
-    """Where lines go: `append` returns when they are on the disk, or raises OSError; it blocks."""
+    """The target of a journal: `append` returns when the data is on the disk, or raises OSError; it blocks."""
 
     def append(self, data: bytes) -> None:
         """Write all of `data` durably."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 def journal_path(lockfile_path: Path) -> Path:
-    """Return where the journal of a lockfile lies."""
+    """Return the path of a lockfile's journal."""
     return state_folder(lockfile_path) / f"{stem_of(lockfile_path)}{_ENDING}"
 
 
 def read_journal(path: Path) -> tuple[Event, ...]:
-    """Return the journal's events, a torn last line aside; none without a file; StateUnreadable at damage elsewhere."""
+    """Return the journal's events without a torn last line; empty without a file; StateUnreadable for other damage."""
     return tuple(JournalReader(path))
 
 
 class _Group:
-    """Lines that share one write; `over` is set when it is known whether they are on the disk."""
+    """Lines that share one write; `done` is set when the write has succeeded or failed."""
 
     __slots__ = ("done", "lines", "written")
 
@@ -90,7 +90,7 @@ class _Group:
 
 
 class Journal:
-    """A journal that is open for writing, by one run; `Journal.open` makes it."""
+    """A journal open for writing by one run; created by `Journal.open`."""
 
     def __init__(  # noqa: PLR0913 - made by `open` only
         self, sink: Sink, run_id: str, clock: Clock, known: Sequence[Event], after: str, *, seals: Seals
@@ -119,7 +119,7 @@ class Journal:
         after: str = "",
         sink: Callable[[Path], Sink] = storage.Appender,
     ) -> AsyncIterator[Self]:
-        """Open the journal for a run, cutting back a torn last line; every event will be later than the time `after`.
+        """Open the journal for a run and remove a torn last line; every event will be later than the time `after`.
 
         `run_id` has letters, digits, `-` and `_` only, and is new for every run.
         """
@@ -136,10 +136,10 @@ class Journal:
                 await journal._close()
 
     async def record(self, *facts: Fact) -> tuple[Event, ...]:
-        """Return the facts as events once they are on the disk, in their order; OSError when they may not be.
+        """Write facts and return their events once they are on the disk, in order; OSError when they may not be.
 
-        Not cut short by cancellation: what was handed over is recorded. After one OSError every later call raises it
-        at once, since a journal with a gap would lie.
+        Cancellation does not interrupt a write. After one OSError every later call raises it at once, since a journal
+        must have no gap.
         """
         if self._closed:
             raise RuntimeError("the journal is closed")
@@ -162,7 +162,7 @@ class Journal:
         return events
 
     def _seal(self, event: Event) -> bytes:
-        """Seal an event that was made just now, and return its line."""
+        """Seal a new event and return its line."""
         line = event.to_line()
         seal = self._seals.seal_line(line)
         force_setattr(event, "seal", seal)
@@ -176,9 +176,9 @@ class Journal:
         return stamp(fact, at=at, run=self._run_id, sequence=self._sequence)
 
     async def _write(self, group: "_Group") -> None:
-        """Put a group on the disk, with all that joins it until its turn comes; its first task does so for the others.
+        """Write a group, with all lines added until its turn comes; its first task writes for the others.
 
-        They are told before the turn goes on, so that what they record next is in the next group too.
+        The others are woken before the next turn starts, so that their next events join the next group.
         """
         try:
             async with self._turn:
@@ -200,17 +200,17 @@ class Journal:
 
 
 def _failed(failure: BaseException) -> Exception:
-    """Return for others what befell the write of one task."""
+    """Return the exception that other tasks raise after one task's write failed."""
     if isinstance(failure, OSError):
         return OSError(failure.errno, failure.strerror, failure.filename)
     return RuntimeError("a write to the journal was cut off, so its end may not be on the disk")
 
 
 async def _wait_shielded(done: "anyio.Event") -> None:
-    """Wait; a cancellation waits too, and strikes at the caller's next step.
+    """Wait to the end; a cancellation takes effect at the caller's next await.
 
-    A scope that shields each wait would cost as much as all else that is done for an event, so one is only made when
-    there is something to shield from. A cancellation by asyncio itself, which does not strike twice, is passed on.
+    A shielded scope for each wait would cost as much as the rest of an event, so it is created only after a
+    cancellation. A cancellation by asyncio itself, which is not repeated, is passed on.
     """
     try:
         await done.wait()
@@ -222,10 +222,10 @@ async def _wait_shielded(done: "anyio.Event") -> None:
 
 
 def rotate(path: Path, *, run_id: str) -> Path | None:
-    """Put the journal away as this run's history and begin anew; return the history file, None when there was nothing.
+    """Move the journal into this run's history and start a new one; return the history file, None for an empty journal.
 
-    Call it when the lockfile holds all of the journal. The new journal begins with what is still open (`runs.carried`).
-    A crash in between leaves both files, which folds to the same.
+    For a lockfile that contains all of the journal. The new journal starts with what is still open (`run_records`). A
+    crash in between leaves both files, which fold to the same receipts.
     """
     reading = JournalReader(path)
     kept = events_to_carry(reading)
@@ -247,7 +247,7 @@ def _free_name(folder: Path, name: str) -> Path:
 
 
 def _repair(path: Path) -> tuple[Event, ...]:
-    """Prepare the journal for appending: its folder, and no torn last line."""
+    """Prepare the journal for appending: create its folder, remove a torn last line."""
     ignore_in_git(path.parent)
     reading = JournalReader(path)
     events = tuple(reading)
@@ -257,9 +257,9 @@ def _repair(path: Path) -> tuple[Event, ...]:
 
 
 class JournalReader:
-    """A journal's events, one after the other; `size` is how many of its bytes hold those that were read.
+    """Iterates over a journal's events; `size` is the number of bytes read so far.
 
-    `sealed` are those among the events of these `kinds` that bear this user's seal.
+    `sealed` collects the events of these `kinds` that bear this user's seal.
     """
 
     def __init__(self, path: Path, *, seals: Seals | None = None, kinds: Collection[Kind] = ()) -> None:
@@ -271,7 +271,7 @@ class JournalReader:
         self.size = 0
 
     def __iter__(self) -> Iterator[Event]:
-        """Read on to the end, or to a torn last line; StateUnreadable at damage elsewhere."""
+        """Read to the end, or to a torn last line; StateUnreadable for other damage."""
         number = 0
         while (end := self.data.find(b"\n", self.size)) >= 0:
             number += 1
@@ -282,8 +282,8 @@ class JournalReader:
                 if end + 1 == len(self.data):
                     return
                 raise StateUnreadable(f"{self.path}:{number}: is no event: {error}", hint=_DAMAGED) from None
-            except ShapeError as misfit:
-                raise StateUnreadable(f"{self.path}:{number}: is no event: {misfit}", hint=_DAMAGED) from None
+            except ShapeError as error:
+                raise StateUnreadable(f"{self.path}:{number}: is no event: {error}", hint=_DAMAGED) from None
             if event.seal and event.kind in self._kinds and self._seals and self._seals.verifies_line(line):
                 self.sealed.append(event)
             self.size = end + 1

@@ -1,6 +1,6 @@
-"""What events say of runs: plans that are used up, work that was begun and not finished, sends whose outcome is open.
+"""Records of runs in events: used plans, unfinished runs, open sends.
 
-This is what outlives a journal: when it is put away, `carried` begins the next one.
+They outlive a journal: when it is rotated, `events_to_carry` starts the next one.
 """
 
 from collections.abc import Iterable
@@ -10,12 +10,10 @@ from kbatch.receipts.lifecycle import Kind
 
 
 def events_to_carry(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Return what a new journal begins with: unfinished runs, then each open send with its uploads and last `lost`.
+    """Return the events at the start of a new journal: unfinished runs, then open sends with uploads and last `lost`.
 
-    The events are gone through once, and only what may be carried is kept meanwhile.
-
-    A send is open while nobody knows its outcome: its exact body must be at hand for a resend, and how long the
-    pictures that it names are there.
+    An open send needs its exact body for a resend, and the expiry of the uploads that the body names. The events are
+    read once; only those that may be carried are held in memory.
     """
     of_runs: list[Event] = []
     uploads: list[Event] = []
@@ -39,9 +37,10 @@ def events_to_carry(events: Iterable[Event]) -> tuple[Event, ...]:
 
 
 def unfinished_runs(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Return the first `began` of each plan claimed and each replacement begun that no later run has finished.
+    """Return the first `began` event of each claimed plan and each replacement that no later run has finished.
 
-    A run finishes them when it ends finished, has the same plan where there was one, and replaces at least the same.
+    A run finishes them when it ends as finished, has the same plan if there was one, and replaces at least the same
+    fingerprints.
     """
     unfinished: list[Event] = []
     of_run: dict[str, Event] = {}
@@ -57,7 +56,7 @@ def unfinished_runs(events: Iterable[Event]) -> tuple[Event, ...]:
 
 
 def used_plans(events: Iterable[Event]) -> frozenset[str]:
-    """Return the digests of the plans that a run has finished: they authorise nothing any more."""
+    """Return the digests of the plans that a run has finished."""
     plans: dict[str, str] = {}
     used = set()
     for event in events:

@@ -1,9 +1,8 @@
-"""Seals: what shows that a line of state was written by this user, for this very lockfile, and not changed since.
+"""Seals prove that a line of state was written by this user, for this lockfile, and was not changed.
 
-A seal is the HMAC-SHA256, in hex, of the purpose, the lockfile's stem and the bytes that it covers. So a line cannot be
-moved to another campaign's state, and nothing that came with a checkout can bear one. A line without a seal, or with a
-wrong one, is still read: it informs, as a lockfile does, and is no reason to spend, to skip a check or to choose a
-picture.
+A seal is the HMAC-SHA256, in hex, of the purpose, the lockfile's stem and the covered bytes. So a line cannot be moved
+to another campaign's state, and files of a checkout have no valid seal. A line without a valid seal is still read, like
+a lockfile, but it never justifies spending, skipping a check or choosing an image.
 """
 
 import hmac
@@ -16,7 +15,7 @@ _SEAL = re.compile(rb',"seal":"([0-9a-f]{64})"(?=,"sequence":\d+\}\n?\Z)')
 
 
 class Seals(Struct, frozen=True, kw_only=True):
-    """Makes and proves the seals of one lockfile's state with a user's key."""
+    """Creates and verifies the seals of one lockfile's state with a user's key."""
 
     key: bytes
     stem: str

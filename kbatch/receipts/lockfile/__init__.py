@@ -1,1 +1,1 @@
-"""The lockfile: its text, its schema, its merge, and what is wrong with one."""
+"""The lockfile: text, schema, merge, audit."""

@@ -1,9 +1,9 @@
-"""What is wrong with a lockfile, all at once and each with its line; the files that it names are not looked at.
+"""Audits a lockfile: all problems at once, each with its line; the files that it names are not read.
 
-First whether it can be read at all; then what an edit or a merge of its text leaves behind in a file that reads well.
-A receipt must hash to the fingerprint under which it stands, a provider's job belongs to one receipt, a job refers to a
-receipt that is there, and no path leads out of the manifest's folder. Where a hash cannot be made again (a model that
-is not known here, a picture's URL whose query was cut off) it is not held against the receipt.
+First it must be readable; then it is checked for faults of a manual edit or merge. A receipt must hash to its
+fingerprint, a provider's job belongs to one receipt, an index entry refers to an existing receipt, and no path leads
+out of the manifest's folder. A hash that cannot be computed again (an unknown model, an image URL without its query) is
+not a problem.
 """
 
 import re
@@ -48,14 +48,14 @@ _URL = re.compile(r"https?://", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What was found in one lockfile; `lockfile` is None when it cannot be read."""
+    """The result of an audit; `lockfile` is None when it cannot be read."""
 
     lockfile: Lockfile | None
     problems: tuple[Problem, ...]
 
 
 def audit(data: bytes, name: str, catalog: Catalog) -> Audit:
-    """Return what is wrong with the lockfile in `data`, in the order of its lines."""
+    """Return the problems of the lockfile in `data`, in the order of its lines."""
     try:
         lockfile = parse(data, name)
     except StateUnreadable as error:
@@ -80,14 +80,14 @@ def is_outside(path: str) -> bool:
 
 
 def is_clip_path(path: str) -> bool:
-    """Whether a path is one that a clip may have: what is moved to a clip's place must not be another file."""
+    """Whether a clip may have this path, so that moving a clip cannot replace another kind of file."""
     parts = PureWindowsPath(path).parts
     return path.endswith(".mp4") and not any(part.startswith(".") and part not in ("..", ".kept") for part in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Finding:
-    """A problem whose line is not known yet, only the name or item that it is about."""
+    """A problem at a JSON path, before its line is known."""
 
     code: str
     path: Path
@@ -154,7 +154,7 @@ def _receipts(lockfile: Lockfile, catalog: Catalog) -> Iterator[_Finding]:
 
 
 def _attempts_with_paths(key: str, receipt: Receipt) -> Iterator[tuple[Path, Receipt]]:
-    """Yield each attempt of a receipt with its place in the file; the text may list others in another order."""
+    """Yield each attempt of a receipt with its JSON path; the order in the file may differ."""
     yield ("renders", key), receipt
     for name, others in (("also", receipt.also), ("failed", receipt.failed)):
         for index, record in enumerate(others):
@@ -162,7 +162,7 @@ def _attempts_with_paths(key: str, receipt: Receipt) -> Iterator[tuple[Path, Rec
 
 
 def _takes(lockfile: Lockfile) -> dict[str, int]:
-    """Return the take of each receipt that a job refers to: the number behind `@` in its address, else 1."""
+    """Return the take of each receipt with an index entry: the number after `@` in the address, else 1."""
     takes: dict[str, int] = {}
     for jobs in (lockfile.jobs, *lockfile.profiles.values()):
         for address, entry in jobs.items():
@@ -183,7 +183,7 @@ def _differs(key: str, record: Receipt, catalog: Catalog, take: int | None) -> b
 
 
 def _cut(value: Any) -> bool:
-    """Whether a URL is a whole string somewhere in a request: what it was hashed with may have been cut off."""
+    """Whether some string of a request is a URL, whose query may have been removed after hashing."""
     if isinstance(value, str):
         return _URL.match(value) is not None
     if isinstance(value, Mapping):

@@ -1,8 +1,8 @@
-"""A text in which a merge stopped: its two sides, taken apart at the conflict markers that git left.
+"""Splits a text with git's conflict markers into its two sides.
 
-A marker is a line of seven or more of one character: `<` begins a hunk with our lines, `|` the base's (where git was
-told to write them), `=` theirs, `>` ends it. Longer markers inside the base belong to an earlier merge and are part of
-its text. What does not follow this order is an error with its line: half a hunk is no side of anything.
+A marker is a line of seven or more of one character: `<` starts a hunk with our lines, `|` the base's (if git is
+configured to write them), `=` theirs, `>` ends it. Longer markers inside the base belong to an earlier merge and are
+part of its text. Another order is an error with its line.
 """
 
 import re
@@ -15,7 +15,7 @@ _BOTH_SIDES = "take both sides out of git (`git show :2:./FILE` and `:3:./FILE`)
 
 
 class _Part(Enum):
-    """Where a line belongs; the value has the markers that may end that part."""
+    """A part of a conflict; the value lists the markers that may end it."""
 
     COMMON = "<"
     OURS = "|="
@@ -27,7 +27,7 @@ _AFTER = {"<": _Part.OURS, "|": _Part.BASE, "=": _Part.THEIRS, ">": _Part.COMMON
 
 
 def has_markers(text: str) -> bool:
-    """Whether a text holds the beginning of a conflict."""
+    """Whether a text contains the start of a conflict."""
     return _BEGINS.search(text) is not None
 
 
@@ -59,6 +59,6 @@ def split_sides(text: str, name: str) -> tuple[str, str]:
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines with their ends, broken at line feeds only: JSON strings may hold other breaks."""
+    """Return the lines with their ends, split at line feeds only: JSON strings may contain other line breaks."""
     lines = text.split("\n")
     return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])

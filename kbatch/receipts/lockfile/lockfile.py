@@ -1,7 +1,7 @@
-"""The lockfile as text and as a value: `parse` is strict, `serialize` gives the same bytes for the same value.
+"""The lockfile as text and as a value: `parse` is strict, `serialize` is deterministic.
 
-The file is sorted and indented so that git can show and merge it. An unreadable lockfile is an error that names file
-and line, never an empty one: what it holds was paid. `schemas/lockfile.schema.json` describes the same shape.
+The file is sorted and indented, so that git can show and merge it. An unreadable lockfile is an error with file and
+line, and is never treated as empty, since its receipts were paid. `schemas/lockfile.schema.json` describes the shape.
 """
 
 import json
@@ -28,16 +28,16 @@ _MERGE = "`kbatch lock merge FILE --out FILE` takes both sides apart and keeps w
 
 
 class IndexEntry(Struct, frozen=True, kw_only=True, gc=False):
-    """What a job refers to: its receipt, and where its clip belongs, relative to the manifest."""
+    """The index entry of a job: the fingerprint of its receipt, and its clip's path relative to the manifest."""
 
     fingerprint: str
     path: str
 
 
 class Lockfile(Struct, frozen=True, kw_only=True):
-    """Receipts by fingerprint, and by address what each job refers to; each profile has an index of its own.
+    """Receipts by fingerprint and an index of jobs by address; each profile has an index of its own.
 
-    `claims` are the approvals that runs have carried out or begun to, by digest.
+    `claims` are the approvals that runs have used or begun to use, by digest.
     """
 
     manifest: str
@@ -47,17 +47,17 @@ class Lockfile(Struct, frozen=True, kw_only=True):
     claims: Mapping[str, Claim] = {}
 
     def of(self, profile: str | None) -> Mapping[str, IndexEntry]:
-        """Return what the jobs of a profile refer to, None being the manifest itself."""
+        """Return the index of a profile, None for the manifest itself."""
         return self.jobs if profile is None else self.profiles.get(profile, {})
 
     def of_others(self, profile: str | None) -> list[Mapping[str, IndexEntry]]:
-        """Return what the jobs of all other profiles refer to."""
+        """Return the indexes of all other profiles."""
         others = [index for name, index in self.profiles.items() if name != profile]
         return others if profile is None else [self.jobs, *others]
 
 
 def parse(data: bytes, name: str) -> Lockfile:
-    """Return the lockfile in `data`; StateUnreadable says `name`, the line and a way out."""
+    """Return the lockfile in `data`; StateUnreadable has `name`, the line and a hint."""
     try:
         text = data.decode("utf-8-sig")  # an editor may have put a byte order mark before it
     except UnicodeDecodeError as error:
@@ -69,10 +69,9 @@ def parse(data: bytes, name: str) -> Lockfile:
 
 
 def parse_trusted(data: bytes) -> Lockfile | None:
-    """Return the lockfile in bytes that `serialize` gave on this machine, which the caller knows by their digest.
+    """Return the lockfile in bytes that `serialize` wrote on this machine, which the caller has verified by digest.
 
-    Their shape was right when they were written, so it is not looked at again; None when they are no lockfile after
-    all, which `parse` then words.
+    The shape is not checked again; None when the bytes are no lockfile, for which `parse` raises the error.
     """
     try:
         document = _OWN.decode(data)
@@ -89,13 +88,13 @@ def parse_trusted(data: bytes) -> Lockfile | None:
 
 
 class _Profile(Struct, frozen=True, kw_only=True):
-    """A profile's index as it is written."""
+    """The JSON of a profile's index."""
 
     jobs: dict[str, IndexEntry]
 
 
 class _LockfileJson(Struct, frozen=True, kw_only=True):
-    """A lockfile as it is written."""
+    """The JSON of a lockfile."""
 
     lockfile_version: Literal[1]
     manifest: str
@@ -150,9 +149,9 @@ def _read(value: Any, text: str, name: str) -> Lockfile:
         LOCKFILE(value)
         if _SURROGATE_ESCAPE.search(text):
             _refuse_lone_surrogates(value)
-    except json_checks.ShapeError as misfit:
-        line = line_of(text, misfit.path)
-        raise StateUnreadable(f"{name}:{line}: {misfit}", hint=_RESTORE) from None
+    except json_checks.ShapeError as error:
+        line = line_of(text, error.path)
+        raise StateUnreadable(f"{name}:{line}: {error}", hint=_RESTORE) from None
     return Lockfile(
         manifest=value["manifest"],
         jobs=_read_index(value["jobs"]),
@@ -163,7 +162,7 @@ def _read(value: Any, text: str, name: str) -> Lockfile:
 
 
 def _refuse_lone_surrogates(value: Any) -> None:
-    """Raise Misfit for half a surrogate pair that no request and no name can have; a message of an error may."""
+    """Raise ShapeError for a lone surrogate in a request or a name; an error's message may contain one."""
     waiting: list[tuple[json_checks.Path, Any]] = [((), value)]
     while waiting:
         path, found = waiting.pop()

@@ -1,4 +1,4 @@
-"""The shape of a lockfile's JSON: what `parse` holds every lockfile against that was not written here."""
+"""The shape of a lockfile's JSON, which `parse` checks for every lockfile that this machine did not write."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +46,7 @@ _optional: Mapping[str, json_checks.Check] = {"account": ACCOUNT, "accepted_as_i
 
 
 def _with_job(inner: json_checks.Check) -> json_checks.Check:
-    """Accept what `inner` accepts when state and job id agree: what is unknown has none, what was accepted has one."""
+    """Accept what `inner` accepts when state and job id agree: `unknown` has none, an accepted job has one."""
 
     def check(value: Any) -> None:
         inner(value)
@@ -84,4 +84,4 @@ LOCKFILE = json_checks.record(
         ),
     },
 )
-"""Raises Misfit with the path to what does not fit."""
+"""Check of a whole lockfile; raises ShapeError with the path to the wrong value."""

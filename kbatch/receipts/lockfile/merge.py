@@ -1,9 +1,9 @@
-"""Two lockfiles become one: the union of what they know.
+"""Merges two lockfiles into the union of their receipts.
 
-Commutative, associative and idempotent, so that any number of branches may be merged in any order, and no paid render
-is dropped. Where two lockfiles disagree about which receipt a job refers to, one of both is taken, always the same one:
-the next run writes the index anew from the manifest. Where the lockfile is known from which both began, the side that
-changed an entry counts, so that a shot which one branch removed or bought anew does not come back with the other.
+Commutative, associative and idempotent, so that branches may be merged in any order, and no paid render is dropped.
+When two index entries of a job differ, one is chosen deterministically; the next run writes the index anew from the
+manifest. With a common base the side that changed an entry wins, so that a shot that one branch removed or bought again
+does not return with the other.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
 
 
 def merge(one: Lockfile, other: Lockfile) -> Lockfile:
-    """Return what both lockfiles know; of two manifest names the later in the alphabet stands."""
+    """Return the union of two lockfiles; of two manifest names the alphabetically later one is used."""
     renders = dict(one.renders)
     for fingerprint, receipt in other.renders.items():
         renders[fingerprint] = join(renders.get(fingerprint), receipt)
@@ -34,9 +34,9 @@ def merge(one: Lockfile, other: Lockfile) -> Lockfile:
 
 
 def merge_from(base: Lockfile, one: Lockfile, other: Lockfile) -> Lockfile:
-    """Return what both lockfiles know that began as `base`; receipts are never dropped, entries of jobs may be.
+    """Merge two lockfiles with a common base; receipts are never dropped, index entries may be.
 
-    Commutative in `one` and `other`, and `merge(one, other)` where the base is empty.
+    Commutative in `one` and `other`; equal to `merge(one, other)` for an empty base.
     """
     both = merge(merge(base, one), other)
     empty: Mapping[str, IndexEntry] = {}
