@@ -20,8 +20,8 @@ import anyio
 from kbatch.errors import Invalid, Refused
 from kbatch.pipeline.load import LoadedManifest, LoadOptions
 from kbatch.pipeline.load import load as load_manifest
-from kbatch.pipeline.make_plan import Place, as_bought, load_state, lock_path, lockfile_path, make_plan
-from kbatch.pipeline.saved_plans import Standing, check_covered, held_claim, under_claim
+from kbatch.pipeline.make_plan import RunTarget, as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.pipeline.saved_plans import CurrentPlan, check_covered, held_claim, under_claim
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, confirm
 from kbatch.planner.ceilings import read_ceilings
@@ -47,8 +47,8 @@ class Campaign:
     simulated: bool
 
 
-def _place(campaign: Campaign, environment: Mapping[str, str] | None = None) -> Place:
-    return Place(lockfile=campaign.lockfile, simulated=campaign.simulated, environment=environment)
+def _place(campaign: Campaign, environment: Mapping[str, str] | None = None) -> RunTarget:
+    return RunTarget(lockfile=campaign.lockfile, simulated=campaign.simulated, environment=environment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
             ),
             consent,
             claim,
-            Standing(plan=planned.plan, renders=found.lockfile.renders),
+            CurrentPlan(plan=planned.plan, renders=found.lockfile.renders),
         )
         app = simulator_app(found.lockfile, loaded, faults=None) if campaign.simulated else None
         scene = RunSetup(

@@ -1,4 +1,4 @@
-"""Someone's agreement to a plan before a run: what was approved before, the plan shown, the question asked."""
+"""Consent before a run: finds an earlier approval, shows the plan and asks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +10,9 @@ from kbatch.cli.options import read_selection
 from kbatch.cli.ui import console
 from kbatch.errors import Invalid
 from kbatch.pipeline.load import LoadedManifest
-from kbatch.pipeline.make_plan import Place, Planned, make_plan
+from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
 from kbatch.pipeline.saved_plans import (
-    Standing,
+    CurrentPlan,
     check_covered,
     check_saved,
     check_unused,
@@ -29,17 +29,17 @@ from kbatch.receipts.claims import Claim
 from kbatch.receipts.receipt import Receipt
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """What the command line asks for: a saved plan, or what its flags choose of a manifest."""
+class PlanRequest(Struct, frozen=True, kw_only=True):
+    """The plan that the command line asks for: a saved one, or the jobs of a manifest that its flags select."""
 
     saved: SavedPlan | None
     flags: Mapping[str, Any]
 
 
-class Approved(Struct, frozen=True, kw_only=True):
-    """What was approved before this run: the digest of a saved plan or of `--approve`, what it covers, and receipts.
+class PriorApproval(Struct, frozen=True, kw_only=True):
+    """An approval before this run: the digest of a saved plan or of `--approve`, what it covers, and receipts.
 
-    `claim` is None where the digest must be that of the plan as it is now.
+    `claim` is None where the digest must be that of the current plan.
     """
 
     digest: str | None
@@ -47,26 +47,28 @@ class Approved(Struct, frozen=True, kw_only=True):
     renders: Mapping[str, Receipt]
 
 
-def plan_for(asked: Asked, loaded: LoadedManifest, found: store.LoadedState, place: Place) -> tuple[Planned, Approved]:
-    """Return the plan of what a run is asked for, and what was approved of it; Refused when that is used or moved."""
+def plan_for(
+    asked: PlanRequest, loaded: LoadedManifest, found: store.LoadedState, target: RunTarget
+) -> tuple[Planned, PriorApproval]:
+    """Return the plan of a request and its approval, if any; Refused when the approval is used or out of date."""
     saved, digest = asked.saved, asked.flags["approve"]
     renders = found.lockfile.renders
     if saved is not None:
         check_unused(saved.digest, found)
-        planned = make_plan(loaded, found, selection_of(saved, loaded), place, saved.claim)
+        planned = make_plan(loaded, found, selection_of(saved, loaded), target, saved.claim)
         check_saved(saved, planned.plan)
-        return planned, Approved(digest=saved.digest, claim=saved.claim, renders=renders)
+        return planned, PriorApproval(digest=saved.digest, claim=saved.claim, renders=renders)
     wished = read_selection(asked.flags)
-    planned = make_plan(loaded, found, wished, place)
+    planned = make_plan(loaded, found, wished, target)
     claim = held_claim(digest, planned.plan, found) if digest else None
     if claim is not None:
-        planned = make_plan(loaded, found, wished, place, claim)
+        planned = make_plan(loaded, found, wished, target, claim)
         check_covered(digest, claim, planned.plan)
-    return planned, Approved(digest=digest, claim=claim, renders=renders)
+    return planned, PriorApproval(digest=digest, claim=claim, renders=renders)
 
 
-def consent_to(planned: Planned, flags: Mapping[str, Any], approved: Approved) -> ConfirmedPlan:
-    """Show the plan, then get someone's agreement to it, or raise Refused."""
+def consent_to(planned: Planned, flags: Mapping[str, Any], approved: PriorApproval) -> ConfirmedPlan:
+    """Show the plan and return it with consent, or raise Refused."""
     plan = planned.plan
     ceilings, problems = read_ceilings(plan, flags["max_credits"], NAMES)
     if problems:
@@ -80,7 +82,7 @@ def consent_to(planned: Planned, flags: Mapping[str, Any], approved: Approved) -
         simulated=flags["simulate"],
     )
     if approved.digest:
-        standing = Standing(plan=plan, renders=approved.renders)
+        standing = CurrentPlan(plan=plan, renders=approved.renders)
         terms = under_claim(terms, approved.digest, approved.claim, standing)
     console.show_plan(plan, planned.summary, stderr=True)
     check_terms(plan, terms)

@@ -15,7 +15,7 @@ from kbatch.cli.ui import console
 from kbatch.cli.ui.progress import Progress
 from kbatch.errors import Invalid
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.pipeline.make_plan import Place, Planned, as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.pipeline.make_plan import Planned, RunTarget, as_bought, load_state, lock_path, lockfile_path, make_plan
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.consent import ConfirmedPlan, ConsentTerms, confirm
@@ -57,7 +57,7 @@ def collect(
         found = load_state(loaded, path)
         loaded = as_bought(loaded, found)
         decisions = decide(loaded, found) if decide else Decisions()
-        every = make_plan(loaded, found, _selection(flags), Place(lockfile=path, simulated=flags["simulate"]))
+        every = make_plan(loaded, found, _selection(flags), RunTarget(lockfile=path, simulated=flags["simulate"]))
         whole, planned = every.plan, _only(every, actions, found)
         app = simulator_app(found.lockfile, loaded, faults=None) if flags["simulate"] else None
         scene = RunSetup(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from kbatch.cli.protected_paths import Taken, places_of
+from kbatch.cli.protected_paths import ProtectedPaths, places_of
 from kbatch.errors import Invalid, Problem
 from kbatch.manifest.outputs import same_file
 from kbatch.storage import LinkRefused, descriptor_of, is_replaced, put, resolve
@@ -39,7 +39,7 @@ def is_whole(target: str) -> bool:
         return True
 
 
-def check_outputs(targets: Mapping[str, str | None], taken: Taken, *, stdout: bool = False) -> None:
+def check_outputs(targets: Mapping[str, str | None], taken: ProtectedPaths, *, stdout: bool = False) -> None:
     """Raise Invalid for outputs that may not be written, all at once; `stdout` says that it is used already.
 
     `targets` are names as they were typed, by flag; None stands for a flag that was not given.
@@ -61,7 +61,7 @@ def check_outputs(targets: Mapping[str, str | None], taken: Taken, *, stdout: bo
         raise Invalid(problems)
 
 
-def _fault(target: str, taken: Taken) -> tuple[str, str] | None:
+def _fault(target: str, taken: ProtectedPaths) -> tuple[str, str] | None:
     """Return code and message of what is wrong with one output."""
     if not target.strip():
         return "bad-output", "an output with an empty name goes nowhere"

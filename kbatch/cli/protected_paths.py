@@ -1,7 +1,7 @@
-"""What no output may be written over: what a command reads, what was paid, and what kbatch itself keeps.
+"""Files that no output may overwrite: inputs of a command, paid clips, and kbatch's own files.
 
-Some of it is known by its name alone, the rest from the manifest and its state. Names are compared as file systems may
-take them for one: composed, without case, links resolved.
+Some are known by name alone, the others from the manifest and its state. Names are compared as the least strict file
+systems do: Unicode-composed, without case, links resolved.
 """
 
 import os
@@ -26,15 +26,15 @@ _CLIP = ".mp4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """Files by name, and what each is in words; `folder` is the manifest's, `lockfiles` may be written over or not."""
+class ProtectedPaths:
+    """Protected files by name, each with its description; `lockfiles`: whether lockfiles may be overwritten."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
     lockfiles: bool = False
 
     def what(self, path: Path) -> str | None:
-        """Return what a path is that nothing may be written over, None for all others."""
+        """Return the description of a protected path, None for other paths."""
         places = list(places_of(path, self.folder))
         known = next((self.files[same_file(place)] for place in places if same_file(place) in self.files), None)
         if known is not None:
@@ -57,9 +57,9 @@ class Taken:
 
 
 def places_of(path: Path, folder: Path | None = None) -> Iterator[str]:
-    """Yield the names under which a file may be known: where links lead, then as it was typed.
+    """Yield the names of a file: with links resolved, then as it was typed.
 
-    Where a folder below the manifest's is a link, its files are known by their names below the link.
+    Files below a linked folder are also known by their names below the link.
     """
     real = Path(os.path.realpath(path))
     yield str(real)
@@ -78,12 +78,14 @@ def _folded(path: str | Path) -> Iterator[str]:
     return map(same_file, places_of(Path(path)))
 
 
-def named(*what: tuple[str | Path | None, str]) -> Taken:
-    """Return what the command line itself names, before anything is read: files and what they are."""
-    return Taken(files={place: words for path, words in what if path is not None for place in _folded(path)})
+def named(*what: tuple[str | Path | None, str]) -> ProtectedPaths:
+    """Return the protected paths that the command line names, from pairs of path and description."""
+    return ProtectedPaths(files={place: words for path, words in what if path is not None for place in _folded(path)})
 
 
-def taken_by(loaded: LoadedManifest, lockfile: Path, found: store.LoadedState, more: Taken | None = None) -> Taken:
+def protected_by(
+    loaded: LoadedManifest, lockfile: Path, found: store.LoadedState, more: ProtectedPaths | None = None
+) -> ProtectedPaths:
     """Return what a manifest reads, and what its lockfile and those beside it have paid for."""
     base = _real(loaded.folder)
     files = dict(more.files) if more else {}
@@ -101,7 +103,7 @@ def taken_by(loaded: LoadedManifest, lockfile: Path, found: store.LoadedState, m
         files[place] = "the manifest"
     for place in _folded(lockfile):
         files[place] = "a lockfile"
-    return Taken(files=files, folder=loaded.folder)
+    return ProtectedPaths(files=files, folder=loaded.folder)
 
 
 def _clips(loaded: LoadedManifest, found: store.LoadedState) -> Iterable[str]:

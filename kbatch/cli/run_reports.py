@@ -34,7 +34,7 @@ _WRONG = frozenset((RowState.FAILED, RowState.DELIVERED_WRONG, RowState.UNKNOWN,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
+class _PlannedRun:
     """What was planned, and where the state of it lies."""
 
     loaded: LoadedManifest
@@ -50,7 +50,7 @@ class RunReports:
     manifest: Path
     junit: str | None
     failed: bool = False
-    _scene: _Scene | None = field(default=None, init=False)
+    _scene: _PlannedRun | None = field(default=None, init=False)
     _outcome: Outcome | None = field(default=None, init=False)
 
     @property
@@ -60,7 +60,7 @@ class RunReports:
 
     def planned(self, loaded: LoadedManifest, plan: Plan, lockfile_path: Path, before: Lockfile) -> None:
         """Take note of the plan, before anything is sent; a usage error when the JUnit file cannot be written."""
-        self._scene = _Scene(loaded=loaded, plan=plan, lockfile_path=lockfile_path, before=before)
+        self._scene = _PlannedRun(loaded=loaded, plan=plan, lockfile_path=lockfile_path, before=before)
         if self.junit and is_whole(self.junit):
             write_output(self.junit, junit.render(not_run(_report(self._scene, before), _CUT_OFF)))
 
@@ -115,10 +115,10 @@ def _is_ours(target: str) -> bool:
     return not found or found.startswith(b"<?xml")
 
 
-def _report(scene: _Scene, lockfile: Lockfile) -> Report:
-    paths = paths_of(scene.plan.entries, lockfile.renders)
-    here = frozenset(path for path in paths if size_of(scene.loaded.folder / path) is not None)
-    return make_report(scene.plan, lockfile, here, name=scene.loaded.path.as_posix(), made_at=_now())
+def _report(planned_run: _PlannedRun, lockfile: Lockfile) -> Report:
+    paths = paths_of(planned_run.plan.entries, lockfile.renders)
+    here = frozenset(path for path in paths if size_of(planned_run.loaded.folder / path) is not None)
+    return make_report(planned_run.plan, lockfile, here, name=planned_run.loaded.path.as_posix(), made_at=_now())
 
 
 def _now() -> str:

@@ -13,28 +13,28 @@ from kbatch.manifest.findings import Findings
 from kbatch.manifest.matrix.combinations import Combination
 from kbatch.manifest.matrix.labels import file_name
 from kbatch.manifest.outputs import output_fault
-from kbatch.manifest.shots import Maker, ShotSheet
+from kbatch.manifest.shots import CompiledShot, ResolveContext
 from kbatch.manifest.templates.faults import Fault, say_fault
 from kbatch.manifest.templates.value_text import kind_of, text_of
 
 
-def draft_all(maker: Maker, sheet: ShotSheet) -> Iterator[Draft]:
+def draft_all(context: ResolveContext, compiled: CompiledShot) -> Iterator[Draft]:
     """Yield the drafts of a shot in address order; a combination whose `when` is false has none."""
-    of = len(sheet.combinations) * sheet.takes if sheet.whole else 0
-    fixed = _Fixed.of(maker, sheet)
+    of = len(compiled.combinations) * compiled.takes if compiled.whole else 0
+    fixed = _Fixed.of(context, compiled)
     left_out = 0
-    for combination in sheet.combinations:
-        name = address_of(sheet.shot.id, combination.shown)
-        for take in range(1, sheet.takes + 1):
+    for combination in compiled.combinations:
+        name = address_of(compiled.shot.id, combination.shown)
+        for take in range(1, compiled.takes + 1):
             address = name if take == 1 else f"{name}@{take}"
             scope = _scope(fixed, combination, take, address)
-            render = _Renderer(maker.findings, sheet, scope, (address, of), fixed, sheet.faulty)
+            render = _Renderer(context.findings, compiled, scope, (address, of), fixed, compiled.faulty)
             when = render.when()
             left_out += when is False
             if when is not False:
-                yield _draft(maker, render, combination)
-    if sheet.whole and left_out == of:
-        _warn_no_jobs(maker.findings, sheet)
+                yield _draft(context, render, combination)
+    if compiled.whole and left_out == of:
+        _warn_no_jobs(context.findings, compiled)
 
 
 def address_of(shot: str, shown: tuple[tuple[str, str], ...]) -> str:
@@ -46,11 +46,11 @@ def address_of(shot: str, shown: tuple[tuple[str, str], ...]) -> str:
     return f"{shot}[{','.join([f'{axis}={label}' for axis, label in shown])}]" if shown else shot
 
 
-def _warn_no_jobs(findings: Findings, sheet: ShotSheet) -> None:
-    origin = sheet.origins.get("when")
-    path = (*sheet.shot.path, "matrix", "exclude") if origin is None else origin.path
+def _warn_no_jobs(findings: Findings, compiled: CompiledShot) -> None:
+    origin = compiled.origins.get("when")
+    path = (*compiled.shot.path, "matrix", "exclude") if origin is None else origin.path
     what = "`exclude` leaves out every combination" if origin is None else "`when` is false for every combination"
-    message = f"shot `{sheet.shot.id}` has no jobs: {what}"
+    message = f"shot `{compiled.shot.id}` has no jobs: {what}"
     findings.say("no-jobs", path, message, hint="remove the shot, or the rule", severity=Severity.WARNING)
 
 
@@ -73,24 +73,24 @@ def _frame_function(which: str) -> Callable[..., FrameCall]:
 _LAST_FRAME, _FIRST_FRAME = _frame_function("last"), _frame_function("first")
 
 
-def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft:
-    sheet, scope, fixed = render.sheet, render.scope, render.fixed
+def _draft(context: ResolveContext, render: "_Renderer", combination: Combination) -> Draft:
+    compiled, scope, fixed = render.compiled, render.scope, render.fixed
     labels = fixed.labels
     if labels is None:
-        labels = {name: render.text(f"labels.{name}") for name in sheet.shot.labels}
+        labels = {name: render.text(f"labels.{name}") for name in compiled.shot.labels}
         known = {name: FAULTY if f"labels.{name}" in render.faulty else text for name, text in labels.items()}
-        scope["shot"], scope["labels"] = {"id": sheet.shot.id, "labels": known}, known
+        scope["shot"], scope["labels"] = {"id": compiled.shot.id, "labels": known}, known
     else:
         scope["shot"], scope["labels"] = fixed.shot, labels
     if "labels.*" in render.faulty:
         scope["labels"] = FAULTY
-    if "id" in sheet.shot.faulty:
+    if "id" in compiled.shot.faulty:
         scope["shot"] = FAULTY
     provider, model = render.text("provider"), render.text("model")
-    prompt = render.text("prompt") if "prompt" in sheet.templates else None
+    prompt = render.text("prompt") if "prompt" in compiled.templates else None
     params = fixed.params
     if params is None:
-        params = {name: render.value(f"params.{name}") for name in sheet.shot.params}
+        params = {name: render.value(f"params.{name}") for name in compiled.shot.params}
         params = {name: value for name, value in params.items() if f"params.{name}" not in render.faulty}
     scope.setdefault("model", FAULTY if "model" in render.faulty else model)
     scope.setdefault("provider", FAULTY if "provider" in render.faulty else provider)
@@ -101,7 +101,7 @@ def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft
         render.complain("output", Fault("output-name", f"the output name `{shown}` {fault}"))
     return Draft(
         address=render.job[0],
-        shot=sheet.shot.id,
+        shot=compiled.shot.id,
         take=scope["take"],
         axes=combination.shown,
         values=combination.values,
@@ -110,12 +110,12 @@ def _draft(maker: Maker, render: "_Renderer", combination: Combination) -> Draft
         model=model,
         prompt=prompt,
         params=params,
-        weak=sheet.weak,
-        drop_unsupported=sheet.shot.drop_unsupported,
-        output=f"{maker.wanted.output_dir}/{output}",
-        origins=sheet.origins,
+        default_only=compiled.default_only,
+        drop_unsupported=compiled.shot.drop_unsupported,
+        output=f"{context.wanted.output_dir}/{output}",
+        origins=compiled.origins,
         faulty=render.faulty,
-        partial=not sheet.whole,
+        partial=not compiled.whole,
     )
 
 
@@ -135,20 +135,20 @@ class _Fixed(Struct, frozen=True, kw_only=True):
     faulty: Mapping[str, Faulty]
 
     @staticmethod
-    def of(maker: Maker, sheet: ShotSheet) -> "_Fixed":
+    def of(context: ResolveContext, compiled: CompiledShot) -> "_Fixed":
         """Render what uses no name."""
-        rendered = {name: template.render({}) for name, template in sheet.templates.items() if not template.names}
+        rendered = {name: template.render({}) for name, template in compiled.templates.items() if not template.names}
         values = {name: value for name, value in rendered.items() if not isinstance(value, Fault)}
         texts = {name: text for name, value in values.items() if isinstance(text := text_of(value), str)}
-        shot, labels = {"id": sheet.shot.id}, _all_of("labels", sheet.shot.labels, texts)
+        shot, labels = {"id": compiled.shot.id}, _all_of("labels", compiled.shot.labels, texts)
         return _Fixed(
-            scope={**maker.base, "shot": shot, "last_frame": _LAST_FRAME, "first_frame": _FIRST_FRAME},
+            scope={**context.base, "shot": shot, "last_frame": _LAST_FRAME, "first_frame": _FIRST_FRAME},
             values=values,
             texts=texts,
             labels=labels,
-            params=_all_of("params", sheet.shot.params, values),
+            params=_all_of("params", compiled.shot.params, values),
             shot=None if labels is None else {**shot, "labels": labels},
-            faulty=dict.fromkeys(sheet.faulty_names, FAULTY),
+            faulty=dict.fromkeys(compiled.faulty_names, FAULTY),
         )
 
 
@@ -161,7 +161,7 @@ class _Renderer(Struct):
     """Renders one job's fields; `faulty` are those that could not be rendered, which has been said."""
 
     findings: Findings
-    sheet: ShotSheet
+    compiled: CompiledShot
     scope: dict[str, Any]
     job: tuple[str, int]
     fixed: _Fixed
@@ -173,7 +173,7 @@ class _Renderer(Struct):
             return self.fixed.values[name]
         if name in self.faulty:
             return FAULTY
-        value = self.sheet.templates[name].render(self.scope)
+        value = self.compiled.templates[name].render(self.scope)
         if isinstance(value, Fault):
             self.complain(name, value)
         return value
@@ -184,7 +184,7 @@ class _Renderer(Struct):
             return self.fixed.texts[name]
         if name in self.faulty:
             return ""
-        template = self.sheet.templates[name]
+        template = self.compiled.templates[name]
         value = template.render(self.scope)
         text = value if isinstance(value, Fault) else text_of(value)
         if isinstance(text, Fault):
@@ -195,7 +195,7 @@ class _Renderer(Struct):
 
     def when(self) -> bool | None:
         """Return whether the job is wanted, None when that is not known."""
-        if "when" not in self.sheet.templates:
+        if "when" not in self.compiled.templates:
             return True
         value = self.value("when")
         if isinstance(value, bool):
@@ -208,7 +208,7 @@ class _Renderer(Struct):
 
     def complain(self, name: str, fault: Fault) -> None:
         """Say what is wrong with a field of this job."""
-        path = self.sheet.origins[name].path or self.sheet.shot.path
-        file = self.sheet.file if name == "prompt" else None
+        path = self.compiled.origins[name].path or self.compiled.shot.path
+        file = self.compiled.file if name == "prompt" else None
         say_fault(self.findings, fault, path, file=file, jobs=self.job)
         self.faulty |= {name}

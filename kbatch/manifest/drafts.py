@@ -1,6 +1,6 @@
-"""What the manifest stage makes: a draft is one shot with one value per axis and one take, every template rendered.
+"""Drafts: one shot with one value per axis and one take, every template rendered.
 
-A draft holds only what was written. The catalog stage completes it with the model's defaults, its body and its price.
+A draft holds only what the manifest says. `kbatch.models` completes it with the model's defaults, its body and price.
 """
 
 from collections.abc import Mapping
@@ -39,11 +39,11 @@ class Draft(Struct, frozen=True, kw_only=True):
     """One combination of a shot, ready to be completed by its model's card.
 
     `axes` are (axis, label) in address order, `values` the axes' values by name; `params` bear the API's names and hold
-    native values, a `Frame` for a chained picture; `weak` are the parameters that only `defaults` brings, which a model
-    that lacks them drops; `origins` tells where each field was written, by field name or `params.<name>`.
+    native values, a `Frame` for a chained image; `default_only` are the parameters that only `defaults` sets, which are
+    dropped for a model that lacks them; `origins` is where each field was written, by field name or `params.<name>`.
 
-    `faulty` are the fields that cannot be had since their faults were said; a `partial` draft is one of a shot whose
-    jobs are not all known. Both are only of manifests with errors.
+    `faulty` are the fields without a value because of a reported fault; a `partial` draft belongs to a shot whose jobs
+    are not all known. Both occur only in manifests with errors.
     """
 
     address: str
@@ -56,7 +56,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     model: str
     prompt: str | None
     params: Mapping[str, Any]
-    weak: frozenset[str]
+    default_only: frozenset[str]
     drop_unsupported: bool
     output: str
     origins: Mapping[str, Origin]

@@ -14,14 +14,14 @@ from kbatch.manifest.faulty import ALL_PARAMS, mapping_of
 WEAK_LAYERS = ("defaults", "profile defaults")
 
 
-class Placed(Struct, frozen=True):
+class LayeredValue(Struct, frozen=True):
     """A value as it was written, with its origin."""
 
     value: Any
     origin: Origin
 
     @property
-    def weak(self) -> bool:
+    def default_only(self) -> bool:
         """Whether only defaults bring it, so that a model without such a parameter drops it."""
         return self.origin.layer in WEAK_LAYERS
 
@@ -34,9 +34,9 @@ class Shot(Struct, frozen=True, kw_only=True):
 
     id: str
     path: Path
-    fields: Mapping[str, Placed]
-    params: Mapping[str, Placed]
-    labels: Mapping[str, Placed]
+    fields: Mapping[str, LayeredValue]
+    params: Mapping[str, LayeredValue]
+    labels: Mapping[str, LayeredValue]
     matrix: Mapping[str, Any]
     drop_unsupported: bool
     faulty: frozenset[str] = frozenset()
@@ -85,12 +85,12 @@ def layer_vars(manifest: Mapping[str, Any], profile: str | None) -> dict[str, An
     return {**mapping_of(manifest.get("vars")), **mapping_of(chosen.get("vars"))}
 
 
-def layer_data(manifest: Mapping[str, Any], profile: str | None) -> dict[str, Placed]:
+def layer_data(manifest: Mapping[str, Any], profile: str | None) -> dict[str, LayeredValue]:
     """Return the data files by name, those of the profile over the manifest's."""
     chosen = chosen_of(manifest, profile)
     layers = (("manifest", (), manifest), ("profile", ("profiles", profile or ""), chosen))
     return {
-        key: Placed(value, Origin(layer=layer, path=(*path, "data", key)))
+        key: LayeredValue(value, Origin(layer=layer, path=(*path, "data", key)))
         for layer, path, values in layers
         for key, value in mapping_of(values.get("data")).items()
     }
@@ -105,9 +105,9 @@ def layer_matrix(manifest: Mapping[str, Any], profile: str | None) -> tuple[Mapp
 
 
 def _layer(shot: Mapping[str, Any], path: Path, layers: tuple[tuple[str, Path, Mapping[str, Any]], ...]) -> Shot:
-    fields: dict[str, Placed] = {}
-    params: dict[str, Placed] = {}
-    labels: dict[str, Placed] = {}
+    fields: dict[str, LayeredValue] = {}
+    params: dict[str, LayeredValue] = {}
+    labels: dict[str, LayeredValue] = {}
     drop = False
     faulty = set()
     for layer, where, values in layers:
@@ -119,14 +119,14 @@ def _layer(shot: Mapping[str, Any], path: Path, layers: tuple[tuple[str, Path, M
                 into = params if name == "params" else labels
                 faulty |= set() if isinstance(value, dict) else {f"{name}.*"}
                 for key, part in mapping_of(value).items():
-                    into[key] = Placed(part, Origin(layer=layer, path=(*where, name, key)))
+                    into[key] = LayeredValue(part, Origin(layer=layer, path=(*where, name, key)))
             elif name == "drop_unsupported":
                 drop = bool(value)
             elif name not in ("id", "matrix"):
                 if name in ("prompt", "prompt_file"):
                     fields.pop("prompt_file" if name == "prompt" else "prompt", None)
                 at = (*where, "name") if layer == "manifest" and name == "output" else (*where, name)
-                fields[name] = Placed(value, Origin(layer=layer, path=at))
+                fields[name] = LayeredValue(value, Origin(layer=layer, path=at))
     named = shot["id"]
     if not isinstance(named, str):
         faulty.add("id")

@@ -13,7 +13,7 @@ from kbatch.manifest.findings import Findings
 from kbatch.manifest.layers import chosen_of, layer_data, layer_vars
 from kbatch.manifest.matrix.axes import name_fault
 from kbatch.manifest.outputs import check_folder, check_outputs
-from kbatch.manifest.shots import Maker, ShotTree, Wanted, read_sheets
+from kbatch.manifest.shots import ResolveContext, ShotTree, Wanted, compile_shots
 from kbatch.manifest.templates.template import Templates, find_templates
 from kbatch.manifest.yaml.document import Document
 
@@ -39,13 +39,19 @@ def resolve(document: Document, tree: ShotTree, wanted: Wanted, findings: Findin
     every = isinstance(manifest.get("vars"), Faulty) or isinstance(
         chosen_of(manifest, wanted.profile).get("vars"), Faulty
     )
-    maker = Maker(wanted=wanted, tree=tree, templates=templates, base=base, findings=findings, any_name=every)
-    sheets = read_sheets(maker, manifest)
-    drafts = [draft for sheet in sheets for draft in draft_all(maker, sheet)]
+    context = ResolveContext(
+        wanted=wanted, tree=tree, templates=templates, base=base, findings=findings, any_name=every
+    )
+    compiled = compile_shots(context, manifest)
+    drafts = [draft for shot_compiled in compiled for draft in draft_all(context, shot_compiled)]
     shots = manifest["shots"] if isinstance(manifest["shots"], list) else []
-    hidden = {sheet.shot.id for sheet in sheets if not sheet.whole}
+    hidden = {shot_compiled.shot.id for shot_compiled in compiled if not shot_compiled.whole}
     unsure = hidden | {draft.shot for draft in drafts if "when" in draft.faulty}
-    known = None if any(not isinstance(shot, dict) for shot in shots) else [sheet.shot.id for sheet in sheets]
+    known = (
+        None
+        if any(not isinstance(shot, dict) for shot in shots)
+        else [shot_compiled.shot.id for shot_compiled in compiled]
+    )
     drafts = chain(findings, drafts, known, frozenset(unsure))
     profiles = () if wanted.profile else tuple(mapping_of(names))
     check_outputs(findings, drafts, wanted.output_dir, profiles)

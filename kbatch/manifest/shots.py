@@ -15,7 +15,7 @@ from kbatch.errors import Problem, Severity, Unreadable, nearest
 from kbatch.manifest.drafts import Origin, Path
 from kbatch.manifest.faulty import Faulty
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.layers import Placed, Shot, layer_matrix, layer_shots
+from kbatch.manifest.layers import LayeredValue, Shot, layer_matrix, layer_shots
 from kbatch.manifest.matrix.axes import ALWAYS, RESERVED, AxisReading, ReadMatrix, read_matrix
 from kbatch.manifest.matrix.combinations import Combination, Matrix, count, cross, expand, product_of, work_of
 from kbatch.manifest.matrix.labels import label_of, slug
@@ -46,7 +46,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     max_jobs: int = 10_000
 
 
-class ShotSheet(Struct, frozen=True, kw_only=True):
+class CompiledShot(Struct, frozen=True, kw_only=True):
     """A shot with everything compiled that its jobs share.
 
     `combinations` are those of its own matrix crossed with the top-level one, `templates` and `origins` by field name,
@@ -62,14 +62,14 @@ class ShotSheet(Struct, frozen=True, kw_only=True):
     templates: Mapping[str, Template]
     origins: Mapping[str, Origin]
     file: SourceText | None
-    weak: frozenset[str]
+    default_only: frozenset[str]
     takes: int
     faulty: frozenset[str] = frozenset()
     faulty_names: frozenset[str] = frozenset()
     whole: bool = True
 
 
-class Maker(Struct, frozen=True, kw_only=True):
+class ResolveContext(Struct, frozen=True, kw_only=True):
     """What all shots of one manifest share while it is resolved; `base` is the scope without axes."""
 
     wanted: Wanted
@@ -93,20 +93,22 @@ class _Crossed(Struct, frozen=True, kw_only=True):
     any_name: bool
 
 
-def read_sheets(maker: Maker, manifest: Mapping[str, Any]) -> list[ShotSheet]:
+def compile_shots(context: ResolveContext, manifest: Mapping[str, Any]) -> list[CompiledShot]:
     """Return the sheets of all shots, each as far as its own faults and those of the top-level matrix allow."""
-    findings = maker.findings
-    names, every = frozenset(maker.base), maker.any_name
-    reading = AxisReading(templates=maker.templates, scope=maker.base, findings=findings, taken=names, any_name=every)
-    written, where = layer_matrix(manifest, maker.wanted.profile)
-    shots = layer_shots(manifest, maker.wanted.profile)
+    findings = context.findings
+    names, every = frozenset(context.base), context.any_name
+    reading = AxisReading(
+        templates=context.templates, scope=context.base, findings=findings, taken=names, any_name=every
+    )
+    written, where = layer_matrix(manifest, context.wanted.profile)
+    shots = layer_shots(manifest, context.wanted.profile)
     nameless = _check_ids(findings, shots)
     common = read_matrix(written, where, reading)
     inner = replace(reading, taken=names | _names_of(common.matrix))
     matrices = [(shot, read_matrix(shot.matrix, (*shot.path, "matrix"), inner)) for shot in shots]
-    small = _check_size(maker, common.matrix, [(shot, read.matrix) for shot, read in matrices])
+    small = _check_size(context, common.matrix, [(shot, read.matrix) for shot, read in matrices])
     outer = _expand(findings, common, where) if small else ()
-    sheets = []
+    compiled = []
     for shot, read in matrices:
         fits = shot.path in small
         own = _expand(findings, read, (*shot.path, "matrix")) if fits else ()
@@ -120,9 +122,9 @@ def read_sheets(maker: Maker, manifest: Mapping[str, Any]) -> list[ShotSheet]:
             named=shot.path not in nameless,
             any_name=every or common.any_name or read.any_name,
         )
-        sheets.append(_compile(maker, crossed))
-    _warn_unused_axes(findings, sheets, common.matrix, where)
-    return sheets
+        compiled.append(_compile(context, crossed))
+    _warn_unused_axes(findings, compiled, common.matrix, where)
+    return compiled
 
 
 def _check_ids(findings: Findings, shots: tuple[Shot, ...]) -> frozenset[Path]:
@@ -150,24 +152,24 @@ def _names_of(matrix: Matrix) -> frozenset[str]:
     return frozenset(matrix.axes) | {name for rule in matrix.include for name in rule}
 
 
-def _check_size(maker: Maker, common: Matrix, matrices: list[tuple[Shot, Matrix]]) -> set[Path]:
+def _check_size(context: ResolveContext, common: Matrix, matrices: list[tuple[Shot, Matrix]]) -> set[Path]:
     """Refuse too many jobs before one is made, and return the places of the shots that can be expanded all the same.
 
     `when` is not asked, so it leaves out none of them.
     """
-    fit = [pair for pair in matrices if _check_rules(maker, pair[1], (*pair[0].path, "matrix"))]
-    if not _check_rules(maker, common, ("matrix",)) or not fit:
+    fit = [pair for pair in matrices if _check_rules(context, pair[1], (*pair[0].path, "matrix"))]
+    if not _check_rules(context, common, ("matrix",)) or not fit:
         return set()
     outer = count(common)
     sizes = [(outer * count(matrix) * _takes_of(shot), shot) for shot, matrix in fit]
     total = sum(size for size, _ in sizes)
-    if total <= maker.wanted.max_jobs:
+    if total <= context.wanted.max_jobs:
         return {shot.path for shot, _ in fit}
     size, largest = max(sizes, key=lambda pair: pair[0])
     share = f", {size:,} of them in shot `{largest.id}`" if len(matrices) > 1 else ""
-    message = f"the matrix makes {total:,} jobs{share}; at most {maker.wanted.max_jobs:,} are allowed"
-    maker.findings.say("too-many-jobs", largest.path, message, hint=f"`--max-jobs {total}` allows them")
-    left, small = maker.wanted.max_jobs, set()
+    message = f"the matrix makes {total:,} jobs{share}; at most {context.wanted.max_jobs:,} are allowed"
+    context.findings.say("too-many-jobs", largest.path, message, hint=f"`--max-jobs {total}` allows them")
+    left, small = context.wanted.max_jobs, set()
     for size, shot in sorted(sizes, key=lambda pair: pair[0]):
         left -= size
         if left >= 0:
@@ -180,15 +182,15 @@ def _takes_of(shot: Shot) -> int:
     return 1 if isinstance(takes, Faulty) else int(takes)
 
 
-def _check_rules(maker: Maker, matrix: Matrix, where: Path) -> bool:
+def _check_rules(context: ResolveContext, matrix: Matrix, where: Path) -> bool:
     """Refuse rules that would be held against combinations for minutes, before one is."""
-    work, limit = work_of(matrix), max(_MOST_RULED, _RULED_A_JOB * maker.wanted.max_jobs)
+    work, limit = work_of(matrix), max(_MOST_RULED, _RULED_A_JOB * context.wanted.max_jobs)
     if work <= limit:
         return True
     rules = f"{len(matrix.exclude) + len(matrix.include):,} rules over {product_of(matrix):,} combinations"
     hint = "write the wanted combinations as data rows, or as `zip`; rules are for exceptions"
     message = f"{rules} are {work:,} comparisons, at most {limit:,}"
-    maker.findings.say("too-many-rules", where, message, hint=hint, on_key=True)
+    context.findings.say("too-many-rules", where, message, hint=hint, on_key=True)
     return False
 
 
@@ -211,11 +213,13 @@ def _expand(findings: Findings, read: ReadMatrix, where: Path) -> tuple[Combinat
     return expanded.combinations
 
 
-def _compile(maker: Maker, crossed: _Crossed) -> ShotSheet:
+def _compile(context: ResolveContext, crossed: _Crossed) -> CompiledShot:
     shot, names = crossed.shot, _names_of(crossed.read.matrix) | crossed.faulty
-    placed, file, faulty = _texts_of(maker, shot)
-    known = frozenset(maker.base) | crossed.common | names | ALWAYS
-    compiling = _Compiling(maker=maker, crossed=crossed, known=known, file=file, faulty_names=_faulty_names(crossed))
+    placed, file, faulty = _texts_of(context, shot)
+    known = frozenset(context.base) | crossed.common | names | ALWAYS
+    compiling = _Compiling(
+        context=context, crossed=crossed, known=known, file=file, faulty_names=_faulty_names(crossed)
+    )
     templates: dict[str, Template] = {}
     origins = {"shot": Origin(layer="shot", path=shot.path)} | {name: part.origin for name, part in placed.items()}
     if "when" in placed:
@@ -234,14 +238,14 @@ def _compile(maker: Maker, crossed: _Crossed) -> ShotSheet:
         else:
             templates[name] = compiled
     takes_faulty = isinstance(shot.value("takes"), Faulty)
-    return ShotSheet(
+    return CompiledShot(
         shot=shot,
         matrix=crossed.read.matrix,
         combinations=crossed.combinations[:1] if "when" in faulty else crossed.combinations,
         templates=templates,
         origins=origins,
         file=file,
-        weak=frozenset(name for name, part in shot.params.items() if part.weak),
+        default_only=frozenset(name for name, part in shot.params.items() if part.default_only),
         takes=_takes_of(shot),
         faulty=frozenset(faulty) - {"when"} | (frozenset() if crossed.named else {"output"}),
         faulty_names=compiling.faulty_names,
@@ -257,20 +261,20 @@ def _faulty_names(crossed: _Crossed) -> frozenset[str]:
 class _Compiling(Struct, frozen=True, kw_only=True):
     """What compiling the fields of a shot needs: `known` names, and those of them that have no value to go by."""
 
-    maker: Maker
+    context: ResolveContext
     crossed: _Crossed
     known: frozenset[str]
     file: SourceText | None
     faulty_names: frozenset[str]
 
-    def compile(self, name: str, part: Placed) -> Template | None:
+    def compile(self, name: str, part: LayeredValue) -> Template | None:
         """Return a field's template; None when it is wrong, which is said, or needs what was said."""
         text = self.file.text if self.file is not None and name == "prompt" else str(part.value)
         if isinstance(part.value, Faulty) or any(
             re.search(rf"\b{word}\b", text) for word in self.faulty_names & RESERVED
         ):
             return None
-        templates = self.maker.templates
+        templates = self.context.templates
         bare = name == "when" and isinstance(part.value, str)
         compiled = templates.expression(part.value) if bare else templates.structure(part.value)
         if isinstance(compiled, Fault):
@@ -281,9 +285,9 @@ class _Compiling(Struct, frozen=True, kw_only=True):
             self._say(name, part, fault)
         return None if faults or not self.faulty_names.isdisjoint(compiled.names) else compiled
 
-    def _say(self, name: str, part: Placed, fault: Fault) -> None:
+    def _say(self, name: str, part: LayeredValue, fault: Fault) -> None:
         in_file = self.file if name == "prompt" else None
-        say_fault(self.maker.findings, fault, part.origin.path or self.crossed.shot.path, file=in_file)
+        say_fault(self.context.findings, fault, part.origin.path or self.crossed.shot.path, file=in_file)
 
 
 def _known(field: str, names: frozenset[str], template: Template) -> frozenset[str]:
@@ -295,36 +299,36 @@ def _known(field: str, names: frozenset[str], template: Template) -> frozenset[s
     return names - _NOT_BEFORE_LABELS if field == "when" or field.startswith("labels.") else names
 
 
-def _texts_of(maker: Maker, shot: Shot) -> tuple[dict[str, Placed], SourceText | None, set[str]]:
+def _texts_of(context: ResolveContext, shot: Shot) -> tuple[dict[str, LayeredValue], SourceText | None, set[str]]:
     """Return all that may hold a template by field name, a prompt file's text, and the fields that cannot be had."""
     placed = {name: shot.fields[name] for name in _TEXT_FIELDS if name in shot.fields}
     faulty = {name for name in shot.faulty if name not in placed and name != "id"}
     for name in ("model", "provider"):
         if name not in placed and name not in faulty:
             hint = f"write `{name}` in the shot or under `defaults`"
-            maker.findings.say(f"missing-{name}", shot.path, f"shot `{shot.id}` has no {name}", hint=hint)
+            context.findings.say(f"missing-{name}", shot.path, f"shot `{shot.id}` has no {name}", hint=hint)
             faulty.add(name)
     file = None
     if "prompt_file" in shot.fields:
         part = shot.fields["prompt_file"]
-        file = None if isinstance(part.value, Faulty) else _read_prompt(maker, part)
+        file = None if isinstance(part.value, Faulty) else _read_prompt(context, part)
         if file is None:
             faulty.add("prompt")
             placed.pop("prompt", None)
         else:
-            placed["prompt"] = Placed(file.text, part.origin)
-    placed.setdefault("output", Placed("{{ slug }}.mp4", Origin(layer="default", path=())))
+            placed["prompt"] = LayeredValue(file.text, part.origin)
+    placed.setdefault("output", LayeredValue("{{ slug }}.mp4", Origin(layer="default", path=())))
     placed.update((f"params.{name}", part) for name, part in shot.params.items())
     placed.update((f"labels.{name}", part) for name, part in shot.labels.items())
     return placed, file, faulty
 
 
-def _read_prompt(maker: Maker, part: Placed) -> SourceText | None:
+def _read_prompt(context: ResolveContext, part: LayeredValue) -> SourceText | None:
     """Read a prompt file."""
-    findings = maker.findings
+    findings = context.findings
     file = findings.document.beside(part.value)
     try:
-        text = read_text(maker.tree.read(part.value, limit=_PROMPT_LIMIT), file)
+        text = read_text(context.tree.read(part.value, limit=_PROMPT_LIMIT), file)
     except Unreadable as error:
         findings.say(error.code, part.origin.path, error.message, hint=error.hint)
         return None
@@ -334,24 +338,24 @@ def _read_prompt(maker: Maker, part: Placed) -> SourceText | None:
     return SourceText(file, text, plain=True)
 
 
-def _warn_unused_axes(findings: Findings, sheets: list[ShotSheet], common: Matrix, where: Path) -> None:
+def _warn_unused_axes(findings: Findings, compiled: list[CompiledShot], common: Matrix, where: Path) -> None:
     """Say which axes make identical jobs: a shot's own that it does not use, a top-level one that no shot uses."""
-    used = {sheet.shot.path: _used_names(sheet) for sheet in sheets}
-    for axis in common.axes if all(map(_is_sound, sheets)) and sheets else ():
+    used = {shot_compiled.shot.path: _used_names(shot_compiled) for shot_compiled in compiled}
+    for axis in common.axes if all(map(_is_sound, compiled)) and compiled else ():
         if not any(_uses(names, common, axis) for names in used.values()):
-            named = any(_uses(_names_in_output(sheet), common, axis) for sheet in sheets)
+            named = any(_uses(_names_in_output(shot_compiled), common, axis) for shot_compiled in compiled)
             message = f"{_only(named, 'no template')} uses the axis `{axis}`"
             _warn_unused(findings, (*where, axis), message, len(common.axes[axis]), named)
-    for sheet in filter(_is_sound, sheets):
-        for axis, points in sheet.matrix.axes.items():
-            if not _uses(used[sheet.shot.path], sheet.matrix, axis):
-                named = _uses(_names_in_output(sheet), sheet.matrix, axis)
-                message = f"{_only(named, f'no template of shot `{sheet.shot.id}`')} uses the axis `{axis}`"
-                _warn_unused(findings, (*sheet.shot.path, "matrix", axis), message, len(points), named)
+    for shot_compiled in filter(_is_sound, compiled):
+        for axis, points in shot_compiled.matrix.axes.items():
+            if not _uses(used[shot_compiled.shot.path], shot_compiled.matrix, axis):
+                named = _uses(_names_in_output(shot_compiled), shot_compiled.matrix, axis)
+                message = f"{_only(named, f'no template of shot `{shot_compiled.shot.id}`')} uses the axis `{axis}`"
+                _warn_unused(findings, (*shot_compiled.shot.path, "matrix", axis), message, len(points), named)
 
 
-def _is_sound(sheet: ShotSheet) -> bool:
-    return sheet.whole and not sheet.faulty
+def _is_sound(shot_compiled: CompiledShot) -> bool:
+    return shot_compiled.whole and not shot_compiled.faulty
 
 
 def _uses(names: frozenset[str], matrix: Matrix, axis: str) -> bool:
@@ -361,14 +365,14 @@ def _uses(names: frozenset[str], matrix: Matrix, axis: str) -> bool:
     return "matrix" in names or bool(names & together)
 
 
-def _used_names(sheet: ShotSheet) -> frozenset[str]:
+def _used_names(shot_compiled: CompiledShot) -> frozenset[str]:
     """Return the names that change what is bought; a frame of another shot matches by every axis."""
-    names = frozenset().union(*(part.names for name, part in sheet.templates.items() if name != "output"))
+    names = frozenset().union(*(part.names for name, part in shot_compiled.templates.items() if name != "output"))
     return names | {"matrix"} if names & {"last_frame", "first_frame"} else names
 
 
-def _names_in_output(sheet: ShotSheet) -> frozenset[str]:
-    return sheet.templates["output"].names if "output" in sheet.templates else frozenset()
+def _names_in_output(shot_compiled: CompiledShot) -> frozenset[str]:
+    return shot_compiled.templates["output"].names if "output" in shot_compiled.templates else frozenset()
 
 
 def _only(in_output: bool, none: str) -> str:

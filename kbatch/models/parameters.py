@@ -31,15 +31,17 @@ class CheckedParameters(Struct, frozen=True, kw_only=True):
     complaints: tuple[Complaint, ...]
 
 
-def check(card: Card, params: Mapping[str, Any], weak: frozenset[str], *, drop_unsupported: bool) -> CheckedParameters:
+def check(
+    card: Card, params: Mapping[str, Any], default_only: frozenset[str], *, drop_unsupported: bool
+) -> CheckedParameters:
     """Return the checked parameters, from the card's cache when the same set was checked before."""
     key = (
         drop_unsupported,
-        tuple((name, name in weak, _cache_key(card, name, value)) for name, value in params.items()),
+        tuple((name, name in default_only, _cache_key(card, name, value)) for name, value in params.items()),
     )
     known: CheckedParameters | None = card.checked_cache.get(key)
     if known is None:
-        known = _check(card, params, weak, drop_unsupported)
+        known = _check(card, params, default_only, drop_unsupported)
         if len(card.checked_cache) >= _CACHE_SIZE:
             card.checked_cache.clear()
         card.checked_cache[key] = known
@@ -53,9 +55,11 @@ def _cache_key(card: Card, name: str, value: object) -> object:
     return (type(value), value if isinstance(value, str | int | Frame) else repr(value))
 
 
-def _check(card: Card, params: Mapping[str, Any], weak: frozenset[str], drop_unsupported: bool) -> CheckedParameters:
+def _check(
+    card: Card, params: Mapping[str, Any], default_only: frozenset[str], drop_unsupported: bool
+) -> CheckedParameters:
     lacking = [name for name in params if name not in card.parameters]
-    dropped = [name for name in lacking if drop_unsupported or name in weak]
+    dropped = [name for name in lacking if drop_unsupported or name in default_only]
     complaints = [_unknown(card, name) for name in lacking if name not in dropped]
     meant = {nearest(name, card.parameters) for name in lacking if name not in dropped}
     absent = [name for name in card.parameters if name in card.required and name not in params]

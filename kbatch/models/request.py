@@ -68,7 +68,7 @@ def complete(card: Card, draft: Draft, read_image: ReadImage, *, drop_unsupporte
 
 def prepare(card: Card, draft: Draft, read_image: ReadImage, *, drop_unsupported: bool = False) -> Prepared:
     """Return the part of a request that does not depend on its prompt, with the complaints about it."""
-    checked = check(card, draft.params, draft.weak, drop_unsupported=drop_unsupported)
+    checked = check(card, draft.params, draft.default_only, drop_unsupported=drop_unsupported)
     found = [_read_input(card, name, draft.params[name], read_image) for name in card.images if name in draft.params]
     inputs = tuple(each for each in found if isinstance(each, Input))
     faults = tuple(each for each in found if isinstance(each, Complaint))

@@ -1,15 +1,15 @@
-"""Reads what a plan is to be compared with: a plan's file, or the manifest as it was at a revision in git.
+"""Reads the base of a plan comparison: a plan's file, or the manifest at a git revision.
 
-At a revision everything is of that revision: manifest, prompts, data, pictures and lockfile. The work tree is neither
-read nor touched, and nothing is fetched. What the command line selects is selected there too; what it matches nowhere
-is no mistake there.
+At a revision all inputs are those of the revision: manifest, prompts, data, images and lockfile. The work tree is
+neither read nor changed, and nothing is fetched. The selection of the command line applies to the base too; a GLOB that
+matches nothing there is no error.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from kbatch.errors import Invalid, Problem, Unreadable
-from kbatch.pipeline.load import MOST_BYTES, LoadOptions, Understood, understand
+from kbatch.pipeline.load import MOST_BYTES, LoadOptions, ParsedManifest, parse_manifest
 from kbatch.planner.actions import ActionOptions, PlanEntry, RecordedState, decide
 from kbatch.planner.approval.saved_plan import read_document
 from kbatch.planner.comparison.compare import Comparison, compare, make_comparison
@@ -29,7 +29,7 @@ _LARGEST_LOCKFILE = 1024 * MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ComparedSelection:
     """What the present plan is of, which the earlier one is to be of too; `addresses` are all that the manifest has."""
 
     manifest: Path
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
+class ComparisonBase:
     """An earlier plan: its jobs, what the user called it, its commit or digest, and what to say about it."""
 
     name: str
@@ -49,56 +49,58 @@ class Earlier:
     notes: tuple[str, ...] = ()
 
 
-def compare_to(word: str, asked: Asked, plan: Plan) -> Comparison:
+def compare_to(word: str, selected: ComparedSelection, plan: Plan) -> Comparison:
     """Return a plan held against what `--compare-to WORD` means; raises what `read_earlier` does.
 
     A job that the manifest still has and the plan leaves out is in neither.
     """
-    earlier = read_earlier(word, asked)
-    left_out = asked.addresses - {entry.address for entry in plan.entries}
-    before = [side for side in earlier.sides if side.address not in left_out]
+    base = read_earlier(word, selected)
+    left_out = selected.addresses - {entry.address for entry in plan.entries}
+    before = [side for side in base.sides if side.address not in left_out]
     changes = compare(before, compared_jobs(plan.entries))
     units = {provider: total.unit for provider, total in plan.totals.items()}
-    return make_comparison(earlier.name, earlier.detail, changes, units, earlier.notes)
+    return make_comparison(base.name, base.detail, changes, units, base.notes)
 
 
-def read_earlier(word: str, asked: Asked) -> Earlier:
+def read_earlier(word: str, selected: ComparedSelection) -> ComparisonBase:
     """Return what `--compare-to WORD` means; Invalid, Unreadable or StateUnreadable when it cannot be read."""
-    return _at_revision(word, asked) if word.startswith(GIT) else _in_file(Path(word), asked)
+    return _at_revision(word, selected) if word.startswith(GIT) else _in_file(Path(word), selected)
 
 
-def _in_file(path: Path, asked: Asked) -> Earlier:
+def _in_file(path: Path, selected: ComparedSelection) -> ComparisonBase:
     data = read_if_there(path)
     if data is None:
         hint = "a plan's file, or `git:REF`, such as `git:main`"
         raise Invalid([Problem(code="file-not-found", message=f"there is no plan `{path}`", hint=hint)])
     document = read_document(data, str(path))
     notes = []
-    if document.get("manifest") != asked.manifest.name:
+    if document.get("manifest") != selected.manifest.name:
         notes.append(f"{path} is a plan of `{document.get('manifest')}`")
-    if document.get("profile") != asked.options.profile:
-        notes.append(f"{path} is of {_profile(document.get('profile'))}, this is of {_profile(asked.options.profile)}")
+    if document.get("profile") != selected.options.profile:
+        notes.append(
+            f"{path} is of {_profile(document.get('profile'))}, this is of {_profile(selected.options.profile)}"
+        )
     digest = str(document.get("digest", ""))
-    return Earlier(name=str(path), detail=digest, sides=compared_jobs_of_saved(document), notes=tuple(notes))
+    return ComparisonBase(name=str(path), detail=digest, sides=compared_jobs_of_saved(document), notes=tuple(notes))
 
 
 def _profile(name: object) -> str:
     return f"profile {name}" if name else "no profile"
 
 
-def _at_revision(word: str, asked: Asked) -> Earlier:
-    manifest = asked.manifest
+def _at_revision(word: str, selected: ComparedSelection) -> ComparisonBase:
+    manifest = selected.manifest
     with open_revision(manifest.parent, word.removeprefix(GIT)) as revision:
         there = _manifest(revision, manifest)
         if there is None:
             note = f"there is no `{manifest.name}` at {word}: every job is added"
-            return Earlier(name=word, detail=revision.commit, sides=(), notes=(note,))
+            return ComparisonBase(name=word, detail=revision.commit, sides=(), notes=(note,))
         tree, data = there
-        read = understand(data, f"{word}:{manifest.name}", tree, asked.options)
-        lockfile = _lockfile(revision, asked.lockfile, word, simulated=asked.options.simulated)
-    notes = () if lockfile else (f"there is no {asked.lockfile.name} at {word}: nothing was paid there",)
-    entries = _plan(read, lockfile or Lockfile(manifest=manifest.name), asked)
-    return Earlier(name=word, detail=revision.commit, sides=compared_jobs(entries), notes=notes)
+        read = parse_manifest(data, f"{word}:{manifest.name}", tree, selected.options)
+        lockfile = _lockfile(revision, selected.lockfile, word, simulated=selected.options.simulated)
+    notes = () if lockfile else (f"there is no {selected.lockfile.name} at {word}: nothing was paid there",)
+    entries = _plan(read, lockfile or Lockfile(manifest=manifest.name), selected)
+    return ComparisonBase(name=word, detail=revision.commit, sides=compared_jobs(entries), notes=notes)
 
 
 def _manifest(revision: Revision, manifest: Path) -> tuple[GitTree, bytes] | None:
@@ -124,8 +126,8 @@ def _lockfile(revision: Revision, path: Path, word: str, *, simulated: bool) -> 
     return lockfile
 
 
-def _plan(read: Understood, lockfile: Lockfile, asked: Asked) -> tuple[PlanEntry, ...]:
-    renders, profile = lockfile.renders, asked.options.profile
+def _plan(read: ParsedManifest, lockfile: Lockfile, selected: ComparedSelection) -> tuple[PlanEntry, ...]:
+    renders, profile = lockfile.renders, selected.options.profile
     known = as_bought(read.jobs, renders)
     index = lockfile.of(profile)
     failed = frozenset(
@@ -133,7 +135,7 @@ def _plan(read: Understood, lockfile: Lockfile, asked: Asked) -> tuple[PlanEntry
         for job in known
         if job.fingerprint in renders and renders[job.fingerprint].state is ReceiptState.FAILED
     )
-    jobs, _ = select(known, asked.selection, failed)
+    jobs, _ = select(known, selected.selection, failed)
     outputs = [receipt.output for receipt in renders.values() if receipt.output is not None]
     recorded = RecordedState(
         renders=renders,
@@ -141,4 +143,4 @@ def _plan(read: Understood, lockfile: Lockfile, asked: Asked) -> tuple[PlanEntry
         sizes={output.path: output.bytes for output in outputs},
         way_out=way_out,
     )
-    return decide(jobs, recorded, ActionOptions(retry_failed=asked.selection.failed))
+    return decide(jobs, recorded, ActionOptions(retry_failed=selected.selection.failed))

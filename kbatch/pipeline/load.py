@@ -89,7 +89,7 @@ def load(path: Path, options: LoadOptions | None = None) -> LoadedManifest:
     path = real_manifest(path)
     data = _read(path)
     tree = Folder.of(path)
-    read = understand(data, str(path), tree, options or LoadOptions())
+    read = parse_manifest(data, str(path), tree, options or LoadOptions())
     _check_names(read.jobs)
     _log.info("loaded %s: %d jobs", path, len(read.jobs))
     return LoadedManifest(
@@ -105,7 +105,7 @@ def load(path: Path, options: LoadOptions | None = None) -> LoadedManifest:
     )
 
 
-def _frames_missing(read: "Understood") -> Iterator[Problem]:
+def _frames_missing(read: "ParsedManifest") -> Iterator[Problem]:
     """Yield a warning when jobs need frames of clips that this installation cannot take."""
     chained = [job for job in read.jobs if job.upstream]
     if not chained or can_take_frames():
@@ -144,7 +144,7 @@ def as_typed(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-class Understood(Struct, frozen=True, kw_only=True):
+class ParsedManifest(Struct, frozen=True, kw_only=True):
     """What a manifest's text says, wherever it came from: its settings, its jobs in order, and warnings."""
 
     document: Document
@@ -154,7 +154,7 @@ class Understood(Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...]
 
 
-def understand(data: bytes, name: str, tree: ShotTree, options: LoadOptions) -> Understood:
+def parse_manifest(data: bytes, name: str, tree: ShotTree, options: LoadOptions) -> ParsedManifest:
     """Return what a manifest's text says: marks call it `name`, further files come from `tree`; Invalid as `load`."""
     document = read_document(data, name)
     if isinstance(document, tuple):
@@ -175,7 +175,7 @@ def understand(data: bytes, name: str, tree: ShotTree, options: LoadOptions) -> 
         raise Invalid(problems)
     money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), reported=problems)
     warnings = tuple(sorted((*problems, *money), key=place_of))
-    return Understood(document=document, settings=settings, jobs=jobs, catalog=catalog, warnings=warnings)
+    return ParsedManifest(document=document, settings=settings, jobs=jobs, catalog=catalog, warnings=warnings)
 
 
 def _read(path: Path) -> bytes:

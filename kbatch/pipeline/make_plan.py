@@ -1,4 +1,4 @@
-"""Brings a loaded manifest and its state together: which lockfile, what is on record, the plan for the wished jobs."""
+"""Makes the plan of a loaded manifest: finds its lockfile, reads the recorded state, plans the selected jobs."""
 
 import logging
 import os
@@ -82,7 +82,7 @@ def as_bought(loaded: LoadedManifest, found: store.LoadedState) -> LoadedManifes
     return loaded if jobs is loaded.jobs else replace(loaded, jobs=jobs)
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class RunTarget(Struct, frozen=True, kw_only=True):
     """Where and how a plan would be carried out: on which lockfile, pretended or at the addresses of an environment
     (None: the process's own), how many jobs at once (None: as the manifest says)."""
 
@@ -111,13 +111,13 @@ def make_plan(
     loaded: LoadedManifest,
     found: store.LoadedState,
     selection: Selection,
-    place: "Place | None" = None,
+    target: "RunTarget | None" = None,
     claim: Claim | None = None,
 ) -> Planned:
     """Return the plan of the selected jobs; Invalid when a GLOB selects nothing.
 
-    Without a `place` it is for reading only: its digest is not the one that a run would have. Under a `claim` it has no
-    purchase that the claim has made already.
+    Without a `target` the plan is for reading only: its digest differs from that of a run. Under a `claim` it leaves
+    out purchases that the claim has made already.
     """
     lockfile = found.lockfile
     profile = loaded.settings.profile
@@ -135,7 +135,7 @@ def make_plan(
         renders=lockfile.renders,
         addresses=_Addresses(index),
         sizes=_Sizes(look),
-        altered=_Altered(look, loaded.folder, place.lockfile) if place else _trusted,
+        altered=_Altered(look, loaded.folder, target.lockfile) if target else _trusted,
         way_out=way_out,
     )
     options = ActionOptions(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
@@ -152,11 +152,11 @@ def make_plan(
         known=frozenset(job.fingerprint for job in loaded.jobs) | _referred(lockfile, profile),
         inputs=loaded.inputs,
         notes=(*found.notes, *(_replaced_note(address) for address in sorted(replaced - made))),
-        lockfile=_relative(place.lockfile, loaded.folder) if place else "",
-        origins=_origins(jobs, place) if place else {},
+        lockfile=_relative(target.lockfile, loaded.folder) if target else "",
+        origins=_origins(jobs, target) if target else {},
     )
     plan = build_plan(basis, entries, lockfile.renders)
-    wished = (place and place.concurrency) or loaded.settings.concurrency
+    wished = (target and target.concurrency) or loaded.settings.concurrency
     concurrency = {name: concurrency_of(name, wished) for name in plan.providers}
     return Planned(
         plan=plan,
@@ -189,10 +189,10 @@ def _relative(lockfile: Path, folder: Path) -> str:
         return there.as_posix()
 
 
-def _origins(jobs: Iterable[Job], place: Place) -> dict[str, str]:
+def _origins(jobs: Iterable[Job], target: RunTarget) -> dict[str, str]:
     names = dict.fromkeys(job.provider for job in jobs)
-    environment = os.environ if place.environment is None else place.environment
-    return {name: origin_of(provider_of(name), environment, simulated=place.simulated) for name in names}
+    environment = os.environ if target.environment is None else target.environment
+    return {name: origin_of(provider_of(name), environment, simulated=target.simulated) for name in names}
 
 
 def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tuple[PlanEntry, ...]:

@@ -115,14 +115,14 @@ def held_claim(digest: str, now: Plan, found: store.LoadedState) -> Claim | None
     return claim if claim is not None and digest_of(claim) == digest else None
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class CurrentPlan(Struct, frozen=True, kw_only=True):
     """A plan as it is now, and the receipts that it was made on."""
 
     plan: Plan
     renders: Mapping[str, Receipt]
 
 
-def under_claim(terms: ConsentTerms, digest: str, claim: Claim | None, now: Standing) -> ConsentTerms:
+def under_claim(terms: ConsentTerms, digest: str, claim: Claim | None, now: CurrentPlan) -> ConsentTerms:
     """Return the terms with what is left of an approval as a ceiling, and the claim that the run makes of it."""
     covers = claim or now.plan.claim
     left = left_of(covers, now.renders)

@@ -192,7 +192,7 @@ class _JobBuilder(Struct, kw_only=True):
         if not draft.faulty.isdisjoint(("model", "provider", "when")):
             return None
         rest = (draft.provider, draft.model, draft.take, draft.drop_unsupported, draft.prompt is None)
-        identity_key = (id(draft.params), id(draft.weak), *rest)
+        identity_key = (id(draft.params), id(draft.default_only), *rest)
         if identity_key in self.by_identity:
             return self.by_identity[identity_key]
         card = self.catalog.find(draft.provider, draft.model)
@@ -202,7 +202,7 @@ class _JobBuilder(Struct, kw_only=True):
             return None
         upstream = upstream_of(draft.params)
         marks = tuple((name, _mark(value)) for name, value in draft.params.items())
-        key = (draft.weak, *rest, marks, draft.address if upstream else "")  # frame tokens differ by job
+        key = (draft.default_only, *rest, marks, draft.address if upstream else "")  # frame tokens differ by job
         if key not in self.kinds:
             prepared = prepare(card, draft, self.read_image, drop_unsupported=draft.drop_unsupported)
             self.kinds[key] = _RequestKind(card=card, prepared=prepared, upstream=upstream)

@@ -12,7 +12,7 @@ from kbatch.planner.plan import Plan
 _RUNNING = (Action.RENDER, Action.POLL)
 
 
-class Share(Struct, frozen=True, kw_only=True):
+class CostGroup(Struct, frozen=True, kw_only=True):
     """Purchases with one value in common, such as a variant or label: their number, credits and unpriced jobs."""
 
     provider: str
@@ -36,9 +36,9 @@ class CostlyDefaultTotal(Struct, frozen=True, kw_only=True):
 class Summary(Struct, frozen=True, kw_only=True):
     """Costs of a plan by group; `seconds` is the expected duration of the run, usual shortest and longest."""
 
-    variants: tuple[Share, ...]
-    labels: tuple[Share, ...]
-    axes: tuple[Share, ...]
+    variants: tuple[CostGroup, ...]
+    labels: tuple[CostGroup, ...]
+    axes: tuple[CostGroup, ...]
     costly_defaults: tuple[CostlyDefaultTotal, ...]
     seconds: tuple[int, int]
 
@@ -49,7 +49,7 @@ def summarize(plan: Plan, concurrency: Mapping[str, int]) -> Summary:
     return Summary(
         variants=_shares(bought, lambda entry: ((entry.job.model, entry.job.quote.variant),), " "),
         labels=_shares(bought, lambda entry: sorted(entry.job.draft.labels.items()), "="),
-        axes=_several(_shares(bought, lambda entry: entry.job.draft.axes, "=")),
+        axes=_varying_axes(_shares(bought, lambda entry: entry.job.draft.axes, "=")),
         costly_defaults=_costly_defaults(bought),
         seconds=expected_seconds(plan, concurrency),
     )
@@ -57,7 +57,7 @@ def summarize(plan: Plan, concurrency: Mapping[str, int]) -> Summary:
 
 def _shares(
     bought: Iterable[PlanEntry], parts_of: Callable[[PlanEntry], Iterable[tuple[str, str]]], between: str
-) -> tuple[Share, ...]:
+) -> tuple[CostGroup, ...]:
     """Return the groups of purchases in order of appearance; `between` joins the two parts of a group's name."""
     counted: dict[tuple[str, tuple[str, str]], list[int]] = {}
     for entry in bought:
@@ -70,12 +70,12 @@ def _shares(
             sums[1] += credits or 0
             sums[2] += credits is None
     return tuple(
-        Share(provider=provider, name=between.join(part), jobs=jobs, credits=credits, unpriced=unpriced)
+        CostGroup(provider=provider, name=between.join(part), jobs=jobs, credits=credits, unpriced=unpriced)
         for (provider, part), (jobs, credits, unpriced) in counted.items()
     )
 
 
-def _several(shares: tuple[Share, ...]) -> tuple[Share, ...]:
+def _varying_axes(shares: tuple[CostGroup, ...]) -> tuple[CostGroup, ...]:
     """Return the groups of axes with more than one value; a single value offers no choice of price."""
     values: dict[str, set[str]] = defaultdict(set)
     for share in shares:

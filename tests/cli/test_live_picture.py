@@ -16,7 +16,7 @@ from kbatch.pipeline.load import load
 from kbatch.planner.actions import ActionOptions, RecordedState, decide
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.planner.summary import summarize
-from kbatch.report.data.running import Picture, Running, clock
+from kbatch.report.data.running import ProgressView, RunProgress, clock
 from kbatch.runner.progress_events import EventKind, ProgressEvent
 
 MANIFEST = """kbatch: 1
@@ -47,14 +47,14 @@ class Screen:
     room = 8
 
     def __init__(self) -> None:
-        self.drawn: list[tuple[float, Picture]] = []
+        self.drawn: list[tuple[float, ProgressView]] = []
         self.lines: list[str] = []
 
     def above(self, line: str) -> None:
         """Take a line."""
         self.lines.append(line)
 
-    def draw(self, picture: Picture) -> None:
+    def draw(self, picture: ProgressView) -> None:
         """Take a picture."""
         self.drawn.append((anyio.current_time(), picture))
 
@@ -68,7 +68,7 @@ def bought(names: Sequence[str], *, credits: int | None = 4) -> list[ProgressEve
     ]
 
 
-def drawn_while(plan: Plan, work: Any) -> list[tuple[float, Picture]]:
+def drawn_while(plan: Plan, work: Any) -> list[tuple[float, ProgressView]]:
     """Return the pictures that are drawn while some work goes on, each with its time."""
     screen = Screen()
 
@@ -124,23 +124,23 @@ def test_many_events_are_not_many_pictures(plan: Plan) -> None:
     assert len(drawn_while(plan, work)) <= 12
 
 
-def running(plan: Plan) -> Running:
+def running(plan: Plan) -> RunProgress:
     """Return a run that has begun at 100 s of its clock."""
-    return Running(plan, summarize(plan, {}), now_s=100.0)
+    return RunProgress(plan, summarize(plan, {}), now_s=100.0)
 
 
 def test_a_job_shows_when_it_should_end(plan: Plan) -> None:
     """At first as its card says, then as those of its kind took in this run, and that it takes longer than that."""
     run = running(plan)
     for happening in bought(NAMES[:2]):
-        run.take(happening, 100.0)
-    first = run.picture(110.0, NOON, rows=8).rows[0]
+        run.update(happening, 100.0)
+    first = run.view(110.0, NOON, rows=8).rows[0]
     assert (first.elapsed, first.end) == ("0:10", "ends 12:00:50 to 12:04:50")
-    run.take(ProgressEvent(moment=EventKind.RENDERED, address=NAMES[0]), 140.0)
-    rows = {row.address: row for row in run.picture(140.0, NOON, rows=8).rows}
+    run.update(ProgressEvent(moment=EventKind.RENDERED, address=NAMES[0]), 140.0)
+    rows = {row.address: row for row in run.view(140.0, NOON, rows=8).rows}
     assert rows[NAMES[1]].end == "ends about 12:00:00"
     assert rows[NAMES[0]].end == ""
-    rows = {row.address: row for row in run.picture(150.0, NOON, rows=8).rows}
+    rows = {row.address: row for row in run.view(150.0, NOON, rows=8).rows}
     assert rows[NAMES[1]].end == "longer than usual"
 
 
@@ -148,15 +148,15 @@ def test_what_is_not_known_to_be_refused_is_committed(plan: Plan) -> None:
     """An unknown outcome may be charged, a refusal is not, and a job without a price is no 0."""
     run = running(plan)
     for name in NAMES[:2]:
-        run.take(ProgressEvent(moment=EventKind.SUBMITTING, address=name, credits=4, provider="apiframe"), 100.0)
-        run.take(ProgressEvent(moment=EventKind.UNKNOWN, address=name), 101.0)
+        run.update(ProgressEvent(moment=EventKind.SUBMITTING, address=name, credits=4, provider="apiframe"), 100.0)
+        run.update(ProgressEvent(moment=EventKind.UNKNOWN, address=name), 101.0)
     assert "committed apiframe 8" in run.tally()
-    run.take(ProgressEvent(moment=EventKind.ACCEPTED, address=NAMES[0], credits=4, provider="apiframe"), 102.0)
+    run.update(ProgressEvent(moment=EventKind.ACCEPTED, address=NAMES[0], credits=4, provider="apiframe"), 102.0)
     assert "committed apiframe 8" in run.tally()
-    run.take(ProgressEvent(moment=EventKind.REFUSED, address=NAMES[1]), 102.0)
+    run.update(ProgressEvent(moment=EventKind.REFUSED, address=NAMES[1]), 102.0)
     assert "committed apiframe 4" in run.tally()
     for happening in bought(NAMES[2:3], credits=None):
-        run.take(happening, 103.0)
+        run.update(happening, 103.0)
     assert "committed apiframe 4 and 1 job without a price" in run.tally()
 
 
@@ -164,8 +164,8 @@ def test_more_jobs_than_rows_are_counted(plan: Plan) -> None:
     """In a low terminal the oldest are shown, and how many more there are."""
     run = running(plan)
     for place, happening in enumerate(bought(NAMES)):
-        run.take(happening, 100.0 + place)
-    picture = run.picture(120.0, NOON, rows=2)
+        run.update(happening, 100.0 + place)
+    picture = run.view(120.0, NOON, rows=2)
     assert ([row.address for row in picture.rows], picture.more) == (list(NAMES[:2]), 3)
 
 

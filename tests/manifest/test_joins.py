@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbatch.manifest.templates.faults import Fault
-from kbatch.manifest.templates.plain_text import ELSEWHERE, GLOBALS, read_join
+from kbatch.manifest.templates.plain_text import ELSEWHERE, GLOBALS, read_plain_text
 from kbatch.manifest.templates.sandbox import Sandbox
 from kbatch.manifest.templates.template import Template, Templates
 
@@ -74,7 +74,7 @@ def test_a_text_is_what_jinja_makes_of_it(source: str) -> None:
 )
 def test_what_a_join_takes(source: str, made: Any) -> None:
     """Texts and numbers are joined; all else is the sandbox's to render or to refuse."""
-    join = read_join(source)
+    join = read_plain_text(source)
     assert join is not None
     assert join.render(SCOPE) == made
 
@@ -86,7 +86,7 @@ def test_what_a_join_takes(source: str, made: Any) -> None:
 )  # fmt: skip
 def test_what_is_left_to_jinja(source: str) -> None:
     """A filter, a statement, a literal, control of white space or a name of Jinja's own is no join."""
-    assert read_join(source) is None
+    assert read_plain_text(source) is None
 
 
 def test_a_join_compiles_nothing() -> None:
@@ -107,5 +107,5 @@ def test_names_that_every_template_has_are_the_sandboxes() -> None:
 @pytest.mark.parametrize("name", GLOBALS)
 def test_a_name_that_every_template_has_is_left_to_jinja(name: str) -> None:
     """It is none that a scope gives, though a mapping may have a field of that name."""
-    assert read_join(f"{{{{ {name} }}}}") is None
-    assert read_join(f"{{{{ row.{name} }}}}") is not None
+    assert read_plain_text(f"{{{{ {name} }}}}") is None
+    assert read_plain_text(f"{{{{ row.{name} }}}}") is not None

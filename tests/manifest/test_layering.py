@@ -63,13 +63,13 @@ def test_a_shot_may_set_any_field_of_its_own() -> None:
 def test_only_defaults_are_weak() -> None:
     """A parameter that only defaults bring may be dropped by a model that lacks it; a shot's own may not."""
     hero, _ = shots()
-    assert {name: part.weak for name, part in hero.params.items()} == {
+    assert {name: part.default_only for name, part in hero.params.items()} == {
         "duration": False,
         "mode": False,
         "generate_audio": True,
     }
-    assert shots("draft")[1].params["aspect_ratio"].weak
-    assert not shots("draft")[1].params["duration"].weak
+    assert shots("draft")[1].params["aspect_ratio"].default_only
+    assert not shots("draft")[1].params["duration"].default_only
 
 
 def test_a_profile_overrides_key_by_key() -> None:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kbatch.manifest.matrix.combinations import EMPTY, Combination, Matrix, Point, count, cross, equal, expand, most
+from kbatch.manifest.matrix.combinations import EMPTY, AxisValue, Combination, Matrix, count, cross, equal, expand, most
 from kbatch.manifest.matrix.labels import label_of
 
 
 def matrix(axes: Mapping[str, list[Any]], **rules: Any) -> Matrix:
     """Return a matrix of plain values."""
-    points = {name: tuple(Point(label_of(value) or "", value) for value in values) for name, values in axes.items()}
+    points = {name: tuple(AxisValue(label_of(value) or "", value) for value in values) for name, values in axes.items()}
     return Matrix(axes=points, **{name: tuple(rule) for name, rule in rules.items()})
 
 

@@ -6,7 +6,7 @@ import pytest
 from small_manifests import Files
 
 from kbatch.errors import Invalid, Severity
-from kbatch.pipeline.load import LoadOptions, understand
+from kbatch.pipeline.load import LoadOptions, parse_manifest
 
 HEAD = "kbatch: 1\nname: example\nprovider: apiframe\n"
 FILES = Files(
@@ -21,7 +21,7 @@ FILES = Files(
 def said(text: str, profile: str | None = None) -> list[tuple[str, int]]:
     """Return code and line of every error of `HEAD` with this text; lines count from its first as 1."""
     with pytest.raises(Invalid) as caught:
-        understand((HEAD + dedent(text)).encode(), "m.yaml", FILES, LoadOptions(profile=profile))
+        parse_manifest((HEAD + dedent(text)).encode(), "m.yaml", FILES, LoadOptions(profile=profile))
     problems = caught.value.problems
     assert all(each.severity is Severity.ERROR for each in problems), problems
     marks = [(each.code, each.mark) for each in problems]
@@ -310,5 +310,5 @@ def test_a_partly_read_axis_counts_no_jobs() -> None:
     """How many jobs a fault hits is not said where it is not known how many there are."""
     text = 'shots: [{id: a, model: kling-9, prompt: "{{ n }}", matrix: {n: [1, 2, "🔥"]}}]\n'
     with pytest.raises(Invalid) as caught:
-        understand((HEAD + text).encode(), "m.yaml", FILES, LoadOptions())
+        parse_manifest((HEAD + text).encode(), "m.yaml", FILES, LoadOptions())
     assert [problem.jobs for problem in caught.value.problems] == [None, None]

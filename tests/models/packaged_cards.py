@@ -26,7 +26,7 @@ def card_of(model: str) -> Card:
 
 
 def draft(
-    model: str, params: Mapping[str, Any], *, prompt: str | None = "a ridge", weak: tuple[str, ...] = ()
+    model: str, params: Mapping[str, Any], *, prompt: str | None = "a ridge", default_only: tuple[str, ...] = ()
 ) -> Draft:
     """Return a draft with these parameters and nothing else of interest."""
     return Draft(
@@ -40,7 +40,7 @@ def draft(
         model=model,
         prompt=prompt,
         params=params,
-        weak=frozenset(weak),
+        default_only=frozenset(default_only),
         drop_unsupported=False,
         output="renders/shot.mp4",
         origins={},

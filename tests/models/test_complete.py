@@ -96,7 +96,7 @@ def test_multi_prompt_as_a_list_and_as_text_is_one_request() -> None:
 def test_a_weak_parameter_that_the_model_lacks_is_dropped_and_named() -> None:
     """Only what comes from `defaults` may be left out; it is named, and not sent."""
     done = completed(
-        "kling-2.5-turbo-pro", {"generate_audio": False, "duration": 10}, weak=("generate_audio", "duration")
+        "kling-2.5-turbo-pro", {"generate_audio": False, "duration": 10}, default_only=("generate_audio", "duration")
     )
     assert (done.complaints, done.dropped) == ((), ("generate_audio",))
     assert done.request is not None
@@ -105,7 +105,7 @@ def test_a_weak_parameter_that_the_model_lacks_is_dropped_and_named() -> None:
 
 def test_a_weak_parameter_that_the_model_has_is_checked_like_any_other() -> None:
     """Being a default excuses no wrong value."""
-    (complaint,) = completed("kling-2.6", {"duration": 7}, weak=("duration",)).complaints
+    (complaint,) = completed("kling-2.6", {"duration": 7}, default_only=("duration",)).complaints
     assert complaint.code == "not-allowed-value"
 
 
@@ -124,9 +124,9 @@ def test_what_was_seen_before_is_not_confused_with_what_looks_alike() -> None:
         for value in (5.0, "5", True):
             assert [fault.code for fault in completed("kling-3.0", {"duration": value}).complaints] == ["wrong-type"]
     card = card_of("kling-2.6")
-    for weak in ((), ("mode",), ()):
-        done = complete(card, draft("kling-2.6", {"mode": "pro"}, weak=weak), pictures)
-        assert done.dropped == weak
+    for default_only in ((), ("mode",), ()):
+        done = complete(card, draft("kling-2.6", {"mode": "pro"}, default_only=default_only), pictures)
+        assert done.dropped == default_only
 
 
 def test_pictures_of_jobs_that_share_all_else_stay_their_own() -> None:

@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageStat
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.receipts.receipt import Output
 from kbatch.report.preview.clip_orders import shape_of
-from kbatch.report.preview.job_images import Pictures
+from kbatch.report.preview.job_images import JobImages
 from kbatch.simulator.clips.encode import make_clip
 from kbatch.simulator.clips.orders import ClipOrder
 from kbatch.simulator.clips.slate import frames
@@ -27,13 +27,13 @@ shots:
 """
 
 
-def pictures_of(loaded: LoadedManifest, **clips: Output) -> Pictures:
+def pictures_of(loaded: LoadedManifest, **clips: Output) -> JobImages:
     """Return what finds the pictures of a campaign."""
     jobs = {job.address: job for job in loaded.jobs}
-    return Pictures(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
+    return JobImages(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
 
 
-def order(pictures: Pictures, address: str) -> ClipOrder:
+def order(pictures: JobImages, address: str) -> ClipOrder:
     """Return the simulator's order of a job."""
     return pictures.order(pictures.jobs[address])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kbatch.receipts.receipt import Media
 from kbatch.report.data.accounts import Account, Report
-from kbatch.report.data.rows import ReportRow, Role, RowState
+from kbatch.report.data.rows import ReportRow, RowRole, RowState
 from kbatch.report.html.pages import TEMPLATES, Parts
 from kbatch.runner.outcome import Settlement
 from kbatch.storage import packaged_page
@@ -87,12 +87,12 @@ ROWS = (
 OTHERS = (
     row(
         "hero[city=oslo]",
-        role=Role.EARLIER,
+        role=RowRole.EARLIER,
         job_id="job-0",
         submitted_at="2026-11-20T08:00:00Z",
         output="renders/.kept/1.mp4",
     ),
-    row("gone", role=Role.ORPHAN, spent=None, planned=None, reported=None, submitted_at=None, finished_at=None),
+    row("gone", role=RowRole.ORPHAN, spent=None, planned=None, reported=None, submitted_at=None, finished_at=None),
 )
 
 

@@ -13,7 +13,7 @@ from kbatch.planner.charges import charged
 from kbatch.receipts.lockfile.lockfile import IndexEntry
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState
 from kbatch.report.data.accounts import Report, make_report, not_run, of_run
-from kbatch.report.data.rows import Role, RowState, paths_of
+from kbatch.report.data.rows import RowRole, RowState, paths_of
 from kbatch.report.data.shares import Slice, slices
 from kbatch.report.data.sums import dollars
 from kbatch.report.html.charts import bars, sessions
@@ -87,9 +87,9 @@ def test_what_was_paid_beside_the_jobs_is_there_too(tmp_path: Path) -> None:
     profiles = {"draft": {"hero[city=lisbon]": IndexEntry(fingerprint="p" * 64, path="renders/draft/x.mp4")}}
     report = report_of(manifest, renders, profiles=profiles)
     assert {(each.role, each.address) for each in report.others} == {
-        (Role.EARLIER, job.address),
-        (Role.ORPHAN, "old[city=rome]"),
-        (Role.PROFILE, "hero[city=lisbon]"),
+        (RowRole.EARLIER, job.address),
+        (RowRole.ORPHAN, "old[city=rome]"),
+        (RowRole.PROFILE, "hero[city=lisbon]"),
     }
     assert report.accounts[0].spent == charged(renders)["apiframe"] == 60
 

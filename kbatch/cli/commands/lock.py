@@ -6,7 +6,7 @@ import click
 
 from kbatch.cli.documents import check_outputs, path_of
 from kbatch.cli.options import format_choice
-from kbatch.cli.protected_paths import Taken
+from kbatch.cli.protected_paths import ProtectedPaths
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
 from kbatch.errors import ExitCode, Invalid, Problem, StateUnreadable
@@ -57,7 +57,7 @@ def merge(paths: tuple[Path, ...], out: str, base: Path | None, name: str | None
 
     A FILE in which a merge left its markers counts as its two sides.
     """
-    check_outputs({"--out": out}, Taken(lockfiles=True))
+    check_outputs({"--out": out}, ProtectedPaths(lockfiles=True))
     place = path_of(out)
     if not (is_lockfile(place) or place.resolve() in [path.resolve() for path in paths]):
         message = f"`{out}` is something else than a lockfile"

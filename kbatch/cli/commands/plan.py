@@ -20,11 +20,11 @@ from kbatch.cli.options import (
     selection,
     state,
 )
-from kbatch.cli.protected_paths import named, taken_by
+from kbatch.cli.protected_paths import named, protected_by
 from kbatch.cli.ui import console, github_actions
 from kbatch.errors import ExitCode, Invalid, Refused
 from kbatch.pipeline.load import LoadOptions, load
-from kbatch.pipeline.make_plan import Place, Planned, as_bought, load_state, lockfile_path, make_plan
+from kbatch.pipeline.make_plan import Planned, RunTarget, as_bought, load_state, lockfile_path, make_plan
 from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
 from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.planner.ceilings import find_exceeded, read_ceilings
@@ -84,18 +84,18 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     wished = read_selection(flags)
     found = load_state(loaded, path)
     if out is not None:
-        check_outputs({"--out": out}, taken_by(loaded, path, found), stdout=printed)
+        check_outputs({"--out": out}, protected_by(loaded, path, found), stdout=printed)
     loaded = as_bought(loaded, found)
-    planned = make_plan(loaded, found, wished, Place(lockfile=path, simulated=flags["simulate"]))
+    planned = make_plan(loaded, found, wished, RunTarget(lockfile=path, simulated=flags["simulate"]))
     keep(loaded, found, planned)
     inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
     _warn(inputs, planned)
     comparison = None
     if flags["compare_to"]:
-        from kbatch.pipeline.compare_base import Asked, compare_to  # noqa: PLC0415 - only where two plans are compared
+        from kbatch.pipeline.compare_base import ComparedSelection, compare_to  # noqa: PLC0415 - only where two plans are compared
 
         known = frozenset(job.address for job in loaded.jobs)
-        asked = Asked(manifest=manifest, lockfile=path, options=options, selection=wished, addresses=known)
+        asked = ComparedSelection(manifest=manifest, lockfile=path, options=options, selection=wished, addresses=known)
         comparison = compare_to(flags["compare_to"], asked, planned.plan)
     ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)
     if problems:
@@ -114,7 +114,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     if over:
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:
-        where = Place(lockfile=path, simulated=flags["simulate"])
+        where = RunTarget(lockfile=path, simulated=flags["simulate"])
         _save(out, planned, manifest, where, wished)
     return ExitCode.NOT_AS_ASKED if check and planned.plan.spends else ExitCode.OK
 
@@ -137,7 +137,7 @@ def _show_text(planned: Planned, comparison: Any, *, stderr: bool) -> None:
         console.show_lines(partial(compare_text.lines, comparison), stderr=stderr)
 
 
-def _save(out: str, planned: Planned, manifest: Path, where: Place, wished: Selection) -> None:
+def _save(out: str, planned: Planned, manifest: Path, where: RunTarget, wished: Selection) -> None:
     place = path_of(out)
     sys.stdout.flush()
     write_plan_file(place, planned.plan, manifest=manifest, simulated=where.simulated, selection=wished)

@@ -8,7 +8,7 @@ import click
 
 from kbatch.cli.documents import check_outputs, is_whole, path_of
 from kbatch.cli.options import choice, manifest, max_jobs, read_selection, refuse_given, state
-from kbatch.cli.protected_paths import taken_by
+from kbatch.cli.protected_paths import protected_by
 from kbatch.cli.ui import console
 from kbatch.cli.ui.progress import Steps
 from kbatch.errors import Invalid, Problem, Refused
@@ -59,7 +59,7 @@ def command(manifest: Path, out: str | None, contact_sheet: str | None, silent: 
     if "film" not in targets:
         refuse_given(("silent",), "is for the film: `--out FILE.mp4` makes one beside the sheet")
     outputs = {"--out": targets.get("film"), "--contact-sheet": targets.get("sheet")}
-    check_outputs(outputs, taken_by(loaded, path, found))
+    check_outputs(outputs, protected_by(loaded, path, found))
     _make(loaded, found.lockfile.renders, cuts, targets, silent=silent)
 
 
@@ -106,14 +106,14 @@ def _make(
 ) -> None:
     try:
         from kbatch.report.preview.assembly import make_film, make_sheet  # noqa: PLC0415 - PyAV is needed from here on
-        from kbatch.report.preview.job_images import Pictures  # noqa: PLC0415
+        from kbatch.report.preview.job_images import JobImages  # noqa: PLC0415
     except ImportError as error:
         hint = "install the extra `media`: pip install 'kbatch-render[media]'"
         raise Refused("no-media", f"previews need {error.name}, which is not installed", hint=hint) from error
     every = cut_list(loaded.jobs, renders, _sizes(loaded, renders))
     clips = {cut.job.address: cut.clip for cut in every if cut.clip is not None}
     jobs = {job.address: job for job in loaded.jobs}
-    pictures = Pictures(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
+    pictures = JobImages(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
     for kind, name in targets.items():
         target = path_of(name)
         with at_work(), Steps(len(cuts), target.name) as steps:

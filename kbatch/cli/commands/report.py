@@ -9,7 +9,7 @@ import click
 
 from kbatch.cli.documents import STDOUT, check_outputs, is_stdout, write_output
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
-from kbatch.cli.protected_paths import taken_by
+from kbatch.cli.protected_paths import protected_by
 from kbatch.cli.report_pages import page_parts, url_from
 from kbatch.cli.ui import console
 from kbatch.media.posters import can_make_posters, make_poster
@@ -63,7 +63,7 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
     found = load_state(loaded, path)
     check_outputs(
         {f"--{name}": target for name, target in wanted.items()},
-        taken_by(loaded, path, found),
+        protected_by(loaded, path, found),
     )
     report = read_report(loaded, found)
     for name, target in wanted.items():

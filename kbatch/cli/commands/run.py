@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kbatch.cli.ask_consent import Asked, consent_to, plan_for
+from kbatch.cli.ask_consent import PlanRequest, consent_to, plan_for
 from kbatch.cli.consent import check_consent, consent
 from kbatch.cli.documents import check_outputs, path_of
 from kbatch.cli.keep_alive import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, selection, state
-from kbatch.cli.protected_paths import Taken, named, taken_by
+from kbatch.cli.protected_paths import ProtectedPaths, named, protected_by
 from kbatch.cli.ui import console, github_actions
 from kbatch.cli.ui.streams import put, unheard
 from kbatch.errors import ExitCode, Invalid
 from kbatch.pipeline.events_file import EventsFile
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.pipeline.make_plan import Place, as_bought, load_state, lock_path, lockfile_path
+from kbatch.pipeline.make_plan import RunTarget, as_bought, load_state, lock_path, lockfile_path
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConfirmedPlan
@@ -88,12 +88,12 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     _check_flags(flags)
     given = named((manifest, "what is run"), (flags["lockfile"], "a lockfile"), (flags["faults"], "a file of faults"))
     _check_outputs(flags, given, None, stdout=form == "json")
-    with _aftermath(manifest, flags["junit"]) as aftermath:
-        code = _run(manifest, form, flags, aftermath)
-    return ExitCode.worst((ExitCode(code), aftermath.exit_code)) if aftermath else code
+    with _run_reports(manifest, flags["junit"]) as reports:
+        code = _run(manifest, form, flags, reports)
+    return ExitCode.worst((ExitCode(code), reports.exit_code)) if reports else code
 
 
-def _aftermath(manifest: Path, junit: str | None) -> "AbstractContextManager[RunReports | None]":
+def _run_reports(manifest: Path, junit: str | None) -> "AbstractContextManager[RunReports | None]":
     """Return what writes a run's reports, None where none are wanted."""
     if not (junit or github_actions.active()):
         return nullcontext()
@@ -102,7 +102,7 @@ def _aftermath(manifest: Path, junit: str | None) -> "AbstractContextManager[Run
     return RunReports(manifest, junit)
 
 
-def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "RunReports | None") -> int:
+def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports | None") -> int:
     saved = read_plan_file(manifest)
     if saved is not None:
         flags = _as_saved(saved, flags)
@@ -117,17 +117,17 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "RunReport
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         found = load_state(loaded, path)
         loaded = as_bought(loaded, found)
-        place = Place(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
-        planned, approved = plan_for(Asked(saved=saved, flags=flags), loaded, found, place)
+        place = RunTarget(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
+        planned, approved = plan_for(PlanRequest(saved=saved, flags=flags), loaded, found, place)
         keep(loaded, found, planned)
         inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
         say_links(check_writable(planned.plan, inputs))
         for collision in collisions(planned.plan, owned_elsewhere(inputs)):
             console.say(f"warning: {collision}")
         if flags["junit"] or flags["events"]:
-            _check_outputs(flags, taken_by(loaded, path, found), aftermath)
-        if aftermath:
-            aftermath.planned(loaded, planned.plan, path, found.lockfile)
+            _check_outputs(flags, protected_by(loaded, path, found), reports)
+        if reports:
+            reports.planned(loaded, planned.plan, path, found.lockfile)
         confirmed = consent_to(planned, flags, approved)
         app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
         with EventsFile(_events_path(flags["events"]), lost=console.say) as events:
@@ -144,20 +144,20 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], aftermath: "RunReport
                     max_failures=1 if flags["fail_fast"] else flags["max_failures"],
                     on_event=events.write,
                 )
-    if aftermath:
-        aftermath.ended(outcome)
+    if reports:
+        reports.ended(outcome)
     return report(outcome, loaded, form)
 
 
 def _check_outputs(
-    flags: Mapping[str, Any], taken: Taken, aftermath: "RunReports | None", *, stdout: bool = False
+    flags: Mapping[str, Any], taken: ProtectedPaths, reports: "RunReports | None", *, stdout: bool = False
 ) -> None:
     """Refuse outputs that would destroy something; no report is written where one is refused."""
     try:
         check_outputs({"--junit": flags["junit"], "--events": flags["events"]}, taken, stdout=stdout)
     except Invalid:
-        if aftermath:
-            aftermath.junit = None
+        if reports:
+            reports.junit = None
         raise
 
 
@@ -203,7 +203,7 @@ def _as_saved(saved: SavedPlan, flags: dict[str, Any]) -> dict[str, Any]:
 def report(outcome: Outcome, loaded: LoadedManifest, form: str) -> int:
     """Say what a run came to, data on stdout and talk on stderr; return its exit code, whoever still listens."""
     with unheard():
-        _tell_end(outcome)
+        _print_end(outcome)
     result = json.dumps(as_json(outcome), indent=2, ensure_ascii=False) if form == "json" else None
     heard = result is None or put(result)
     with unheard():
@@ -233,7 +233,7 @@ def _has_clips(outcome: Outcome) -> bool:
     return any(end in here and address not in outcome.absent for address, end in outcome.ends.items())
 
 
-def _tell_end(outcome: Outcome) -> None:
+def _print_end(outcome: Outcome) -> None:
     for address, reason in outcome.reasons.items():
         if outcome.ends[address] not in (JobEnd.DONE, JobEnd.REUSED):
             console.say(f"  {outcome.ends[address].value.replace('_', ' ')}: {address}: {reason}")

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from kbatch.report.data.running import Picture
+from kbatch.report.data.running import ProgressView
 
 _BAR_WIDTH = 24
 _FOOT_WIDTH = 54
@@ -29,7 +29,7 @@ def _console() -> Console:
     return _Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
-class LivePicture:
+class LiveView:
     """A few lines at the bottom of the terminal that are drawn over, and lines above them that stay."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class LivePicture:
         """How many jobs have room: eight, fewer in a low terminal, where a picture that is cut says nothing of sums."""
         return max(1, min(_MOST_ROWS, self._console.size.height - _OTHER_ROWS))
 
-    def draw(self, picture: Picture) -> None:
+    def draw(self, picture: ProgressView) -> None:
         """Draw what runs, how many more do, how many of all have ended, and two sums; one line each."""
         grid = Table.grid(padding=(0, 1))
         for column in range(5):

@@ -16,12 +16,12 @@ from kbatch.cli.ui.console import is_plain, say, styled, write_line
 from kbatch.planner.plan import Plan
 from kbatch.planner.summary import Summary
 from kbatch.report.data.format import harmless, one_line
-from kbatch.report.data.running import ENDED, Running
+from kbatch.report.data.running import ENDED, RunProgress
 from kbatch.report.text.plan_text import Line
 from kbatch.runner.progress_events import EventKind, ProgressEvent
 
 if TYPE_CHECKING:
-    from kbatch.cli.ui.live import LiveBar, LivePicture
+    from kbatch.cli.ui.live import LiveBar, LiveView
 
 _MOMENT_STYLES = {
     EventKind.DONE: "good",
@@ -49,12 +49,12 @@ class Progress:
         plan: Plan,
         summary: Summary,
         *,
-        live: "LivePicture | None" = None,
+        live: "LiveView | None" = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Take the plan that is run; `live` is what is drawn on, by default the terminal if there is one."""
         self._clock = clock
-        self._running = Running(plan, summary, now_s=clock())
+        self._running = RunProgress(plan, summary, now_s=clock())
         self._plain = is_plain(stderr=True)
         self._live = live or _live_picture()
         self._drawn_s = -math.inf
@@ -75,7 +75,7 @@ class Progress:
     def tell(self, happening: ProgressEvent) -> None:
         """Take note of what happened and show it; the picture is drawn anew ten times a second at most."""
         now_s = self._clock()
-        self._running.take(happening, now_s)
+        self._running.update(happening, now_s)
         self._news = True
         if happening.moment not in (_QUIET_LIVE if self._live else _QUIET):
             line = styled(self._line(happening), plain=self._plain)
@@ -108,9 +108,9 @@ class Progress:
             self._tallied, self._tallied_s = ended, now_s
         return reached or late
 
-    def _draw(self, live: "LivePicture", now_s: float) -> None:
+    def _draw(self, live: "LiveView", now_s: float) -> None:
         self._drawn_s, self._news = now_s, False
-        live.draw(self._running.picture(now_s, datetime.now(), rows=live.room))
+        live.draw(self._running.view(now_s, datetime.now(), rows=live.room))
 
     @property
     def moves(self) -> bool:
@@ -127,13 +127,13 @@ class Progress:
                     self._draw(self._live, now_s)
 
 
-def _live_picture() -> "LivePicture | None":
+def _live_picture() -> "LiveView | None":
     """Return what shows the run on a terminal; None where there is none."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return None
-    from kbatch.cli.ui.live import LivePicture  # noqa: PLC0415 - rich takes its time to load, which a pipe need not wait for
+    from kbatch.cli.ui.live import LiveView  # noqa: PLC0415 - rich takes its time to load, which a pipe need not wait for
 
-    return LivePicture()
+    return LiveView()
 
 
 class Steps:

@@ -10,7 +10,7 @@ from kbatch.errors import did_you_mean
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.faulty import FAULTY, Faulty, mapping_of
 from kbatch.manifest.findings import Findings
-from kbatch.manifest.matrix.combinations import EMPTY, Matrix, Point
+from kbatch.manifest.matrix.combinations import EMPTY, AxisValue, Matrix
 from kbatch.manifest.matrix.labels import LABEL_KEYS, LONGEST_LABEL, is_long, label_of
 from kbatch.manifest.templates.faults import ECHO, Fault, say_fault
 from kbatch.manifest.templates.template import Template, Templates, check_names, is_template
@@ -66,13 +66,13 @@ class ReadMatrix(Struct, frozen=True, kw_only=True):
         return not (self.faulty or self.short or self.any_name)
 
 
-_NO_VALUE = (Point("…", FAULTY),)
+_NO_VALUE = (AxisValue("…", FAULTY),)
 
 
 class _Making(Struct):
     """What is known of a matrix while it is read."""
 
-    axes: dict[str, tuple[Point, ...]] = field(default_factory=dict)
+    axes: dict[str, tuple[AxisValue, ...]] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     short: set[str] = field(default_factory=set)
 
@@ -130,7 +130,7 @@ def _check_name(name: str, where: Path, reading: AxisReading) -> bool:
     return False
 
 
-def _read_axis(name: str, values: Any, where: Path, reading: AxisReading) -> tuple[tuple[Point, ...], bool]:
+def _read_axis(name: str, values: Any, where: Path, reading: AxisReading) -> tuple[tuple[AxisValue, ...], bool]:
     """Return the values of an axis that are right, and whether these are all."""
     say = reading.findings.say
     listed = values if isinstance(values, list | Faulty) else _render(values, where, reading)
@@ -152,10 +152,10 @@ def _read_axis(name: str, values: Any, where: Path, reading: AxisReading) -> tup
 
 def _read_points(
     name: str, listed: list[Any], where: Path, reading: AxisReading, *, written: bool
-) -> tuple[tuple[Point, ...], bool]:
+) -> tuple[tuple[AxisValue, ...], bool]:
     """Read an axis's values; those that a template yields have their place where the template stands."""
     say = reading.findings.say
-    points: dict[str, tuple[int, Point]] = {}
+    points: dict[str, tuple[int, AxisValue]] = {}
     good = True
     for index, raw in enumerate(listed):
         at = (*where, index) if written else where
@@ -178,7 +178,7 @@ def _read_points(
             say("axis-label-twice", at, twins, hint=own)
             good = False
         else:
-            points[label] = index, Point(label, value)
+            points[label] = index, AxisValue(label, value)
     return tuple(point for _, point in points.values()), good
 
 

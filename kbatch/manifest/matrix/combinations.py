@@ -18,7 +18,7 @@ from msgspec import Struct
 from kbatch.manifest.matrix.labels import label_of
 
 
-class Point(Struct, frozen=True):
+class AxisValue(Struct, frozen=True):
     """One value of an axis with the label that stands for it in addresses."""
 
     label: str
@@ -28,7 +28,7 @@ class Point(Struct, frozen=True):
 class Matrix(Struct, frozen=True, kw_only=True):
     """Axes in declared order with their rules; `zips` are groups of axes of equal length that advance together."""
 
-    axes: Mapping[str, tuple[Point, ...]]
+    axes: Mapping[str, tuple[AxisValue, ...]]
     zips: tuple[tuple[str, ...], ...] = ()
     exclude: tuple[Mapping[str, Any], ...] = ()
     include: tuple[Mapping[str, Any], ...] = ()
@@ -91,7 +91,7 @@ def count(matrix: Matrix) -> int:
     return sum(kept.values()) + len(matrix.include) - extending.bit_count()
 
 
-def _passes(rules: Sequence[Mapping[str, Any]], points: Mapping[str, Point]) -> int:
+def _passes(rules: Sequence[Mapping[str, Any]], points: Mapping[str, AxisValue]) -> int:
     """Return a bit for each rule that these points do not contradict."""
     mask = 0
     for number, rule in enumerate(rules):
@@ -168,7 +168,7 @@ def _groups(matrix: Matrix) -> list[tuple[str, ...]]:
     return groups
 
 
-def _points(matrix: Matrix) -> Iterator[dict[str, Point]]:
+def _points(matrix: Matrix) -> Iterator[dict[str, AxisValue]]:
     groups = _groups(matrix)
     columns = [_rows(matrix, group) for group in groups]
     names = [name for group in groups for name in group]
@@ -176,16 +176,16 @@ def _points(matrix: Matrix) -> Iterator[dict[str, Point]]:
         yield dict(zip(names, (point for cell in row for point in cell), strict=True))
 
 
-def _rows(matrix: Matrix, group: tuple[str, ...]) -> list[tuple[Point, ...]]:
+def _rows(matrix: Matrix, group: tuple[str, ...]) -> list[tuple[AxisValue, ...]]:
     """Return the values of a group of axes, side by side."""
     return list(zip(*(matrix.axes[name] for name in group), strict=True))
 
 
-def _matches(point: Mapping[str, Point], rule: Mapping[str, Any]) -> bool:
+def _matches(point: Mapping[str, AxisValue], rule: Mapping[str, Any]) -> bool:
     return all(name in point and _same(point[name], value) for name, value in rule.items())
 
 
-def _same(point: Point, value: Any) -> bool:
+def _same(point: AxisValue, value: Any) -> bool:
     """Whether a rule's value means this point: the same value, its label, or for a mapping a part of it."""
     if isinstance(value, Mapping) and isinstance(point.value, Mapping):
         return all(key in point.value and equal(point.value[key], part) for key, part in value.items())

@@ -14,9 +14,9 @@ from kbatch.manifest.drafts import FrameCall
 from kbatch.manifest.faulty import Echo, Faulty, holds_faulty, sound_value
 from kbatch.manifest.templates.compiled import SOURCE_LIMIT, WHOLE, Render, Template
 from kbatch.manifest.templates.faults import ECHO, Fault
-from kbatch.manifest.templates.messages import NotLoaded, plain, word_error, word_missing, word_syntax
+from kbatch.manifest.templates.messages import NotLoaded, plain, word_error, word_syntax, word_undefined
 from kbatch.manifest.templates.sandbox import Sandbox
-from kbatch.manifest.templates.undefined import MissingName, as_text
+from kbatch.manifest.templates.undefined import UndefinedName, as_text
 from kbatch.manifest.templates.value_text import (
     NotFinite,
     NotText,
@@ -88,8 +88,8 @@ class Jinja:
                 return spent[0]
             except Echo:
                 return ECHO
-            except MissingName as error:
-                return word_missing(error, names)
+            except UndefinedName as error:
+                return word_undefined(error, names)
             except NotFinite as error:
                 return word_not_finite(error)
             except NotText as error:

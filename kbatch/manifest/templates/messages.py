@@ -8,7 +8,7 @@ from jinja2.exceptions import SecurityError
 
 from kbatch.errors import did_you_mean
 from kbatch.manifest.templates.faults import Fault
-from kbatch.manifest.templates.undefined import Forbidden, MissingName
+from kbatch.manifest.templates.undefined import Forbidden, UndefinedName
 from kbatch.manifest.yaml.source import SourceText
 
 _UNKNOWN = re.compile(r"No (?P<kind>filter|test) named '(?P<name>[^']*)'")
@@ -55,7 +55,7 @@ def _syntax_words(error: TemplateSyntaxError) -> str:
     return f"`{{% {open_block['name']} %}}` is not closed" if open_block else message[:1].lower() + message[1:]
 
 
-def word_missing(error: MissingName, names: frozenset[str]) -> Fault:
+def word_undefined(error: UndefinedName, names: frozenset[str]) -> Fault:
     """Word a name that is not there: in a value, in this combination of several, or in an imported macro."""
     word = error.name
     if error.known is not None:

@@ -26,14 +26,14 @@ _JINJAS_OWN = frozenset(("true", "false", "none", "self", "super", "loop", "call
 Parts = tuple[str | tuple[str, ...], ...]
 
 
-class Join(Struct, frozen=True):
+class PlainText(Struct, frozen=True):
     """A text as its parts: `names` are those that it looks up, `render` joins it with a scope's values."""
 
     names: frozenset[str]
     render: Callable[[Mapping[str, Any]], Any]
 
 
-def read_join(source: str) -> Join | None:
+def read_plain_text(source: str) -> PlainText | None:
     """Return a text that only looks names up; None for any other, which is Jinja's."""
     parts = _parts(source)
     if parts is None:
@@ -41,7 +41,7 @@ def read_join(source: str) -> Join | None:
     paths = [part for part in parts if isinstance(part, tuple)]
     alone = len(paths) == 1 and all(isinstance(part, tuple) or part.isspace() for part in parts)
     render = _native(paths[0]) if alone else _joined(parts)
-    return Join(frozenset(path[0] for path in paths), render)
+    return PlainText(frozenset(path[0] for path in paths), render)
 
 
 def _parts(source: str) -> Parts | None:

@@ -18,7 +18,7 @@ from jinja2.utils import Namespace
 
 from kbatch.manifest.faulty import sound_value
 from kbatch.manifest.templates.filters import DEEP, METHODS, filters, is_number
-from kbatch.manifest.templates.undefined import Forbidden, Missing, as_text
+from kbatch.manifest.templates.undefined import Forbidden, UndefinedValue, as_text
 from kbatch.manifest.templates.value_text import kind_of
 from kbatch.manifest.templates.work_budget import Budget, TooMuch, bound
 
@@ -113,7 +113,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def __init__(self, **options: Any) -> None:
         # the optimizer walks a whole expression anew for each of its levels, and folds what must be metered
-        super().__init__(undefined=Missing, autoescape=False, finalize=as_text, optimized=False, **options)
+        super().__init__(undefined=UndefinedValue, autoescape=False, finalize=as_text, optimized=False, **options)
         self.budget = Budget()
         self.filters = {name: self._metered(function, deep=name in DEEP) for name, function in filters().items()}
         self.tests = {name: self._metered(TESTS[name], deep=False) for name in _TESTS}
@@ -181,11 +181,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return True
         return any(attr in allowed for kind, allowed in METHODS.items() if isinstance(obj, kind))
 
-    def unsafe_undefined(self, obj: Any, attribute: str) -> Missing:
+    def unsafe_undefined(self, obj: Any, attribute: str) -> UndefinedValue:
         """Return what raises `Forbidden` when it is used."""
         allowed = sorted(name for kind, names in METHODS.items() if isinstance(obj, kind) for name in names)
         error = Forbidden(attribute, kind_of(obj), tuple(allowed))
-        return Missing("", obj=obj, name=attribute, exc=lambda _message: error)
+        return UndefinedValue("", obj=obj, name=attribute, exc=lambda _message: error)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Compute where the result stays small; `%` only on numbers."""

@@ -14,7 +14,7 @@ from kbatch.errors import did_you_mean
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.templates.compiled import SOURCE_LIMIT, WHOLE, Render, Template
 from kbatch.manifest.templates.faults import Fault
-from kbatch.manifest.templates.plain_text import ELSEWHERE, Join, read_join
+from kbatch.manifest.templates.plain_text import ELSEWHERE, PlainText, read_plain_text
 
 if TYPE_CHECKING:
     from kbatch.manifest.templates.environment import Jinja
@@ -90,12 +90,12 @@ class Templates:
             return Template(source, frozenset(), lambda _scope: text)
         if len(source) > SOURCE_LIMIT:
             return Fault("template-too-much", f"the template has {len(source):,} characters, at most {SOURCE_LIMIT:,}")
-        join = read_join(source)
+        join = read_plain_text(source)
         if join is None:
             return self._jinja.compile(source)
         return Template(source, join.names, self._joining(source, join))
 
-    def _joining(self, source: str, join: Join) -> Render:
+    def _joining(self, source: str, join: PlainText) -> Render:
         """Return a render that compiles the text only when a scope has something that a plain join cannot take."""
         compiled: list[Template | Fault] = []
 

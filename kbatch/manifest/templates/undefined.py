@@ -11,7 +11,7 @@ from kbatch.manifest.templates import value_text
 from kbatch.manifest.templates.value_text import kind_of
 
 
-class MissingName(Exception):
+class UndefinedName(Exception):
     """A template used something that is not there: `name` was looked up in `known` (None when it is not a mapping)."""
 
     def __init__(self, name: str, known: tuple[str, ...] | None, holder: str) -> None:
@@ -30,8 +30,8 @@ class Forbidden(SecurityError):
         self.allowed = allowed
 
 
-class Missing(StrictUndefined):
-    """An undefined value that raises `MissingName` whenever it is used, with what was known instead."""
+class UndefinedValue(StrictUndefined):
+    """An undefined value that raises `UndefinedName` whenever it is used, with what was known instead."""
 
     __slots__ = ()
 
@@ -43,8 +43,8 @@ class Missing(StrictUndefined):
         holder = "" if obj is missing else kind_of(obj)
         said = f"[{name}]" if isinstance(obj, list | tuple | range) else str(name)
 
-        def raise_what(_message: Any = None) -> MissingName:
-            return MissingName(said, known, holder)
+        def raise_what(_message: Any = None) -> UndefinedName:
+            return UndefinedName(said, known, holder)
 
         super().__init__(hint, obj, name, raise_what)  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from kbatch.planner.plan import Plan
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt
-from kbatch.report.data.rows import Known, ReportRow, Role, RowState, other_rows, read_rows
+from kbatch.report.data.rows import KnownFingerprints, ReportRow, RowRole, RowState, other_rows, read_rows
 from kbatch.runner.outcome import JobEnd, Outcome, Settlement, settlement_of
 
 
@@ -59,7 +59,9 @@ def make_report(plan: Plan, lockfile: Lockfile, here: frozenset[str], *, name: s
     )
     shown = frozenset(entry.job.fingerprint for entry in plan.entries)
     rows = read_rows(plan.entries, lockfile.renders, here)
-    others = other_rows(lockfile.renders, here, Known(shown=shown, elsewhere=elsewhere, jobs=plan.basis.known))
+    others = other_rows(
+        lockfile.renders, here, KnownFingerprints(shown=shown, elsewhere=elsewhere, jobs=plan.basis.known)
+    )
     return Report(
         title=plan.settings.name,
         name=name,
@@ -134,4 +136,4 @@ def count_states(rows: Iterable[ReportRow]) -> dict[RowState, int]:
 
 def jobs_of(report: Report) -> tuple[ReportRow, ...]:
     """Return the rows of jobs, without further paid renders."""
-    return tuple(row for row in report.rows if row.role is Role.JOB)
+    return tuple(row for row in report.rows if row.role is RowRole.JOB)

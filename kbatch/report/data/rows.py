@@ -34,7 +34,7 @@ class RowState(StrEnum):
     NOT_BOUGHT = "not-bought"
 
 
-class Role(StrEnum):
+class RowRole(StrEnum):
     """Why a row is there: a job, an earlier purchase of one, or a receipt of no job that is shown.
 
     Such a receipt belongs to a job of this manifest that was not selected, to one of another profile, or to none.
@@ -48,7 +48,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownFingerprints:
     """Fingerprints: of the jobs that are shown, of jobs of other profiles, and of every job that there is."""
 
     shown: frozenset[str]
@@ -66,7 +66,7 @@ class ReportRow:
     that nobody wrote.
     """
 
-    role: Role = Role.JOB
+    role: RowRole = RowRole.JOB
     address: str
     request: str
     shot: str
@@ -116,7 +116,7 @@ def read_rows(
     return tuple(rows)
 
 
-def other_rows(renders: Mapping[str, Receipt], here: frozenset[str], known: Known) -> tuple[ReportRow, ...]:
+def other_rows(renders: Mapping[str, Receipt], here: frozenset[str], known: KnownFingerprints) -> tuple[ReportRow, ...]:
     """Return what else was paid: earlier purchases of jobs, and receipts of jobs that are not shown or not there."""
     return tuple(_others(renders, here, known))
 
@@ -200,22 +200,22 @@ def _written(job: Job) -> dict[str, Any]:
     return shown
 
 
-def _others(renders: Mapping[str, Receipt], here: frozenset[str], known: Known) -> Iterator[ReportRow]:
+def _others(renders: Mapping[str, Receipt], here: frozenset[str], known: KnownFingerprints) -> Iterator[ReportRow]:
     for fingerprint, receipt in sorted(renders.items(), key=lambda item: (item[1].address, item[0])):
         name = receipt.address or fingerprint[:12]
         if fingerprint not in known.shown:
             yield _other(_role(fingerprint, known), receipt, name, here)
         for earlier in receipt.also:
-            yield _other(Role.EARLIER, earlier, name, here)
+            yield _other(RowRole.EARLIER, earlier, name, here)
 
 
-def _role(fingerprint: str, known: Known) -> Role:
+def _role(fingerprint: str, known: KnownFingerprints) -> RowRole:
     if fingerprint in known.elsewhere:
-        return Role.PROFILE
-    return Role.NOT_SELECTED if fingerprint in known.jobs else Role.ORPHAN
+        return RowRole.PROFILE
+    return RowRole.NOT_SELECTED if fingerprint in known.jobs else RowRole.ORPHAN
 
 
-def _other(role: Role, receipt: Receipt, address: str, here: frozenset[str]) -> ReportRow:
+def _other(role: RowRole, receipt: Receipt, address: str, here: frozenset[str]) -> ReportRow:
     inner = next((value for value in receipt.request.values() if isinstance(value, Mapping)), receipt.request)
     row = ReportRow(
         role=role,

@@ -29,7 +29,7 @@ Kind = tuple[str, str, str, int]
 """What takes a time of its own: provider, model, variant, and the clip's length in seconds."""
 
 
-class Row(Struct, frozen=True):
+class ProgressRow(Struct, frozen=True):
     """One job that runs, in words: its state, address, progress, how long it has run, and when it should end."""
 
     state: str
@@ -39,10 +39,10 @@ class Row(Struct, frozen=True):
     end: str
 
 
-class Picture(Struct, frozen=True, kw_only=True):
+class ProgressView(Struct, frozen=True, kw_only=True):
     """All that is drawn at one moment: rows, how many more jobs run, how many of all have ended, and two lines."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ProgressRow, ...]
     more: int
     ended: int
     total: int
@@ -56,7 +56,7 @@ class _Job(Struct, kw_only=True):
     renders_since_s: float | None = None
 
 
-class Running:
+class RunProgress:
     """Takes note of what happens to the jobs of a plan."""
 
     def __init__(self, plan: Plan, summary: Summary, *, now_s: float) -> None:
@@ -73,12 +73,12 @@ class Running:
         self._committed: dict[str, ProgressEvent] = {}
         self._counts = {"done": 0, "failed": 0, "other": 0}
 
-    def take(self, happening: ProgressEvent, now_s: float) -> None:
+    def update(self, event: ProgressEvent, now_s: float) -> None:
         """Take note of what happened."""
-        address, moment = happening.address, happening.moment
+        address, moment = event.address, event.moment
         if address is None:
             return
-        self._commit(address, happening)
+        self._commit(address, event)
         if moment is EventKind.DONE:
             self._counts["done"] += 1
         elif moment in _FAILED:
@@ -88,22 +88,22 @@ class Running:
         if moment in ENDED:
             self._jobs.pop(address, None)
         elif moment not in (EventKind.NOTE, EventKind.WAITING):
-            self._goes_on(address, happening, now_s)
+            self._goes_on(address, event, now_s)
 
-    def _commit(self, address: str, happening: ProgressEvent) -> None:
-        if happening.moment is EventKind.SUBMITTING:
-            self._quoted[address] = happening
-        elif happening.moment in _MAY_BE_CHARGED and address in self._quoted:
+    def _commit(self, address: str, event: ProgressEvent) -> None:
+        if event.moment is EventKind.SUBMITTING:
+            self._quoted[address] = event
+        elif event.moment in _MAY_BE_CHARGED and address in self._quoted:
             self._committed[address] = self._quoted[address]
-        elif happening.moment is EventKind.REFUSED:
+        elif event.moment is EventKind.REFUSED:
             self._committed.pop(address, None)
 
-    def _goes_on(self, address: str, happening: ProgressEvent, now_s: float) -> None:
-        job = self._jobs.setdefault(address, _Job(news=happening))
-        job.news = happening
-        if happening.moment in _RENDERS:
+    def _goes_on(self, address: str, event: ProgressEvent, now_s: float) -> None:
+        job = self._jobs.setdefault(address, _Job(news=event))
+        job.news = event
+        if event.moment in _RENDERS:
             job.renders_since_s = now_s if job.renders_since_s is None else job.renders_since_s
-        elif happening.moment is EventKind.RENDERED and job.renders_since_s is not None and address in self._quoted:
+        elif event.moment is EventKind.RENDERED and job.renders_since_s is not None and address in self._quoted:
             self._took[self._kinds[address][0]].append(now_s - job.renders_since_s)
 
     @property
@@ -140,12 +140,12 @@ class Running:
                 sums[quoted.provider] = sums.get(quoted.provider, 0) + quoted.credits
         return sums
 
-    def picture(self, now_s: float, now: datetime, *, rows: int) -> Picture:
+    def view(self, now_s: float, now: datetime, *, rows: int) -> ProgressView:
         """Return what is to be drawn now; `now` is the time of day at `now_s`, of jobs at most so many are shown."""
         shown = sorted(self._jobs.items(), key=lambda item: item[1].renders_since_s or now_s)[:rows]
         ended = self.ended
         elapsed = clock(now_s - self._began_s)
-        return Picture(
+        return ProgressView(
             rows=tuple(self._row(address, job, now_s, now) for address, job in shown),
             more=len(self._jobs) - len(shown),
             ended=ended,
@@ -153,11 +153,11 @@ class Running:
             foot=(f"{ended:,} of {self._total:,}, {elapsed} elapsed, {self._end(ended, now_s)}", self.tally()),
         )
 
-    def _row(self, address: str, job: _Job, now_s: float, now: datetime) -> Row:
+    def _row(self, address: str, job: _Job, now_s: float, now: datetime) -> ProgressRow:
         news = job.news
         since_s = job.renders_since_s
         renders = since_s is not None and news.moment in _RENDERS
-        return Row(
+        return ProgressRow(
             news.moment.value,
             harmless(address),
             "" if news.progress is None else f"{news.progress} %",

@@ -6,7 +6,7 @@ from typing import Any
 
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.plan import Plan, Total
-from kbatch.planner.summary import Share
+from kbatch.planner.summary import CostGroup
 from kbatch.report.data.format import count, span
 from kbatch.report.data.reasons import why
 from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of
@@ -143,7 +143,7 @@ def _charts(review: Review) -> list[dict[str, Any]]:
     return found
 
 
-def _slices(shares: Iterable[Share], provider: str) -> list[Slice]:
+def _slices(shares: Iterable[CostGroup], provider: str) -> list[Slice]:
     return [
         Slice(provider=provider, name=share.name, jobs=share.jobs, credits=share.credits, unknown=share.unpriced)
         for share in shares

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.comparison.request_diff import FieldChange, differences, text_change
 from kbatch.planner.plan import Plan, Total
-from kbatch.planner.summary import Share, Summary
+from kbatch.planner.summary import CostGroup, Summary
 from kbatch.report.data.format import amount, count, span
 from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of
 from kbatch.report.data.sums import dollars_at
@@ -203,7 +203,7 @@ def _sides(summary: Summary) -> Table:
     )
 
 
-def _share(share: Share) -> str:
+def _share(share: CostGroup) -> str:
     return f"{share.credits:,} + {share.unpriced} ?" if share.unpriced else f"{share.credits:,}"
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from kbatch.errors import ExitCode
 from kbatch.report.data.accounts import Account, Report, count_states, jobs_of
 from kbatch.report.data.format import count, span
-from kbatch.report.data.rows import ReportRow, Role, RowState
+from kbatch.report.data.rows import ReportRow, RowRole, RowState
 from kbatch.report.data.shares import Slice, slices
 from kbatch.report.data.sums import dollars
 from kbatch.report.markdown.markdown import Block, Table, code, marker, prose, quote, render
@@ -23,12 +23,12 @@ STATE_WORDS: Mapping[RowState, str] = {
     RowState.NOT_BOUGHT: "not bought",
 }
 """Each state as people say it."""
-ROLE_WORDS: Mapping[Role, str] = {
-    Role.JOB: "job",
-    Role.EARLIER: "bought again since",
-    Role.NOT_SELECTED: "not selected here",
-    Role.PROFILE: "of another profile",
-    Role.ORPHAN: "no job refers to it any more",
+ROLE_WORDS: Mapping[RowRole, str] = {
+    RowRole.JOB: "job",
+    RowRole.EARLIER: "bought again since",
+    RowRole.NOT_SELECTED: "not selected here",
+    RowRole.PROFILE: "of another profile",
+    RowRole.ORPHAN: "no job refers to it any more",
 }
 """Why a paid render stands beside the jobs, in words."""
 VERDICTS: Mapping[int, str] = {

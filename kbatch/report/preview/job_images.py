@@ -28,7 +28,7 @@ _QUALITY = 90
 
 
 @dataclass(slots=True, kw_only=True)
-class Pictures:
+class JobImages:
     """Finds pictures; `jobs` are all of the manifest, `clips` those clips that are on this disk, both by address."""
 
     folder: Path

@@ -10,7 +10,7 @@ from typing import Any
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.plan_digest import SHOWN
 from kbatch.planner.plan import Plan, Total
-from kbatch.planner.summary import Share, Summary
+from kbatch.planner.summary import CostGroup, Summary
 from kbatch.report.data.format import amount, count, one_line, span
 from kbatch.report.data.prompts import prompt_of
 from kbatch.report.data.reasons import why
@@ -133,7 +133,7 @@ def _dropped(entries: Sequence[PlanEntry]) -> Iterator[Line]:
         yield [(words, "warning")]
 
 
-def _shares(title: str, shares: Sequence[Share]) -> Iterator[Line]:
+def _shares(title: str, shares: Sequence[CostGroup]) -> Iterator[Line]:
     if not shares:
         return
     yield [(f"  {title}", "dim")]
@@ -150,12 +150,12 @@ def _shares(title: str, shares: Sequence[Share]) -> Iterator[Line]:
         yield [(f"    … and {len(shares) - 12:,} more", "dim")]
 
 
-def _values(title: str, shares: Sequence[Share], width: int) -> Iterator[Line]:
+def _values(title: str, shares: Sequence[CostGroup], width: int) -> Iterator[Line]:
     """Yield one row a label or axis: its values with what they cost."""
     if not shares:
         return
     yield [(f"  {title}", "dim")]
-    rows: dict[str, list[Share]] = {}
+    rows: dict[str, list[CostGroup]] = {}
     several = len({share.provider for share in shares}) > 1
     for share in shares:
         rows.setdefault(share.name.partition("=")[0], []).append(share)
@@ -166,7 +166,7 @@ def _values(title: str, shares: Sequence[Share], width: int) -> Iterator[Line]:
             yield [(f"    {name if index == 0 else '':<{longest}}  ", ""), (words, "")]
 
 
-def _costs(shares: Sequence[Share], *, several: bool) -> list[str]:
+def _costs(shares: Sequence[CostGroup], *, several: bool) -> list[str]:
     """Return the values in words: of very many the dearest, or what each of them costs where that is the same."""
     if len(shares) > _MOST_VALUES and len({(share.provider, share.credits, share.unpriced) for share in shares}) == 1:
         return [f"{len(shares):,} values, each{_cost(shares[0], several=several)}"]
@@ -179,7 +179,7 @@ def _costs(shares: Sequence[Share], *, several: bool) -> list[str]:
     return [*words, f"… and {hidden:,} more"] if hidden else words
 
 
-def _cost(share: Share, *, several: bool) -> str:
+def _cost(share: CostGroup, *, several: bool) -> str:
     unpriced = f" + {share.unpriced} ?" if share.unpriced else ""
     whose = f" {share.provider}" if several else ""
     return f" {share.credits:,}{whose}{unpriced}"
