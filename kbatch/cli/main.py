@@ -122,9 +122,8 @@ def main(arguments: list[str] | None = None) -> None:
     """
     open_closed()
     speak_utf8()
-    kept: list[object] = []
     with at_rest():  # whatever works for long lets the collector work too
-        code = int(_run(arguments, kept))
+        code = int(_run(arguments))
         if "kbatch.cli.ui.logs" in sys.modules:
             sys.modules["kbatch.cli.ui.logs"].end(code)
         if arguments is None:
@@ -133,13 +132,13 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _run(arguments: list[str] | None, kept: list[object]) -> int:
+def _run(arguments: list[str] | None) -> int:
     try:
         if os.environ.get("KBATCH_LOG", "").strip():
             from kbatch.cli.ui import logs  # noqa: PLC0415 - only when someone wants to see them
 
             logs.begin(os.environ["KBATCH_LOG"])
-        result = commands.main(args=arguments, prog_name="kbatch", standalone_mode=False, obj=kept)
+        result = commands.main(args=arguments, prog_name="kbatch", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from kbatch.cli.documents import check_outputs, is_stdout, path_of
-from kbatch.cli.keep_alive import keep
 from kbatch.cli.options import (
     CHOOSING,
     format_choice,
@@ -87,7 +86,6 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
         check_outputs({"--out": out}, protected_by(loaded, path, found), stdout=printed)
     loaded = as_bought(loaded, found)
     planned = make_plan(loaded, found, wished, RunTarget(lockfile=path, simulated=flags["simulate"]))
-    keep(loaded, found, planned)
     inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
     _warn(inputs, planned)
     comparison = None

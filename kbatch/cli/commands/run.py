@@ -12,7 +12,6 @@ import click
 from kbatch.cli.ask_consent import PlanRequest, consent_to, plan_for
 from kbatch.cli.consent import check_consent, consent
 from kbatch.cli.documents import check_outputs, path_of
-from kbatch.cli.keep_alive import keep
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, selection, state
 from kbatch.cli.protected_paths import ProtectedPaths, named, protected_by
 from kbatch.cli.ui import console, github_actions
@@ -119,7 +118,6 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
         loaded = as_bought(loaded, found)
         place = RunTarget(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
         planned, approved = plan_for(PlanRequest(saved=saved, flags=flags), loaded, found, place)
-        keep(loaded, found, planned)
         inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
         say_links(check_writable(planned.plan, inputs))
         for collision in collisions(planned.plan, owned_elsewhere(inputs)):

