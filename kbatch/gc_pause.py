@@ -1,4 +1,4 @@
-"""Lets the garbage collector rest while something large is made, and look only at what comes after it.
+"""Pauses the garbage collector while many objects are made, and lets it look only at what comes after them.
 
 The collector would walk every job made so far again and again, and find nothing: jobs and receipts are trees without
 cycles. Without the pause the plan of 10,000 explicit shots takes 2.1 times the CPU time; with a pause while loading

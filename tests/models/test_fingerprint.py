@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from packaged_cards import AIMLAPI, card_of, request_of
 
-from kbatch.models.fingerprint import PromptFingerprints, canonical, canonical_fast, fingerprint
+from kbatch.models.fingerprint import PromptFingerprints, canonical, fingerprint
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBER = st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)
@@ -195,17 +195,3 @@ def test_prints_need_a_prompt() -> None:
     request = {key: value for key, value in request_of("kling-2.6", {}).items() if key != "prompt"}
     with pytest.raises(ValueError, match="no single place"):
         PromptFingerprints("apiframe", "kling-2.6", request, 1, card_of("kling-2.6"))
-
-
-TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXT,
-    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(TEXT, inner),
-    max_leaves=6,
-)
-
-
-@given(PLAIN)
-def test_what_holds_no_float_is_encoded_without_a_second_look(value: Any) -> None:
-    """A plan's digest is made of texts, whole numbers and null: its bytes are those of the one encoding."""
-    assert canonical_fast(value) == canonical(value)
