@@ -1,7 +1,7 @@
-"""What can go wrong, and how it is said: marks, problems, the exception tree, exit codes.
+"""Errors: marks, problems, the exception tree, exit codes.
 
-A user's mistake is a `Problem`: a value with a place, a stable code and a hint, collected so that all are told at once.
-Everything else is an exception from this tree, raised complete where it is known:
+A user's mistake is a `Problem`: a value with a position, a stable code and a hint, collected so that all are reported
+at once. Everything else is an exception of this tree, raised with its full message:
 
     KbatchError
     ├── Invalid          2   problems found in a manifest or in the command line's words
@@ -13,7 +13,7 @@ Everything else is an exception from this tree, raised complete where it is know
     └── Bug              70  a state that must not occur
         └── IllegalTransition  70  an event that the state of a job's attempt does not allow
 
-This module knows nothing of files, manifests or terminals.
+This module does not depend on files, manifests or terminals.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
-    """What a command ends with; of several concerns the one named first in `worst` wins."""
+    """The exit code of a command; of several results the one listed first in `worst` wins."""
 
     OK = 0
     NOT_AS_ASKED = 1
@@ -36,14 +36,14 @@ class ExitCode(IntEnum):
 
     @staticmethod
     def worst(codes: Iterable["ExitCode"]) -> "ExitCode":
-        """Return the largest concern: 70, 130, 5, 4, 1, then the refusals 2 and 3, which never mix with these."""
+        """Return the most serious code: 70, 130, 5, 4, 1, then the refusals 2 and 3, which never occur with these."""
         found = set(codes)
         order = (70, 130, 5, 4, 1, 2, 3)
         return next((ExitCode(code) for code in order if code in found), ExitCode.OK)
 
 
 class Severity(StrEnum):
-    """An error stops; a warning is said and the work goes on."""
+    """An error stops the command; a warning is reported only."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -51,7 +51,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A place in a text: `line` and `column` count from 1, in characters; `width` is how much the caret underlines."""
+    """A position in a text: `line` and `column` count from 1, in characters; `width` is the length of the underline."""
 
     file: str
     line: int
@@ -71,7 +71,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One complaint about what a user wrote; `code` is stable and kebab-case, `message` has no full stop."""
+    """One mistake in a user's input; `code` is stable and kebab-case, `message` has no full stop."""
 
     code: str
     message: str
@@ -88,9 +88,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """A problem whose mark is not known yet: `field` is its place in the shot, such as `("params", "duration")`.
+    """A problem before its mark is known: `field` is its path in the shot, such as `("params", "duration")`.
 
-    `on_key` says that the mark belongs on the key and not on its value.
+    `on_key` puts the mark on the key and not on its value.
     """
 
     code: str
@@ -123,7 +123,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 class KbatchError(Exception):
-    """The root of every error that kbatch raises on purpose; `hint` is data apart from the message."""
+    """The base of all errors that kbatch raises; `hint` is separate from the message."""
 
     exit_code = ExitCode.BUG
 
@@ -134,7 +134,7 @@ class KbatchError(Exception):
 
 
 class Invalid(KbatchError):
-    """Something that the user wrote is wrong; nothing was sent and nothing was written."""
+    """The user's input is wrong; nothing was sent and nothing was written."""
 
     exit_code = ExitCode.USAGE
 
@@ -176,19 +176,19 @@ class ProviderStopped(KbatchError):
 
 
 class Unwritable(KbatchError):
-    """This machine's disk is full, or refuses to be written; what is on it is as it was."""
+    """The disk is full or not writable; existing files are unchanged."""
 
     exit_code = ExitCode.NOT_AS_ASKED
 
     @classmethod
     def of(cls, error: OSError) -> "Unwritable":
-        """Return what the system said, with the file that it was about."""
+        """Return the error for an OSError, with the file that it names."""
         message = f"{error.filename or 'the disk'}: {error.strerror or error}"
         return cls(message, hint="mend it; the same command goes on")
 
 
 class Bug(KbatchError):
-    """A state that must not occur, with what was seen; please report it."""
+    """A state that must not occur; please report it."""
 
     exit_code = ExitCode.BUG
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def at_rest() -> Iterator[None]:
-    """Keep the collector off for the block, or for the function that this decorates; as it was before afterwards."""
+def gc_paused() -> Iterator[None]:
+    """Disable the collector during the block or the decorated function, then restore its state."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -23,8 +23,8 @@ def at_rest() -> Iterator[None]:
 
 
 @contextmanager
-def at_work() -> Iterator[None]:
-    """Where the collector rests, let it look after what is made in the block, and leave alone what was there before."""
+def gc_running() -> Iterator[None]:
+    """Where the collector is paused, enable it for objects created in the block; earlier objects stay frozen."""
     if gc.isenabled():
         yield
         return

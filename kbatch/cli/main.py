@@ -14,7 +14,7 @@ import click
 
 from kbatch.cli.ui.streams import end, let_go, open_closed, speak_utf8, unheard
 from kbatch.errors import Bug, ExitCode, Invalid, KbatchError, Problem, Refused, Unwritable, did_you_mean
-from kbatch.gc_pause import at_rest
+from kbatch.gc_pause import gc_paused
 
 COMMANDS = {
     "init": "Write a small manifest that checks, plans and simulates",
@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     open_closed()
     speak_utf8()
-    with at_rest():  # whatever works for long lets the collector work too
+    with gc_paused():  # whatever works for long lets the collector work too
         code = int(_run(arguments))
         if "kbatch.cli.ui.logs" in sys.modules:
             sys.modules["kbatch.cli.ui.logs"].end(code)

@@ -9,10 +9,10 @@ import anyio
 from kbatch.cli.ui import console
 from kbatch.cli.ui.progress import Progress
 from kbatch.errors import KbatchError
-from kbatch.gc_pause import at_work
+from kbatch.gc_pause import gc_running
 from kbatch.pipeline.make_plan import Planned
 from kbatch.planner.approval.consent import ConfirmedPlan
-from kbatch.providers.http.resolver import leave_lookups_behind
+from kbatch.providers.http.resolver import abandon_lookups_at_exit
 from kbatch.receipts.events import Event
 from kbatch.runner.context import RunOptions
 from kbatch.runner.execute import RunSetup, execute
@@ -52,7 +52,7 @@ def collect_outcome(work: Callable[[Callable[[ProgressEvent], None]], Any], prog
     """Run the event loop with live progress, and return what the run came to."""
 
     async def working() -> Outcome:
-        leave_lookups_behind()
+        abandon_lookups_at_exit()
         if not progress.moves:
             outcome: Outcome = await work(progress.tell)
             return outcome
@@ -62,7 +62,7 @@ def collect_outcome(work: Callable[[Callable[[ProgressEvent], None]], Any], prog
             tasks.cancel_scope.cancel()
         return outcome
 
-    with progress, at_work():
+    with progress, gc_running():
         try:
             outcome = anyio.run(working)
         except BaseExceptionGroup as group:

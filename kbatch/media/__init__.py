@@ -1,1 +1,1 @@
-"""What a clip's file holds: MP4 boxes, frames, posters."""
+"""Reads clip files: MP4 boxes, frames, posters."""

@@ -1,7 +1,7 @@
-"""The boxes of an MP4 file (ISO/IEC 14496-12): where each begins and ends, and whole numbers read with bounds.
+"""The boxes of an MP4 file (ISO/IEC 14496-12): offsets of each box, and integers read with bounds checks.
 
-A box that claims more than its surroundings hold is `Damaged`, never cut to fit. Bytes behind the last box of a file
-that has its description and its media are padding, which players pass over too. It knows nothing of tracks.
+A box that is larger than its parent raises `DamagedFile` and is never cut to fit. Bytes after the last box of a file
+with description and media are padding, which players ignore too.
 """
 
 import struct
@@ -15,16 +15,16 @@ _NEEDED = {"moov", "mdat"}
 _KNOWN = b"moov moof mdat mfra sidx emsg free skip wide udta meta uuid pdin ftyp styp".split()
 
 
-class Damaged(ValueError):
+class DamagedFile(ValueError):
     """The bytes are not what a whole file has; the message says what and where. It never leaves this package."""
 
 
-class Short(Damaged):
-    """Bytes are missing at the end, as far as can be seen."""
+class Short(DamagedFile):
+    """Bytes are missing at the end of the file."""
 
 
 class Box(Struct, frozen=True, kw_only=True):
-    """One box: its four-letter kind and the place of its content, without the header."""
+    """One box: its four-letter kind and the offsets of its content, without the header."""
 
     kind: str
     start: int
@@ -40,13 +40,13 @@ def boxes_of_file(reader: BinaryIO, size: int) -> tuple[Box, ...]:
         head = reader.read(16)
         try:
             boxes.append(_box(head, place, size))
-        except Damaged:
+        except DamagedFile:
             if _is_padding(head, {box.kind for box in boxes}):
                 break
             raise
         place = boxes[-1].end
         if len(boxes) > _MOST_BOXES:
-            raise Damaged("more boxes than any clip has")
+            raise DamagedFile("more boxes than any clip has")
     return tuple(boxes)
 
 
@@ -64,7 +64,7 @@ def boxes_in(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Bo
         try:
             box = _box(data[start : start + 16], start, end)
         except Short as short:
-            raise Damaged(str(short)) from short
+            raise DamagedFile(str(short)) from short
         yield box
         start = box.end
 
@@ -83,14 +83,14 @@ def find(data: bytes, path: str, start: int = 0, end: int | None = None) -> Box 
 def number(data: bytes, place: int, size: int, end: int) -> int:
     """Return the big-endian number of `size` bytes at `place`, which must lie before `end`."""
     if place + size > end:
-        raise Damaged(f"a box ends before the number at byte {place}")
+        raise DamagedFile(f"a box ends before the number at byte {place}")
     return int.from_bytes(data[place : place + size], "big")
 
 
 def numbers(data: bytes, place: int, count: int, end: int) -> tuple[int, ...]:
     """Return `count` big-endian numbers of four bytes, all of which must lie before `end`."""
     if place + 4 * count > end:
-        raise Damaged(f"a table at byte {place} claims {count} numbers, more than its box holds")
+        raise DamagedFile(f"a table at byte {place} claims {count} numbers, more than its box holds")
     return struct.unpack_from(f">{count}I", data, place)
 
 
@@ -100,7 +100,7 @@ def _box(head: bytes, place: int, limit: int) -> Box:
     size, kind = struct.unpack_from(">I4s", head)
     # QuickTime's own kinds may begin with the copyright sign.
     if not all(32 <= letter < 127 or letter == 0xA9 for letter in kind):
-        raise Damaged(f"no box at byte {place}")
+        raise DamagedFile(f"no box at byte {place}")
     name = kind.decode("latin-1")
     header = 8
     if size == 1:
@@ -109,7 +109,7 @@ def _box(head: bytes, place: int, limit: int) -> Box:
         header, size = 16, int.from_bytes(head[8:16], "big")
     end = limit if size == 0 else place + size
     if size and size < header:
-        raise Damaged(f"the box `{name}` at byte {place} claims {size} bytes, less than its header")
+        raise DamagedFile(f"the box `{name}` at byte {place} claims {size} bytes, less than its header")
     if end > limit:
         raise Short(f"the box `{name}` at byte {place} ends {end - limit} bytes beyond what is there")
     return Box(kind=name, start=place + header, end=end)

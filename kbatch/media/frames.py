@@ -1,4 +1,4 @@
-"""Takes single frames out of a clip with PyAV, which the extra `media` brings; imported only when a frame is needed."""
+"""Extracts single frames of a clip with PyAV, from the extra `media`; imported only when a frame is needed."""
 
 import io
 from typing import TYPE_CHECKING, BinaryIO
@@ -67,7 +67,7 @@ def as_picture(frame: "av.VideoFrame") -> Image.Image:
 
 
 def colours_of(frame: "av.VideoFrame") -> str | None:
-    """Return the matrix of a frame that does not tell its own, by its height, as players guess it; else None."""
+    """Return the colour matrix of a frame that states none, by its height, as players do; else None."""
     if frame.colorspace != _UNTOLD or frame.format.is_rgb:
         return None
     return _BT709 if frame.height > _LARGEST_SD_HEIGHT else _BT601

@@ -1,4 +1,4 @@
-"""Whether the library that takes frames is here: PyAV, which the extra `media` brings; nothing is loaded to know it."""
+"""Whether PyAV, from the extra `media`, is installed; checked without importing it."""
 
 from importlib import util
 

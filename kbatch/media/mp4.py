@@ -1,9 +1,8 @@
-"""Whether a clip is whole, and what it is: length, picture size, frame rate, audio.
+"""Checks that a clip is whole, and reads its length, picture size, frame rate and audio.
 
-The walk over the boxes notices one missing byte, which decoders do not: each box must end where the next begins, the
-last one within the file, and no sample may lie beyond the file. Padding behind the last box is no fault. No byte of the
-media itself is decoded, so a picture that is wrong inside a whole file is not noticed here; a fragmented file cut
-between two fragments is whole, but short.
+Reading the boxes detects one missing byte, which decoders do not: each box must end where the next begins, the last one
+within the file, and no sample may be beyond the file's end. Padding after the last box is allowed. No media is decoded,
+so a wrong picture in a whole file is not detected; a fragmented file cut between two fragments is whole, but short.
 """
 
 import io
@@ -12,7 +11,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from kbatch.media.boxes import Box, Damaged, Short, boxes_in, boxes_of_file, find
+from kbatch.media.boxes import Box, DamagedFile, Short, boxes_in, boxes_of_file, find
 from kbatch.media.tracks import Track, add_fragments, default_ticks, read_length, read_track
 
 _MOST_METADATA = 16 * 1024 * 1024
@@ -34,7 +33,7 @@ _FIRST_KINDS = {"ftyp", "styp", "moov", "mdat", "wide", "free", "skip"}
 
 
 class ProbedMedia(Struct, frozen=True, kw_only=True):
-    """What a whole clip holds: seconds, pixels, frames a second (None when the file does not tell), audio track."""
+    """Properties of a whole clip: seconds, pixels, frames a second (None when not stated), audio track."""
 
     duration: float
     width: int
@@ -44,14 +43,14 @@ class ProbedMedia(Struct, frozen=True, kw_only=True):
 
 
 class NotWhole(Struct, frozen=True, kw_only=True):
-    """Why the bytes are no whole clip: its end is missing (`cut`), or there is nothing of a clip at all (`blank`)."""
+    """Why a file is no whole clip: its end is missing (`cut`), or it contains nothing of a clip (`blank`)."""
 
     message: str
     cut: bool = False
     blank: bool = False
 
 
-class _Blank(Damaged):
+class _Blank(DamagedFile):
     """Nothing, or a text such as an error page."""
 
 
@@ -60,14 +59,16 @@ def probe(source: bytes | BinaryIO) -> ProbedMedia | NotWhole:
     reader = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         return _probe(reader)
-    except Damaged as damage:
+    except DamagedFile as damage:
         return NotWhole(message=str(damage), cut=isinstance(damage, Short), blank=isinstance(damage, _Blank))
 
 
-def wrong(media: ProbedMedia, *, seconds: float | None, audio: bool, ratio: str | None = None) -> tuple[str, ...]:
-    """Return what was delivered otherwise than bought, empty when nothing; a length not bought (None) is not judged.
+def differences_from_purchase(
+    media: ProbedMedia, *, seconds: float | None, audio: bool, ratio: str | None = None
+) -> tuple[str, ...]:
+    """Return the differences between a clip and its purchase, in words; `seconds` None leaves the length unchecked.
 
-    A shape is another one when it is more than a tenth off `ratio`, such as `16:9`: models round to whole blocks.
+    The aspect ratio may differ from `ratio`, such as `16:9`, by a tenth: models round to whole blocks.
     """
     reasons = []
     if seconds is not None and abs(media.duration - seconds) > _TOLERANCE_S:
@@ -96,7 +97,7 @@ def _probe(reader: BinaryIO) -> ProbedMedia:
         raise Short(f"the last sample ends {reach - media_end} bytes beyond the media")
     video = next((track for track in tracks if track.kind == "vide"), None)
     if video is None:
-        raise Damaged("no video track")
+        raise DamagedFile("no video track")
     fragments = _read_only(reader, [box for box in boxes if box.kind == "moof"])
     if fragments:
         if next(box.kind for box in reversed(boxes) if box.kind in ("moof", "mdat")) == "moof":
@@ -116,10 +117,10 @@ def _outer_boxes(reader: BinaryIO, size: int) -> tuple[Box, ...]:
         raise _Blank(f"this is text, not a video: `{shown}`")
     other = next((name for name, mark, at in _OTHERS if begins[at : at + len(mark)] == mark), None)
     if other is not None:
-        raise Damaged(f"this is {other}, not MP4: kbatch cannot tell its length and sound")
+        raise DamagedFile(f"this is {other}, not MP4: kbatch cannot tell its length and sound")
     boxes = boxes_of_file(reader, size)
     if boxes[0].kind not in _FIRST_KINDS:
-        raise Damaged(f"this is no MP4: it begins with a box `{boxes[0].kind}`")
+        raise DamagedFile(f"this is no MP4: it begins with a box `{boxes[0].kind}`")
     return boxes
 
 
@@ -129,7 +130,7 @@ def _is_ascii_text(begins: bytes) -> bool:
 
 def _read_only(reader: BinaryIO, boxes: Sequence[Box]) -> list[bytes]:
     if sum(box.end - box.start for box in boxes) > _MOST_METADATA:
-        raise Damaged(f"the clip's description is larger than {_MOST_METADATA} bytes")
+        raise DamagedFile(f"the clip's description is larger than {_MOST_METADATA} bytes")
     contents = []
     for box in boxes:
         reader.seek(box.start)
@@ -144,14 +145,14 @@ def _seconds(data: bytes, video: Track) -> float:
         movie = find(data, "mvhd")
         timescale, ticks = read_length(data, movie) if movie else (0, 0)
     if not (timescale and ticks):
-        raise Damaged("the clip has no length")
+        raise DamagedFile("the clip has no length")
     if ticks > timescale * _LONGEST_S:
-        raise Damaged("the clip claims to be longer than a day")
+        raise DamagedFile("the clip claims to be longer than a day")
     return ticks / timescale
 
 
 def _media(video: Track, seconds: float, audio: bool) -> ProbedMedia:
     if not (0 < video.width <= _LARGEST_SIDE and 0 < video.height <= _LARGEST_SIDE):
-        raise Damaged(f"the picture claims {video.width} by {video.height} pixels")
+        raise DamagedFile(f"the picture claims {video.width} by {video.height} pixels")
     fps = round(video.samples / seconds, 3) if video.samples > 1 else None
     return ProbedMedia(duration=round(seconds, 3), width=video.width, height=video.height, fps=fps, audio=audio)

@@ -1,4 +1,4 @@
-"""Small still pictures of clips for reports: the first frame as a JPEG; made with PyAV where it is installed."""
+"""Poster images of clips for reports: the first frame as a small JPEG, made with PyAV where it is installed."""
 
 import io
 from typing import Any

@@ -9,7 +9,7 @@ from itertools import accumulate
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kbatch.media.boxes import Box, Damaged, boxes_in, find, number, numbers
+from kbatch.media.boxes import Box, DamagedFile, boxes_in, find, number, numbers
 
 
 class Track(Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ def read_track(data: bytes, box: Box) -> Track:
     about = find(data, "mdhd", media.start, media.end) if media else None
     handler = find(data, "hdlr", media.start, media.end) if media else None
     if header is None or media is None or about is None or handler is None:
-        raise Damaged("a track without tkhd, mdhd or hdlr")
+        raise DamagedFile("a track without tkhd, mdhd or hdlr")
     wide = number(data, header.start, 1, header.end) == 1
     timescale, declared = read_length(data, about)
     table = find(data, "minf/stbl", media.start, media.end)
@@ -61,7 +61,7 @@ def read_length(data: bytes, box: Box) -> tuple[int, int]:
 def _picture_size(data: bytes, header: Box, table: Box | None) -> tuple[int, int]:
     """Return width and height: the last two numbers of `tkhd` are 16.16, else the sample's own description."""
     if header.end - header.start < 84:
-        raise Damaged("a track header that is too short")
+        raise DamagedFile("a track header that is too short")
     size = tuple(number(data, header.end - back, 2, header.end) for back in (8, 4))
     described = find(data, "stsd", table.start, table.end) if table and 0 in size else None
     if described is not None and described.end - described.start >= 44:

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from kbatch.errors import Complaint, Hit, Invalid, Mark, Problem, Severity
-from kbatch.gc_pause import at_rest
+from kbatch.gc_pause import gc_paused
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.faulty import mapping_of
 from kbatch.manifest.findings import Findings, place_of
@@ -83,7 +83,7 @@ def _validators(providers: tuple[str, ...]) -> tuple[Any, Any]:
     return strict_validator(schema), strict_validator(shot)
 
 
-@at_rest()
+@gc_paused()
 def load(path: Path, options: LoadOptions | None = None) -> LoadedManifest:
     """Return a loaded manifest; Invalid carries all problems, warnings among them, when one of them is an error."""
     path = real_manifest(path)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kbatch import storage
 from kbatch.errors import Invalid, Refused
-from kbatch.gc_pause import at_rest
+from kbatch.gc_pause import gc_paused
 from kbatch.pipeline.load import LoadedManifest, as_typed, real_manifest
 from kbatch.planner import crlf_purchases
 from kbatch.planner.actions import Action, ActionOptions, PlanEntry, RecordedState, decide
@@ -53,7 +53,7 @@ def lock_path(lockfile: Path) -> Path:
     return lockfile.parent / ".kbatch" / f"{lockfile.name.removesuffix('.lock.json')}.lock"
 
 
-@at_rest()
+@gc_paused()
 def load_state(loaded: LoadedManifest, lockfile: Path, *, anywhere: bool = False) -> store.LoadedState:
     """Return the state; Refused when it is simulated and the command is not, or the other way round.
 
@@ -102,11 +102,11 @@ class Planned(Struct, frozen=True, kw_only=True):
     plan: Plan
     summary: Summary
     concurrency: Mapping[str, int]
-    look: storage.Look
+    look: storage.FolderSnapshot
     replacing: frozenset[str] = frozenset()
 
 
-@at_rest()
+@gc_paused()
 def make_plan(
     loaded: LoadedManifest,
     found: store.LoadedState,
@@ -130,7 +130,7 @@ def make_plan(
     wanted, cascade = _replacing(wanted, loaded.jobs, cascade=selection.cascade)
     replaced = wanted & _replaced_already(loaded, found)
     made = _made(jobs, claim, found) if claim else frozenset()
-    look = storage.Look(loaded.folder)
+    look = storage.FolderSnapshot(loaded.folder)
     recorded = RecordedState(
         renders=lockfile.renders,
         addresses=_Addresses(index),
@@ -282,13 +282,13 @@ def _trusted(_output: Output) -> bool:
 class _Altered(Struct, frozen=True):
     """Whether a file of a receipt's size was changed: one that is newer than the lockfile is read, others are not."""
 
-    look: storage.Look
+    look: storage.FolderSnapshot
     folder: Path
     lockfile: Path
 
     def __call__(self, output: Output, /) -> bool:
         """Return whether the file's digest is another one than its receipt's; False of an older file."""
-        there, written = self.look.at(output.path), storage.Look(self.lockfile.parent).at(self.lockfile.name)
+        there, written = self.look.at(output.path), storage.FolderSnapshot(self.lockfile.parent).at(self.lockfile.name)
         if there is None or written is None or there.changed_ns <= written.changed_ns or not output.sha256:
             return False
         try:
@@ -300,7 +300,7 @@ class _Altered(Struct, frozen=True):
 class _Sizes(Struct, frozen=True):
     """The sizes of files at the first look at each."""
 
-    look: storage.Look
+    look: storage.FolderSnapshot
 
     def get(self, path: str, /) -> int | None:
         """Return the size of the file at a path relative to the manifest, None when there is none."""

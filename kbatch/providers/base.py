@@ -1,4 +1,4 @@
-"""What a provider is, and what passes between it and the runner: request values out, answer values in, outcomes back.
+"""The interface of a provider: request values, answer values and outcomes.
 
 A provider translates and never acts: it sees no socket, clock, file or key. Whether money may have been spent is
 decided here in three kinds of submit outcome: `Accepted`, `NotAccepted` (only the answer to a first send can say so)
@@ -69,7 +69,7 @@ Reply = Answer | NoAnswer
 
 
 class Reason(StrEnum):
-    """Why a provider did not accept, in words that stay the same in receipts and reports."""
+    """Why a provider did not accept; the values are stable in receipts and reports."""
 
     INVALID = "invalid"
     MODERATION = "moderation"
@@ -86,14 +86,14 @@ class Reason(StrEnum):
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
-    """The purchase stands: its job id, and the credits reported with it when the answer says them."""
+    """The provider accepted the job: its id, and the charge when the answer reports one."""
 
     job_id: str
     credits: int | None = None
 
 
 class NotAccepted(Struct, frozen=True, kw_only=True):
-    """Nothing was charged; `retry_after_s` is the provider's wish, None when it gave none."""
+    """Nothing was charged; `retry_after_s` is the `Retry-After` of the answer, None without one."""
 
     reason: Reason
     message: str
@@ -101,7 +101,7 @@ class NotAccepted(Struct, frozen=True, kw_only=True):
 
 
 class Unknown(Struct, frozen=True, kw_only=True):
-    """Sent, and nobody knows whether it was accepted; `exists` when the answer says that the key is taken (409)."""
+    """Sent, and it is unknown whether it was accepted; `exists`: the answer says that the key is in use (409)."""
 
     message: str
     exists: bool = False
@@ -114,14 +114,14 @@ SubmitOutcome = Accepted | NotAccepted | Unknown
 
 
 class Running(Struct, frozen=True, kw_only=True):
-    """Not ended yet; `progress` in percent and `credits` where the provider tells them."""
+    """Not ended yet; `progress` in percent and `credits` where the provider reports them."""
 
     progress: int | None = None
     credits: int | None = None
 
 
 class Succeeded(Struct, frozen=True, kw_only=True):
-    """The clip was made: its URL, empty only when the provider says `expired` and names none any more."""
+    """The clip was rendered: its URL, empty only when the provider says `expired` and names none."""
 
     url: str
     credits: int | None = None
@@ -129,14 +129,14 @@ class Succeeded(Struct, frozen=True, kw_only=True):
 
 
 class Failed(Struct, frozen=True, kw_only=True):
-    """Ended without a clip; `credits` is what stays charged where the provider tells (0 after a refund)."""
+    """Ended without a clip; `credits` is what stays charged, where reported (0 after a refund)."""
 
     message: str
     credits: int | None = None
 
 
 class NotNow(Struct, frozen=True, kw_only=True):
-    """The poll told nothing about the job: ask again; `stop` when the key was refused and asking again is no use.
+    """The poll gave no state of the job and may be repeated; `stop`: the key was refused, so a repeat is useless.
 
     `gone` when the provider says that it has no such job, `strange` when the answer is about another one.
     """
@@ -152,14 +152,14 @@ PollOutcome = Running | Succeeded | Failed | NotNow
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
-    """A picture the provider now serves: its URL and, as an ISO 8601 text, when it ends."""
+    """An uploaded image: its URL and its expiry as ISO 8601."""
 
     url: str
     expires_at: str | None = None
 
 
 class Balance(Struct, frozen=True, kw_only=True):
-    """What the account holds in the provider's credits, and what else it tells; amounts are rounded down."""
+    """The balance in the provider's credits, rounded down, and the account where reported."""
 
     credits: int
     account: Account | None = None
@@ -167,7 +167,7 @@ class Balance(Struct, frozen=True, kw_only=True):
 
 
 class Listed(Struct, frozen=True, kw_only=True):
-    """One job of the provider's list; `input` is there only when the job was asked for by its id."""
+    """One job of the provider's list; `input` is set only when the job was requested by its id."""
 
     job_id: str
     model: str

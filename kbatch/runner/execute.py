@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from kbatch import storage
 from kbatch.errors import KbatchError, Refused, StateUnreadable, Unwritable
-from kbatch.gc_pause import at_rest
+from kbatch.gc_pause import gc_paused
 from kbatch.planner.actions import Action
 from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.planner.known_charges import known_charges
@@ -114,7 +114,7 @@ async def _prepare_and_run(parts: _Parts) -> Outcome:
     if not setup.options.fetch_missing:  # `pull` looks at everything
         current = await anyio.to_thread.run_sync(up_to_date, plan, setup)
     if setup.decisions == Decisions():
-        with at_rest():
+        with gc_paused():
             outcome = nothing_to_do(parts.confirmed, setup, current)
         if outcome is not None:
             return outcome

@@ -10,7 +10,7 @@ from kbatch.errors import Invalid, Problem, Refused
 from kbatch.providers.base import Provider
 from kbatch.providers.http.client import Client, Engine, Limits
 from kbatch.providers.http.environment import check_surroundings
-from kbatch.providers.http.masking import discreet
+from kbatch.providers.http.masking import with_masked_messages
 from kbatch.providers.http.urls import is_loopback
 from kbatch.providers.registry import concurrency_of, provider_of
 from kbatch.runner.endpoints import base_url_of, origin_of, simulated_url
@@ -67,7 +67,7 @@ def _session(provider: Provider, endpoints: Endpoints) -> ProviderSession:
         engine=engine_of(endpoints.environment),
     )
     return ProviderSession(
-        provider=discreet(provider, client.mask),
+        provider=with_masked_messages(provider, client.mask),
         client=client,
         slots=Slots(slots),
         origin=origin_of(provider, endpoints.environment, simulated=endpoints.app is not None),

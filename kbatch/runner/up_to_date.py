@@ -20,19 +20,19 @@ from kbatch.runner.outcome import JobEnd, Outcome, count_ends
 from kbatch.runner.pending import orphaned_renders_of
 from kbatch.runner.preflight.other_lockfiles import owned_elsewhere
 from kbatch.runner.run_inputs import RunInputs
-from kbatch.storage import Look, sha256_of, size_of
+from kbatch.storage import FolderSnapshot, sha256_of, size_of
 
 
-def up_to_date(plan: Plan, inputs: RunInputs, look: Look | None = None) -> frozenset[str]:
+def up_to_date(plan: Plan, inputs: RunInputs, look: FolderSnapshot | None = None) -> frozenset[str]:
     """Return the addresses of the jobs that are up to date; blocking.
 
     `look` holds file facts of the manifest's folder that were read already; None reads them anew.
     """
     lockfile, path = inputs.loaded.lockfile, inputs.lockfile_path
-    written = Look(path.parent).at(path.name)
+    written = FolderSnapshot(path.parent).at(path.name)
     if written is None:
         return frozenset()
-    look = look or Look(inputs.folder)
+    look = look or FolderSnapshot(inputs.folder)
     journaled = {event.fingerprint for event in inputs.loaded.events}
     owned = owned_elsewhere(inputs)
     index = lockfile.of(plan.settings.profile)
@@ -59,7 +59,7 @@ def _is_clip(inputs: RunInputs, output: Output) -> bool:
     return size_of(path) == output.bytes and sha256_of(path) == output.sha256
 
 
-def _is_left(look: Look, output: Output, written_ns: int) -> bool:
+def _is_left(look: FolderSnapshot, output: Output, written_ns: int) -> bool:
     """Whether a clip and its sidecar exist, the clip in its recorded size, neither newer than the lockfile."""
     clip, sidecar = look.at(output.path), look.at(output.path + ENDING)
     if clip is None or sidecar is None or not sidecar.size or clip.size != output.bytes:

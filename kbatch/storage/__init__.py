@@ -24,8 +24,8 @@ from kbatch.storage.manifest_tree import Folder, check_reference, is_hidden
 from kbatch.storage.output_targets import descriptor_of, is_replaced, put, putting
 from kbatch.storage.reading import (
     MEBIBYTE,
-    Look,
-    There,
+    FileStatus,
+    FolderSnapshot,
     can_be_named,
     cards_below,
     digest_of_input,
@@ -45,15 +45,15 @@ from kbatch.storage.reading import (
 __all__ = [
     "MEBIBYTE",
     "Appender",
+    "FileStatus",
     "Folder",
+    "FolderSnapshot",
     "Followed",
     "Holder",
     "LineFile",
     "LinkRefused",
     "Lock",
-    "Look",
     "PartFile",
-    "There",
     "Way",
     "can_be_named",
     "cards_below",

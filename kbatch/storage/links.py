@@ -1,9 +1,8 @@
-"""Which symbolic links a write may pass: those that a user has set up, never those that came with a repository.
+"""Which symbolic links a write may follow: those of the user, never those of a repository.
 
-A manifest's folder may be a stranger's. Git brings symbolic links along, so a link that git tracks leads a write to
-wherever its author likes: nothing is written through it. A link that git does not track is this machine's own, such as
-one to a larger disk: it is followed. Where a repository is there and git cannot be asked about it, a link counts as
-tracked.
+A repository is untrusted and may contain symbolic links, so nothing is written through a link that git tracks. A link
+that git does not track belongs to this machine, such as one to a larger disk, and is followed. When there is a
+repository and git cannot be run, a link counts as tracked.
 """
 
 import errno
@@ -22,14 +21,14 @@ _HINT = "put a folder or a file in its place, or name another place"
 
 
 class Followed(NamedTuple):
-    """A link that was followed, and the place that it names."""
+    """A link that was followed, and its target."""
 
     link: Path
     target: Path
 
 
 class Way(NamedTuple):
-    """Where a path really leads, and the links on it in the order in which they were passed."""
+    """The real path of a path, and the links on it in order."""
 
     real: Path
     links: tuple[Followed, ...]
@@ -41,7 +40,7 @@ class Way(NamedTuple):
 
 
 class LinkRefused(OSError):
-    """A link that nothing is written through; `filename` is the link."""
+    """A link that writes may not follow; `filename` is the link."""
 
     def __init__(self, link: Path, why: str) -> None:
         super().__init__(errno.ELOOP, why, str(link))

@@ -1,4 +1,4 @@
-"""The lock of a state, with who holds it."""
+"""The lock of a state, with a record of its holder."""
 
 import errno
 import json
@@ -25,7 +25,7 @@ _CARD_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds a lock: process id, host name and the start in UTC."""
+    """The holder of a lock: process id, host name and start time in UTC."""
 
     pid: int
     host: str
@@ -33,7 +33,7 @@ class Holder:
 
 
 class Lock:
-    """The operating system's lock on a state: free at once when its holder dies, refused while it lives."""
+    """The operating system's lock on a state: released when its holder dies, refused while it lives."""
 
     def __init__(self, path: Path, *, break_foreign: bool = False) -> None:
         self.path = path
@@ -41,7 +41,7 @@ class Lock:
         self._break_foreign = break_foreign
 
     def holder(self) -> Holder | None:
-        """Return who last took the lock and did not give it back, None when unknown."""
+        """Return the last holder that did not release the lock, None when unknown."""
         try:
             card = json.loads(read_bytes(self._card, limit=_CARD_BYTES))
             return Holder(pid=int(card["pid"]), host=str(card["host"]), since=str(card["since"]))

@@ -1,7 +1,7 @@
-"""A folder that is open for writing: reached one component after the other, and its files made by its descriptor.
+"""A folder opened for writing: opened component by component; its files are created relative to its descriptor.
 
-Every component is opened as no link, so that what is checked is what is used, whatever changes on the disk meanwhile.
-Links are passed as `links` allows. Where the system has no such calls (Windows) names are looked at instead.
+Every component is opened without following links, so that the checked folder is the one used, whatever changes on the
+disk meanwhile. Links are followed as `links` allows. Systems without these calls (Windows) check names instead.
 """
 
 import errno
@@ -216,7 +216,7 @@ def _step(descriptor: int, name: str, here: Path, *, last: bool, make: bool) -> 
     try:
         os.mkdir(name, dir_fd=descriptor)
     except FileExistsError:
-        pass  # another run, or another task of this one, was quicker
+        pass  # another run or task has created it
     except OSError as error:
         raise named(error, here / name) from error
     try:

@@ -1,4 +1,4 @@
-"""Places that a user names for a document: a file is replaced whole, a device or a pipe is written to.
+"""Output paths that a user names for a document: a file is replaced atomically, a device or a pipe is written to.
 
 What is no regular file (a device, a FIFO, `/dev/stdout`) is never renamed over. A symbolic link is followed where
 `links` allows it, and stays a link. `/dev/fd/N` means the open descriptor itself, since opening its file anew would
@@ -47,7 +47,7 @@ def is_replaced(path: Path) -> bool:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write a document where a user wants it, whole; OSError when that cannot be."""
+    """Write a document to a path, a file atomically; OSError when that is impossible."""
     if is_replaced(path):
         write_atomic(resolve(path).real, data)
         return
@@ -57,7 +57,7 @@ def put(path: Path, data: bytes) -> None:
 
 @contextmanager
 def putting(path: Path) -> Iterator[BinaryIO]:
-    """Yield a seekable file whose bytes go where a user wants them when the block ends well."""
+    """Yield a seekable file whose bytes are written to the path when the block ends without an error."""
     if is_replaced(path):
         with replacing(resolve(path).real) as file:
             yield file

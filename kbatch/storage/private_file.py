@@ -1,4 +1,4 @@
-"""Files for one user's eyes: made whole and once, readable by nobody else, never through a link."""
+"""Files private to one user: created atomically and once, readable by no other user, never through a link."""
 
 import os
 import stat
@@ -21,7 +21,7 @@ def read_or_make_private(path: Path, data: bytes) -> bytes:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):  # another process was first: its key is the key
+        with suppress(FileExistsError):  # another process was first: its key is used
             _put(new, path)
     finally:
         new.unlink(missing_ok=True)

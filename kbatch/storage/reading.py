@@ -1,4 +1,4 @@
-"""Bounded reads, what a folder holds, and the files that come with the package."""
+"""Bounded reads, folder listings, and the files of the package."""
 
 import errno
 import hashlib
@@ -24,7 +24,7 @@ def read_bytes(path: Path, *, limit: int = 256 * MEBIBYTE) -> bytes:
     """Return the bytes of a regular file of at most `limit` bytes; OSError as the system says it."""
 
     def opener(name: str, flags: int) -> int:
-        # A pipe that nobody writes to would hold this up until someone does.
+        # Opening a pipe without a writer would block.
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
     with open(path, "rb", opener=opener) as file:
@@ -39,7 +39,7 @@ def read_bytes(path: Path, *, limit: int = 256 * MEBIBYTE) -> bytes:
 
 
 def read_if_there(path: Path, *, limit: int = 1024 * MEBIBYTE) -> bytes | None:
-    """Return the file's bytes, or None only when no file stands there: any other trouble is raised."""
+    """Return a file's bytes, None only when there is no file; every other error is raised."""
     try:
         return read_bytes(path, limit=limit)
     except FileNotFoundError:
@@ -57,21 +57,21 @@ def size_of(path: Path) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-class There(NamedTuple):
-    """A file that a folder holds: bytes, and when it was last changed, in nanoseconds."""
+class FileStatus(NamedTuple):
+    """Size of a file in bytes, and its last change in nanoseconds."""
 
     size: int
     changed_ns: int
 
 
-class Look:
-    """The files below a folder as they are at the first look at each."""
+class FolderSnapshot:
+    """Cached file sizes and times below a folder, each read once."""
 
     def __init__(self, root: Path) -> None:
         self._root = f"{root}/"
-        self._seen: dict[str, There | None] = {}
+        self._seen: dict[str, FileStatus | None] = {}
 
-    def at(self, path: str) -> There | None:
+    def at(self, path: str) -> FileStatus | None:
         """Return the file at a path relative to the root, None when there is none that can be seen."""
         if path in self._seen:
             return self._seen[path]
@@ -80,7 +80,7 @@ class Look:
         except (OSError, ValueError):
             there = None
         else:
-            there = There(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+            there = FileStatus(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
         self._seen[path] = there
         return there
 

@@ -1,10 +1,10 @@
-"""The key of this user, by which kbatch tells the state that it wrote here from state that came with a checkout.
+"""The user's secret key, which distinguishes state written here from state that came with a checkout.
 
-Rules it keeps: the key is 32 random bytes, made once, readable by this user alone, and stands in the user's own state
-folder, never in a project. A CI runner that carries `.kbatch/` from job to job gives the same key to all of them by
-`KBATCH_STATE_KEY`. A key file that others may read, or that is a link, is none: a checkout could have brought it.
+The key is 32 random bytes, created once, readable by this user only, in the user's state folder and never in a project.
+A CI system that carries `.kbatch/` from job to job passes one key to all jobs by `KBATCH_STATE_KEY`. A key file that
+others can read, or that is a link, is ignored: a checkout could have brought it.
 
-What it cannot promise: whoever may run programs as this user can read the key.
+Any program that runs as this user can read the key.
 """
 
 import os
@@ -24,7 +24,7 @@ _BYTES = 32
 
 
 class StateKey(Struct, frozen=True, kw_only=True):
-    """A key's bytes; `trouble` says why it ends with this process, where it could not be kept."""
+    """A key's bytes; `trouble` says why it could not be stored and is lost with this process."""
 
     secret: bytes
     trouble: str = ""
@@ -34,7 +34,7 @@ class StateKey(Struct, frozen=True, kw_only=True):
 
 
 def find_key(environment: Mapping[str, str] = os.environ) -> bytes | None:
-    """Return the key that is there, None where none was made yet; nothing is written. Invalid for a bad variable."""
+    """Return the existing key, None without one; writes nothing. Invalid for a bad variable."""
     given = _given(environment)
     if given is not None:
         return given
@@ -46,7 +46,7 @@ def find_key(environment: Mapping[str, str] = os.environ) -> bytes | None:
 
 
 def make_key(environment: Mapping[str, str] = os.environ) -> StateKey:
-    """Return the key, made now if there was none; one that cannot be kept lives as long as this process."""
+    """Return the key, created if there was none; a key that cannot be stored lasts for this process."""
     given = _given(environment)
     if given is not None:
         return StateKey(secret=given)
@@ -60,7 +60,7 @@ def make_key(environment: Mapping[str, str] = os.environ) -> StateKey:
 
 
 def key_path(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return where the key lies: the system's folder for a user's state; None without a home."""
+    """Return the path of the key in the system's folder for user state; None without a home."""
     chosen = environment.get("XDG_STATE_HOME", "")
     if chosen and Path(chosen).is_absolute():
         return Path(chosen) / "kbatch" / "state.key"

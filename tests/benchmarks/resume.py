@@ -46,10 +46,10 @@ def write(name: str) -> None:
 
 def load(name: str) -> None:
     """Read lockfile, journal and history as a run does before it goes on."""
-    from kbatch.gc_pause import at_rest
+    from kbatch.gc_pause import gc_paused
     from kbatch.receipts import store
 
-    with at_rest():
+    with gc_paused():
         found = store.load(Path(name) / "campaign.lock.json", manifest_name="campaign.yaml")
     assert len(found.events) == EVENTS
     assert len(found.lockfile.renders) == -(-EVENTS // 6)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kbatch.media.mp4 import NotWhole, ProbedMedia, probe, wrong
+from kbatch.media.mp4 import NotWhole, ProbedMedia, differences_from_purchase, probe
 
 TICKS = 12_288
 
@@ -287,7 +287,7 @@ def test_no_damage_makes_the_probe_raise(data, changes):
 )
 def test_what_was_delivered_is_compared_with_what_was_bought(media, seconds, audio, count):
     """A length off by more than half a second and a missing audio track are told, each in a sentence."""
-    assert len(wrong(media, seconds=seconds, audio=audio)) == count
+    assert len(differences_from_purchase(media, seconds=seconds, audio=audio)) == count
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_what_was_delivered_is_compared_with_what_was_bought(media, seconds, aud
 def test_a_shape_that_was_not_bought_is_told(size, ratio, right):
     """A tenth more or less is how models round; upright for lying, or square for wide, is another shape."""
     media = ProbedMedia(duration=5.0, width=size[0], height=size[1], fps=24.0, audio=False)
-    reasons = wrong(media, seconds=5.0, audio=False, ratio=ratio)
+    reasons = differences_from_purchase(media, seconds=5.0, audio=False, ratio=ratio)
     assert bool(reasons) is not right
 
 

@@ -12,7 +12,7 @@ from kbatch.cli.protected_paths import protected_by
 from kbatch.cli.ui import console
 from kbatch.cli.ui.progress import Steps
 from kbatch.errors import Invalid, Problem, Refused
-from kbatch.gc_pause import at_work
+from kbatch.gc_pause import gc_running
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
 from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path
 from kbatch.planner.selection import Selection, choose
@@ -116,7 +116,7 @@ def _make(
     pictures = JobImages(folder=loaded.folder, tree=loaded.tree, jobs=jobs, clips=clips)
     for kind, name in targets.items():
         target = path_of(name)
-        with at_work(), Steps(len(cuts), target.name) as steps:
+        with gc_running(), Steps(len(cuts), target.name) as steps:
             if kind == "film":
                 made = make_film(target, cuts, pictures, lambda cut: steps.done(cut.address), silent=silent)
             else:

@@ -32,7 +32,7 @@ from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
 from kbatch.runner.preflight.writable_outputs import check_writable
 from kbatch.runner.run_inputs import RunInputs
 from kbatch.runner.up_to_date import nothing_to_do, up_to_date
-from kbatch.storage import Lock, Look
+from kbatch.storage import FolderSnapshot, Lock
 
 if TYPE_CHECKING:
     from kbatch.cli.run_reports import RunReports
@@ -173,7 +173,7 @@ def _simulator(lockfile: Lockfile, loaded: LoadedManifest, flags: Mapping[str, A
     return simulator_app(lockfile, loaded, faults=flags["faults"], seed=flags["seed"] or 0)
 
 
-def _nothing_to_do(confirmed: ConfirmedPlan, inputs: RunInputs, look: Look) -> Outcome | None:
+def _nothing_to_do(confirmed: ConfirmedPlan, inputs: RunInputs, look: FolderSnapshot) -> Outcome | None:
     """Return the outcome of a run that finds everything as it should be, None where there may be work."""
     plan, found = confirmed.plan, inputs.loaded
     if plan.spends:

@@ -13,7 +13,7 @@ from kbatch.cli.documents import check_outputs, path_of
 from kbatch.cli.protected_paths import named
 from kbatch.cli.ui import console
 from kbatch.errors import Invalid, Problem, Refused
-from kbatch.gc_pause import at_work
+from kbatch.gc_pause import gc_running
 from kbatch.pipeline.simulation import simulated_providers
 from kbatch.providers.registry import NAMES
 from kbatch.simulator.exchange import PROVIDERS
@@ -94,7 +94,7 @@ def command(**options: Any) -> None:
         clock=time.time,
     )
     try:
-        with at_work():
+        with gc_running():
             serve(settings, port=options["port"], on_ready=_say_where)
     except ImportError as error:
         raise _missing(error) from error

@@ -1,4 +1,4 @@
-"""The way out through aiohttp, the extra `[fast]`: on asyncio only, at a fraction of httpx's work for each call."""
+"""HTTP through aiohttp, the extra `[fast]`: asyncio only, with a fraction of httpx's work for each call."""
 
 import asyncio
 import ipaddress
@@ -34,7 +34,7 @@ class AiohttpTransport:
         self._fresh: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
-    async def ask(self, call: HttpRequest) -> AsyncIterator["_Incoming"]:
+    async def ask(self, call: HttpRequest) -> AsyncIterator["_Response"]:
         """Send one call; aiohttp tries the addresses in turn."""
         session = self._session(fresh=call.fresh)
         timeout = aiohttp.ClientTimeout(total=None, connect=call.connect_s, sock_read=call.silent_s)
@@ -50,7 +50,7 @@ class AiohttpTransport:
         except _TROUBLE as error:
             raise TransportError(_words(error), maybe_sent=may_have_been_sent(error)) from error
         try:
-            yield _Incoming(response)
+            yield _Response(response)
         finally:
             response.close()
 
@@ -62,8 +62,8 @@ class AiohttpTransport:
             trusted = certificates() if self._secure else no_certificates()
         except OSError as error:
             raise TransportError(_words(error), maybe_sent=False) from error
-        pinned = _Pinned(self._addresses) if _are_addresses(self._addresses) else None
-        connector = _Quiet(
+        pinned = _FixedResolver(self._addresses) if _are_addresses(self._addresses) else None
+        connector = _IdleCheckedConnector(
             limit=0 if fresh else _KEPT,
             ssl=trusted,
             resolver=pinned,
@@ -84,14 +84,14 @@ class AiohttpTransport:
         return session
 
     async def aclose(self) -> None:
-        """Close what is kept."""
+        """Close the kept connections."""
         for session in (self._kept, self._fresh):
             if session is not None:
                 await session.close()
 
 
-class _Quiet(aiohttp.TCPConnector):
-    """Gives out no connection again on which something came since its last answer: it would be taken for the next."""
+class _IdleCheckedConnector(aiohttp.TCPConnector):
+    """Reuses no connection that received data after its last answer, which would be read as the next answer."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -125,8 +125,8 @@ def _readable(transport: asyncio.Transport | None) -> bool:
         return bool(selector.select(0))
 
 
-class _Incoming:
-    """aiohttp's answer as an `Incoming`."""
+class _Response:
+    """An aiohttp response as a `StreamedResponse`."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
@@ -141,8 +141,8 @@ class _Incoming:
             raise TransportError(_words(error), maybe_sent=True) from error
 
 
-class _Pinned(AbstractResolver):
-    """Resolves every name to the addresses that were checked, and to nothing else."""
+class _FixedResolver(AbstractResolver):
+    """Resolves every name to the checked addresses only."""
 
     def __init__(self, addresses: tuple[str, ...]) -> None:
         self._addresses = addresses
@@ -164,7 +164,7 @@ class _Pinned(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: there is no state to close."""
 
 
 def _are_addresses(names: tuple[str, ...]) -> bool:

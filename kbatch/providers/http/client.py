@@ -1,9 +1,8 @@
-"""Talks to one API and fetches clips: the key, the deadlines and the hosts; a `Wire` does the sending.
+"""The HTTP client of one API, also for clips: adds the key, deadlines and host rules; a transport sends.
 
-Rules it keeps:
-- A call never raises for what a network does. It ends in an `Answer`, or in a `NoAnswer` that says whether the request
-  may have reached the provider; only what is certain is called "not sent".
-- The key goes to the API's own origin and nowhere else; it is masked in `repr` and struck out of whatever is answered.
+- A call never raises for a network error. It returns an `Answer`, or a `NoAnswer` that says whether the request may
+  have reached the provider; "not sent" is stated only when it is certain.
+- The key is sent to the API's own origin only; it is masked in `repr` and removed from every answer.
   Proxies of the environment are used (`HTTPS_PROXY`, `NO_PROXY`), never for loopback.
 """
 
@@ -26,7 +25,7 @@ from msgspec import Struct
 from kbatch._version import version
 from kbatch.errors import Refused
 from kbatch.providers.base import Answer, NoAnswer, Reply, Request
-from kbatch.providers.http.environment import proxy_fault
+from kbatch.providers.http.environment import proxy_problem
 from kbatch.providers.http.host_policy import proxy_for
 from kbatch.providers.http.masking import SHORTEST, Mask
 from kbatch.providers.http.transport import HttpRequest, StreamedResponse, Transport, TransportError
@@ -205,7 +204,7 @@ class Client:
         keepalive_s = self._limits.keepalive_s
         _log.debug("new connections to %s", without_query(url))
         proxy = None if self._app is not None else self._proxy(url)
-        fault = proxy_fault(url) if proxy is not None else None
+        fault = proxy_problem(url) if proxy is not None else None
         if fault is not None:
             raise TransportError(fault, maybe_sent=False)
         if self._engine is Engine.AIOHTTP and self._app is None and proxy is None and _on_asyncio():
@@ -257,7 +256,7 @@ def _host_of(url: str) -> str:
 
 
 def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """Undo a compression that nobody asked for, to at most `limit` bytes; an unknown one is left to fail as no JSON."""
+    """Decompress a body, to at most `limit` bytes; an unknown encoding is returned as it is."""
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
         return body
     try:

@@ -22,7 +22,7 @@ def check_surroundings(url: str) -> None:
         raise Invalid(problems)
 
 
-def proxy_fault(url: str) -> str | None:
+def proxy_problem(url: str) -> str | None:
     """Return what is wrong with the proxy for a URL, naming the variable that it comes from; None when it is good."""
     proxy = proxy_for(url)
     if proxy is None:
@@ -35,7 +35,7 @@ def proxy_fault(url: str) -> str | None:
 
 
 def _of_the_proxy(url: str) -> Iterator[Problem]:
-    fault = proxy_fault(url)
+    fault = proxy_problem(url)
     if fault is not None:
         hint = "such as `http://proxy.example.com:8080`; `NO_PROXY` lists the hosts that are reached without one"
         yield Problem(code="proxy-url", message=fault, hint=hint)

@@ -1,9 +1,9 @@
 """Which hosts clips are fetched from, and through which proxy.
 
-A clip's URL comes from a provider's answer, so it is not trusted: it must be https and lead to a public address, else a
-stranger's answer could make this machine call into its own network. Names are resolved first and every address is
-checked; the connection then goes to a checked address (`transport`), so a name that changes in between leads nowhere.
-Through a proxy it is the proxy that resolves: then only what the URL itself says can be checked.
+A clip's URL comes from a provider's answer, so it is untrusted: it must be https and lead to a public address, else an
+answer could make this machine call into its own network. Names are resolved first and every address is checked; the
+connection then uses a checked address (`transport`), so a name that changes in between has no effect. A proxy resolves
+names itself: then only the URL can be checked.
 """
 
 import socket

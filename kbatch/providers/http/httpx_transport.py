@@ -1,4 +1,4 @@
-"""The way out through httpx: on asyncio and trio, through proxies, and to an app in this process.
+"""HTTP through httpx: on asyncio and trio, through proxies, and to an app in this process.
 
 Each connection is a transport of its own, lent by a pool: httpx's own pool goes through all connections for every
 request, which costs most of the time when many jobs run at once. What a server sends beyond its answer would be taken
@@ -57,12 +57,12 @@ class HttpxTransport:
         self._pool: Pool[_Connection] = Pool(self._connection, _close, _quiet)
 
     @asynccontextmanager
-    async def ask(self, call: HttpRequest) -> AsyncIterator["_Incoming"]:
+    async def ask(self, call: HttpRequest) -> AsyncIterator["_Response"]:
         """Send one call; to the first of the addresses that can be connected to."""
         async with self._pool.lease(fresh=call.fresh) as connection:
             response = await self._answered(connection.transport, call)
             connection.stream = response.extensions.get("network_stream")
-            incoming = _Incoming(response)
+            incoming = _Response(response)
             try:
                 yield incoming
             finally:
@@ -100,7 +100,7 @@ class HttpxTransport:
             raise TransportError("the environment's proxy is none that can be used", maybe_sent=False) from error
 
     async def aclose(self) -> None:
-        """Close what is kept."""
+        """Close the kept connections."""
         await self._pool.aclose()
 
 
@@ -115,8 +115,8 @@ class _Connection:
         self.stream: httpcore.AsyncNetworkStream | None = None
 
 
-class _Incoming:
-    """httpx's answer as an `Incoming`."""
+class _Response:
+    """An httpx response as a `StreamedResponse`."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
@@ -132,7 +132,7 @@ class _Incoming:
             raise _cut(error) from error
 
     async def aclose(self) -> None:
-        """End the answer wherever reading it stopped."""
+        """Close the response, read to its end or not."""
         # Iterators that are dropped half-way are an error on trio: closed first, they run out at once.
         with anyio.CancelScope(shield=True):
             await self._response.aclose()

@@ -1,4 +1,4 @@
-"""What an IP address is: public or not, and what it is called when a URL writes it in a way of its own.
+"""Classifies IP addresses as public or not, also when a URL writes them in an unusual notation.
 
 Pure. A resolver of the system reads `2130706433`, `0x7f.1` and `127.1` as 127.0.0.1, and so may a proxy.
 """

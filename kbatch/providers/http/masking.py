@@ -1,4 +1,4 @@
-"""Strikes the key out of all that a provider says, in whatever spelling: the one place that knows how.
+"""Removes the API key from everything that a provider answers, in every spelling.
 
 A provider that repeats a key writes it as its JSON, its URLs or its pages spell it, and half a line of escapes may hide
 one until it is read. So a body is searched before it is read, for every letter in every usual spelling, and the words
@@ -60,13 +60,13 @@ class Mask:
         return self.words(value) if self._anywhere else value
 
 
-def discreet(provider: Provider, mask: Mask) -> Provider:
-    """Return a provider whose readers' words hold no key, whatever a body became when it was read."""
-    return cast(Provider, _Discreet(provider, mask))
+def with_masked_messages(provider: Provider, mask: Mask) -> Provider:
+    """Return a provider whose `read_*` outcomes contain no key in their messages."""
+    return cast(Provider, _MaskingProvider(provider, mask))
 
 
-class _Discreet:
-    """All that a provider has, its `read_*` listened to."""
+class _MaskingProvider:
+    """A provider whose `read_*` results are masked; all else is passed through."""
 
     def __init__(self, provider: Provider, mask: Mask) -> None:
         self._provider, self._mask = provider, mask

@@ -1,8 +1,7 @@
 """Connections that are kept for reuse: few of them, and the one used last is used first.
 
-Rules it keeps: only a connection whose exchange ended in order is reused, and only while nothing has come on it since;
-else it is closed, since what came, or is still on its way, could be taken for the answer to the next request. It knows
-nothing of HTTP.
+A connection is reused only when its exchange ended in order and nothing was received since; otherwise it is closed,
+since stray data could be read as the answer to the next request. The pool does not depend on HTTP.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,7 +1,7 @@
-"""Look-ups of host names that nobody waits for any more when a run ends.
+"""Lets an event loop end without waiting for pending host name look-ups.
 
-The system's resolver cannot be cut short: without an answer it takes half a minute. asyncio would wait for it at the
-end of its loop, Python at the end of the process, and a run that is to stop would still be there; trio waits for none.
+The system's resolver cannot be cancelled: without an answer it takes half a minute. asyncio waits for it at the end of
+its loop, and Python at the end of the process, so a stopped run would not exit; trio waits for none.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
-class _Leaving(ThreadPoolExecutor):
-    """Runs each call in a thread of its own that may be left behind; asyncio takes no other class than its parent."""
+class _AbandoningExecutor(ThreadPoolExecutor):
+    """Runs each call in a daemon thread that may be abandoned; asyncio requires a ThreadPoolExecutor subclass."""
 
     def submit(self, act: Callable[Given, Found], /, *args: Given.args, **named: Given.kwargs) -> Future[Found]:
         """Return what will be the result."""
@@ -35,10 +35,10 @@ class _Leaving(ThreadPoolExecutor):
         """Wait for nothing."""
 
 
-def leave_lookups_behind() -> None:
-    """Let the running event loop end without its look-ups; for a program's own loop, not for a loop of others."""
+def abandon_lookups_at_exit() -> None:
+    """Let the running event loop end without its look-ups; only for a loop that this program owns."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return
-    loop.set_default_executor(_Leaving(max_workers=1))
+    loop.set_default_executor(_AbandoningExecutor(max_workers=1))

@@ -14,5 +14,5 @@ def certificates() -> ssl.SSLContext:
 
 @functools.cache
 def no_certificates() -> ssl.SSLContext:
-    """Return a context for plain http, which trusts nobody should TLS be tried after all."""
+    """Return a context for plain http without trusted certificates, so that an unexpected TLS connection fails."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

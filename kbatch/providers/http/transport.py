@@ -1,7 +1,7 @@
-"""What a way out does, whichever HTTP library does it: one call to one origin, its answer read in pieces.
+"""The interface of an HTTP transport: one call to one origin, its response read in pieces.
 
-Rules every one keeps (`wire_httpx`, `wire_aiohttp`): nothing is ever sent twice by itself, no redirect is followed, no
-cookie and no `.netrc` goes along; only what is certain is called "not sent".
+Every transport (`httpx_transport`, `aiohttp_transport`) sends nothing twice by itself, follows no redirect, sends no
+cookies and reads no `.netrc`; "not sent" is stated only when it is certain.
 """
 
 from collections.abc import Mapping

@@ -209,7 +209,9 @@ def _judge_clip(one: Expected, seen: Seen) -> Verdict:
     if one.bought is None:
         return _verdict(one, Finding.RIGHT, "", wrong=False)
     reasons = "; ".join(
-        mp4.wrong(seen.media, seconds=one.bought.duration_s, audio=one.bought.audio, ratio=one.bought.ratio)
+        mp4.differences_from_purchase(
+            seen.media, seconds=one.bought.duration_s, audio=one.bought.audio, ratio=one.bought.ratio
+        )
     )
     if one.receipt.state is ReceiptState.DELIVERED_WRONG and not one.receipt.accepted_as_is:
         return _delivered_wrong(one, reasons)

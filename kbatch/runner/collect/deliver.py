@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from kbatch import storage
-from kbatch.media.mp4 import NotWhole, ProbedMedia, probe, wrong
+from kbatch.media.mp4 import NotWhole, ProbedMedia, differences_from_purchase, probe
 from kbatch.providers.base import Failed, NotNow, Running, Succeeded
 from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
@@ -226,7 +226,9 @@ def _differences(pending: PendingRender, fetched: Fetched) -> Delivered:
         return (f"what the provider serves is no whole clip: {fetched.fault}",)
     if pending.clip is None:
         return ()
-    return wrong(media, seconds=pending.clip.duration_s, audio=pending.clip.audio, ratio=pending.clip.ratio)
+    return differences_from_purchase(
+        media, seconds=pending.clip.duration_s, audio=pending.clip.audio, ratio=pending.clip.ratio
+    )
 
 
 async def _record(run: Run, pending: PendingRender, kind: Kind, data: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from kbatch.gc_pause import at_rest, at_work
+from kbatch.gc_pause import gc_paused, gc_running
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -13,9 +13,9 @@ def test_the_collector_is_left_as_it_was(on: bool) -> None:
     before = gc.isenabled()
     (gc.enable if on else gc.disable)()
     try:
-        with pytest.raises(KeyError), at_rest():  # noqa: PT012 - the block is what breaks off
+        with pytest.raises(KeyError), gc_paused():  # noqa: PT012 - the block is what breaks off
             assert not gc.isenabled()
-            with at_work():
+            with gc_running():
                 assert gc.isenabled()
                 assert gc.get_freeze_count() > 0
             assert not gc.isenabled()
@@ -29,6 +29,6 @@ def test_the_collector_is_left_as_it_was(on: bool) -> None:
 def test_who_never_rested_is_not_touched() -> None:
     """A program that uses kbatch's API has its own objects, which stay the collector's."""
     assert gc.isenabled()
-    with at_work():
+    with gc_running():
         assert gc.isenabled()
         assert gc.get_freeze_count() == 0
