@@ -89,7 +89,7 @@ _VERBOSE = click.Option(
     expose_value=False,
     is_eager=True,
     callback=_show_records,
-    help="Say each call, retry and written file on stderr; -vv says more.",
+    help="Say each call, retry and written file on stderr; -vv says more, KBATCH_LOG=debug too.",
 )
 
 

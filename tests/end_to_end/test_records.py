@@ -144,6 +144,7 @@ def test_every_command_takes_it(name: str) -> None:
     below = command.commands.values() if isinstance(command, click.Group) else ()
     for one in (command, *below):
         assert ["-v", "--verbose"] in [option.opts for option in one.params]
+        assert "KBATCH_LOG" in one.get_help(click.Context(one))
 
 
 def test_it_may_stand_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
