@@ -1,4 +1,4 @@
-"""What `pull` and `reconcile` share: a run over a part of the plan in which nothing is bought anew."""
+"""The common part of `pull` and `reconcile`: a run over a part of the plan that makes no new purchase."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -103,7 +103,7 @@ def _only_looked_for(entry: PlanEntry, digest: str) -> PlanEntry:
     if not entry.resend:
         return entry
     cost = "what its price is nobody knows" if entry.held is None else f"it may cost {entry.held:,} credits"
-    why = f"nobody agreed to it, and {cost} (`--yes`, or `--approve {digest}`)"
+    why = f"it needs consent, and {cost} (`--yes`, or `--approve {digest}`)"
     return replace(entry, resend=False, objection=why)
 
 

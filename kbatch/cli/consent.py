@@ -1,5 +1,4 @@
-"""How a person agrees on the command line: `--yes`, `--approve DIGEST`, or the prompt on a terminal; `run` and
-`reconcile` ask in the same way."""
+"""Consent on the command line: `--yes`, `--approve DIGEST`, or the prompt on a terminal, for `run` and `reconcile`."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -36,9 +35,9 @@ def check_consent(flags: Mapping[str, Any]) -> None:
 
 
 def agree(plan: Plan, terms: ConsentTerms, flags: Mapping[str, Any], digests: Collection[str]) -> ConsentMethod | None:
-    """Return how someone agreed to a plan, None where nobody did; Refused when what they said does not hold for it.
+    """Return how the user consented to a plan, None without consent; Refused when the consent is for another plan.
 
-    `digests` are those of the plan: the first is said where another one was approved.
+    `digests` are the accepted digests of the plan; messages name the first one.
     """
     if flags["approve"]:
         if flags["approve"] not in digests:

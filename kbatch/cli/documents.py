@@ -1,7 +1,7 @@
-"""Where a command's documents go: a file, written whole, a device or a pipe, or stdout for `-`.
+"""Writes a command's documents: to a file, written whole, to a device or pipe, or to stdout for `-`.
 
-One rule for all flags that name an output: it is no file that anything was read from or paid for, no two outputs are
-one, and an empty name and a folder are refused. It is held before anything is sent or written.
+One rule for all output flags, checked before anything is sent or written: an output is no input and no paid file, no
+two outputs are the same, and an empty name or a folder is refused.
 """
 
 import os

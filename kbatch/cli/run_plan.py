@@ -32,7 +32,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
     max_failures: int | None,
     on_event: Callable[[Event], None],
 ) -> Outcome:
-    """Run a plan and return what it came to; `follow` is told every event once it is durable."""
+    """Run a plan and return its outcome; `follow` is called with every event once it is durable."""
     scene = RunSetup(
         folder=inputs.folder,
         tree=inputs.tree,

@@ -1,7 +1,7 @@
-"""What a run leaves for others: its JUnit file, and under GitHub Actions its summary and annotations.
+"""Reports of a run: its JUnit file, and under GitHub Actions its summary and annotations.
 
-They are written however the run ended. The JUnit file is written for the first time before anything is sent, with every
-purchase as not started: a run that is killed leaves a red file, and a place that cannot be written to stops it in time.
+They are written however the run ends. The JUnit file is first written before anything is sent, with every purchase as
+not started: a killed run leaves a failing report, and an unwritable path stops the run before it spends.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ _WRONG = frozenset((RowState.FAILED, RowState.DELIVERED_WRONG, RowState.UNKNOWN,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PlannedRun:
-    """What was planned, and where the state of it lies."""
+    """A plan that is run, with its manifest and lockfile."""
 
     loaded: LoadedManifest
     plan: Plan

@@ -1,1 +1,1 @@
-"""A manifest's text becomes drafts of jobs, or problems with their places; pure."""
+"""Reads a manifest's text into drafts of jobs, or into problems with line and column; pure."""

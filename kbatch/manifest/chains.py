@@ -1,4 +1,4 @@
-"""Which job a `last_frame(...)` means, and the order in which chained jobs can be rendered.
+"""Resolves `last_frame(...)` calls to jobs, and sorts chained jobs in an order in which they can be rendered.
 
 Axes that both jobs have and that the call does not name match by value; the take is 1 unless named.
 """
@@ -21,10 +21,10 @@ from kbatch.manifest.templates.faults import ECHO, Fault, say_fault
 def chain(
     findings: Findings, drafts: list[Draft], shots: Sequence[str] | None, unsure: frozenset[str] = frozenset()
 ) -> list[Draft]:
-    """Return the drafts with every frame call replaced by the job it means; `shots` are all ids of the manifest.
+    """Return the drafts with every frame call resolved to a job; `shots` are all ids of the manifest.
 
-    A frame that cannot be found is left out, once that has been said; nothing is said of the jobs of the shots that are
-    `unsure`, and of any other shot where the ids are not all known (None).
+    A frame that cannot be found is reported and left out. Nothing is reported about jobs of `unsure` shots, nor about
+    unknown shots when the ids are not all known (None).
     """
     by_params = {id(draft.params): draft for draft in drafts}  # the jobs of a shot may share theirs
     if not any(_calls(draft) for draft in by_params.values()):
@@ -92,14 +92,14 @@ class Jobs(Struct):
 
     @classmethod
     def of(cls, drafts: Iterable[Draft], shots: Sequence[str] | None, unsure: frozenset[str] = frozenset()) -> "Jobs":
-        """Gather drafts; `shots` are all ids of the manifest, also of shots without jobs."""
+        """Index drafts; `shots` are all ids of the manifest, including shots without jobs."""
         by_shot: dict[str, list[Draft]] = defaultdict(list)
         for draft in drafts:
             by_shot[draft.shot].append(draft)
         return cls(by_shot=by_shot, shots=shots, unsure=unsure)
 
     def find(self, call: FrameCall, asking: Draft) -> Frame | Fault:
-        """Return the frame of the one job that the call means, or why it is not one."""
+        """Return the frame of the only job that the call matches, or the fault when there is none or several."""
         if call.shot in self.unsure or (self.shots is None and call.shot not in self.by_shot):
             return ECHO
         if self.shots is not None and call.shot not in self.shots:

@@ -1,7 +1,7 @@
-"""Data files of a manifest: CSV, JSON, JSONL and YAML become lists of rows, read as data and never as code.
+"""Reads data files of a manifest: CSV, JSON, JSONL and YAML become lists of rows.
 
-CSV fields are texts. Other formats keep their own types. A row is a mapping, or a scalar where the format allows one.
-What is wrong in a file is marked in that file, and all of it at once.
+CSV fields are texts; other formats keep their own types. A row is a mapping, or a scalar where the format allows one.
+All faults of a file are reported at once, with marks in that file.
 """
 
 import csv
@@ -30,7 +30,7 @@ _SEPARATORS = {";": "`;`", "\t": "tabs", "|": "`|`"}
 
 
 class Data(Struct, frozen=True, kw_only=True):
-    """What a data file holds: its rows, None when it cannot be used, and its problems, warnings among them."""
+    """Content of a data file: its rows, None when it cannot be used, and its problems and warnings."""
 
     rows: Rows | None
     problems: tuple[Problem, ...] = ()
@@ -43,7 +43,7 @@ def read_rows(name: str, read: Callable[[str], bytes], shown: str) -> Rows | Pro
 
 
 def read_data(name: str, read: Callable[[str], bytes], shown: str) -> Data:
-    """Return what the file `name` holds; marks, where problems have one, are places in it, named `shown`."""
+    """Return the content of the file `name`; marks of problems name it `shown`."""
     try:
         data = read(name)
     except Unreadable as error:
@@ -134,7 +134,7 @@ def _read_jsonl(source: SourceText) -> Data:
 
 
 class _Unfit(ValueError):
-    """The text is JSON and holds what no row may; where, `json_faults` finds out."""
+    """The text is JSON but holds a value that no row may hold; `json_faults` finds where."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

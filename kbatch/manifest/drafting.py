@@ -179,7 +179,7 @@ class _Renderer(Struct):
         return value
 
     def text(self, name: str) -> str:
-        """Return a field that is a text whatever its template yields; empty when it cannot be one."""
+        """Return a field's value as text; empty when it cannot be one."""
         if name in self.fixed.texts:
             return self.fixed.texts[name]
         if name in self.faulty:

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a manifest's jobs: one problem a place and code, with the jobs that it hits counted."""
+"""Collects problems of a manifest: one per path and code, with the number of jobs that it concerns."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ class _Found(Struct):
 
 
 class Findings(Struct):
-    """Problems in the order in which they were first met; `document` gives their places."""
+    """Problems in order of first occurrence; `document` gives their marks."""
 
     document: Document
     _found: dict[tuple[str, Path, str, str], _Found] = field(default_factory=dict)

@@ -1,8 +1,7 @@
-"""Pictures that a manifest names: a URL, a `data:` URI or a file of its tree, checked before anything is spent.
+"""Images that a manifest names: a URL, a `data:` URI or a file of its tree, checked before anything is spent.
 
-A picture that would be refused or turned after it was paid for is refused here: what does not decode, is too large, or
-carries a rotation that the provider may or may not apply. The tree is handed in; nothing else is read, and nothing is
-remembered.
+An image that the provider might refuse or rotate after payment is refused here: one that does not decode, is too large,
+or carries a rotation that the provider may or may not apply. Only the given tree is read, and nothing is cached.
 """
 
 import base64
@@ -57,13 +56,13 @@ class ImageTree(Protocol):
 
 
 class RemoteImage(Struct, frozen=True, kw_only=True):
-    """A picture that stands on the web; the provider fetches it, kbatch does not."""
+    """An image at a URL; the provider fetches it, kbatch does not."""
 
     url: str
 
 
 class InlineImage(Struct, frozen=True, kw_only=True):
-    """A picture written out as a `data:` URI: the SHA-256 of its bytes in hex, and the bytes as Base64 text."""
+    """An image in a `data:` URI: the SHA-256 of its bytes in hex, and the bytes as Base64 text."""
 
     digest: str
     media_type: str
@@ -91,7 +90,7 @@ class _Measure(Struct, frozen=True, kw_only=True):
 
 
 def read_image(text: str, tree: ImageTree) -> ImageSource | Complaint:
-    """Read one picture reference; a complaint has an empty `field`, since only its reader knows the parameter.
+    """Read one image reference; a complaint has an empty `field`, since only the caller knows the parameter.
 
     Codes: picture-empty, picture-url, picture-insecure-url, picture-url-secret, picture-data, picture-too-large,
     picture-type, picture-damaged, picture-pixels, picture-orientation, and those of an unreadable file.
@@ -179,7 +178,7 @@ def _read_inline(text: str) -> InlineImage | Complaint:
 
 
 def _measure(data: bytes, what: str) -> _Measure | Complaint:
-    """Decode a picture whole and return its type and size, or say why it cannot be one."""
+    """Decode a whole image and return its type and size, or the complaint about it."""
     media_type = _media_type(data)
     if is_lfs_pointer(data):
         return _complaint("git-lfs-pointer", f"{what} is a pointer of Git LFS, not the picture itself", LFS_HINT)
@@ -210,7 +209,7 @@ def _measure(data: bytes, what: str) -> _Measure | Complaint:
 
 
 def _media_type(data: bytes) -> str | None:
-    """Return what the first bytes say; the name of the file and the decoder (MPO for some JPEGs) are not asked."""
+    """Return the media type by the first bytes; a file's name and the decoder (MPO for some JPEGs) can mislead."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((media_type for magic, media_type in _MAGIC.items() if data.startswith(magic)), None)
@@ -221,7 +220,7 @@ def _too_large(what: str) -> Complaint:
 
 
 def _scans(data: bytes, media_type: str) -> int:
-    """Return in how many passes a JPEG is written, each of which goes over all pixels; its coded data has no marker."""
+    """Return the number of scans of a JPEG, each of which decodes all pixels; coded data holds no marker bytes."""
     return max(0, data.count(b"\xff\xda") - _USUAL_SCANS) if media_type == "image/jpeg" else 0
 
 

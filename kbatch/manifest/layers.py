@@ -1,6 +1,6 @@
-"""Which value counts where several layers write one: defaults, then the shot, then a profile's override.
+"""Merges the layers of a manifest: defaults, then the shot, then a profile's override; the last one counts.
 
-Every value keeps the layer and the place that brought it, so that a complaint and `kbatch explain` can name both.
+Every value keeps its layer and path, so that a complaint and `kbatch explain` can name both.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class LayeredValue(Struct, frozen=True):
 
     @property
     def default_only(self) -> bool:
-        """Whether only defaults bring it, so that a model without such a parameter drops it."""
+        """Whether only defaults set it, so that it is dropped for a model without such a parameter."""
         return self.origin.layer in WEAK_LAYERS
 
 

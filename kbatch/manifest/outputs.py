@@ -1,4 +1,4 @@
-"""Where clips go: each output stays in the output folder, has a portable name and belongs to one job."""
+"""Checks output paths: each is inside the output folder, portable, and belongs to one job."""
 
 import re
 import unicodedata
@@ -19,7 +19,7 @@ _LONGEST_PATH = 400
 
 
 def check_folder(findings: Findings, manifest: Mapping[str, Any], profile: str | None) -> None:
-    """Say what is wrong with `output.dir`, the profile's own if it has one."""
+    """Report faults of `output.dir`, the profile's own if it has one."""
     theirs = mapping_of(chosen_of(manifest, profile).get("output"))
     where: Path = ("profiles", profile or "", "output", "dir") if "dir" in theirs else ("output", "dir")
     folder = theirs.get("dir", mapping_of(manifest.get("output")).get("dir", "renders"))
@@ -30,7 +30,7 @@ def check_folder(findings: Findings, manifest: Mapping[str, Any], profile: str |
 
 
 def check_outputs(findings: Findings, drafts: Sequence[Draft], folder: str, profiles: Sequence[str]) -> None:
-    """Say which drafts share an address or an output, or write below `folder` where a profile has its own outputs."""
+    """Report drafts that share an address or output, or whose output is in the folder of a profile."""
     drafts = [draft for draft in drafts if "output" not in draft.faulty]
     if not profiles and _all_differ(drafts):
         return
@@ -99,5 +99,5 @@ def _part_fault(part: str) -> str | None:
 
 
 def same_file(name: str) -> str:
-    """Return the form in which two names that some file system takes for one are equal: composed, without case."""
+    """Return a normal form in which two names are equal if any file system treats them as one: composed, no case."""
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()

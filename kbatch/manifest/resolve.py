@@ -1,4 +1,4 @@
-"""Makes drafts of a manifest: variables and data, sheets, drafts, chains, outputs; all problems collected."""
+"""Makes the drafts of a manifest from its variables, data and shots; collects all problems."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,7 @@
-"""Shots with their combinations and their texts compiled: all that is shared by the jobs of a shot, before rendering.
+"""Compiles shots: their combinations and templates, which all jobs of a shot share, before rendering.
 
-The size is counted before anything is expanded. A template's names are checked against all that its scope can hold
-before its first rendering, so that a typing error is one message and not one a job.
+The number of jobs is counted before anything is expanded. A template's names are checked against its possible scope
+before the first rendering, so that a typing error is one message and not one per job.
 """
 
 import re
@@ -32,7 +32,7 @@ _NOT_BEFORE_LABELS = frozenset(("labels",))
 
 
 class ShotTree(Protocol):
-    """What a manifest may read beside itself: bytes by a relative path, `Unreadable` where a rule forbids it."""
+    """The files that a manifest may read, by relative path; `Unreadable` where a rule forbids it."""
 
     def read(self, reference: str, *, limit: int = ...) -> bytes:
         """Return a file's bytes."""

@@ -1,4 +1,4 @@
-"""Lockfiles on disk that are to become one: read whole, or as the sides of a merge that stopped, then written."""
+"""Merges lockfiles on disk: reads each whole, or as the sides of a stopped git merge, and writes the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Saved plans on disk: written beside what they are about, found again, and held against the present."""
+"""Saved plans on disk: writes them, reads them, and compares them with the current plan."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def write_plan_file(path: Path, plan: Plan, *, manifest: Path, simulated: bool, 
 def command_for(path: Path, plan: Plan, manifest: Path) -> str:
     """Return the command that carries out a plan that was saved at a path.
 
-    A plan may be a stranger's: what it calls a lockfile is believed by its name only where it is named like one.
+    A plan may come from an untrusted source, so its lockfile is used only when it is named like one.
     """
     lockfile = plan.basis.lockfile
     named = () if lockfile.endswith(_LOCKFILE) else ("--lockfile", os.path.normpath(manifest.parent / lockfile))
@@ -116,7 +116,7 @@ def held_claim(digest: str, now: Plan, found: store.LoadedState) -> Claim | None
 
 
 class CurrentPlan(Struct, frozen=True, kw_only=True):
-    """A plan as it is now, and the receipts that it was made on."""
+    """The current plan, and the receipts that it was made on."""
 
     plan: Plan
     renders: Mapping[str, Receipt]

@@ -1,4 +1,4 @@
-"""Sets up the simulator in this process for `--simulate`; it knows the receipts of an interrupted rehearsal again."""
+"""Sets up the simulator in this process for `--simulate`, with the jobs of an interrupted simulated run restored."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""Results for people and programs, made of values: nothing here reads a file, asks a provider or prints."""
+"""Renders results for people and programs from values; reads no file, sends no request and prints nothing."""

@@ -1,4 +1,4 @@
-"""`kbatch accept`: lives with what was delivered otherwise than bought, or is stale; asks nobody and buys nothing."""
+"""`kbatch accept`: accepts clips that were delivered-wrong or are stale; buys nothing and needs no network."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

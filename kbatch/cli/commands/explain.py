@@ -1,4 +1,4 @@
-"""`kbatch explain`: one job laid open, from the line that wrote a value to the reason of its action."""
+"""`kbatch explain`: all about one job, from the line of each value to the reason of its action."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""`kbatch reconcile`: settles sends whose outcome nobody knows, by the provider's records or by what a person knows."""
+"""`kbatch reconcile`: resolves sends of unknown outcome, by the provider's records or by the user's word."""
 
 from collections.abc import Mapping
 from pathlib import Path

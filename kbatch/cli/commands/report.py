@@ -1,4 +1,4 @@
-"""`kbatch report`: what was rendered and paid, as a page, as Markdown, as CSV, as JUnit; it asks nobody."""
+"""`kbatch report`: what was rendered and paid, as HTML, Markdown, CSV or JUnit; needs no network."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""`kbatch status`: what is bought, running, owed, unknown and expiring; it asks nobody."""
+"""`kbatch status`: what is bought, running, owed, unknown and expiring; needs no network."""
 
 from datetime import UTC, datetime
 from pathlib import Path

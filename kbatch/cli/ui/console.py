@@ -1,4 +1,4 @@
-"""Prints and asks, alone: data to stdout, talk to stderr.
+"""Console output and questions: data goes to stdout, messages go to stderr.
 
 Nothing here is read as markup, and text from elsewhere is made harmless first.
 """
@@ -40,7 +40,7 @@ _PIPE_WIDTH = 100
 
 
 def is_terminal() -> bool:
-    """Whether someone can be asked: stdin and stderr both are terminals."""
+    """Whether the user can be asked: stdin and stderr both are terminals."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -54,19 +54,19 @@ def width_of(*, stderr: bool) -> int:
 
 
 def is_plain(*, stderr: bool) -> bool:
-    """Whether a stream gets no colours: no terminal, one that has none, or someone who wants none (`NO_COLOR`)."""
+    """Whether a stream gets no colours: no terminal, a terminal without colours, or `NO_COLOR`."""
     stream = sys.stderr if stderr else sys.stdout
     return not stream.isatty() or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def write_line(text: str, *, stderr: bool) -> None:
-    """Print a line; a reader may leave: what is said then is lost, and what is done goes on."""
+    """Print a line; when the reader has closed the stream, the line is lost and the command continues."""
     with suppress(BrokenPipeError):
         click.echo(text, err=stderr)
 
 
 def say(text: str) -> None:
-    """Print one line of talk, broken between words where a terminal would tear it."""
+    """Print one message on stderr, wrapped between words to the terminal's width."""
     if not sys.stderr.isatty():
         write_line(harmless(text), stderr=True)
         return
@@ -75,7 +75,7 @@ def say(text: str) -> None:
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
-    """Print problems as talk, and under GitHub Actions as annotations; of many alike only the first few."""
+    """Print problems on stderr, and under GitHub Actions as annotations; of many alike only the first few."""
     problems = tuple(problems)
     for problem in _first_of_each(problems):
         write_line(diagnostics.as_text(problem), stderr=True)

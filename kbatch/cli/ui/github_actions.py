@@ -1,4 +1,4 @@
-"""What kbatch tells GitHub Actions by itself: problems as annotations, plans and runs in the step's summary.
+"""Output for GitHub Actions: problems as annotations, plans and runs in the step's summary.
 
 It does so only when `GITHUB_ACTIONS` is `true`. Annotations are workflow commands, which the runner reads from stderr
 as well as from stdout, so that a command's result on stdout stays what it is. The summary is a file, at most 1 MiB a
@@ -52,7 +52,7 @@ def from_root(
 
 
 def add_summary(render: Callable[[int], str], environment: Mapping[str, str] = os.environ) -> str | None:
-    """Append Markdown to the step's summary, in the bytes that `render` is told are left; return what went wrong."""
+    """Append Markdown to the step's summary and return an error message, if any; `render` gets the bytes left."""
     name = environment.get("GITHUB_STEP_SUMMARY")
     if not active(environment) or not name:
         return None

@@ -1,4 +1,4 @@
-"""What moves on a terminal: the picture of a run, and the bar of work of known length.
+"""Live terminal output: the view of a run, and the progress bar of steps of known number.
 
 Nothing here is read as markup; texts were made harmless before.
 """

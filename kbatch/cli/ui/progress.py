@@ -1,4 +1,4 @@
-"""Shows work that goes on, a run or steps of known length: live on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run, or of steps of known number: live on a terminal, plain lines elsewhere."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""The three standard streams, whatever became of them: closed, a terminal that is gone, a pipe that nobody reads.
+"""Handles broken standard streams: closed ones, a terminal that is gone, a pipe without a reader.
 
 A command's exit code says what it did, so a stream in trouble must not change it; only a result that was to go to
 stdout and did not get there counts.
@@ -49,7 +49,7 @@ def speak_utf8() -> None:
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Let talk be lost where nobody can hear it any more."""
+    """Ignore write errors of messages when stderr has no reader any more."""
     with suppress(*_LOST):
         yield
 

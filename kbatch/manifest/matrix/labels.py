@@ -1,4 +1,4 @@
-"""Slugs and labels: how a value is named inside an address and how an address becomes a file name."""
+"""Slugs and labels: the names of values inside addresses, and the file names of addresses."""
 
 import re
 import unicodedata

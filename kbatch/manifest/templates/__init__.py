@@ -1,1 +1,1 @@
-"""Jinja templates from strangers: sandboxed, checked before rendering, bounded in work."""
+"""Jinja templates of untrusted manifests: sandboxed, checked before rendering, bounded in work."""

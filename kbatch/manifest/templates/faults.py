@@ -1,4 +1,4 @@
-"""What goes wrong with a template, and how it becomes a problem with a place."""
+"""Faults of templates, and their conversion to problems with marks."""
 
 from dataclasses import replace
 

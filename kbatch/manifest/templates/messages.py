@@ -1,4 +1,4 @@
-"""What is said of a template that cannot be compiled or rendered: one Fault for each error of Jinja or the sandbox."""
+"""Messages for templates that cannot be compiled or rendered: one Fault for each error of Jinja or the sandbox."""
 
 import re
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def _syntax_words(error: TemplateSyntaxError) -> str:
 
 
 def word_undefined(error: UndefinedName, names: frozenset[str]) -> Fault:
-    """Word a name that is not there: in a value, in this combination of several, or in an imported macro."""
+    """Return the fault of an undefined name: in a value, in one of several combinations, or in an imported macro."""
     word = error.name
     if error.known is not None:
         return Fault("unknown-name", f"there is no `{word}` here", did_you_mean(word, error.known), word=word)

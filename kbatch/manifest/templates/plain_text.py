@@ -1,4 +1,4 @@
-"""Texts that hold nothing but names in double braces, joined without Jinja: most prompts, and nearly all output names.
+"""Renders texts with only names in double braces without Jinja: most prompts, and nearly all output names.
 
 Without it the plan of 10,000 jobs from a matrix takes 1.4 times the CPU time, that of the quickstart 1.1 times. What
 comes out is what the sandbox makes of the same text, and `tests/manifest/test_joins.py` holds it to that. Whatever the

@@ -1,4 +1,4 @@
-"""Jinja2 hardened for texts from strangers: no attribute escapes, no clock, no randomness, and a bound on work.
+"""Jinja2 hardened for untrusted texts: no attribute escapes, no clock, no randomness, and a bound on work.
 
 Jinja's own sandbox blocks attribute escapes but not a template that eats memory or time. Here each loop step, call,
 filter, comparison and piece of output spends from a budget; what can multiply a value in one step is bounded or absent;

@@ -1,4 +1,4 @@
-"""What a template reaches for in vain: undefined values and attributes that it may not have."""
+"""Undefined values and forbidden attributes of templates."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from kbatch.manifest.templates.value_text import kind_of
 
 
 class UndefinedName(Exception):
-    """A template used something that is not there: `name` was looked up in `known` (None when it is not a mapping)."""
+    """A template used an undefined name: `name` was looked up in `known` (None when that is not a mapping)."""
 
     def __init__(self, name: str, known: tuple[str, ...] | None, holder: str) -> None:
         super().__init__(name)
@@ -22,7 +22,7 @@ class UndefinedName(Exception):
 
 
 class Forbidden(SecurityError):
-    """A template reached for an attribute that it may not have; `allowed` are those that it may."""
+    """A template used a forbidden attribute; `allowed` are the attributes that it may use."""
 
     def __init__(self, name: str, holder: str, allowed: tuple[str, ...]) -> None:
         super().__init__(f"`{name}` of {holder} is not allowed in a template")
@@ -50,5 +50,5 @@ class UndefinedValue(StrictUndefined):
 
 
 def as_text(value: Any) -> str:
-    """Return how a value stands in a text: an undefined one raises, or is empty for an `if` without its `else`."""
+    """Return a value as text: an undefined one raises, or is empty for an `if` without `else`."""
     return str(value) if isinstance(value, Undefined) else value_text.as_text(value)

@@ -1,4 +1,4 @@
-"""How values stand in a text, and what is said of those that cannot."""
+"""Converts values to text in templates, with messages for values that have no text form."""
 
 import math
 from collections.abc import Mapping

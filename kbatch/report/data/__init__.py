@@ -1,1 +1,1 @@
-"""What reports show, as values: rows, accounts, status, differences, explanations."""
+"""Contents of reports as values: rows, accounts, status, differences, explanations."""

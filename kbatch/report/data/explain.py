@@ -1,4 +1,4 @@
-"""One job laid open: the exact request, where every value came from, its price, its identity, and what happens next."""
+"""Explanation of one job: its exact request, the origin of every value, its price, fingerprint and next action."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a plan asks for, in a few lines: the prompts of what is bought, each cut to one line and told once."""
+"""The prompts of a plan's purchases in a few lines, each once and cut to one line."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

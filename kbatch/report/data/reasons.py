@@ -1,4 +1,4 @@
-"""The reasons of jobs without what only one job has, so that jobs with one reason are told once."""
+"""Reasons of jobs without the parts that only one job has, so that equal reasons are shown once."""
 
 import re
 
@@ -17,5 +17,5 @@ def shared(words: str, address: str) -> str:
 
 
 def why(entry: PlanEntry) -> str:
-    """Return the reason of an entry as it is shared by others."""
+    """Return the reason of an entry in the form that it has in common with other entries."""
     return "the same request as another job, bought once" if entry.shared_with else shared(entry.words, entry.address)

@@ -1,4 +1,4 @@
-"""What a plan's reviewers are shown, whatever the form: the value, its warnings, reasons and changes in words."""
+"""The review of a plan, independent of its format: warnings, reasons and changes in words."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping

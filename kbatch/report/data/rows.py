@@ -35,7 +35,7 @@ class RowState(StrEnum):
 
 
 class RowRole(StrEnum):
-    """Why a row is there: a job, an earlier purchase of one, or a receipt of no job that is shown.
+    """The role of a row: a job, an earlier purchase of one, or a receipt without a shown job.
 
     Such a receipt belongs to a job of this manifest that was not selected, to one of another profile, or to none.
     """
@@ -58,7 +58,7 @@ class KnownFingerprints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
-    """One job, or one more paid render; credits are the provider's own, None where nobody told.
+    """One job, or one more paid render; credits are the provider's own, None where unknown.
 
     `request` is the address without its take: rows that share it stand side by side. `planned` is the quote, `spent`
     what was charged and kept, `held` what an unknown outcome may have cost; `reason` says why the job stands so;

@@ -1,4 +1,4 @@
-"""What a run looks like while it goes on: the jobs that run, when each should end, what has ended, what is committed.
+"""Progress of a run: the running jobs with their expected end, the ended ones, and the committed credits.
 
 Rules it keeps: no clock of its own, `now_s` comes in and only ever counts on; `committed` is never less than what
 a provider may have charged in this run: a send whose outcome is unknown counts, a job without a price is counted for
@@ -57,7 +57,7 @@ class _Job(Struct, kw_only=True):
 
 
 class RunProgress:
-    """Takes note of what happens to the jobs of a plan."""
+    """Follows the jobs of a run by its progress events."""
 
     def __init__(self, plan: Plan, summary: Summary, *, now_s: float) -> None:
         self._plan = plan
@@ -74,7 +74,7 @@ class RunProgress:
         self._counts = {"done": 0, "failed": 0, "other": 0}
 
     def update(self, event: ProgressEvent, now_s: float) -> None:
-        """Take note of what happened."""
+        """Apply one progress event."""
         address, moment = event.address, event.moment
         if address is None:
             return

@@ -8,7 +8,7 @@ from kbatch.report.data.rows import ReportRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """A part of one provider's credits; `unknown` counts jobs whose amount nobody told."""
+    """A part of one provider's credits; `unknown` counts jobs whose amount is unknown."""
 
     provider: str
     name: str

@@ -1,4 +1,4 @@
-"""Prices that a manifest states itself, as a reviewer is told of them: a stranger may have written it."""
+"""Prices that a manifest states itself, in sentences for reviewers, since a manifest may be untrusted."""
 
 from collections.abc import Iterable, Iterator
 

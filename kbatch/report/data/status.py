@@ -1,4 +1,4 @@
-"""What a state says without asking anyone: bought, running, owed, unknown, expiring, and what it was charged."""
+"""Status from the recorded state alone: bought, running, owed, unknown, expiring, and the charges."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ _STATE_WORDS = {state.value: state.label for state in ReceiptState}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
-    """One job's standing in words; `attention` when someone has to do something."""
+    """Status of one job in words; `attention` when the user has to act."""
 
     address: str
     state: str

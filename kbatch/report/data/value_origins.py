@@ -1,6 +1,6 @@
-"""Where the values of a job came from: the layer and line that wrote each, and what its template took from where.
+"""Origins of a job's values: the layer and line of each, and the names that its template uses.
 
-It reads a manifest and a finished job and decides nothing: which value counts was settled when the job was made.
+This module only reads a manifest and a finished job; the manifest stage decides which value counts.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Files held against receipts: what is missing, altered, not whole, not as bought; and files that no receipt knows.
+"""Compares files with receipts: missing, altered, incomplete, not as bought, and files without a receipt.
 
 What a job needs and what differs is wrong. A clip that no job refers to any more may be missing: a fresh clone never
 gets it. What was `delivered-wrong` agrees with its receipt, and is only said again.

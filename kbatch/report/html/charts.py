@@ -1,4 +1,4 @@
-"""Charts as numbers: bars as shares of the longest, and a timeline as lanes; in percent, so that a page can scale."""
+"""Numbers of charts, in percent: bars relative to the longest, and timelines in lanes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What every HTML page of kbatch shares: its parts, its policy, its filters and charts.
+"""Common parts of all HTML pages: templates, content security policy, filters and charts.
 
 Every text is escaped by Jinja and made harmless first; a policy in the page allows exactly its own script and style, by
 their hashes, pictures that are inside it, and clips of its own place; nothing is fetched from elsewhere.

@@ -1,4 +1,4 @@
-"""A plan as one HTML page, in the look of the report: what is done and why, where the credits go, every job priced."""
+"""A plan as one HTML page: actions with reasons, where the credits go, every job with its price."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby

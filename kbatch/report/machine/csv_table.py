@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def render(rows: Iterable[ReportRow]) -> str:
-    """Return the rows as CSV; an amount that nobody told is an empty cell, never 0."""
+    """Return the rows as CSV; an unknown amount is an empty cell, never 0."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)

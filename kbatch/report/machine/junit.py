@@ -127,7 +127,7 @@ def _of_job(row: ReportRow) -> list[tuple[str, object]]:
 
 
 def _properties(parent: Tree.Element, named: Sequence[tuple[str, object]]) -> None:
-    """Add what is known; what nobody told has no property, so that it is never read as 0."""
+    """Add the known values; an unknown one has no property, so that it is never read as 0."""
     known = [(name, value) for name, value in named if value is not None and value != ""]
     if known:
         properties = Tree.SubElement(parent, "properties")

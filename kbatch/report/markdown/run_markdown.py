@@ -1,4 +1,4 @@
-"""A report as Markdown: how every job stands, what was paid, and first of all what someone has to look at."""
+"""A report as Markdown: first what needs attention, then the state of every job and what was paid."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

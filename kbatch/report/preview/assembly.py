@@ -1,6 +1,6 @@
-"""Assembles the film of a cut list, or its contact sheet, cut by cut; what is long tells how far it is.
+"""Assembles the film of a cut list, or its contact sheet, cut by cut, and reports each step.
 
-One clip is open at a time. A clip that cannot be decoded is shown simulated, and that is said.
+One clip is open at a time. A clip that cannot be decoded is replaced by a simulated one, with a note.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ OnStep = Callable[[FilmCut], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembled:
-    """What was made: its seconds (0 for a sheet), its size in pixels, and what should be said, one sentence each."""
+    """A finished film or sheet: its seconds (0 for a sheet), its size in pixels, and notes, one sentence each."""
 
     seconds: float
     size: Size
