@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,11 +10,12 @@ from kbatch.cli.commands.run import report, say_links
 from kbatch.cli.consent import agree
 from kbatch.cli.options import read_selection
 from kbatch.cli.run_plan import collect_outcome
+from kbatch.cli.session import chosen_lockfile, with_state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.progress import Progress
 from kbatch.errors import Invalid
-from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.pipeline.make_plan import Planned, RunTarget, as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.pipeline.load import LoadedManifest
+from kbatch.pipeline.make_plan import Planned, RunTarget, lock_path, make_plan
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.consent import ConfirmedPlan, ConsentTerms, confirm
@@ -38,12 +38,6 @@ Decide = Callable[[LoadedManifest, store.LoadedState], Decisions]
 NOTHING = Ceilings(run={}, budget={}, job={})
 
 
-def load_manifest(manifest: Path, flags: Mapping[str, Any]) -> LoadedManifest:
-    """Load a manifest as the shared flags say."""
-    options = LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    return load(manifest, options)
-
-
 def collect(
     loaded: LoadedManifest,
     flags: Mapping[str, Any],
@@ -52,10 +46,9 @@ def collect(
     decide: Decide | None = None,
 ) -> int:
     """Lock, plan, keep the entries with these actions, and work them; `decide` makes Decisions of the state."""
-    path = lockfile_path(loaded.path, simulated=flags["simulate"], chosen=flags["lockfile"])
+    path = chosen_lockfile(loaded.path, flags)
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
-        found = load_state(loaded, path)
-        loaded = as_bought(loaded, found)
+        loaded, found = with_state(loaded, path)
         decisions = decide(loaded, found) if decide else Decisions()
         every = make_plan(loaded, found, _selection(flags), RunTarget(lockfile=path, simulated=flags["simulate"]))
         whole, planned = every.plan, _only(every, actions, found)

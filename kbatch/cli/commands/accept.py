@@ -11,11 +11,12 @@ import click
 from msgspec.structs import replace
 
 from kbatch.cli.options import format_choice, max_jobs, state
+from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
 from kbatch.errors import StateUnreadable
-from kbatch.pipeline.load import DEFAULT_MANIFEST, LoadOptions, load
-from kbatch.pipeline.make_plan import as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.pipeline.load import DEFAULT_MANIFEST
+from kbatch.pipeline.make_plan import lock_path, make_plan
 from kbatch.planner.approval.acceptance import Acceptance, accept
 from kbatch.planner.selection import Selection
 from kbatch.receipts import store as states
@@ -45,13 +46,10 @@ def command(words: tuple[str, ...], break_lock: bool, form: str, **flags: Any) -
     ADDRESS is a job as `kbatch plan` shows it. Exits with 3 when there is nothing to accept.
     """
     manifest, addresses = _split(words)
-    loaded = load(
-        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    )
-    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    loaded = load_manifest(manifest, flags)
+    path = chosen_lockfile(manifest, flags)
     with Lock(lock_path(path), break_foreign=break_lock):
-        found = load_state(loaded, path)
-        loaded = as_bought(loaded, found)
+        loaded, found = with_state(loaded, path)
         entries = make_plan(loaded, found, Selection()).plan.entries
         accepted = accept(addresses, entries, found.lockfile.renders)
         try:

@@ -7,10 +7,10 @@ import click
 
 from kbatch.cli import completion
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say, width_of
-from kbatch.pipeline.load import LoadOptions, load
-from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path, make_plan
+from kbatch.pipeline.make_plan import make_plan
 from kbatch.planner.selection import Selection
 from kbatch.report.data import explain
 from kbatch.report.data.format import harmless
@@ -36,13 +36,10 @@ def command(manifest: Path, address: str, form: str, **flags: Any) -> None:
 
     A shot's id is enough where the shot has one job. Nothing is sent.
     """
-    loaded = load(
-        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    )
+    loaded = load_manifest(manifest, flags)
     job = explain.find_job(loaded.jobs, address)
-    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
-    found = load_state(loaded, path)
-    loaded = as_bought(loaded, found)
+    path = chosen_lockfile(manifest, flags)
+    loaded, found = with_state(loaded, path)
     for note in found.notes:
         say(f"note: {note}")
     entries = {entry.address: entry for entry in make_plan(loaded, found, Selection()).plan.entries}

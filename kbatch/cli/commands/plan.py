@@ -20,10 +20,10 @@ from kbatch.cli.options import (
     state,
 )
 from kbatch.cli.protected_paths import named, protected_by
+from kbatch.cli.session import chosen_lockfile, load_manifest, load_options
 from kbatch.cli.ui import console, github_actions
 from kbatch.errors import ExitCode, Invalid, Refused
-from kbatch.pipeline.load import LoadOptions, load
-from kbatch.pipeline.make_plan import Planned, RunTarget, as_bought, load_state, lockfile_path, make_plan
+from kbatch.pipeline.make_plan import Planned, RunTarget, as_bought, load_state, make_plan
 from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
 from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.planner.ceilings import find_exceeded, read_ceilings
@@ -76,10 +76,9 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
             raise click.UsageError(f"a saved plan is shown as text or json, not as {form}; its manifest's plan can be")
         refuse_given(_OF_A_MANIFEST, "is for the plan of a manifest: a saved plan is shown as it was saved")
         return _show_saved(saved, manifest, form)
-    options = LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    loaded = load(manifest, options)
+    loaded = load_manifest(manifest, flags)
     console.show_problems(loaded.warnings)
-    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    path = chosen_lockfile(manifest, flags)
     wished = read_selection(flags)
     found = load_state(loaded, path)
     if out is not None:
@@ -93,7 +92,9 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
         from kbatch.pipeline.compare_base import ComparedSelection, compare_to  # noqa: PLC0415 - only where two plans are compared
 
         known = frozenset(job.address for job in loaded.jobs)
-        asked = ComparedSelection(manifest=manifest, lockfile=path, options=options, selection=wished, addresses=known)
+        asked = ComparedSelection(
+            manifest=manifest, lockfile=path, options=load_options(flags), selection=wished, addresses=known
+        )
         comparison = compare_to(flags["compare_to"], asked, planned.plan)
     ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)
     if problems:

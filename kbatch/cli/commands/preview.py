@@ -9,12 +9,12 @@ import click
 from kbatch.cli.documents import check_outputs, is_whole, path_of
 from kbatch.cli.options import choice, manifest, max_jobs, read_selection, refuse_given, state
 from kbatch.cli.protected_paths import protected_by
+from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.progress import Steps
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.gc_pause import gc_running
-from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path
+from kbatch.pipeline.load import LoadedManifest
 from kbatch.planner.selection import Selection, choose
 from kbatch.receipts.receipt import Receipt
 from kbatch.report.data.format import count
@@ -48,12 +48,9 @@ def command(manifest: Path, out: str | None, contact_sheet: str | None, silent: 
     Clips that are here are shown as they are, all others as the simulator draws them, chains included. Below each
     stand address, prompt, seconds, credits and their running total. The film is <MANIFEST without .yaml>.preview.mp4.
     """
-    loaded = load(
-        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    )
-    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
-    found = load_state(loaded, path)
-    loaded = as_bought(loaded, found)
+    loaded = load_manifest(manifest, flags)
+    path = chosen_lockfile(manifest, flags)
+    loaded, found = with_state(loaded, path)
     cuts = _cuts(loaded, found.lockfile.renders, read_selection(flags))
     targets = _targets(loaded, out, contact_sheet, simulated=flags["simulate"])
     if "film" not in targets:

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from kbatch.cli.collect import collect, load_manifest
+from kbatch.cli.collect import collect
 from kbatch.cli.options import choice, format_choice, manifest, max_jobs, state
+from kbatch.cli.session import load_manifest
 from kbatch.planner.actions import Action
 from kbatch.runner.context import RunOptions
 

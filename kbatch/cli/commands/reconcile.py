@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from kbatch.cli.collect import collect, load_manifest
+from kbatch.cli.collect import collect
 from kbatch.cli.consent import check_consent, consent
 from kbatch.cli.options import format_choice, manifest, max_jobs, refuse_given, state
+from kbatch.cli.session import load_manifest
 from kbatch.errors import Invalid, Problem, Refused, did_you_mean
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.planner.actions import Action

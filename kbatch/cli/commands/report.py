@@ -11,10 +11,11 @@ from kbatch.cli.documents import STDOUT, check_outputs, is_stdout, write_output
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
 from kbatch.cli.protected_paths import protected_by
 from kbatch.cli.report_pages import page_parts, url_from
+from kbatch.cli.session import chosen_lockfile, load_manifest
 from kbatch.cli.ui import console
 from kbatch.media.posters import can_make_posters, make_poster
-from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path, make_plan
+from kbatch.pipeline.load import LoadedManifest
+from kbatch.pipeline.make_plan import as_bought, load_state, make_plan
 from kbatch.planner.selection import Selection
 from kbatch.receipts import store as state_on_disk
 from kbatch.report.data.accounts import Report, make_report
@@ -56,10 +57,8 @@ def command(manifest: Path, form: str, **flags: Any) -> None:
         raise click.UsageError("say what to write: --html, --markdown, --junit or --csv FILE, or --format json")
     if sum(map(is_stdout, wanted.values())) + (form == "json") > 1:
         raise click.UsageError("only one report can go to stdout")
-    loaded = load(
-        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    )
-    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    loaded = load_manifest(manifest, flags)
+    path = chosen_lockfile(manifest, flags)
     found = load_state(loaded, path)
     check_outputs(
         {f"--{name}": target for name, target in wanted.items()},

@@ -14,12 +14,13 @@ from kbatch.cli.consent import check_consent, consent
 from kbatch.cli.documents import check_outputs, path_of
 from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, selection, state
 from kbatch.cli.protected_paths import ProtectedPaths, named, protected_by
+from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console, github_actions
 from kbatch.cli.ui.streams import put, unheard
 from kbatch.errors import ExitCode, Invalid
 from kbatch.pipeline.events_file import EventsFile
-from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.pipeline.make_plan import RunTarget, as_bought, load_state, lock_path, lockfile_path
+from kbatch.pipeline.load import LoadedManifest
+from kbatch.pipeline.make_plan import RunTarget, lock_path
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConfirmedPlan
@@ -107,15 +108,12 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
         flags = _as_saved(saved, flags)
         manifest = manifest_of(saved, manifest)
         flags["lockfile"] = lockfile_of(saved, manifest, flags["lockfile"])
-    loaded = load(
-        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    )
+    loaded = load_manifest(manifest, flags)
     console.show_problems(loaded.warnings)
-    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
+    path = chosen_lockfile(manifest, flags)
     concurrency = read_concurrency(flags["concurrency"]) or dict(loaded.settings.concurrency)
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
-        found = load_state(loaded, path)
-        loaded = as_bought(loaded, found)
+        loaded, found = with_state(loaded, path)
         place = RunTarget(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
         planned, approved = plan_for(PlanRequest(saved=saved, flags=flags), loaded, found, place)
         inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)

@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
-from kbatch.pipeline.load import LoadOptions, load
-from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path
 from kbatch.report.data import status
 from kbatch.storage import size_of
 
@@ -29,12 +28,9 @@ Examples:
 @format_choice("text", "json")
 def command(manifest: Path, form: str, **flags: Any) -> None:
     """Show what is bought, running, owed, unknown and expiring of MANIFEST (kbatch.yaml), without a network."""
-    loaded = load(
-        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    )
-    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
-    found = load_state(loaded, path)
-    loaded = as_bought(loaded, found)
+    loaded = load_manifest(manifest, flags)
+    path = chosen_lockfile(manifest, flags)
+    loaded, found = with_state(loaded, path)
     renders = found.lockfile.renders
     paths = {receipt.output.path for receipt in renders.values() if receipt.output is not None}
     here = frozenset(path for path in paths if size_of(loaded.folder / path) is not None)

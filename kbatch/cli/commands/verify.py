@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from kbatch.cli.options import format_choice, manifest, max_jobs, state
+from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
 from kbatch.errors import ExitCode, StateUnreadable
 from kbatch.media.mp4 import probe
-from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path
+from kbatch.pipeline.load import LoadedManifest
 from kbatch.receipts.join import records_of
 from kbatch.receipts.lockfile.audit import is_outside
 from kbatch.receipts.lockfile.lockfile import parse
@@ -43,12 +43,9 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     Exits with 1 on a difference. Clips that a fresh clone lacks are one: `kbatch pull` fetches them. Files that no
     receipt knows are named, and are no fault.
     """
-    loaded = load(
-        manifest, LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
-    )
-    path = lockfile_path(manifest, simulated=flags["simulate"], chosen=flags["lockfile"])
-    found = load_state(loaded, path, anywhere=True)
-    loaded = as_bought(loaded, found)
+    loaded = load_manifest(manifest, flags)
+    path = chosen_lockfile(manifest, flags)
+    loaded, found = with_state(loaded, path, anywhere=True)
     jobs = [(job.address, job.fingerprint) for job in loaded.jobs]
     expected = verify.expected_files(found.lockfile, jobs, loaded.catalog)
     verdicts = (*_judge_all(loaded.folder, expected, loaded.settings.output_root), *_strays(loaded, expected, path))
