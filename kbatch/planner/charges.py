@@ -35,10 +35,10 @@ def charge_of(receipt: Receipt) -> int | None:
     """Return the known cost of one attempt in credits, None when unknown; a failure costs only what was reported."""
     if receipt.state is ReceiptState.UNKNOWN:
         return 0
-    told = receipt.credits.reported
+    reported = receipt.credits.reported
     if receipt.state is ReceiptState.FAILED:
-        return told or 0
-    return receipt.credits.planned if told is None else told
+        return reported or 0
+    return receipt.credits.planned if reported is None else reported
 
 
 def spent_before(entries: Sequence[PlanEntry], renders: Mapping[str, Receipt]) -> Spent:

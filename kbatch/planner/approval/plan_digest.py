@@ -64,7 +64,7 @@ def _digest(agreed: Mapping[str, Any]) -> str:
 
 def _terms(entry: PlanEntry) -> list[Any]:
     job = entry.job
-    told = [entry.reason, job.draft.prompt, job.dropped] if entry.action in SHOWN else []
+    shown = [entry.reason, job.draft.prompt, job.dropped] if entry.action in SHOWN else []
     return [
         job.address,
         job.fingerprint,
@@ -77,12 +77,12 @@ def _terms(entry: PlanEntry) -> list[Any]:
         job.quote.source,
         job.draft.output,
         attempt_of(entry),
-        *told,
+        *shown,
     ]
 
 
 def _terms_of_row(row: Mapping[str, Any], held: Any, attempt: Any) -> list[Any]:
-    told = [row["reason"], row["prompt"], row["dropped"]] if row["action"] in SHOWN else []
+    shown = [row["reason"], row["prompt"], row["dropped"]] if row["action"] in SHOWN else []
     return [
         row["address"],
         row["fingerprint"],
@@ -95,7 +95,7 @@ def _terms_of_row(row: Mapping[str, Any], held: Any, attempt: Any) -> list[Any]:
         row["price"],
         row["output"],
         attempt,
-        *told,
+        *shown,
     ]
 
 

@@ -103,9 +103,9 @@ def _meter(provider: str, budget: int, spent: int, total: Total) -> dict[str, An
                 {"kind": kind, "start": round(start, 2), "width": round(width, 2), "words": f"{words} {credits:,}"}
             )
             start += width
-    told = [f"{spent:,} charged before", f"{total.known:,} in this plan"]
-    told += [f"{total.held:,} held"] if total.held else []
-    return {"pieces": pieces, "label": f"{provider}: {', '.join(told)}, of a budget of {budget:,}"}
+    parts = [f"{spent:,} charged before", f"{total.known:,} in this plan"]
+    parts += [f"{total.held:,} held"] if total.held else []
+    return {"pieces": pieces, "label": f"{provider}: {', '.join(parts)}, of a budget of {budget:,}"}
 
 
 def _by_action(entries: Iterable[PlanEntry]) -> list[tuple[Action, list[PlanEntry]]]:

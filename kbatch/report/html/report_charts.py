@@ -23,19 +23,19 @@ def spending(report: Report) -> list[dict[str, Any]]:
         if mine["model"]:
             charts = [chart("by model and variant", mine["model"]), chart("by shot", mine["shot"])]
             charts += charts_by_key((*mine["label"], *mine["axis"]))
-            told = _told(account)
-            found.append({"provider": account.provider, "unit": account.unit, "told": told, "charts": charts})
+            words = _settlement_words(account)
+            found.append({"provider": account.provider, "unit": account.unit, "told": words, "charts": charts})
     return found
 
 
-def _told(account: Account) -> str:
-    told = account.settlement
-    if told is None:
+def _settlement_words(account: Account) -> str:
+    settlement = account.settlement
+    if settlement is None:
         return ""
-    parts = [f"planned {told.planned:,}", f"reported {told.reported:,}"]
-    parts += [f"refunded {told.refunded:,}"] if told.refunded else []
-    parts += [f"unexplained {told.unexplained:,}"] if told.unexplained else []
-    parts += [f"the charge of {count(told.unreported, 'job')} not known"] if told.unreported else []
+    parts = [f"planned {settlement.planned:,}", f"reported {settlement.reported:,}"]
+    parts += [f"refunded {settlement.refunded:,}"] if settlement.refunded else []
+    parts += [f"unexplained {settlement.unexplained:,}"] if settlement.unexplained else []
+    parts += [f"the charge of {count(settlement.unreported, 'job')} not known"] if settlement.unreported else []
     return ", ".join(parts)
 
 

@@ -98,11 +98,11 @@ def _concerns(report: Report) -> list[str]:
 def _of_suite(report: Report) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = [("profile", report.profile), ("simulated", str(report.simulated).lower())]
     for account in report.accounts:
-        told = account.settlement
+        settlement = account.settlement
         numbers = {"spent": account.spent, "held": account.held}
-        if told is not None:
+        if settlement is not None:
             names = ("planned", "reported", "refunded", "unexplained")
-            numbers = {**{name: getattr(told, name) for name in names}, **numbers}
+            numbers = {**{name: getattr(settlement, name) for name in names}, **numbers}
         found += [(f"{account.provider}.credits.{name}", number) for name, number in numbers.items()]
     return found
 

@@ -85,14 +85,14 @@ def _accounts(report: Report) -> Block:
 
 
 def _account(account: Account) -> tuple[str, ...]:
-    told = account.settlement
+    settlement = account.settlement
     usd = dollars(account.usd_per_credit, account.spent)
     left = None if account.budget is None else account.budget - account.spent - account.held
     settled = ("–",) * 4
-    if told is not None:
-        untold = f" + {count(told.unreported, 'job')} not known" if told.unreported else ""
-        reported = f"{told.reported:,}{untold}"
-        settled = (f"{told.planned:,}", reported, f"{told.refunded:,}", f"{told.unexplained:,}")
+    if settlement is not None:
+        untold = f" + {count(settlement.unreported, 'job')} not known" if settlement.unreported else ""
+        reported = f"{settlement.reported:,}{untold}"
+        settled = (f"{settlement.planned:,}", reported, f"{settlement.refunded:,}", f"{settlement.unexplained:,}")
     return (
         code(account.provider),
         *settled,

@@ -110,8 +110,8 @@ def _clip(receipt: Receipt | None, sizes: Mapping[str, int]) -> Output | None:
 
 
 def _seconds(job: Job, clip: Output | None) -> float:
-    told = clip.media.duration if clip is not None else None
-    return told or float(job.clip.duration_s)
+    duration = clip.media.duration if clip is not None else None
+    return duration or float(job.clip.duration_s)
 
 
 def _standing(receipt: Receipt | None, clip: Output | None) -> tuple[Tone, str]:
