@@ -38,7 +38,7 @@ ceilings = st.builds(Ceilings, run=limits, budget=limits, job=st.dictionaries(st
 held = st.dictionaries(st.sampled_from(NAMES), st.dictionaries(st.sampled_from(("u1", "u2")), amounts))
 acts = st.lists(
     st.tuples(
-        st.sampled_from(("take", "take", "take", "refuse", "charge", "refund")),
+        st.sampled_from(("take", "take", "take", "refuse", "report", "charge", "refund")),
         st.sampled_from(NAMES),
         st.sampled_from([f"job-{number}" for number in range(8)]),
         amounts,
@@ -66,9 +66,11 @@ def test_no_order_of_answers_passes_a_ceiling(
         elif act == "refuse":
             reservations.release(provider, name)
             mine.pop(name, None)
+        elif act == "report" and name in mine:  # said while the job renders: what is reserved stays reserved
+            reservations.charge(provider, name, min(credits, mine[name]), before=None)
         elif act == "charge" and name in mine:
             mine[name] = min(credits, mine[name])
-            reservations.charge(provider, name, mine[name], before=None)
+            reservations.finalize(provider, name, mine[name], before=None)
         elif act == "refund" and name in mine:
             reservations.finalize(provider, name, 0, before=mine[name])
             mine[name] = 0
