@@ -52,7 +52,7 @@ _FAMILIES: Mapping[str, Callable[[Rig], Tally]] = {
     "replacements": replacements,
     "ceilings": ceilings,
     "every-fault": every_fault,
-    "strangers": strangers,
+    "strangers-and-liars": strangers,
 }
 
 
