@@ -11,7 +11,7 @@ from kbatch.providers.base import Answer, Request
 from kbatch.providers.http.client import Client
 from kbatch.providers.registry import PACKAGED
 from kbatch.runner.limits.concurrency import Slots
-from kbatch.runner.limits.rate import POLLS_SHARE, rate_of
+from kbatch.runner.limits.rate import POLLS_SHARE, Gcra, hold, rate_of, take_turn
 from kbatch.runner.session import ProviderSession
 
 _GET = Request(method="GET", path="/v2/me")
@@ -140,3 +140,13 @@ def test_after_a_429_nobody_asks_before_the_time_it_names() -> None:
 
 async def _ask(line: ProviderSession) -> None:
     assert isinstance(await line.ask(_GET, timeout_s=5.0), Answer)
+
+
+def test_what_is_held_goes_no_sooner_and_one_at_a_time() -> None:
+    """With a burst of three and two seconds between calls, held for ten seconds: they go at 10, 12 and 14 seconds."""
+    rate, waits = hold(Gcra(interval_s=2.0, burst=3), 10.0), []
+    for _ in range(3):
+        rate, wait_s = take_turn(rate, 0.0)
+        waits.append(wait_s)
+    assert waits == [10.0, 12.0, 14.0]
+    assert hold(rate, 1.0) == rate, "a shorter wish takes nothing from a longer one"

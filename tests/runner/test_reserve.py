@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,3 +122,27 @@ def test_what_is_said_before_the_end_gives_nothing_back():
     assert not reservations.reserve("aimlapi", "two", 8)
     reservations.finalize("aimlapi", "one", 1, before=1)
     assert reservations.reserve("aimlapi", "two", 8)
+
+
+@pytest.mark.parametrize(
+    ("before", "left"), [(None, 4), (0, 4), (10, 14), (16, 20)], ids=["none-known", "nothing", "less", "the-same"]
+)
+@pytest.mark.parametrize("ended", [False, True], ids=["running", "ended"])
+def test_an_earlier_run_s_charge_counts_against_the_budget_once(before: int | None, left: int, ended: bool) -> None:
+    """Of a charge of 16 only what its receipt had not said yet is new; another provider's budget stays as it was."""
+    ceilings = Ceilings(run={}, budget={"apiframe": 30, "aimlapi": 5}, job={})
+    reservations = CreditReservations(ceilings, {"apiframe": 10}, {})
+    tell = reservations.finalize if ended else reservations.charge
+    tell("apiframe", "bought earlier", 16, before=before)
+    assert not reservations.reserve("apiframe", "new", left + 1)
+    assert reservations.reserve("apiframe", "new", left)
+    assert reservations.committed("apiframe") == left
+    assert reservations.reserve("aimlapi", "new", 5)
+
+
+def test_a_charge_of_a_provider_without_earlier_ones_counts() -> None:
+    """Where no receipt of a provider has cost anything yet, an adopted purchase is the first that its budget counts."""
+    reservations = CreditReservations(Ceilings(run={}, budget={"apiframe": 30}, job={}), {}, {})
+    reservations.charge("apiframe", "adopted", 20, before=None)
+    assert not reservations.reserve("apiframe", "new", 11)
+    assert reservations.reserve("apiframe", "new", 10)
