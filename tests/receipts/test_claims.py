@@ -120,3 +120,14 @@ def test_a_claim_that_its_digest_is_not_of_gives_way() -> None:
     neither = join_claims("sha256:other", TRUE, wide)
     assert neither == join_claims("sha256:other", wide, TRUE)
     assert digest_of(neither) != "sha256:other"
+
+
+def test_what_several_purchases_cost_is_their_sum_or_unknown() -> None:
+    """Two charges add up, that of a provider without a maximum too; one that is unknown makes the sum unknown."""
+    known = fold(Teller().tell_all(*DONE))["fp"]
+    dark = replace(known, credits=replace(known.credits, planned=None, reported=None))
+    both = replace(ONE, fingerprints=dict.fromkeys(("a", "b"), CoveredPurchase(attempt=1, quote=15)))
+    assert spent_of(both, {"a": known, "b": known}) == {"apiframe": 30}
+    assert spent_of(replace(both, maximum={}), {"a": known, "b": known}) == {"apiframe": 30}
+    assert spent_of(both, {"a": known, "b": dark}) == {"apiframe": None}
+    assert spent_of(both, {"a": dark, "b": known}) == {"apiframe": None}
