@@ -84,7 +84,7 @@ def _makespan(proposal: Proposal, urgency: Mapping[str, float], places: int) -> 
         async def job(entry: PlanEntry) -> None:
             for need in entry.job.upstream:
                 await ended[need].wait()
-            async with slots.place(urgency[entry.address]):
+            async with slots.hold(urgency[entry.address]):
                 await anyio.sleep(_seconds(entry))
             ended[entry.address].set()
 
