@@ -78,6 +78,7 @@ def test_filters_narrow_the_sheet_and_live_in_the_address(view: View) -> None:
     assert view.page.inner_text("#shown") == "1 of 6 clips, 0 credits"
     assert view.page.evaluate("location.hash") == "#state=failed"
     view.page.reload()
+    view.until("document.querySelector('#shown').innerText.startsWith('1 of 6')")
     assert view.shown == ["card"]
     view.page.click("button[type=reset]")
     assert len(view.shown) == 6
@@ -97,6 +98,7 @@ def test_a_hostile_label_is_a_filter_like_any_other(view: View) -> None:
     view.page.select_option("select[name=label]", label)
     assert view.shown == ["hero"] * 4
     view.page.reload()
+    view.until("document.querySelector('#shown').innerText.startsWith('4 of 6')")
     assert view.page.input_value("select[name=label]") == label
     assert view.page.evaluate("window.broken") is None
 
