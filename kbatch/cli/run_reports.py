@@ -105,7 +105,7 @@ class RunReports:
 
 
 def _is_ours(target: str) -> bool:
-    """Whether a report may go to a place though nobody knows what the manifest reads: nothing stands there, or one."""
+    """Whether a report may be written when the inputs are unknown: the target is absent or an earlier report."""
     if not is_whole(target):
         return True
     try:

@@ -20,7 +20,7 @@ _JUNK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ufffd\ufeff]*")
 
 
 class Twice(list[Any]):
-    """The values of a name that stands more than once in an object: nobody can say which is meant."""
+    """The values of a name that occurs more than once in an object, so that none of them counts."""
 
 
 def read_object(body: bytes, *, exact: bool = False) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What is told of an answer: the words of every documented error, made harmless before anyone shows or stores them.
+"""Messages from error answers: the text of every documented error, made harmless before it is shown or stored.
 
 Harmless is: one line, at most 500 characters, no control characters or terminal escapes, no key, no signed query.
 """

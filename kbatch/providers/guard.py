@@ -71,7 +71,7 @@ class _Guarded:
             if not isinstance(outcome, kinds):
                 return safest(f"`{name}` of the package {self._owner} returned a {type(outcome).__name__}")
             if isinstance(outcome, NotAccepted) and named.get("first") is False:
-                return safest(outcome.message)  # the first send may have been accepted, whatever the second is told
+                return safest(outcome.message)  # the first send may have been accepted all the same
             return outcome
 
         return reader

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from tests.campaign_rig import Rig
 
@@ -80,3 +81,30 @@ def _check(rig: Rig, args: list[str], where: str) -> None:
     index = lockfile["profiles"]["draft"]["jobs"] if "--profile" in args else lockfile["jobs"]
     for entry in index.values() if "--only" not in args else ():
         assert clips[entry["path"]] == lockfile["renders"][entry["fingerprint"]]["output"]["sha256"], where
+
+
+def test_two_clips_of_the_same_bytes_both_come_back(rig: Rig) -> None:
+    """Two takes with the same bytes share a file in the archive; bringing one back leaves the other its own."""
+    app, served = rig.stage.app, list[str]()
+    assert app is not None
+
+    async def one_film(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/clips/"):
+            served.append(scope["path"])
+            scope = {**scope, "path": served[0], "raw_path": served[0].encode()}
+        await app(scope, receive, send)
+
+    rig.stage.app = one_film
+    body = "shots:\n  - {id: one, model: kling-2.5-turbo-pro, takes: 2, prompt: %s}\n"
+    clips = {}
+    for prompt in ("a", "b", "a"):
+        served.clear()
+        rig.write(body % prompt)
+        said = rig.run()
+        assert (said.code, said.json["absent"]) == (0, {}), said.err
+        clips = clips or rig.clips()
+    assert len(clips) == 2
+    assert len(set(clips.values())) == 1
+    assert clips.items() <= rig.clips().items()
+    assert rig.kbatch("verify").code == 0
+    assert len(rig.charges()) == 4

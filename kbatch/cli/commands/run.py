@@ -197,7 +197,7 @@ def _as_saved(saved: SavedPlan, flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def report(outcome: Outcome, loaded: LoadedManifest, form: str) -> int:
-    """Say what a run came to, data on stdout and talk on stderr; return its exit code, whoever still listens."""
+    """Print a run's result, data on stdout and messages on stderr; return its exit code, closed streams or not."""
     with unheard():
         _print_end(outcome)
     result = json.dumps(as_json(outcome), indent=2, ensure_ascii=False) if form == "json" else None

@@ -13,7 +13,7 @@ from msgspec import Struct
 from kbatch.report.data.format import count, one_line
 
 COMMENT_LIMIT = 65_536 - 1_024
-"""Bytes of a comment: GitHub takes 65,536 characters, and whoever posts it may add a few of their own."""
+"""Bytes of a comment: GitHub takes 65,536 characters, and the script that posts it may add a few."""
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes that GitHub keeps of a step's summary."""
 
@@ -61,7 +61,7 @@ def prose(text: str, limit: int = 400) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text in which nothing is markup, and `@name`, `#1` and `www.` reach nobody and link nowhere."""
+    """Return text in which nothing is markup, and `@name`, `#1` and `www.` notify no user and link nowhere."""
     escaped = _referenced(text)
     for sign in ("@", "#"):
         escaped = escaped.replace(f"&#{ord(sign)};", f"&#{ord(sign)};&#8203;")

@@ -18,7 +18,7 @@ from kbatch.report.markdown.markdown import Block, Table, code, marker, prose, q
 _MOST_REASONS = 12
 _MOST_SHARES = 20
 _MOST_WAYS = 3
-"""In how many ways the change of a field in a shot is told before it is told as one."""
+"""How many different changes of one field in a shot are listed before they become one row."""
 
 
 def as_markdown(review: Review, limit: int) -> str:

@@ -18,7 +18,7 @@ _MOST_ROWS = 40
 _MOST_OF_GROUP = 6
 _MOST_SHOTS = 12
 _MOST_WAYS = 3
-"""In how many ways one kind of change of a shot is told before it is told as one."""
+"""How many different changes of one kind in a shot are listed before they become one sentence."""
 _STYLES = {
     ChangeKind.CHANGED: "poll",
     ChangeKind.ADDED: "render",

@@ -63,6 +63,12 @@ def _owners(run: Run, output: str, digest: str) -> list[tuple[str, Receipt]]:
     ]
 
 
+def _has_other_owner(run: Run, fingerprint: str, clip: Output) -> bool:
+    """Whether another purchase's clip has the same bytes and lies in the same file, as two in the archive may."""
+    job_id = run.renders[fingerprint].job_id
+    return any(one.job_id != job_id for _, one in _owners(run, clip.path, clip.sha256))
+
+
 def _is_at(clip: Output | None, path: str) -> bool:
     return clip is not None and clip.placed and clip.path == path
 
@@ -89,7 +95,8 @@ async def _place_clip(run: Run, fingerprint: str, clip: Output, output: str) -> 
         return True
     async with run.path_locks.archive_lock:
         source = await _source(run, clip)
-        shared = clip.path != output and (fingerprint, clip.path) in run.referenced
+        referenced = clip.path != output and (fingerprint, clip.path) in run.referenced
+        shared = referenced or _has_other_owner(run, fingerprint, clip)
         if await is_clip(target, clip.sha256):
             if source is not None and source != target and not shared:
                 await anyio.to_thread.run_sync(storage.merge_copies, source, target)
@@ -103,7 +110,7 @@ async def _place_clip(run: Run, fingerprint: str, clip: Output, output: str) -> 
             await anyio.to_thread.run_sync(act, source, target)
             if not shared:
                 await anyio.to_thread.run_sync(take_along, source, target)
-        if not shared and clip.path != output:
+        if not referenced and clip.path != output:
             await _moved(run, fingerprint, run.renders[fingerprint], output)
             run.emit(EventKind.MOVED, None, f"{clip.path} moved to {output}")
     return True
