@@ -1,13 +1,18 @@
 """The sandbox: no template reaches Python, and none eats memory or time; each attack ends in a Fault at once."""
 
+import ast
 import resource
 import sys
+from pathlib import Path
 
 import pytest
+from jinja2 import TemplateSyntaxError, nodes
 from small_manifests import Files
 
+from kbatch.manifest import templates
 from kbatch.manifest.drafts import FrameCall
 from kbatch.manifest.templates.faults import Fault
+from kbatch.manifest.templates.sandbox import Sandbox
 from kbatch.manifest.templates.template import Templates
 from kbatch.manifest.templates.work_budget import LONGEST_TEXT, WORK_LIMIT, Budget, TooMuch
 
@@ -179,6 +184,38 @@ BOMBS = {
     "not-not-not": "{{ " + "not " * 20_000 + "true }}",
     "nested-ifs": "{% if true %}" * 3000 + "{% endif %}" * 3000,
     "long-source": "{{ brand }}" * 7_000,
+    "percent-width-of-a-list": "{{ '%900000d %900000d' % (1, 2) }}",
+    "format-width-by-item": "{{ 'a'['format'](90000000) }}",
+    "format-width-by-attribute": "{{ ['{:900000000d}'] | map(attribute='format') | list | first }}",
+    "doubled-by-set-chain": "{% set a = 'ab' %}" + "{% set a = a ~ a %}" * 40 + "{{ a }}",
+    "doubled-by-set-block-chain": "{% set a = 'ab' %}" + "{% set a %}{{ a }}{{ a }}{% endset %}" * 40 + "{{ a }}",
+    "doubled-by-with": "{% with a = 'ab' %}" + "{% with a = a ~ a %}" * 15 + "{{ a * 9 }}" + "{% endwith %}" * 16,
+    "doubled-by-filter-chain": "{{ 'a'" + " | replace('a', 'aa')" * 40 + " }}",
+    "doubled-by-filter-block": "{% filter replace('a', 'a' * 900) %}{% filter replace('a', 'a' * 900) %}a"
+    "{% endfilter %}{% endfilter %}",
+    "doubled-by-call-block": "{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}"
+    + "{% call m() %}" * 18
+    + "a"
+    + "{% endcall %}" * 18,
+    "doubled-list-by-set-chain": "{% set a = [1] %}" + "{% set a = [a, a] %}" * 40 + "{{ a | tojson }}",
+    "doubled-list-by-unpacking": "{% set a = [1] %}" + "{% set a, b = (a + a, 1) %}" * 40,
+    "joined-texts-of-a-list": "{{ (['x' * 90000] * 90000) | join }}",
+    "joined-attributes": "{{ ([{'a': 'x' * 90000}] * 9000) | join(attribute='a') }}",
+    "joined-lists-in-a-loop": LOOP + "{% set x = range(9000) | join %}" + END,
+    "chained-filters-in-a-loop": LOOP + "{% set x = data.rows | map(attribute='n') | sort | unique | list %}" + END,
+    "summed-lists": "{{ ([[1] * 90000] * 9000) | sum(start=[]) }}",
+    "macro-that-calls-itself-with-more": "{% macro m(a) %}{{ m(a ~ a) }}{% endmacro %}{{ m('ab') }}",
+    "macro-by-default-argument": "{% macro m(a, b=a * 90000) %}{{ b * 90000 }}{% endmacro %}{{ m('a') }}",
+    "loop-that-recurs-on-itself": "{% for x in [[1]] recursive %}{{ loop(x) }}{{ loop([x, x]) }}{% endfor %}",
+    "loop-that-recurs-over-a-range": "{% for x in range(90) recursive %}{{ loop(range(90)) }}{% endfor %}",
+    "loop-of-its-items": LOOP + "{% for j in loop.cycle(range(9000), range(9000)) %}{% endfor %}" + END,
+    "loop-that-imports": LOOP + "{% import 'long.j2' as x %}" + END,
+    "loop-in-an-else": "{% for i in [] %}{% else %}" + LOOP + LOOP + END + END + END,
+    "loop-in-a-condition": "{% if false %}{% elif true %}" + LOOP + LOOP + END + END + "{% endif %}",
+    "loop-in-a-block": "{% block b %}" + LOOP + LOOP + END + END + "{% endblock %}",
+    "slice-in-a-loop": "{% set s = 'a' * 90000 %}" + LOOP + "{% set x = s[::-1] %}" + END,
+    "comparison-in-a-loop": "{% set l = range(9000) | list %}" + LOOP + "{% set x = l < l and l == l %}" + END,
+    "mapping-in-a-loop": LOOP + "{% set x = dict(" + ", ".join(f"a{n}=1" for n in range(90)) + ") %}" + END,
     "escaped-again-and-again": "{% autoescape true %}{% set q = namespace(x='<' | string) %}"
     + LOOP
     + "{% set q.x %}{{ q.x }}&{% endset %}"
@@ -197,6 +234,47 @@ def test_no_template_eats_memory_or_time(source: str) -> None:
     assert _peak_bytes() - before < 100_000_000
 
 
+def test_only_jinjas_public_names_are_used() -> None:
+    """Jinja's compiler and parser and names with an underscore may change with any release; `jinja2.nodes` may not."""
+    private = ("compiler", "idtracking", "lexer", "optimizer", "parser", "visitor")
+    for path in Path(templates.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jinja2"):
+                names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+                assert not [name for name in names if name in private or name[0] == "_"], f"{path.name}: {names}"
+            elif isinstance(node, ast.Name | ast.Attribute):
+                name = node.id if isinstance(node, ast.Name) else node.attr
+                assert "CodeGenerator" not in name, f"{path.name}:{node.lineno} {name}"
+                assert name != "code_generator_class", f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        nodes.Break(),
+        nodes.Continue(),
+        nodes.ExprStmt(nodes.Const(1)),
+        nodes.Output([nodes.ContextReference()]),
+        nodes.Output([nodes.EnvironmentAttribute("loader")]),
+        nodes.Output([nodes.ImportedName("os.system")]),
+        nodes.Output([nodes.ExtensionAttribute("x", "y")]),
+    ],
+    ids=lambda node: type(node).__name__,
+)
+def test_a_node_that_is_not_on_the_list_is_refused(node: nodes.Node) -> None:
+    """A statement or expression that no manifest's text makes today is not compiled when a later Jinja makes it."""
+    with pytest.raises(TemplateSyntaxError, match="is not allowed in a template"):
+        Sandbox().from_string(nodes.Template([node], lineno=1))
+
+
+@pytest.mark.parametrize("name", ["spend", "environment.spend", "self.environment", "each", "made"])
+def test_no_template_reaches_its_metering(name: str) -> None:
+    """The functions that a metered tree calls have no name in a template."""
+    assert isinstance(rendered(f"{{{{ {name}(-1000000) }}}}"), Fault)
+    assert isinstance(rendered(f"{{{{ [1] | map('{name}') | list }}}}"), Fault)
+
+
 def _peak_bytes() -> int:
     """Return the most memory that this process ever had; macOS counts bytes, Linux kibibytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -205,8 +283,7 @@ def _peak_bytes() -> int:
 
 def test_a_bomb_is_tried_once() -> None:
     """What did too much work for one job is not tried again for the next ten thousand."""
-    templates = Templates(FILES.read)
-    template = templates.compile(BOMBS["two-loops"])
+    template = Templates(FILES.read).compile(BOMBS["two-loops"])
     assert not isinstance(template, Fault)
     first = template.render(SCOPE)
     assert all(template.render(SCOPE) is first for _ in range(10_000))

@@ -60,15 +60,16 @@ class Jinja:
             return word_not_finite(error)
         except NotText as error:
             return word_not_text(error)
-        except (TemplateError, RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
+        except RecursionError:
+            return Fault("template-too-much", "the template is nested too deep")
+        except (TemplateError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
             return Fault("template-syntax", f"the template cannot be compiled: {plain(error)}")
 
     def _free_names(self, tree: nodes.Template) -> frozenset[str]:
-        """Return the names that a template looks up, as `meta.find_undeclared_variables` does without its optimizer."""
-        generator = meta.TrackingCodeGenerator(self._sandbox)
-        generator.optimizer = None
-        generator.visit(tree)
-        return frozenset(generator.undeclared_identifiers) - frozenset(self._sandbox.globals)
+        """Return the names that a template looks up, in what a constant condition leaves out too."""
+        unfolded = nodes.EvalContextModifier([nodes.Keyword("volatile", nodes.Const(True))])
+        whole = nodes.Template([unfolded, *tree.body], environment=self._sandbox)
+        return frozenset(meta.find_undeclared_variables(whole)) - frozenset(self._sandbox.globals)
 
     def _guarded(self, evaluate: Render, names: frozenset[str]) -> Render:
         """Return a render that makes a Fault of whatever goes wrong; what did too much work once is not tried again."""

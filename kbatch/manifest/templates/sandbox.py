@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jinja2 import nodes
-from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
 from jinja2.utils import Namespace
+from msgspec import Struct
 
 from kbatch.manifest.faulty import sound_value
 from kbatch.manifest.templates.filters import DEEP, METHODS, filters, is_number
+from kbatch.manifest.templates.metering import meter
 from kbatch.manifest.templates.undefined import Forbidden, UndefinedValue, as_text
 from kbatch.manifest.templates.value_text import kind_of
 from kbatch.manifest.templates.work_budget import Budget, TooMuch, bound
@@ -29,86 +30,21 @@ _TESTS = (
 _COMPARISONS = (
     "==", "!=", ">", ">=", "<", "<=", "eq", "equalto", "ne", "gt", "greaterthan", "ge", "lt", "lessthan", "le", "in",
 )  # fmt: skip
-_OPERATORS = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<=", "in": "in", "notin": "not in"}
 _STEP = 3
 _WRITTEN_OUT = 4
 """What a letter costs that a filter makes of other scripts: `slug` looks at each of them by itself."""
 _VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
-class _Generator(CodeGenerator):
-    """Compiles what Jinja would leave to Python, and so unmetered, to calls of the environment."""
+class _Meter(Struct, frozen=True):
+    """A function that only a metered tree calls, and that pays for itself."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._iterated: set[int] = set()
-
-    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
-        if id(node) not in self._iterated:
-            return super().visit(node, *args, **kwargs)
-        self._iterated.remove(id(node))
-        return self._wrap("each", super().visit, node, *args)
-
-    def blockvisit(self, nodes: Iterable[nodes.Node], frame: Frame) -> None:
-        """Let whatever can run again pay for what stands in it, each time."""
-        body = list(nodes)
-        self.writeline(f"environment.budget.spend({sum(map(_size, body))})")
-        super().blockvisit(body, frame)
-
-    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802 - Jinja's name
-        self._iterated.add(id(node.iter))
-        super().visit_For(node, frame)
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
-        self._call("chained", node.nodes, frame)
-
-    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802
-        self._wrap("made", super().visit_List, node, frame)
-
-    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
-        self._wrap("made", super().visit_Dict, node, frame)
-
-    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
-        if node.ctx == "load":
-            self._wrap("made", super().visit_Tuple, node, frame)
-        else:
-            super().visit_Tuple(node, frame)
-
-    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802
-        self.write("(")
-        self._wrap("compared", self.visit, node.expr, frame)
-        for operand in node.ops:
-            self.visit(operand, frame)
-        self.write(")")
-
-    def visit_Operand(self, node: nodes.Operand, frame: Frame) -> None:  # noqa: N802
-        self.write(f" {_OPERATORS[node.op]} ")
-        self._wrap("compared", self.visit, node.expr, frame)
-
-    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802
-        if not isinstance(node.arg, nodes.Slice):
-            super().visit_Getitem(node, frame)
-            return
-        parts = (node.arg.start, node.arg.stop, node.arg.step)
-        self._call("sliced", [node.node, *(part or nodes.Const(None) for part in parts)], frame)
-
-    def _wrap(self, name: str, visit: Callable[..., None], node: nodes.Node, frame: Frame) -> None:
-        self.write(f"environment.{name}(")
-        visit(node, frame)
-        self.write(")")
-
-    def _call(self, name: str, arguments: Iterable[nodes.Expr], frame: Frame) -> None:
-        self.write(f"environment.{name}((")
-        for argument in arguments:
-            self.visit(argument, frame)
-            self.write(", ")
-        self.write("))")
+    run: Callable[..., Any]
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
     """The one environment in which a manifest's templates run; `budget.start` comes before each rendering."""
 
-    code_generator_class = _Generator
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "**", "%"))
 
     def __init__(self, **options: Any) -> None:
@@ -120,6 +56,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.tests.update((name, self._metered(TESTS[name], deep=True)) for name in _COMPARISONS)
         self.globals = {"range": self._range, "dict": dict, "namespace": Namespace}
         self.concat = self.joined  # type: ignore[method-assign]
+        self.spend, self.each, self.chained = _Meter(self.budget.spend), _Meter(self._each), _Meter(self._chained)
+        self.made, self.compared, self.sliced = _Meter(self._made), _Meter(self._compared), _Meter(self._sliced)
+
+    def compile(self, source: str | nodes.Template, name: str | None = None, *rest: Any, **options: Any) -> Any:
+        """Compile a text or a tree, an imported one too, with the metering in it."""
+        tree = self.parse(source, name) if isinstance(source, str) else source
+        return super().compile(meter(tree), name, *rest, **options)
 
     def joined(self, parts: Iterable[Any]) -> str:
         """Concatenate within the limit of 100,000 characters; this is also how Jinja gathers its output."""
@@ -133,45 +76,45 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.budget.spend(1 + len(texts) + size // 100)
         return "".join(texts)
 
-    def chained(self, parts: Iterable[Any]) -> str:
+    def _chained(self, *parts: Any) -> str:
         """Concatenate the parts of a `~` expression as texts."""
-        return self.joined(as_text(part) for part in parts)
+        return self.joined(map(as_text, parts))
 
-    def each(self, values: Iterable[Any]) -> Iterator[Any]:
+    def _each(self, values: Iterable[Any]) -> Iterator[Any]:
         """Yield what a loop goes through."""
         for value in values:
             self.budget.spend(_STEP)
             yield value
 
-    def made(self, value: Any) -> Any:
+    def _made(self, value: Any) -> Any:
         """Return a list, mapping or tuple that a template wrote."""
         self.budget.spend(1 + len(value))
         return self.budget.checked(value)
 
-    def compared(self, value: Any) -> Any:
+    def _compared(self, value: Any) -> Any:
         """Return an operand of a comparison."""
         self.budget.spend(self.budget.weigh(value))
         return value
 
-    def sliced(self, parts: tuple[Any, Any, Any, Any]) -> Any:
+    def _sliced(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
         """Return a slice of a text or a list."""
-        value, start, stop, step = parts
         self.budget.spend(1 + len(value) // 10)
         return self.budget.checked(value[start:stop:step])
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Return an item; a key is hashed, so it spends what it weighs."""
         self.budget.spend(self.budget.weigh(argument))
+        if isinstance(obj, str) and isinstance(argument, str):
+            return self.getattr(obj, argument)
         return sound_value(super().getitem(obj, argument))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return a mapping's own field before any method of that name: `row.items` is the column."""
         if isinstance(obj, Mapping) and attribute in obj:
             return sound_value(obj[attribute])
+        if isinstance(obj, str) and hasattr(obj, attribute) and attribute not in METHODS[str]:
+            return self.unsafe_undefined(obj, attribute)  # Jinja would offer `format`, and a width in it eats memory
         return super().getattr(obj, attribute)
-
-    def wrap_str_format(self, _value: Any) -> None:
-        """Leave `format` to the list of methods, which lacks it: a width in it eats memory."""
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allow the listed methods, and what a namespace or an imported template holds."""
@@ -203,6 +146,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call what a template may call; what is not a macro pays for its values."""
+        if isinstance(function, _Meter):
+            return function.run(*args)
         weights = [self.budget.weigh(value) for value in (*args, *kwargs.values())]
         self.budget.spend(1 + len(weights))
         if not isinstance(function, Macro):
@@ -235,11 +180,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if position:
             metered.jinja_pass_arg = function.jinja_pass_arg  # type: ignore[attr-defined]
         return metered
-
-
-def _size(node: nodes.Node) -> int:
-    """Return how many nodes a piece of a template has."""
-    return 1 + sum(map(_size, node.iter_child_nodes()))
 
 
 def _length(value: Any) -> int:
