@@ -57,8 +57,8 @@ def refund(bill: Bill, job_id: str) -> None:
 
 
 def count(bill: Bill, request: str) -> None:
-    """Count a request by kind: submit, poll, download or upload."""
-    bill.requests[request] += 1
+    """Count a request by kind; those that cost nothing and are seldom asked are listed once they were."""
+    bill.requests[request] = bill.requests.get(request, 0) + 1
     bill.version += 1
 
 

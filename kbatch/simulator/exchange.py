@@ -20,7 +20,10 @@ JSON_TYPE = "application/json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedRequest:
-    """One HTTP request; `path` is decoded, header names are lower case, `base` is the origin that was called."""
+    """One HTTP request; `path` is decoded, header names are lower case, `base` is the origin that was called.
+
+    `query` has the last value of each name, `pairs` every one in order.
+    """
 
     method: str
     path: str
@@ -28,6 +31,13 @@ class SimulatedRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     base: str = "http://127.0.0.1"
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Return every value of a query's name, in order."""
+        if self.pairs:
+            return tuple(value for known, value in self.pairs if known == name)
+        return (self.query[name],) if name in self.query else ()
 
 
 class Connection(Enum):

@@ -155,10 +155,12 @@ async def _read(receive: Receive) -> bytes | None:
 def _call(scope: Scope, body: bytes) -> SimulatedRequest:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query = scope["query_string"].decode("latin-1")
+    pairs = tuple(parse_qsl(query, keep_blank_values=True)) if query else ()
     return SimulatedRequest(
         method=scope["method"],
         path=scope["path"],
-        query=dict(parse_qsl(query, keep_blank_values=True)) if query else {},
+        query=dict(pairs),
+        pairs=pairs,
         headers=headers,
         body=body,
         base=f"{scope['scheme']}://{headers.get('host', '127.0.0.1')}",

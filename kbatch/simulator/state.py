@@ -158,7 +158,7 @@ class SimulatedProvider:
     the job that a poll is about. `holds`: a price is held until a job ends, else it is charged at once. `job_id` makes
     an id of a digest, the job's number and its model. `restore_job` makes the job of a body bought in an earlier world.
     `too_many` (with the seconds to wait) and `fault` (with the fault's effect) answer in the API's own form, else a
-    plain one is used.
+    plain one is used. `bend` changes a true answer as a fault of the provider's own wants.
     """
 
     name: str
@@ -173,6 +173,7 @@ class SimulatedProvider:
     restore_job: Callable[[World, Mapping[str, Any], float], SimulatedJob | None] | None = None
     too_many: Callable[[World, SimulatedRequest, int, float], Reply] | None = None
     fault: Callable[[str, World, SimulatedRequest, FaultTarget, float], Reply] | None = None
+    bend: Callable[[str, SimulatedRequest, Reply], Reply] | None = None
 
 
 def new_world(terms: WorldTerms, providers: Iterable[SimulatedProvider]) -> World:

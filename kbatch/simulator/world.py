@@ -115,12 +115,13 @@ def _under_faults(
         reply = fault_response(effect, world, call, event, now)
     else:
         reply = endpoint.handle(world, call, now)
-        effect = select_fault(rules, counts, event, FaultMoment.AFTER) if reply.status < 300 else None
+        good = reply.status < 300 or reply.status == 304
+        effect = select_fault(rules, counts, event, FaultMoment.AFTER) if good else None
         if effect is not None:
             reply = (
                 fault_response(effect, world, call, event, now)
                 if target is FaultTarget.SUBMIT
-                else _bent(effect, reply, call)
+                else _bent(effect, reply, call, provider)
             )
     delay = select_fault(rules, counts, event, FaultMoment.DELAY)
     if delay is None:
@@ -129,13 +130,15 @@ def _under_faults(
     return replace(reply, drip_s=slow_s) if delay == "slow-download" else replace(reply, wait_s=slow_s)
 
 
-def _bent(effect: str, reply: Reply, call: SimulatedRequest) -> Reply:
+def _bent(effect: str, reply: Reply, call: SimulatedRequest, provider: SimulatedProvider | None) -> Reply:
     """Return the true reply to a poll or download, changed by one fault; the server changes the bytes of a clip."""
     if effect == "unknown-status":
         return unknown_status(reply)
     if effect == "download-redirect":
         moved = "moved" in call.query
         return reply if moved else Reply(status=302, headers={"location": f"{call.base}{call.path}?moved=1"})
+    if provider is not None and provider.bend is not None:
+        return provider.bend(effect, call, reply)
     return replace(reply, effect=effect)
 
 

@@ -121,7 +121,13 @@ def _aimlapi_paths() -> Document:
             "get": _operation("getKling", AIMLAPI, found, [job]),
         },
         "/v2/billing": {"get": _operation("getBalance", AIMLAPI, {200: shapes.BALANCE})},
+        "/v1/models": {"get": _operation("listCatalogue", None, {200: shapes.CATALOGUE}, _catalogue_queries())},
     }
+
+
+def _catalogue_queries() -> list[Document]:
+    names = ("id", "type", "tags", "modalities", "input_modalities", "output_modalities", "capabilities", "include")
+    return [_query(name, {"type": "string"}) for name in names]
 
 
 def _media_paths() -> Document:

@@ -103,6 +103,24 @@ GENERATED: Shape = {
     "required": ["id", "status", "video", "error"],
     "additionalProperties": False,
 }
+_VARIANT = closed(when={"type": "object"}, price={"type": "number"}, unit=TEXT, per=WHOLE)
+_PRICES = closed(kind={"const": "variants"}, currency=TEXT, dimensions=listed(TEXT), variants=listed(_VARIANT))
+_CATALOGUED: Shape = {
+    "type": "object",
+    "properties": {
+        "id": TEXT,
+        "aliases": or_null(listed(TEXT)),
+        "type": TEXT,
+        "info": closed(name=TEXT, developer=TEXT),
+        "tags": listed(TEXT),
+        "pricing": or_null(_PRICES),
+        "modalities": or_null({"type": "object"}),
+        "capabilities": or_null(listed(TEXT)),
+    },
+    "required": ["id", "type", "info", "tags"],
+    "additionalProperties": False,
+}
+CATALOGUE = closed(object={"const": "list"}, data=listed(_CATALOGUED))
 BALANCE = closed(current_balance={"type": "number"}, currency={"const": "USD"})
 
 # the simulator's own
@@ -121,6 +139,6 @@ _CHARGE = closed(
 BILL = closed(
     charges=listed(_CHARGE),
     totals=closed(apiframe=_TOTAL, aimlapi=_TOTAL),
-    requests=closed(submit=WHOLE, poll=WHOLE, download=WHOLE, upload=WHOLE),
+    requests={"type": "object", "additionalProperties": WHOLE, "required": ["submit", "poll", "download", "upload"]},
     warnings=listed(closed(keys_leaked=WHOLE, header=TEXT)),
 )

@@ -17,6 +17,8 @@ from simulator_calls import (
     new,
 )
 
+from kbatch.simulator.exchange import Reply
+
 PRICE = 1_312_500
 NEW_ENVELOPE = {"title", "status", "message", "instance", "timestamp", "error"}
 OLD_ENVELOPE = {"message", "path", "requestId", "statusCode", "timestamp"}
@@ -179,3 +181,71 @@ def test_limits_answer_429_without_retry_after() -> None:
         assert reply.status == 429
         assert document(reply).keys() == OLD_ENVELOPE
         assert "retry-after" not in reply.headers
+
+
+# the list of models
+
+
+def models(query: dict[str, str] | None = None, **headers: str) -> Reply:
+    """Return the answer to `GET /v1/models`, without a key."""
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return call(new(), "GET", "/v1/models", query=query, headers=names)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, True),
+        ({"id": KLING}, True),
+        ({"id": KLING.upper()}, True),
+        ({"id": f"klingai/{KLING}"}, True),
+        ({"id": f"other,{KLING}"}, True),
+        ({"id": "other"}, False),
+        ({"type": "video"}, True),
+        ({"type": "chat"}, False),
+        ({"output_modalities": "video", "capabilities": "image_to_video,text_to_video"}, True),
+        ({"output_modalities": "video", "capabilities": "text_to_video"}, False),
+    ],
+    ids=["all", "id", "letters", "alias", "one-of-two", "other-id", "type", "other-type", "and", "and-not"],
+)
+def test_models_are_filtered(query: dict[str, str], found: bool) -> None:
+    """Values of one filter are alternatives, several filters must all hold; an alias counts as the id."""
+    shown = document(models(query))
+    assert shown["object"] == "list"
+    assert [model["id"] for model in shown["data"]] == ([KLING] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("query", "sections"),
+    [
+        ({}, set()),
+        ({"include": "pricing"}, {"pricing"}),
+        ({"include": "pricing,nonsense,capabilities"}, {"pricing", "capabilities"}),
+        ({"include": "all"}, {"pricing", "modalities", "capabilities"}),
+        ({"details": "true"}, {"pricing", "modalities", "capabilities"}),
+    ],
+    ids=["identity", "one", "some", "all", "details"],
+)
+def test_sections_of_a_model_are_asked_for(query: dict[str, str], sections: set[str]) -> None:
+    """Without `include` a model is its identity; an unknown section is ignored."""
+    [model] = document(models(query))["data"]
+    assert model.keys() == {"id", "aliases", "type", "info", "tags"} | sections
+
+
+def test_published_prices_are_those_that_are_charged() -> None:
+    """A price in USD a clip by duration; 2,000,000 credits a dollar make what the bill says."""
+    [model] = document(models({"include": "pricing"}))["data"]
+    pricing = model["pricing"]
+    assert (pricing["kind"], pricing["currency"], pricing["dimensions"]) == ("variants", "USD", ["duration"])
+    for variant in pricing["variants"]:
+        world = new()
+        aimlapi_submit(world, **variant["when"])
+        assert variant["price"] / variant["per"] * 2_000_000 == bill_of(world)["charges"][0]["credits"]
+
+
+def test_a_known_answer_is_not_sent_again() -> None:
+    """304 without a body for its ETag; another content has another one."""
+    first = models({"include": "pricing"})
+    again = models({"include": "pricing"}, if_none_match=first.headers["etag"])
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert models(if_none_match=first.headers["etag"]).status == 200

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from simulator_calls import (
+    AIMLAPI_KEY,
+    KLING,
     START,
     aimlapi_submit,
     apiframe_poll,
@@ -42,6 +44,17 @@ def providers_of(name: str) -> tuple[str, ...]:
     return PROVIDERS if wanted is None else (wanted,)
 
 
+PAGES = {"models": "/v1/models"}
+"""Pages of the AI/ML API beside submit and poll that a fault can stand in for, by its place."""
+
+
+def hit(name: str, target: str) -> tuple[str, ...]:
+    """Return the providers whose request of this kind a fault can stand in for."""
+    if target in PAGES:
+        return ("aimlapi",)
+    return providers_of(name) if target in ("submit", "poll") else ("apiframe",)
+
+
 def ready(name: str, **settings: object) -> tuple[World, str, str]:
     """Return a world with one fault, no latency, and an accepted job: provider and id."""
     provider = providers_of(name)[0]
@@ -63,7 +76,7 @@ def delivered(world: World, url: str, **headers: str) -> Reply:
 def check_status(name: str, status: int, *, json_body: bool) -> None:
     """At each place of the fault the status comes, with a body of the right kind, and nothing is charged."""
     for target in KINDS[name].targets:
-        for provider in providers_of(name) if target in ("submit", "poll") else ("apiframe",):
+        for provider in hit(name, target):
             reply, world = struck(name, target, provider)
             assert reply.status == status, (target, provider)
             kind = reply.headers["content-type"].partition(";")[0]
@@ -84,6 +97,8 @@ def struck(name: str, target: str, provider: str) -> tuple[Reply, World]:
             return submit(world, provider), world
         case "upload":
             return upload(world), world
+        case _ if target in PAGES:
+            return call(world, "GET", PAGES[target], headers=AIMLAPI_KEY), world
     job = job_id(submit(world, provider))
     reply = poll(world, provider, job)
     return (reply if target == "poll" else delivered(world, clip_url(reply))), world
@@ -407,6 +422,57 @@ def check_expires_soon() -> None:
     assert [download(world, path, now=START + at).status for at in (29, 30)] == [200, 404]
 
 
+# the list of models
+
+
+def prices_of(*faults: str) -> Any:
+    """Return what the list of models says of the price of AI/ML's model, by its name or an alias."""
+    [model] = document(call(new(*faults), "GET", "/v1/models", query={"id": KLING, "include": "pricing"}))["data"]
+    assert KLING in (model["id"], *model["aliases"])
+    return model["pricing"]
+
+
+def check_models_gone() -> None:
+    """The list is whole, and empty."""
+    assert document(call(new("models-gone"), "GET", "/v1/models")) == {"object": "list", "data": []}
+
+
+def check_models_renamed() -> None:
+    """The id is another one."""
+    [model] = document(call(new("models-renamed"), "GET", "/v1/models", query={"id": KLING}))["data"]
+    assert (model["id"], model["aliases"]) == (f"klingai/{KLING}", [KLING])
+
+
+def price_check(name: str, factor: float) -> Callable[[], None]:
+    """Return a check that every price is changed by a factor, under another ETag."""
+
+    def check() -> None:
+        true, bent = (prices_of(*faults)["variants"] for faults in ((), (name,)))
+        assert [one["price"] for one in bent] == [one["price"] * factor for one in true]
+        asked = {"include": "pricing"}
+        tags = [call(new(*one), "GET", "/v1/models", query=asked).headers["etag"] for one in ((), (name,))]
+        assert tags[0] != tags[1]
+
+    return check
+
+
+def check_models_variable() -> None:
+    """No price can be read ahead of a request."""
+    assert prices_of("models-variable") == {"kind": "variable"}
+
+
+def check_models_per_second() -> None:
+    """The same price, written for a second."""
+    assert prices_of("models-per-second")["units"] == [
+        {"name": "video", "measure": "second", "price": 0.13125, "per": 1}
+    ]
+
+
+def check_models_malformed() -> None:
+    """What is documented as a list of variants is an object."""
+    assert isinstance(prices_of("models-malformed")["variants"], dict)
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     **{name: status_check(name, int(name)) for name in ("400", "401", "404", "409", "500", "503")},
     **{name: status_check(name, int(name), json_body=False) for name in ("502", "504", "524")},
@@ -460,6 +526,13 @@ CHECKS: dict[str, Callable[[], None]] = {
     "upload-429": status_check("upload-429", 429),
     "upload-500": status_check("upload-500", 500),
     "upload-expires-soon": check_expires_soon,
+    "models-gone": check_models_gone,
+    "models-renamed": check_models_renamed,
+    "models-dearer": price_check("models-dearer", 2),
+    "models-cheaper": price_check("models-cheaper", 0.5),
+    "models-variable": check_models_variable,
+    "models-per-second": check_models_per_second,
+    "models-malformed": check_models_malformed,
 }
 
 

@@ -99,6 +99,7 @@ def test_the_document_lists_every_endpoint_of_the_reference() -> None:
         ("POST", "/v2/generate/video/kling/generation"),
         ("GET", "/v2/generate/video/kling/generation"),
         ("GET", "/v2/billing"),
+        ("GET", "/v1/models"),
         ("GET", "/clips/{name}"),
         ("GET", "/uploads/{id}/{name}"),
         ("GET", "/__bill"),

@@ -19,6 +19,7 @@ class FaultTarget(StrEnum):
     POLL = "poll"
     DOWNLOAD = "download"
     UPLOAD = "upload"
+    MODELS = "models"
 
 
 class FaultMoment(StrEnum):
@@ -55,7 +56,7 @@ _STATUSES = {
     "504": "an outage, HTML body",
     "524": "an outage at the proxy, HTML body",
 }
-_ANYWHERE = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD, FaultTarget.UPLOAD)
+_ANYWHERE = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD, FaultTarget.UPLOAD, FaultTarget.MODELS)
 _OF_A_JOB = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD)
 
 
@@ -162,6 +163,24 @@ def _at_upload() -> dict[str, FaultKind]:
     }
 
 
+def _at_models() -> dict[str, FaultKind]:
+    changes = {
+        "models-gone": "the list of models is empty",
+        "models-renamed": "the model stands under another id, its name among the aliases",
+        "models-dearer": "every price of the list is doubled",
+        "models-cheaper": "every price of the list is halved",
+        "models-variable": "the list says that the price varies",
+        "models-per-second": "the list names one price a second",
+        "models-malformed": "the list's prices have another form than the documented ones",
+    }
+    return {
+        name: FaultKind(
+            effect=name, targets=(FaultTarget.MODELS,), moment=FaultMoment.AFTER, help=text, provider=AIMLAPI
+        )
+        for name, text in changes.items()
+    }
+
+
 KINDS: Mapping[str, FaultKind] = {
     **{status: _before(status, *_ANYWHERE, help=text) for status, text in _STATUSES.items()},
     **_at_submit(),
@@ -169,6 +188,7 @@ KINDS: Mapping[str, FaultKind] = {
     **_at_poll(),
     **_at_download(),
     **_at_upload(),
+    **_at_models(),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME, Reply, SimulatedRequest
 from kbatch.simulator.faults.responses import TEXTS, later
 from kbatch.simulator.faults.selection import FaultTarget
-from kbatch.simulator.providers import aimlapi, apiframe, uploads
+from kbatch.simulator.providers import aimlapi, aimlapi_catalogue, apiframe, uploads
 from kbatch.simulator.providers.purchase import job_of
 from kbatch.simulator.state import Endpoint, SimulatedJob, SimulatedProvider, World, available
 
@@ -40,6 +40,10 @@ def _aimlapi_fault(effect: str, _world: World, call: SimulatedRequest, _target: 
     if effect == "moderation":
         return aimlapi.error(400, TEXTS["moderation"], call.path, now)
     return aimlapi.error(int(effect), TEXTS[effect], call.path, now)
+
+
+def _aimlapi_bent(effect: str, call: SimulatedRequest, reply: Reply) -> Reply:
+    return aimlapi_catalogue.bend(effect, call) if effect in aimlapi_catalogue.EFFECTS else reply
 
 
 def _apiframe_too_many(world: World, _call: SimulatedRequest, wait_s: int, _now: float) -> Reply:
@@ -89,6 +93,9 @@ PACKAGED = (
                 "GET": Endpoint(handle=aimlapi.poll, target=FaultTarget.POLL),
             },
             "/v2/billing": {"GET": Endpoint(handle=aimlapi.show_balance)},
+            aimlapi_catalogue.PATH: {
+                "GET": Endpoint(handle=aimlapi_catalogue.list_models, keyed=False, target=FaultTarget.MODELS)
+            },
         },
         refuse_key=aimlapi.refuse_key,
         job_at=aimlapi.job_at,
@@ -98,5 +105,6 @@ PACKAGED = (
         restore_job=_aimlapi_remembered,
         too_many=_aimlapi_too_many,
         fault=_aimlapi_fault,
+        bend=_aimlapi_bent,
     ),
 )
