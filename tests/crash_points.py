@@ -4,7 +4,7 @@ What dies is every way to the disk at once: the journal takes no further line, n
 That another task may still finish a request that it had begun makes no difference to a kill a moment later.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
@@ -49,7 +49,7 @@ class Death:
         self.struck = False
         self._append = storage.Appender.append
         self._replaces = {name: getattr(storage, name) for name in ("write_atomic", "write_lightly")}
-        self._move, self._write = storage.move, storage.PartFile.write
+        self._move, self._copy, self._write = storage.move, storage.copy, storage.PartFile.write
 
         def append(sink: storage.Appender, data: bytes) -> None:
             self._journal(sink, data)
@@ -62,6 +62,7 @@ class Death:
         for name in self._replaces:
             put(storage, name, partial(self._replaced, name))
         put(storage, "move", self._moved)
+        put(storage, "copy", self._copied)
 
     def _journal(self, sink: storage.Appender, data: bytes) -> None:
         for line in data.splitlines(keepends=True):
@@ -74,6 +75,9 @@ class Death:
 
     def _moved(self, source: Path, target: Path) -> None:
         self._at(At.MOVE, lambda: self._move(source, target), lambda: None)
+
+    def _copied(self, source: Path, target: Path) -> None:
+        self._at(At.MOVE, lambda: self._copy(source, target), lambda: None)
 
     def _part(self, part: storage.PartFile, data: bytes) -> None:
         half = data[: len(data) // 2]
@@ -117,14 +121,14 @@ async def _mute(message: Any) -> None:
     """Send nothing."""
 
 
-def die(rig: "Rig", at: At, when: When, number: int, *args: str) -> bool:
-    """Run the manifest and kill the run; False when it came to its end before."""
+def die(rig: "Rig", at: At, when: When, number: int, *args: str, command: Sequence[str] = ()) -> bool:
+    """Run the manifest, or another command on it, and kill that; False when it came to its end before."""
     app = rig.stage.app
     with rig.monkeypatch.context() as patch:
         death = Death(at, when, number, patch.setattr)
         if at is At.ANSWER:
             death.on_the_wire(rig.stage)
         with suppress(Killed):
-            rig.run(*args)
+            rig.kbatch(*command) if command else rig.run(*args)
     rig.stage.app = app
     return death.struck

@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "Show what is bought, running, owed and unknown, offline",
     "pull": "Collect what is already paid; never buys",
     "accept": "Live with what was delivered wrong or is stale",
+    "adopt-file": "Take a paid clip from a file that a colleague fetched",
     "reconcile": "Settle submits whose outcome nobody knows",
     "verify": "Hold the files against the receipts",
     "lock": "Merge lockfiles by their receipts, and check them",
@@ -53,7 +54,7 @@ class _Commands(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = import_module(f"kbatch.cli.commands.{name}").command
+        command = import_module(f"kbatch.cli.commands.{name.replace('-', '_')}").command
         return _talkative(command) if isinstance(command, click.Command) else None
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:

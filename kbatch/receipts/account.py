@@ -81,6 +81,13 @@ def compare_accounts(bought: StoredAccount, now: StoredAccount, *, key: bool = F
     return AccountMatch.OTHER if one.key and other.key else AccountMatch.UNPROVEN
 
 
+def is_colleague(bought: StoredAccount, now: StoredAccount) -> bool:
+    """Whether both accounts are known to be of one team and of different users."""
+    one, other = account_of(bought), account_of(now)
+    same_team = one.team is not None and one.team == other.team
+    return same_team and one.user is not None and other.user is not None and one.user != other.user
+
+
 def join_accounts(one: StoredAccount, other: StoredAccount) -> StoredAccount:
     """Return the account with more known fields; commutative, ties are broken by their JSON."""
     if one == other or not other:

@@ -16,6 +16,7 @@ each kind, also described in `schemas/events.schema.json`:
     rendered         job_id, credits (null: not reported)
     failed           job_id, message, credits (what stays charged; 0 after a refund, null: not reported)
     downloaded       job_id, path (the target), sha256, bytes, media: a verified `.part` beside the target
+                     optional, here and in the next two, adopted_from: the name of a file that a person handed over
     delivered        job_id, path, sha256, bytes, media: at its place
     delivered-wrong  the same, and reasons: kept, but not as bought
     moved            job_id, path: the clip lies there now
@@ -79,6 +80,7 @@ _clip = {
     "bytes": json_checks.integer(),
     "media": MEDIA,
 }
+_handed_over = {"adopted_from": json_checks.text}
 
 DATA: Mapping[Kind, json_checks.Check] = MappingProxyType(
     {
@@ -117,9 +119,11 @@ DATA: Mapping[Kind, json_checks.Check] = MappingProxyType(
         Kind.REPORTED: json_checks.record({**_job, "credits": json_checks.integer()}),
         Kind.RENDERED: json_checks.record({**_job, "credits": _credits}),
         Kind.FAILED: json_checks.record({**_job, "message": json_checks.text, "credits": _credits}),
-        Kind.DOWNLOADED: json_checks.record(_clip),
-        Kind.DELIVERED: json_checks.record(_clip),
-        Kind.DELIVERED_WRONG: json_checks.record({**_clip, "reasons": json_checks.list_of(json_checks.text)}),
+        Kind.DOWNLOADED: json_checks.record(_clip, _handed_over),
+        Kind.DELIVERED: json_checks.record(_clip, _handed_over),
+        Kind.DELIVERED_WRONG: json_checks.record(
+            {**_clip, "reasons": json_checks.list_of(json_checks.text)}, _handed_over
+        ),
         Kind.MOVED: json_checks.record({**_job, "path": json_checks.storable_text}),
         Kind.ACCEPTED_AS_IS: json_checks.record(_job),
         Kind.BEGAN: json_checks.record(

@@ -4,9 +4,11 @@ A provider answers "no such job" for another user's job and leaves it out of the
 when the accounts match; a message names the account whose key is needed.
 """
 
-from kbatch.receipts.account import AccountMatch, account_of, compare_accounts
+from kbatch.receipts.account import AccountMatch, account_of, compare_accounts, is_colleague
 from kbatch.receipts.receipt import Receipt
 from kbatch.runner.session import ProviderSession
+
+_BY_FILE = "`kbatch adopt-file ADDRESS FILE` takes"
 
 
 async def match_account(session: ProviderSession, receipt: Receipt, *, key: bool = False) -> AccountMatch:
@@ -25,18 +27,23 @@ async def not_visible_reason(session: ProviderSession, receipt: Receipt) -> str 
         case AccountMatch.SAME:
             return None
         case AccountMatch.OTHER:
-            return f"it was {bought_by(receipt)}, and this key's user does not see it: a key of that user does"
+            helps = f"a key of that user does, or {_BY_FILE} the clip"
+            if is_colleague(receipt.account, session.account):
+                helps = f"an admin's key of the team does; that user runs `kbatch pull`, or {_BY_FILE} the clip"
+            return f"it was {bought_by(receipt, session)}, and this key's user does not see it: {helps}"
         case AccountMatch.UNPROVEN:
             known = account_of(receipt.account)
             return f"its receipt does not prove whose key bought it ({known}), and only that user sees it"
 
 
-def bought_by(receipt: Receipt) -> str:
-    """Return the buyer's account in words: team, user and key prefix, as far as they are known.
+def bought_by(receipt: Receipt, session: ProviderSession | None = None) -> str:
+    """Return the buyer's account in words, as far as it is known; `session` tells whether that is a colleague.
 
     >>> from kbatch.receipts.receipt import ReceiptState
     >>> account = {"team": "t-1", "user": "u-1", "key": "afk_12"}
     >>> bought_by(Receipt(state=ReceiptState.SUBMITTED, attempt=1, account=account))
     "bought with another account's key (team t-1, user u-1, key afk_12)"
     """
-    return f"bought with another account's key ({account_of(receipt.account)})"
+    colleague = session is not None and is_colleague(receipt.account, session.account)
+    whose = "by another user of the team" if colleague else "with another account's key"
+    return f"bought {whose} ({account_of(receipt.account)})"

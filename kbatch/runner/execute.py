@@ -106,7 +106,8 @@ async def _prepare_and_run(parts: _Parts) -> Outcome:
     """Open the sessions, check the accounts, and run unless a shutdown came first."""
     plan, setup = parts.confirmed.plan, parts.setup
     frame_sources = frozenset(address for entry in plan.purchases for address in entry.job.upstream)
-    pending_renders = orphaned_renders_of(plan, setup)
+    # To take a file needs no provider, so nothing else is collected with it.
+    pending_renders = () if setup.decisions.files else orphaned_renders_of(plan, setup)
     names = providers_needed(plan, setup, frame_sources, pending_renders)
     endpoints, asked = setup.endpoints, (*plan.providers, *names)
     check_origins(setup.loaded.lockfile.renders, asked, endpoints.environment, simulated=endpoints.app is not None)

@@ -1,10 +1,11 @@
-"""Applies a person's decisions about sends: `--adopt` a job, `--refused` (not accepted), `--lost` (give up).
+"""Applies a person's decisions: `--adopt` a job, `--refused` (not accepted), `--lost` (give up), a file to adopt.
 
 An adopted job is polled first, and refused when it is of another model or belongs to another receipt. A lost job is
 polled again, and the decision is refused while the provider still has the job. Its charge stays counted.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -17,8 +18,10 @@ from kbatch.receipts.join import records_of
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState, describe_remaining_charge
 from kbatch.runner.account_match import bought_by
+from kbatch.runner.collect.adopt_file import adopt_file
 from kbatch.runner.collect.poll import poll_job
 from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.job_matching import contradiction
 
@@ -26,13 +29,15 @@ from kbatch.runner.submit.job_matching import contradiction
 class Decisions(Struct, frozen=True, kw_only=True):
     """`adopt`: job ids by fingerprint; `refused`: fingerprints that were not accepted; `lost`: names by job id.
 
-    `mine` states that the present key is the buyer's, for receipts that do not prove it.
+    `mine` states that the present key is the buyer's, for receipts that do not prove it. `files` are clips that a
+    person hands over, each with its purchase.
     """
 
     adopt: Mapping[str, str] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
     lost: Mapping[str, str] = field(default_factory=dict)
     mine: bool = False
+    files: tuple[tuple[PendingRender, Path], ...] = ()
 
 
 async def apply_decisions(run: Run, decisions: Decisions) -> None:
@@ -52,6 +57,8 @@ async def apply_decisions(run: Run, decisions: Decisions) -> None:
         run.emit(EventKind.NOTE, receipt.address, "settled: it was not accepted, nothing is held")
     for job_id, name in decisions.lost.items():
         await _give_up(run, job_id, name, mine=decisions.mine)
+    for pending, file in decisions.files:
+        await adopt_file(run, pending, file)
 
 
 def _unknown(run: Run, fingerprint: str) -> Receipt:
@@ -145,7 +152,7 @@ async def _check_key(session: ProviderSession, name: str, receipt: Receipt, *, m
         raise Refused("not-lost", words, hint="nothing was changed; `kbatch doctor` looks at the key")
     same = compare_accounts(receipt.account, session.account)
     if same is AccountMatch.OTHER:
-        words = f"`{name}` was {bought_by(receipt)}, which this one cannot see"
+        words = f"`{name}` was {bought_by(receipt, session)}, which this one cannot see"
         raise Refused("another-account", words, hint="nothing was changed; use a key of the user who bought it")
     if same is AccountMatch.UNPROVEN and not mine:
         words = f"nothing proves that this key's user bought `{name}` ({account_of(receipt.account)}): for all others "

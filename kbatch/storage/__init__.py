@@ -7,6 +7,7 @@ tracks. What it cannot promise: a disk that lies about fsync. It knows no format
 
 from kbatch.storage.append import Appender, LineFile, PartFile, cut_back, part_of
 from kbatch.storage.atomic import (
+    copy,
     link_or_copy,
     merge_copies,
     move,
@@ -58,6 +59,7 @@ __all__ = [
     "can_be_named",
     "cards_below",
     "check_reference",
+    "copy",
     "cut_back",
     "descriptor_of",
     "digest_of_input",

@@ -112,6 +112,12 @@ def link_or_copy(source: Path, target: Path) -> None:
         _log.info("put %s at %s too", source, target)
 
 
+def copy(source: Path, target: Path) -> None:
+    """Replace `target` by a copy of a file that a person names, through links too; durable, whole or not at all."""
+    with source.open("rb") as old, replacing(target) as new:
+        shutil.copyfileobj(old, new, 1024 * 1024)
+
+
 def _copy(here: OpenFolder, name: str, there: OpenFolder, target: Path) -> None:
     """Copy a file into another folder, whole or not at all."""
     temporary = _free_name(target)

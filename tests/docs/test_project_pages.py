@@ -50,7 +50,7 @@ def test_commands_and_flags_of_the_contract_exist() -> None:
     text = PAGES["DESIGN.md"].partition("## 9.")[0]
     table = text.partition("## 6.")[2]
     rows = re.findall(r"^\| (\*\*`kbatch .*)$", table, re.MULTILINE)
-    named = {word for row in rows for word in re.findall(r"`kbatch (\w+)", row.split(" | ")[0])}
+    named = {word for row in rows for word in re.findall(r"`kbatch ([\w-]+)", row.split(" | ")[0])}
     assert named == set(COMMANDS)
     known = {"--help", "--version"}
     for name in COMMANDS:

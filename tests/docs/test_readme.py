@@ -125,7 +125,7 @@ def test_the_diagram_is_generated_from_the_table() -> None:
 def test_every_command_and_exit_code_is_documented() -> None:
     """The README's tables name every command and every exit code, and no other."""
     table = README.partition("### Commands")[2].partition("### Exit codes")[0]
-    assert set(re.findall(r"^\| `kbatch (\w+)", table, re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"^\| `kbatch ([\w-]+)", table, re.MULTILINE)) == set(COMMANDS)
     codes = README.partition("### Exit codes")[2].partition("### Environment")[0]
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", codes, re.MULTILINE)} == {int(code) for code in ExitCode}
 

@@ -74,7 +74,7 @@ def test_a_colleague_cannot_give_up_a_living_job(rig: Rig, scope: KeyScope, clon
     for words in (["one"], [job_id], ["one", "--bought-with-this-key"]):
         said = rig.kbatch("reconcile", "--lost", *words)
         assert said.code == 3
-        assert "was bought with another account's key" in said.err
+        assert "was bought by another user of the team" in said.err
         assert f"user {user}" in said.err
         assert rig.states() == {"one": "submitted"}
     for _ in range(2):
@@ -97,7 +97,8 @@ def test_whose_job_it_is_is_said_to_a_colleague(both: Rig, command: str) -> None
     told = " ".join(said.err.split())
     for word in account.values():
         assert word in told
-    assert "a key of that user does" in told
+    assert "an admin's key of the team does; that user runs `kbatch pull`" in told
+    assert "`kbatch adopt-file ADDRESS FILE`" in told
     assert both.states() == {"one": "submitted"}
     assert len(both.charges()) == 1
 
@@ -111,7 +112,7 @@ def test_a_clip_that_only_the_buyer_can_fetch(rig: Rig) -> None:
     use(rig, COLLEAGUE)
     said = rig.kbatch("pull")
     assert said.code == 1
-    assert "bought with another account's key" in " ".join(said.err.split())
+    assert "bought by another user of the team" in " ".join(said.err.split())
     assert "does not give its URL" not in said.err
     use(rig, SECOND)
     assert rig.kbatch("pull").code == 0
@@ -147,7 +148,7 @@ def test_a_colleague_settles_nothing_of_an_unknown_send(rig: Rig, scope: KeyScop
     for command in ("run", "reconcile"):
         said = rig.kbatch(command, "--yes", "--max-credits", "100")
         assert said.code == 4
-        assert "was bought with another account's key" in " ".join(said.err.split())
+        assert "was bought by another user of the team" in " ".join(said.err.split())
     assert (len(rig.charges()), rig.bill()["requests"]["submit"]) == (1, 1)
     use(rig, BUYER)
     assert rig.run().code == 0

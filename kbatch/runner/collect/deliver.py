@@ -48,7 +48,7 @@ async def deliver(
             if isinstance(fetched, Fetched) and fetched.media is None:
                 fetched = await _fetch_again(run, session, pending, fetched)
         if isinstance(fetched, Fetched):
-            return await _deliver(run, pending, _part_of(run, pending), fetched)
+            return await _deliver(run, pending, part_path(run, pending), fetched)
         attempt += 1
         if fetched.cause is FetchFailure.STALE and attempt < _FRESH_URLS:
             fresh = await _fresh_url(run, session, pending, attempt)
@@ -64,7 +64,7 @@ async def deliver(
 
 async def _fetch_again(run: Run, session: ProviderSession, pending: PendingRender, unread: Fetched) -> Fetched:
     """Download once more from a fresh URL when the file is not a clip; return the first result unless it now is."""
-    part = _part_of(run, pending)
+    part = part_path(run, pending)
     first = part.with_name(f"{part.name}.first")
     await anyio.to_thread.run_sync(storage.remove, first)
     await anyio.to_thread.run_sync(storage.move, part, first)
@@ -80,7 +80,7 @@ async def _fetch_again(run: Run, session: ProviderSession, pending: PendingRende
 
 async def _deliver_incomplete(run: Run, pending: PendingRender) -> Delivered | StillOwed | None:
     """Deliver the partial file of a clip that its provider no longer has; None when there is none."""
-    part = _part_of(run, pending)
+    part = part_path(run, pending)
     if not storage.size_of(part) or run.receipt(pending).state is not ReceiptState.RENDERED:
         return None
     media = await anyio.to_thread.run_sync(storage.examine, part, probe)
@@ -93,7 +93,8 @@ async def _deliver_incomplete(run: Run, pending: PendingRender) -> Delivered | S
     return await _deliver(run, pending, part, Fetched(sha256=digest, bytes=size, media=whole, fault=fault))
 
 
-def _part_of(run: Run, pending: PendingRender) -> Path:
+def part_path(run: Run, pending: PendingRender) -> Path:
+    """Return the `.part` file of a purchase's clip."""
     return storage.part_of(run.folder / pending.output, _tag(run, pending))
 
 
@@ -154,12 +155,12 @@ def _why(fetched: NotFetched, found: Succeeded) -> str:
 
 async def _deliver(run: Run, pending: PendingRender, part: Path, fetched: Fetched) -> Delivered | StillOwed:
     receipt = run.receipt(pending)
-    reasons = _differences(pending, fetched)
+    reasons = differences(pending, fetched)
     if _differs_from_record(receipt, fetched, right=not reasons):
         return await _keep_difference(run, receipt, part, fetched)
-    data = _data(pending, receipt, fetched)
+    data = clip_data(pending, receipt, fetched)
     await _record(run, pending, Kind.DOWNLOADED, data)
-    return await _put(run, pending, part, data, reasons)
+    return await put_clip(run, pending, part, data, reasons)
 
 
 def _differs_from_record(receipt: Receipt, fetched: Fetched, *, right: bool) -> bool:
@@ -185,7 +186,7 @@ async def _keep_difference(run: Run, receipt: Receipt, part: Path, fetched: Fetc
     return StillOwed(reason=f"{what}: kept aside as {archived}, and the receipt stays as it is")
 
 
-async def _put(run: Run, pending: PendingRender, part: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
+async def put_clip(run: Run, pending: PendingRender, part: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
     """Move a verified clip to its target and record it, under the lock of the path."""
     target = run.folder / pending.output
     async with run.path_locks.hold(pending.output):
@@ -216,11 +217,14 @@ async def finish_interrupted(run: Run, pending: PendingRender) -> Delivered | No
             fault = media.message if isinstance(media, NotWhole) else ""
             whole = media if isinstance(media, ProbedMedia) else None
             fetched = Fetched(sha256=output.sha256, bytes=output.bytes, media=whole, fault=fault)
-            return await _put(run, pending, part, _data(pending, receipt, fetched), _differences(pending, fetched))
+            return await put_clip(
+                run, pending, part, clip_data(pending, receipt, fetched), differences(pending, fetched)
+            )
     return None
 
 
-def _differences(pending: PendingRender, fetched: Fetched) -> Delivered:
+def differences(pending: PendingRender, fetched: Fetched) -> Delivered:
+    """Return the differences between a file and what was bought."""
     media = fetched.media
     if media is None:
         return (f"what the provider serves is no whole clip: {fetched.fault}",)
@@ -236,7 +240,8 @@ async def _record(run: Run, pending: PendingRender, kind: Kind, data: dict[str, 
     await run.record(Fact(kind=kind, fingerprint=pending.fingerprint, attempt=attempt, data=data))
 
 
-def _data(pending: PendingRender, receipt: Receipt, fetched: Fetched) -> dict[str, Any]:
+def clip_data(pending: PendingRender, receipt: Receipt, fetched: Fetched) -> dict[str, Any]:
+    """Return the data that an event of a clip records."""
     media = fetched.media
     return {
         "job_id": receipt.job_id,

@@ -97,7 +97,9 @@ async def _safe(run: Run, session: ProviderSession, receipt: Receipt, *, own: bo
     same = compare_accounts(receipt.account, session.account, key=True)
     if same is AccountMatch.OTHER or (same is AccountMatch.UNPROVEN and not own):
         proof = (
-            f"it was {bought_by(receipt)}" if same is AccountMatch.OTHER else "nothing proves that this key has sent it"
+            f"it was {bought_by(receipt, session)}"
+            if same is AccountMatch.OTHER
+            else "nothing proves that this key has sent it"
         )
         run.emit(EventKind.NOTE, receipt.address, f"{proof}, so it is not sent again")
         return False
@@ -126,7 +128,7 @@ async def _look_up(run: Run, session: ProviderSession, fingerprint: str, *, exis
         return None
     async with session.lookup_lock:
         if await match_account(session, receipt) is AccountMatch.OTHER:
-            return f"it was {bought_by(receipt)}, and only a key of that user shows its jobs"
+            return f"it was {bought_by(receipt, session)}, and only a key of that user shows its jobs"
         found = await find_job(run, session, fingerprint, exists=exists)
         if isinstance(found, NotNow):
             run.emit(EventKind.NOTE, receipt.address, f"the job list cannot be read: {found.message}")
