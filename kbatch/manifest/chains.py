@@ -15,6 +15,7 @@ from kbatch.errors import did_you_mean
 from kbatch.manifest.drafts import Draft, Frame, FrameCall, Path
 from kbatch.manifest.findings import Findings
 from kbatch.manifest.matrix.labels import label_of
+from kbatch.manifest.places import Place, leaves, put_at
 from kbatch.manifest.templates.faults import ECHO, Fault, say_fault
 
 
@@ -35,24 +36,27 @@ def chain(
     return chained
 
 
-def _calls(draft: Draft) -> dict[str, FrameCall]:
-    return {name: value for name, value in draft.params.items() if isinstance(value, FrameCall)}
+def _calls(draft: Draft) -> dict[Place, FrameCall]:
+    return {place: value for place, value in leaves(draft.params) if isinstance(value, FrameCall)}
 
 
 def _find_frames(findings: Findings, jobs: "Jobs", draft: Draft) -> Draft:
     calls = _calls(draft)
     if not calls:
         return draft
-    frames = {name: jobs.find(call, draft) for name, call in calls.items()}
-    for name, found in frames.items():
+    frames = {place: jobs.find(call, draft) for place, call in calls.items()}
+    for place, found in frames.items():
         if isinstance(found, Fault):
-            path = draft.origins[f"params.{name}"].path
-            several = jobs.by_shot[calls[name].shot] if found.code == "ambiguous-frame" else ()
+            path = (*draft.origins[f"params.{place[0]}"].path, *place[1:])
+            several = jobs.by_shot[calls[place].shot] if found.code == "ambiguous-frame" else ()
             fault = _with_place(findings, found, several[0]) if several else found
             of = 0 if draft.partial else len(jobs.by_shot[draft.shot])
             say_fault(findings, fault, path, jobs=(draft.address, of))
-    faulty = frozenset(f"params.{name}" for name, found in frames.items() if isinstance(found, Fault))
-    params = {name: value for name, value in {**draft.params, **frames}.items() if f"params.{name}" not in faulty}
+    faulty = frozenset(f"params.{place[0]}" for place, found in frames.items() if isinstance(found, Fault))
+    params: Mapping[str, Any] = draft.params
+    for place, found in frames.items():
+        params = put_at(params, place, found)
+    params = {name: value for name, value in params.items() if f"params.{name}" not in faulty}
     return replace(draft, params=params, faulty=draft.faulty | faulty)
 
 
@@ -78,8 +82,8 @@ def _check_cycles(findings: Findings, drafts: list[Draft]) -> None:
 
 
 def _path_of_frame(draft: Draft, upstream: str) -> Path:
-    name = next(name for name, value in draft.params.items() if getattr(value, "address", None) == upstream)
-    return draft.origins[f"params.{name}"].path
+    place = next(place for place, value in leaves(draft.params) if getattr(value, "address", None) == upstream)
+    return (*draft.origins[f"params.{place[0]}"].path, *place[1:])
 
 
 class Jobs(Struct):
@@ -153,7 +157,7 @@ def _key(axes: Mapping[str, str]) -> tuple[str, ...]:
 
 def upstream_of(params: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the addresses of the jobs whose frames these parameters need."""
-    return tuple(dict.fromkeys(value.address for value in params.values() if isinstance(value, Frame)))
+    return tuple(dict.fromkeys(value.address for _, value in leaves(params) if isinstance(value, Frame)))
 
 
 def in_order(upstream: Mapping[str, tuple[str, ...]]) -> tuple[list[str], list[str]]:

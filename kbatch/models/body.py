@@ -10,13 +10,14 @@ from typing import Any
 from kbatch.errors import Bug
 from kbatch.models.cards import Card
 from kbatch.models.fingerprint import canonical
+from kbatch.models.image_paths import replaced
 
 _DIGEST = "sha256:"
 _FRAME = "frame:"
 
 
 def body_of(card: Card, prompt: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay out a request body: `{prompt, model, klingParams}` for Apiframe, all at the top for AI/ML."""
+    """Lay out a request body: `{prompt, model, <body_key>: {…}}`, or all at the top where the card has no key."""
     top: dict[str, Any] = {} if prompt is None else {"prompt": prompt}
     top["model"] = card.model
     return {**top, **params} if card.body_key is None else {**top, card.body_key: params}
@@ -46,8 +47,8 @@ def bind_frames(card: Card, request: Mapping[str, Any], fingerprints: Mapping[st
     `frame:last:hero[city=oslo]` becomes `frame:last:<fingerprint>`, as `frame_token("last", fingerprint)` makes it.
     """
 
-    def bound(token: str) -> str:
-        if not token.startswith(_FRAME):
+    def bound(token: Any) -> Any:
+        if not (isinstance(token, str) and token.startswith(_FRAME)):
             return token
         return frame_token(token.split(":", 2)[1], _replacement_of(fingerprints, token))
 
@@ -60,8 +61,9 @@ def publish(card: Card, request: Mapping[str, Any], replacements: Mapping[str, s
     A token without a replacement is a Bug: the provider would charge for a URL that it cannot fetch.
     """
 
-    def sent(token: str) -> str:
-        return _replacement_of(replacements, token) if token.startswith((_DIGEST, _FRAME)) else token
+    def sent(token: Any) -> Any:
+        is_token = isinstance(token, str) and token.startswith((_DIGEST, _FRAME))
+        return _replacement_of(replacements, token) if is_token else token
 
     return canonical(_replace_images(card, request, sent))
 
@@ -72,7 +74,5 @@ def _replacement_of(replacements: Mapping[str, str], token: str) -> str:
     return replacements[token]
 
 
-def _replace_images(card: Card, request: Mapping[str, Any], replace: Callable[[str], str]) -> dict[str, Any]:
-    params = parameters_of(card, request)
-    params = {name: replace(value) if name in card.images else value for name, value in params.items()}
-    return body_of(card, request.get("prompt"), params)
+def _replace_images(card: Card, request: Mapping[str, Any], replace: Callable[[Any], Any]) -> dict[str, Any]:
+    return body_of(card, request.get("prompt"), replaced(card.images, parameters_of(card, request), replace))

@@ -1,21 +1,39 @@
-"""What is wrong with a model card that comes from outside: its form, and what it says of parameters that it lacks.
+"""What is wrong with a model card: its form, and what it says of parameters that it lacks.
 
-The tests hold the packaged cards to the same.
+The tests hold the packaged cards to the same. A fault has the path of the place in the card that it is about.
 """
 
 import json
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
+
+from msgspec import Struct
 
 from kbatch.errors import Bug
 from kbatch.manifest.schema.validate import Validator
 from kbatch.models.cards import Card, read_cards
+from kbatch.models.image_paths import steps_of
 from kbatch.models.pricing import values_of, variant_of, variants
 
 _MOST_WORDS = 200
+_MOST_VARIANTS = 10_000
+"""More than any price list has; what a card multiplies further would take long to look through."""
+
+Path = tuple[str | int, ...]
 
 
-def card_faults(name: str, data: bytes, form: Validator) -> Iterator[str]:
+class CardFault(Struct, frozen=True, kw_only=True):
+    """What is wrong with a card, and at which path of its JSON; the empty path is the whole card."""
+
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        return f"`{'.'.join(map(str, self.path))}`: {self.message}" if self.path else self.message
+
+
+def card_faults(name: str, data: bytes, form: Validator) -> Iterator[CardFault]:
     """Yield what is wrong with the card at `<provider>/<model>.json`; `form` is the schema of cards.
 
     A form that is wrong is told alone: nothing else can be read from such a card.
@@ -23,35 +41,92 @@ def card_faults(name: str, data: bytes, form: Validator) -> Iterator[str]:
     try:
         written = json.loads(data)
     except (ValueError, RecursionError) as error:
-        yield f"not JSON: {error}"
+        yield CardFault(path=(), message=f"not JSON: {error}")
         return
     if not form.is_valid(written):
         for fault in form.iter_errors(written):
-            yield f"`{'.'.join(map(str, fault.absolute_path)) or 'the card'}`: {fault.message[:_MOST_WORDS]}"
+            where: Path = tuple(fault.absolute_path)
+            yield CardFault(path=where or ("the card",), message=fault.message[:_MOST_WORDS])
         return
     try:
         (card,) = read_cards([(name, data)]).cards
     except Bug as error:
-        yield error.message
+        yield CardFault(path=(), message=error.message)
         return
     yield from _meant(card)
 
 
-def _meant(card: Card) -> Iterator[str]:
-    priced = [part.parameter for part in card.pricing.variant]
-    named = {*priced, *card.images, card.duration, *(card.required - {"prompt"})}
-    named |= {name for rule in card.rules for name in rule.involved} | ({card.audio} if card.audio else set())
-    for name in sorted(named - set(card.parameters)):
-        yield f"it speaks of `{name}`, which is none of its parameters"
-    if named - set(card.parameters):
+def _meant(card: Card) -> Iterator[CardFault]:
+    unknown = list(_unknown(card))
+    if unknown:
+        yield from unknown
         return
-    for name in dict.fromkeys((card.duration, *priced)):
-        if "default" not in card.parameters[name]:
-            yield f"`{name}` has no default, so that a request without it has no price"
-    if card.parameters[card.duration]["type"] != "integer":
-        yield f"`{card.duration}` is the clip's length and no integer"
-    names = list(dict.fromkeys(priced))
-    rows = product(*(values_of(card, name) for name in names))
-    made = {variant_of(card, dict(zip(names, row, strict=True))) for row in rows}
+    yield from _without_default(card)
+    yield from _wrong_kinds(card)
+    for path in card.images:
+        if not _is_text(card, path):
+            yield CardFault(path=("images", path), message="there is no text at this path of the parameters")
+    names = list(dict.fromkeys(part.parameter for part in card.pricing.variant))
+    values = [values_of(card, name) for name in names]
+    count = 1
+    for each in values:
+        count *= len(each)
+    if count > _MOST_VARIANTS:
+        message = f"its prices have {count:,} variants, more than the {_MOST_VARIANTS:,} allowed"
+        yield CardFault(path=("pricing", "variant"), message=message)
+        return
+    made = {variant_of(card, dict(zip(names, row, strict=True))) for row in product(*values)}
     for name in sorted(made ^ set(variants(card))):
-        yield f"the variant `{name}` {'has no price' if name in made else 'cannot be asked for'}"
+        why = "has no price (an unknown one is null)" if name in made else "cannot be asked for"
+        yield CardFault(path=("pricing", "table"), message=f"the variant `{name}` {why}")
+
+
+def _unknown(card: Card) -> Iterator[CardFault]:
+    """Yield what the card says of parameters that it does not have."""
+    named: list[tuple[Path, str]] = [(("pricing", "variant"), part.parameter) for part in card.pricing.variant]
+    named += [(("images", path), steps_of(path)[0]) for path in card.images]
+    named += [(("required",), name) for name in sorted(card.required - {"prompt"})]
+    named += [(("rules", at), name) for at, rule in enumerate(card.rules) for name in sorted(rule.involved)]
+    for part in ("duration", "audio", "ratio", "start", "end", "timeline"):
+        name = getattr(card, part)
+        named += [(("delivers", part), name)] if isinstance(name, str) else []
+    named += [(("pricing", "outputs"), card.pricing.outputs)] if card.pricing.outputs else []
+    said = set()
+    for path, name in named:
+        if name not in card.parameters and name not in said:
+            said.add(name)
+            yield CardFault(path=path, message=f"it speaks of `{name}`, which is none of its parameters")
+
+
+def _without_default(card: Card) -> Iterator[CardFault]:
+    needed = [card.duration, card.audio, card.pricing.outputs, *(part.parameter for part in card.pricing.variant)]
+    for name in dict.fromkeys(name for name in needed if isinstance(name, str)):
+        if "default" not in card.parameters[name]:
+            message = f"`{name}` has no default, so that a request without it has no price"
+            yield CardFault(path=("parameters", name), message=message)
+
+
+def _wrong_kinds(card: Card) -> Iterator[CardFault]:
+    kinds = {
+        "duration": (card.duration, "integer", "the clip's length and no integer"),
+        "audio": (card.audio, "boolean", "what buys audio and neither true nor false"),
+        "outputs": (card.pricing.outputs, "integer", "the number of outputs and no integer"),
+    }
+    for name, kind, what in kinds.values():
+        if isinstance(name, str) and card.parameters[name]["type"] != kind:
+            yield CardFault(path=("parameters", name), message=f"`{name}` is {what}")
+    for part in card.pricing.variant:
+        if not values_of(card, part.parameter):
+            message = f"`{part.parameter}` may have any value, so that no table has its prices"
+            yield CardFault(path=("pricing", "variant"), message=message)
+
+
+def _is_text(card: Card, path: str) -> bool:
+    """Whether an image's path leads to a text in the parameters' schemas."""
+    root, *rest = steps_of(path)
+    spec: Any = card.parameters[root]
+    for step in rest:
+        spec = spec.get("items") if step == "[]" else spec.get("properties", {}).get(step)
+        if spec is None:
+            return False
+    return bool(spec["type"] == "string")

@@ -6,6 +6,7 @@ module opens no file: its caller passes the bytes of `schemas/models/**`, and a 
 
 import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct, field
@@ -17,11 +18,12 @@ from kbatch.models.rules import Rule, read_rule
 
 
 class CardSource(Struct, frozen=True, kw_only=True):
-    """A published document; `read` is the day on which it was read (ISO 8601)."""
+    """A published document; `read` is the day on which it was read (ISO 8601), `sha256` is of its text."""
 
     title: str
     publisher: str
     read: str
+    sha256: str | None = None
 
 
 class VariantPart(Struct, frozen=True, kw_only=True):
@@ -33,14 +35,21 @@ class VariantPart(Struct, frozen=True, kw_only=True):
 
 
 class Pricing(Struct, frozen=True, kw_only=True):
-    """Credits by variant, for a clip or for each second of it; `table` and `per` are None when prices are unknown."""
+    """Amounts of `unit` by variant: for a clip, each second or each output; None is unknown, a row or the whole table.
+
+    `outputs` is the parameter that says how many outputs a request makes, `per_usd` how many units a dollar is. `usd`
+    has the rows that the card writes in USD, as written: `table` has them in whole units.
+    """
 
     unit: str
     per: str | None
     variant: tuple[VariantPart, ...]
-    table: Mapping[str, int] | None
+    table: Mapping[str, int | None] | None
     source: CardSource | None
     note: str | None
+    outputs: str | None = None
+    per_usd: int | None = None
+    usd: Mapping[str, str] = {}
 
 
 class Typical(Struct, frozen=True, kw_only=True):
@@ -54,10 +63,12 @@ class Typical(Struct, frozen=True, kw_only=True):
 class Card(Struct, frozen=True, kw_only=True, eq=False):
     """One model of one provider; cards are compared by identity.
 
-    `parameters` maps names to JSON Schemas in the document's order. `images` maps each image parameter to the forms
-    that it accepts (`url`, `data`, `file`). `body_key` is the key of the parameters in the request (None: top level).
-    `other_models` names, by parameter, the provider's models that have a parameter which this one lacks.
-    `checked_cache` holds the results of `parameters.check`.
+    `parameters` maps names to JSON Schemas in the document's order. `images` maps the path of each image, such as
+    `start_image` or `elements[].image`, to the forms that it accepts (`url`, `data`, `file`). `body_key` is the key of
+    the parameters in the request (None: top level). `duration` is the parameter that is the clip's length, or the
+    length itself. `ratio`, `start`, `end` and `timeline` are the parameters that say the clip's shape, its first and
+    last frame and its timed prompts. `other_models` names, by parameter, the provider's models that have a parameter
+    which this one lacks. `checked_cache` holds the results of `parameters.check`.
     """
 
     provider: str
@@ -73,8 +84,12 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     rules: tuple[Rule, ...]
     body_key: str | None
     pricing: Pricing
-    duration: str
+    duration: str | int
     audio: str | None
+    ratio: str | None
+    start: str | None
+    end: str | None
+    timeline: str | None
     typical: tuple[Typical, ...]
     typical_source: CardSource
     notes: tuple[str, ...]
@@ -90,6 +105,16 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     def key(self) -> str:
         """The card's name across providers, such as `apiframe/kling-2.1`."""
         return f"{self.provider}/{self.model}"
+
+    @property
+    def image_parameters(self) -> frozenset[str]:
+        """The parameters that are images or hold some."""
+        return frozenset(root_of(path) for path in self.images)
+
+    def duration_s(self, params: Mapping[str, Any]) -> int:
+        """Return the length in seconds of the clip that complete parameters buy."""
+        seconds: int = self.duration if isinstance(self.duration, int) else params[self.duration]
+        return seconds
 
 
 class Catalog(Struct, frozen=True, kw_only=True):
@@ -153,12 +178,22 @@ def read_cards(files: Iterable[tuple[str, bytes]], unusable: Mapping[str, Proble
     return Catalog(cards=tuple(cards), by_key=by_key, unusable=unusable or {})
 
 
+def root_of(path: str) -> str:
+    """Return the parameter that an image's path leads into.
+
+    >>> root_of("elements[].image")
+    'elements'
+    """
+    return path.partition("[")[0].partition(".")[0]
+
+
 def _other_models(card: Card, known: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(models) for name, models in known.items() if name not in card.parameters}
 
 
 def _card(name: str, written: Mapping[str, Any]) -> Card:
     provider, model, parameters = written["provider"], written["model"], written["parameters"]
+    delivers = written["delivers"]
     if not f"/{name}".endswith(f"/{provider}/{model}.json"):
         raise Bug(f"the model card {name} is that of {provider}/{model}")
     contents = {key: spec["contentSchema"] for key, spec in parameters.items() if "contentSchema" in spec}
@@ -177,8 +212,12 @@ def _card(name: str, written: Mapping[str, Any]) -> Card:
         rules=tuple(map(read_rule, written["rules"])),
         body_key=written["body"]["parameters"],
         pricing=_pricing(written["pricing"]),
-        duration=written["delivers"]["duration"],
-        audio=written["delivers"]["audio"],
+        duration=delivers["duration"],
+        audio=delivers["audio"],
+        ratio=delivers.get("ratio"),
+        start=delivers.get("start"),
+        end=delivers.get("end"),
+        timeline=delivers.get("timeline"),
         typical=tuple(map(_typical, written["typical_s"]["ranges"])),
         typical_source=_source(written["typical_s"]["source"]),
         notes=tuple(written["notes"]),
@@ -188,7 +227,9 @@ def _card(name: str, written: Mapping[str, Any]) -> Card:
 
 
 def _source(written: Mapping[str, str]) -> CardSource:
-    return CardSource(title=written["title"], publisher=written["publisher"], read=written["read"])
+    return CardSource(
+        title=written["title"], publisher=written["publisher"], read=written["read"], sha256=written.get("sha256")
+    )
 
 
 def _typical(written: Mapping[str, int]) -> Typical:
@@ -200,11 +241,32 @@ def _pricing(written: Mapping[str, Any]) -> Pricing:
         VariantPart(parameter=part["parameter"], suffix=part.get("suffix", ""), when_true=part.get("true"))
         for part in written["variant"]
     )
+    rows: Mapping[str, Any] = written["table"] or {}
+    amounts = {name: _amount(name, row, written.get("per_usd")) for name, row in rows.items()}
     return Pricing(
         unit=written["unit"],
         per=written["per"],
         variant=tuple(parts),
-        table=written["table"],
+        table=None if written["table"] is None else amounts,
         source=_source(written["source"]) if written["source"] else None,
         note=written["note"],
+        outputs=written.get("outputs"),
+        per_usd=written.get("per_usd"),
+        usd={name: row for name, row in rows.items() if isinstance(row, str)},
     )
+
+
+def _amount(variant: str, row: int | str | None, per_usd: int | None) -> int | None:
+    """Return a row in whole units: `0.28 USD` at 2,000,000 credits a dollar is 560,000; Bug where it is not whole.
+
+    Nothing is rounded, since a price that is rounded down is less than what is charged.
+    """
+    if not isinstance(row, str):
+        return row
+    amount = Decimal(row.removesuffix(_USD)) * (per_usd or 0)
+    if amount != amount.to_integral_value() or not amount:
+        raise Bug(f"the price of `{variant}`, {row}, is no whole number of units: write it in the provider's own")
+    return int(amount)
+
+
+_USD = " USD"

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kbatch.models.cards import Card, CardSource
+from kbatch.models.cards import Card, CardSource, root_of
 from kbatch.models.parameter_messages import describe_accepted
-from kbatch.models.pricing import price_range, values_of, variants
+from kbatch.models.pricing import durations_of, price_range, variants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def list_models(cards: Iterable[Card]) -> tuple[ModelRow, ...]:
             price=_price_of(card),
             duration=_durations(card),
             audio=_audio(card),
-            pictures=", ".join(card.images) or "none",
+            pictures=", ".join(dict.fromkeys(root_of(path) for path in card.images)) or "none",
         )
         for card in cards
     )
@@ -97,7 +97,7 @@ def describe(card: Card) -> ModelPage:
         summary=card.summary,
         parameters=(_row(card, "prompt", card.prompt), *parameter_rows(card)),
         prices=tuple(_price_row(card, variant) for variant in variants(card)),
-        price_note="" if card.pricing.table else price_sentence(card),
+        price_note=(card.pricing.note or "") if card.pricing.table else price_sentence(card),
         rules=tuple(rule.description for rule in card.rules),
         render_time=", ".join(
             f"{each.shortest_s}–{each.longest_s} s" + (f" for {each.duration} s" if each.duration else "")
@@ -118,7 +118,9 @@ def price_sentence(card: Card) -> str:
     table, source = card.pricing.table, card.pricing.source
     if table is None or source is None:
         return f"Price unknown: {card.pricing.note}"
-    rows = ", ".join(f"{variant} {credits:,}" for variant, credits in table.items())
+    rows = ", ".join(
+        f"{variant} {'unknown' if credits is None else f'{credits:,}'}" for variant, credits in table.items()
+    )
     return f"{card.pricing.unit.capitalize()} a {card.pricing.per}: {rows} ({source.publisher}, {source.read})"
 
 
@@ -134,17 +136,32 @@ def _row(card: Card, name: str, spec: Mapping[str, Any]) -> ParameterRow:
     default = json.dumps(spec["default"]) if "default" in spec else ""
     return ParameterRow(
         name=name,
-        type="picture" if name in card.images else spec["type"],
+        type=_type(card, name, spec),
         required=name in card.required,
         default=default.strip('"') + (" (kbatch's own)" if spec.get("default_by") == "kbatch" else ""),
-        accepts=", ".join(card.images.get(name, ())) or _accepts(spec),
+        accepts=", ".join(_forms(card, name)) or _accepts(spec),
         description=spec["description"],
     )
+
+
+def _type(card: Card, name: str, spec: Mapping[str, Any]) -> str:
+    if name in card.images:
+        return "picture"
+    kinds = {"array": "list", "object": "mapping"}
+    kind = kinds.get(spec["type"], str(spec["type"]))
+    return f"{kind} of pictures" if f"{name}[]" in card.images else kind
+
+
+def _forms(card: Card, name: str) -> tuple[str, ...]:
+    return card.images.get(name) or card.images.get(f"{name}[]", ())
 
 
 def _accepts(spec: Mapping[str, Any]) -> str:
     if "form" in spec:
         return str(spec["form"])
+    if "maxItems" in spec:
+        least = f"{spec['minItems']} to" if "minItems" in spec else "at most"
+        return f"{least} {spec['maxItems']:,} items"
     if "maxLength" in spec:
         least = f"{spec['minLength']} to" if "minLength" in spec else "at most"
         return f"{least} {spec['maxLength']:,} characters"
@@ -153,8 +170,9 @@ def _accepts(spec: Mapping[str, Any]) -> str:
 
 def _price_row(card: Card, variant: str) -> PriceRow:
     credits = (card.pricing.table or {}).get(variant)
-    each = "/s" if card.pricing.per == "second" else " a clip"
-    price = "unknown" if credits is None else f"{credits:,} {card.pricing.unit}{each}"
+    each = "/s" if card.pricing.per == "second" else " an output" if card.pricing.per == "output" else " a clip"
+    usd = f" ({card.pricing.usd[variant]})" if variant in card.pricing.usd else ""
+    price = "unknown" if credits is None else f"{credits:,} {card.pricing.unit}{each}{usd}"
     return PriceRow(variant=variant, credits=credits, price=price)
 
 
@@ -162,12 +180,13 @@ def _price_of(card: Card) -> str:
     found = price_range(card)
     if found is None:
         return "unknown"
-    return f"{found[0]:,}–{found[1]:,} {card.pricing.unit}"
+    also = " or unknown" if None in (card.pricing.table or {}).values() else ""
+    return f"{found[0]:,}–{found[1]:,} {card.pricing.unit}{also}"
 
 
 def _durations(card: Card) -> str:
-    values = values_of(card, card.duration)
-    if "enum" in card.parameters[card.duration]:
+    values = durations_of(card)
+    if isinstance(card.duration, int) or "enum" in card.parameters[card.duration]:
         return " or ".join(map(str, values)) + " s"
     return f"{values[0]}–{values[-1]} s"
 
@@ -184,4 +203,5 @@ def _sources(card: Card) -> tuple[str, ...]:
 
 
 def _cited(what: str, source: CardSource) -> str:
-    return f"{what}: “{source.title}”, {source.publisher}, read {source.read}"
+    digest = f", SHA-256 {source.sha256[:12]}…" if source.sha256 else ""
+    return f"{what}: “{source.title}”, {source.publisher}, read {source.read}{digest}"

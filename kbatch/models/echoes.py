@@ -15,7 +15,7 @@ def is_echo(card: Card, faulty: frozenset[str], complaint: Complaint) -> bool:
     if f"params.{complaint.field[1]}" in faulty:
         return True
     needs = {name for rule in card.rules if rule.code == complaint.code for name in rule.involved}
-    needs |= {"aspect_ratio"} if complaint.code == problem_codes.PICTURE_RATIO else set()
+    needs |= {card.ratio} if card.ratio and complaint.code == problem_codes.PICTURE_RATIO else set()
     if ALL_PARAMS in faulty:
         return bool(needs) or complaint.code == problem_codes.MISSING_PARAMETER
     return any(f"params.{name}" in faulty for name in needs)

@@ -24,17 +24,17 @@ class ExpectedClip(Struct, frozen=True, kw_only=True):
 def expected_clip(card: Card, request: Mapping[str, Any]) -> ExpectedClip:
     """Return the clip that a complete request body buys."""
     params = parameters_of(card, request)
-    pictured = any(name in params for name in card.images)
+    pictured = any(name in params for name in card.image_parameters)
     return ExpectedClip(
-        duration_s=params[card.duration],
+        duration_s=card.duration_s(params),
         audio=card.audio is not None and params[card.audio],
-        ratio=None if pictured else params.get("aspect_ratio"),
+        ratio=None if pictured or card.ratio is None else params.get(card.ratio),
     )
 
 
 def typical_s(card: Card, request: Mapping[str, Any]) -> tuple[int, int]:
     """Return the usual shortest and longest render time in seconds; the card's `typical_source` is their source."""
-    duration_s = parameters_of(card, request)[card.duration]
+    duration_s = card.duration_s(parameters_of(card, request))
     for typical in card.typical:
         if typical.duration in (None, duration_s):
             return typical.shortest_s, typical.longest_s

@@ -16,6 +16,7 @@ from kbatch.manifest.drafts import Frame
 from kbatch.models import problem_codes
 from kbatch.models.cards import Card
 from kbatch.models.fingerprint import canonical
+from kbatch.models.image_paths import replaced
 from kbatch.models.parameter_messages import describe_fault, describe_path, shown
 from kbatch.models.rules import check_rule
 
@@ -49,7 +50,10 @@ def check(
 
 
 def _cache_key(card: Card, name: str, value: object) -> object:
-    """Return a value's cache key: its type and value; the same key for all images, which `request` checks."""
+    """Return a value's cache key: its type and value; the same key for all images, which `request` checks.
+
+    A list or mapping is known by its text, images in it included.
+    """
     if name in card.images:
         return "picture"
     return (type(value), value if isinstance(value, str | int | Frame) else repr(value))
@@ -74,6 +78,7 @@ def _check(
             values[name] = spec["default"]
             defaulted.append(name)
     complaints += _broken_rules(card, {**params, **values}, complaints)
+    complaints += _several_outputs(card, values)
     return CheckedParameters(
         values=values, dropped=tuple(dropped), defaulted=tuple(defaulted), complaints=tuple(dict.fromkeys(complaints))
     )
@@ -87,10 +92,34 @@ def _check_one(card: Card, name: str, value: Any) -> tuple[Any, list[Complaint]]
         return value, [Complaint(code=problem_codes.FRAME_NOT_PICTURE, field=field, message=message, hint=hint)]
     if name in card.contents:
         return _check_content(card, name, value)
-    faults = _faults(card.validators[name].iter_errors(value), name)
-    if not faults and isinstance(value, str) and not is_unicode(value):
-        faults = [not_unicode(field, describe_path(name))]
-    return value, faults
+    checked = replaced(card.images, {name: value}, _as_text)[name] if name in card.image_parameters else value
+    faults = _faults(card.validators[name].iter_errors(checked), name)
+    return value, faults or _unsendable(field, name, checked)
+
+
+def _as_text(image: Any) -> Any:
+    """Return what stands for an image where the form of a list is checked; its own form is `request`'s to check."""
+    return "picture" if isinstance(image, str | Frame) else image
+
+
+def _unsendable(field: tuple[str | int, ...], name: str, value: Any) -> list[Complaint]:
+    """Return the complaint about a value of the right form that JSON in UTF-8 cannot hold, or that is no JSON."""
+    if isinstance(value, str):
+        return [] if is_unicode(value) else [not_unicode(field, describe_path(name))]
+    if not isinstance(value, list | dict):
+        return []
+    try:
+        canonical(value)
+    except UnicodeEncodeError:
+        return [not_unicode(field, describe_path(name))]
+    except (ValueError, TypeError) as error:
+        message = f"`{name}` holds what cannot be sent: {_first_line(error)}"
+        return [Complaint(code=problem_codes.NOT_FINITE, field=field, message=message)]
+    return []
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _check_content(card: Card, name: str, value: Any) -> tuple[Any, list[Complaint]]:
@@ -153,6 +182,16 @@ def _broken_rules(card: Card, params: Mapping[str, Any], complaints: list[Compla
     wrong = {complaint.field[1] for complaint in complaints if len(complaint.field) > 1}
     found = (check_rule(rule, params) for rule in card.rules if not rule.involved & wrong)
     return [complaint for complaint in found if complaint is not None]
+
+
+def _several_outputs(card: Card, values: Mapping[str, Any]) -> list[Complaint]:
+    """Refuse a request for several outputs: a job has one clip, so the others would be paid and lost."""
+    name = card.pricing.outputs
+    if name is None or not isinstance(values.get(name), int) or values[name] == 1:
+        return []
+    message = f"`{name}` asks for {values[name]} clips, and a job fetches one: the others would be paid and lost"
+    hint = f"write `{name}: 1`, and `takes: {values[name]}` at the shot"
+    return [Complaint(code=problem_codes.SEVERAL_OUTPUTS, field=("params", name), message=message, hint=hint)]
 
 
 def _unknown(card: Card, name: str) -> Complaint:

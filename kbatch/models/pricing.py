@@ -1,4 +1,4 @@
-"""What a request costs, in whole credits of its provider, with the working written out.
+"""What a request costs, in whole units of its provider, with the working written out.
 
 An unknown price is None and never 0. A manifest's own price may fill an unknown price or raise a known one; where it
 lowers one, the quote says so and the caller decides whether that is allowed.
@@ -16,22 +16,35 @@ from kbatch.models.body import body_of, parameters_of
 from kbatch.models.cards import Card, Catalog
 from kbatch.models.rules import check_rule
 
+FLAT = "flat"
+"""The variant of a clip whose price no parameter changes."""
+
+
+class Amounts(Struct, frozen=True, kw_only=True):
+    """How much a request asks for: the clip's seconds, and how many outputs."""
+
+    seconds: int
+    outputs: int = 1
+
 
 class Rate(Struct, frozen=True, kw_only=True):
-    """Credits for one clip, or for each second of it."""
+    """Credits for one clip, for each second of it, or for each output."""
 
     credits: int
     per_second: bool
+    per_output: bool = False
 
-    def total(self, duration_s: int) -> int:
-        """Return the credits of a clip of this many seconds."""
-        return self.credits * duration_s if self.per_second else self.credits
+    def total(self, asked: Amounts) -> int:
+        """Return the credits of a request for this much."""
+        return self.credits * (asked.seconds if self.per_second else asked.outputs if self.per_output else 1)
 
-    def working(self, duration_s: int, unit: str) -> str:
+    def working(self, asked: Amounts, unit: str) -> str:
         """Return the calculation as text: `7 credits/s × 10 s = 70`."""
+        if self.per_output:
+            return f"{self.credits:,} {unit} an output × {asked.outputs} = {self.total(asked):,}"
         if not self.per_second:
             return f"{self.credits:,} {unit} a clip"
-        return f"{self.credits:,} {unit}/s × {duration_s} s = {self.total(duration_s):,}"
+        return f"{self.credits:,} {unit}/s × {asked.seconds} s = {self.total(asked):,}"
 
 
 class OwnPrice(Struct, frozen=True, kw_only=True):
@@ -79,28 +92,28 @@ class CostlyDefault(Struct, frozen=True, kw_only=True):
 def quote(card: Card, request: Mapping[str, Any], own_prices: Mapping[str, OwnPrice]) -> Quote:
     """Return the price of a complete request body; `own_prices` is by `provider/model`."""
     params = parameters_of(card, request)
-    variant, duration_s, unit = variant_of(card, params), params[card.duration], card.pricing.unit
+    variant, asked, unit = variant_of(card, params), _amounts(card, params), card.pricing.unit
     listed = _listed(card, variant)
     own = own_prices[card.key].of(variant) if card.key in own_prices else None
     rate = own or listed
     if rate is None:
         why = card.pricing.note or f"the card has no price for the variant `{variant}`"
         return Quote(credits=None, unit=unit, variant=variant, working=f"price unknown: {why}", source="unknown")
-    lowers = own is not None and listed is not None and own.total(duration_s) < listed.total(duration_s)
+    lowers = own is not None and listed is not None and own.total(asked) < listed.total(asked)
     return Quote(
-        credits=rate.total(duration_s),
+        credits=rate.total(asked),
         unit=unit,
         variant=variant,
-        working=rate.working(duration_s, unit) + (" (price from the manifest)" if own else ""),
+        working=rate.working(asked, unit) + (" (price from the manifest)" if own else ""),
         source="manifest" if own else "card",
         lowers=lowers,
-        listed=None if listed is None else listed.total(duration_s),
+        listed=None if listed is None else listed.total(asked),
         per_second=rate.per_second,
     )
 
 
 def variant_of(card: Card, params: Mapping[str, Any]) -> str:
-    """Return the variant's name, such as `pro-10s`, `10s-audio` or `pro-audio`."""
+    """Return the variant's name, such as `pro-10s`, `10s-audio` or `pro-audio`; `flat` where nothing names it."""
     parts = []
     for part in card.pricing.variant:
         value = params[part.parameter]
@@ -108,7 +121,7 @@ def variant_of(card: Card, params: Mapping[str, Any]) -> str:
             parts.append(f"{value}{part.suffix}")
         elif value:
             parts.append(part.when_true)
-    return "-".join(parts)
+    return "-".join(parts) or FLAT
 
 
 def costly_defaults(card: Card, request: Mapping[str, Any]) -> tuple[CostlyDefault, ...]:
@@ -136,9 +149,15 @@ def costly_defaults(card: Card, request: Mapping[str, Any]) -> tuple[CostlyDefau
 def price_range(card: Card) -> tuple[int, int] | None:
     """Return the lowest and the highest price of a clip in credits, None when prices are unknown."""
     rates = [rate for rate in (_listed(card, variant) for variant in variants(card)) if rate is not None]
-    durations = values_of(card, card.duration)
-    totals = [rate.total(duration_s) for rate in rates for duration_s in durations]
+    outputs = values_of(card, card.pricing.outputs) if card.pricing.outputs else (1,)
+    asked = [Amounts(seconds=seconds, outputs=number) for seconds, number in product(durations_of(card), outputs)]
+    totals = [rate.total(each) for rate in rates for each in asked]
     return (min(totals), max(totals)) if totals else None
+
+
+def durations_of(card: Card) -> tuple[int, ...]:
+    """Return every length of a clip in seconds, shortest first where they are a range."""
+    return (card.duration,) if isinstance(card.duration, int) else values_of(card, card.duration)
 
 
 def variants(card: Card) -> tuple[str, ...]:
@@ -204,7 +223,13 @@ def _rate(written: Mapping[str, int]) -> Rate:
 
 def _listed(card: Card, variant: str) -> Rate | None:
     credits = (card.pricing.table or {}).get(variant)
-    return None if credits is None else Rate(credits=credits, per_second=card.pricing.per == "second")
+    per = card.pricing.per
+    return None if credits is None else Rate(credits=credits, per_second=per == "second", per_output=per == "output")
+
+
+def _amounts(card: Card, params: Mapping[str, Any]) -> Amounts:
+    outputs = card.pricing.outputs
+    return Amounts(seconds=card.duration_s(params), outputs=params[outputs] if outputs else 1)
 
 
 def _price_with(card: Card, params: Mapping[str, Any], name: str, value: object) -> int | None:

@@ -26,6 +26,7 @@ UNKNOWN_FIELD = "unknown-field"
 FRAME_NOT_PICTURE = "frame-not-picture"
 PICTURE_FORM = "picture-form"
 PICTURE_RATIO = "picture-ratio"
+SEVERAL_OUTPUTS = "several-outputs"
 
 MEANINGS: Mapping[str, str] = {
     UNKNOWN_PROVIDER: "no card names this provider",
@@ -47,5 +48,6 @@ MEANINGS: Mapping[str, str] = {
     UNKNOWN_FIELD: "an item of a list has a field that is not known",
     FRAME_NOT_PICTURE: "a clip's frame is given to a parameter that is not a picture",
     PICTURE_FORM: "a picture in a form that the parameter does not take",
+    SEVERAL_OUTPUTS: "a request for several clips at once, of which kbatch would fetch one",
     PICTURE_RATIO: "a local picture of another shape than the clip, so that it will be cropped or stretched",
 }

@@ -14,9 +14,11 @@ from msgspec import Struct
 from kbatch.errors import Complaint, Severity
 from kbatch.manifest.drafts import Draft, Frame
 from kbatch.manifest.images import ImageSource, InlineImage, LocalImage, RemoteImage
+from kbatch.manifest.places import Place, put_at
 from kbatch.models import problem_codes
 from kbatch.models.body import body_of, digest_token, frame_token
 from kbatch.models.cards import Card
+from kbatch.models.image_paths import label_of, places
 from kbatch.models.parameter_messages import shown, too_long
 from kbatch.models.parameters import check, is_unicode, not_unicode
 
@@ -24,11 +26,16 @@ ReadImage = Callable[[str], ImageSource | Complaint]
 
 
 class Input(Struct, frozen=True, kw_only=True):
-    """An image of a request: its parameter, its token in the body, and its source."""
+    """An image of a request: its place in the parameters, its token in the body, and its source."""
 
-    parameter: str
+    place: Place
     token: str
     image: ImageSource | Frame
+
+    @property
+    def parameter(self) -> str:
+        """The place in words: a parameter's name, or `elements[0].image`."""
+        return label_of(self.place)
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -69,16 +76,18 @@ def complete(card: Card, draft: Draft, read_image: ReadImage, *, drop_unsupporte
 def prepare(card: Card, draft: Draft, read_image: ReadImage, *, drop_unsupported: bool = False) -> Prepared:
     """Return the part of a request that does not depend on its prompt, with the complaints about it."""
     checked = check(card, draft.params, draft.default_only, drop_unsupported=drop_unsupported)
-    found = [_read_input(card, name, draft.params[name], read_image) for name in card.images if name in draft.params]
+    found = [_read_input(card, *image, read_image) for image in places(card.images, draft.params)]
     inputs = tuple(each for each in found if isinstance(each, Input))
     faults = tuple(each for each in found if isinstance(each, Complaint))
-    ratios = _check_ratios(inputs, checked.values.get("aspect_ratio"))
+    values = dict(checked.values)
+    for each in inputs:
+        values = put_at({each.place[0]: None, **values}, each.place, each.token)
     return Prepared(
-        values={**checked.values, **{each.parameter: each.token for each in inputs}},
+        values=values,
         inputs=inputs,
         dropped=checked.dropped,
         defaulted=checked.defaulted,
-        complaints=(*checked.complaints, *faults, *ratios),
+        complaints=(*checked.complaints, *faults, *_check_ratios(card, inputs, checked.values)),
     )
 
 
@@ -115,15 +124,17 @@ def check_prompt(card: Card, prompt: str | None) -> tuple[Complaint, ...]:
     return () if is_unicode(prompt) else (not_unicode(field, "the prompt"),)
 
 
-def _check_ratios(inputs: tuple[Input, ...], ratio: object) -> tuple[Complaint, ...]:
-    """Warn of local images whose aspect ratio is more than 2 % off the clip's, since the model crops or stretches."""
+def _check_ratios(card: Card, inputs: tuple[Input, ...], params: Mapping[str, Any]) -> tuple[Complaint, ...]:
+    """Warn of local images for a frame whose ratio is over 2 % off the clip's, since the model crops or stretches."""
+    ratio = params.get(card.ratio) if card.ratio else None
     wide, _, high = str(ratio).partition(":")
     if not (wide.isdigit() and high.isdigit() and int(wide) and int(high)):
         return ()
     off = [
         (part.parameter, part.image)
         for part in inputs
-        if isinstance(part.image, LocalImage)
+        if part.place in ((card.start,), (card.end,))
+        and isinstance(part.image, LocalImage)
         and not 0.98 <= part.image.width * int(high) / (part.image.height * int(wide)) <= 1.02
     ]
     return tuple(
@@ -138,8 +149,8 @@ def _check_ratios(inputs: tuple[Input, ...], ratio: object) -> tuple[Complaint, 
     )
 
 
-def _read_input(card: Card, name: str, value: object, read_image: ReadImage) -> Input | Complaint:
-    field = ("params", name)
+def _read_input(card: Card, path: str, place: Place, value: object, read_image: ReadImage) -> Input | Complaint:
+    name, field = label_of(place), ("params", *place)
     if isinstance(value, Frame):
         image: ImageSource | Frame | Complaint = value
     elif isinstance(value, str):
@@ -151,11 +162,11 @@ def _read_input(card: Card, name: str, value: object, read_image: ReadImage) -> 
     if isinstance(image, Complaint):
         return replace(image, field=field)
     form, token = _form_and_token(image)
-    if form not in card.images[name]:
+    if form not in card.images[path]:
         message = f"`{name}` of `{card.model}` takes a URL only, not {_FORMS[form]}"
         hint = "publish the picture and write its URL"
         return Complaint(code=problem_codes.PICTURE_FORM, field=field, message=message, hint=hint)
-    return Input(parameter=name, token=token, image=image)
+    return Input(place=place, token=token, image=image)
 
 
 _FORMS = {"data": "a data: URI", "file": "a local file or a clip's frame"}

@@ -16,6 +16,8 @@ from kbatch.storage import read_bytes
 
 _NEEDED = ("av", "starlette", "uvicorn", "python_multipart")
 _LATENCY_S = 0.5
+_TOKENS = ("sha256:", "frame:")
+"""What stands for a picture in a recorded request."""
 _EARLIER_PICTURE = "https://earlier.invalid/picture.png"
 
 
@@ -42,11 +44,10 @@ def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | 
     except ImportError as error:
         hint = "install the extra `sim`: pip install 'kbatch-render[sim]'"
         raise Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint) from error
-    pictures = frozenset(name for card in loaded.catalog.cards for name in card.images)
     earlier = time.time() - _LATENCY_S - 1
     for receipt in lockfile.renders.values():
         if receipt.job_id is not None and receipt.request and not _here(loaded.folder, receipt):
-            body = _with_pictures(receipt.request, pictures)
+            body = {name: _with_pictures(value) for name, value in receipt.request.items()}
             restore_job(app.state.world, receipt.provider, receipt.job_id, body, earlier)
     return app
 
@@ -87,15 +88,13 @@ def _here(folder: Path, receipt: Receipt) -> bool:
     return receipt.output is not None and receipt.output.placed and (folder / receipt.output.path).exists()
 
 
-def _with_pictures(request: Mapping[str, Any], pictures: frozenset[str]) -> dict[str, Any]:
-    """Return a request in which a URL stands for each picture that was uploaded then."""
-    body: dict[str, Any] = {}
-    for name, value in request.items():
-        if isinstance(value, Mapping):
-            body[name] = _with_pictures(value, pictures)
-        else:
-            body[name] = _EARLIER_PICTURE if name in pictures and not str(value).startswith("http") else value
-    return body
+def _with_pictures(value: Any) -> Any:
+    """Return a part of a request in which a URL stands for each picture that was uploaded then."""
+    if isinstance(value, Mapping):
+        return {name: _with_pictures(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_pictures(item) for item in value]
+    return _EARLIER_PICTURE if isinstance(value, str) and value.startswith(_TOKENS) else value
 
 
 def _rules(path: Path | None, names: Sequence[str]) -> Any:

@@ -21,7 +21,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 BAD, GOOD = (sorted((EXAMPLES / kind).glob("*.yaml")) for kind in ("bad", "good"))
 _ARGUMENTS = "# arguments: "
 
-NEEDS_MORE = {"file-too-large", "name-encoding", "no-frames", "picture-scans", "picture-too-large", "too-many-values"}
+NEEDS_MORE = {
+    *("file-too-large", "name-encoding", "no-frames", "picture-scans", "picture-too-large"),
+    *("several-outputs", "too-many-values"),
+}
 """Codes whose example would be too large to keep, or needs another machine; other tests bring them about."""
 
 

@@ -62,7 +62,7 @@ def test_a_page_has_prices_rules_notes_and_sources() -> None:
     ]
     assert page.rules == ("the durations in `multi_prompt` add up to the clip's `duration`",)
     assert any("4k" in note for note in page.notes)
-    assert page.sources[0] == "parameters: “Kling 3.0”, Apiframe, read 2026-11-21"
+    assert page.sources[0] == "parameters: “Kling 3.0”, Apiframe, read 2026-11-21, SHA-256 31b6c54e46b7…"
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def amount(credits: int | None, unit: str = "credits") -> str:
     return "price unknown" if credits is None else f"{credits:,} {unit}"
 
 
+def short_model(model: str) -> str:
+    """Return a model's name without its family, where it is a path: `v2.1/pro/image-to-video`."""
+    return model.partition("/")[2] or model
+
+
 def span(shortest_s: int, longest_s: int) -> str:
     """Return a time span for people: `40 s`, `3–9 min`, `1–2 h`."""
     for size, unit in ((3600, "h"), (60, "min")):

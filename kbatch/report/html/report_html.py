@@ -3,6 +3,7 @@
 The page names its clips relative to itself; posters are inside it.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -150,13 +151,17 @@ def _take(row: ReportRow, clips: Mapping[str, ShownClip], *, alone: bool, own_pr
     }
 
 
+_RATIO = re.compile(r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})", re.ASCII)
+
+
 def _shape(row: ReportRow) -> str:
     width, height = row.media.width, row.media.height
     if not width or not height:
-        sides = str(row.params.get("aspect_ratio", "16:9")).split(":")
-        if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
+        asked = (_RATIO.fullmatch(value) for value in row.params.values() if isinstance(value, str))
+        sides = next(filter(None, asked), None)
+        if sides is None:
             return "wide"
-        width, height = int(sides[0]), int(sides[1])
+        width, height = int(sides[1]), int(sides[2])
     return "wide" if width > height else "square" if width == height else "tall"
 
 

@@ -11,12 +11,10 @@ from kbatch.planner.jobs import Job
 from kbatch.simulator.clips.orders import Beat, ClipOrder, Ratio, StillImage
 
 _WIDE: Ratio = (16, 9)
-_START, _END = ("start_image", "image_url"), ("end_image", "tail_image_url")
 
 
 def order_of(job: Job, pictures: Mapping[str, StillImage]) -> ClipOrder:
     """Return the simulator's order of a job; `pictures` are by parameter."""
-    params = parameters_of(job.card, job.request)
     return ClipOrder(
         provider=job.provider,
         model=job.model,
@@ -24,10 +22,10 @@ def order_of(job: Job, pictures: Mapping[str, StillImage]) -> ClipOrder:
         prompt=job.draft.prompt or "",
         seconds=float(job.clip.duration_s),
         audio=job.clip.audio,
-        ratio=_ratio(params.get("aspect_ratio")),
-        beats=_beats(params.get("multi_prompt")),
-        start=next((pictures[name] for name in _START if name in pictures), None),
-        end=next((pictures[name] for name in _END if name in pictures), None),
+        ratio=_ratio(_said(job, job.card.ratio)),
+        beats=_beats(_said(job, job.card.timeline)),
+        start=pictures.get(job.card.start or ""),
+        end=pictures.get(job.card.end or ""),
         take=job.draft.take,
     )
 
@@ -35,10 +33,10 @@ def order_of(job: Job, pictures: Mapping[str, StillImage]) -> ClipOrder:
 def shape_of(job: Job, jobs: Mapping[str, Job]) -> Ratio:
     """Return the shape of a job's clip, width to height: as ordered, else that of its start picture, else 16:9."""
     for _ in range(len(jobs) + 1):
-        ratio = _ratio(parameters_of(job.card, job.request).get("aspect_ratio"))
+        ratio = _ratio(_said(job, job.card.ratio))
         if ratio is not None:
             return ratio
-        match next((part.image for part in job.inputs if part.parameter in _START), None):
+        match next((part.image for part in job.inputs if part.parameter == job.card.start), None):
             case Frame(address=address):
                 job = jobs[address]
             case LocalImage(width=width, height=height):
@@ -46,6 +44,11 @@ def shape_of(job: Job, jobs: Mapping[str, Job]) -> Ratio:
             case _:
                 break
     return _WIDE
+
+
+def _said(job: Job, name: str | None) -> Any:
+    """Return a parameter's value, None where the model has none such or the request leaves it out."""
+    return parameters_of(job.card, job.request).get(name) if name is not None else None
 
 
 def _ratio(text: Any) -> Ratio | None:

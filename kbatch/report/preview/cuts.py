@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from kbatch.planner.jobs import Job
 from kbatch.receipts.receipt import Output, Receipt, ReceiptState
-from kbatch.report.data.format import amount, harmless
+from kbatch.report.data.format import amount, harmless, short_model
 
 SIMULATOR = "simulator"
 
@@ -57,7 +57,7 @@ class FilmCut:
     @property
     def model(self) -> str:
         """Model and variant."""
-        return f"{self.job.model.removeprefix('kling-video/')} {self.job.quote.variant}".strip()
+        return f"{short_model(self.job.model)} {self.job.quote.variant}".strip()
 
 
 def cut_list(jobs: Sequence[Job], renders: Mapping[str, Receipt], sizes: Mapping[str, int]) -> tuple[FilmCut, ...]:

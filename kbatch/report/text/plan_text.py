@@ -11,7 +11,7 @@ from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.plan_digest import SHOWN
 from kbatch.planner.plan import Plan, Total
 from kbatch.planner.summary import CostGroup, Summary
-from kbatch.report.data.format import amount, count, one_line, span
+from kbatch.report.data.format import amount, count, one_line, short_model, span
 from kbatch.report.data.prompts import prompt_of
 from kbatch.report.data.reasons import why
 from kbatch.report.data.stated_prices import stated_prices
@@ -113,7 +113,7 @@ def _wrap(words: Iterable[str], width: int) -> Iterator[str]:
 
 
 def _model(entry: PlanEntry) -> str:
-    name = entry.job.model.removeprefix("kling-video/")
+    name = short_model(entry.job.model)
     return f"{name} {entry.job.quote.variant}"
 
 

@@ -15,8 +15,8 @@ from kbatch.providers.base import Listed
 from kbatch.providers.responses import same_id
 from kbatch.receipts.receipt import Receipt, without_queries
 
-PICTURES = frozenset(("start_image", "end_image", "image_url", "static_mask", "tail_image_url"))
-"""Parameters that hold an image or its URL."""
+_IMAGE_FORMS = ("http://", "https://", "data:", "sha256:", "frame:")
+"""How a text begins that stands for an image: an address, the image itself, or a token of the fingerprinted body."""
 
 _ASIDE = frozenset(("webhookUrl", "webhookEvents"))
 
@@ -42,19 +42,18 @@ def sent_body(receipt: Receipt) -> Mapping[str, Any] | None:
             return None
         agrees = isinstance(body, dict) and likeness(body, receipt.request, pictures=False) is Likeness.SAME
         return body if agrees else None
-    return None if PICTURES & _flat(receipt.request).keys() else receipt.request
+    return None if any(_holds_image(name, value) for name, value in _flat(receipt.request).items()) else receipt.request
 
 
 def likeness(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], *, pictures: bool = True) -> Likeness:
     """Compare a job's input with a body, ignoring the nesting; `pictures` False ignores images."""
     if theirs is None:
         return Likeness.UNSURE
-    mine = {name: value for name, value in _flat(ours).items() if pictures or name not in PICTURES}
-    found = {
-        name: value
-        for name, value in _flat(theirs).items()
-        if value is not None and (pictures or name not in PICTURES) and (name in mine or name not in _ASIDE)
-    }
+    mine, given = _flat(ours), _flat(theirs)
+    if not pictures:
+        aside = {name for body in (mine, given) for name, value in body.items() if _holds_image(name, value)}
+        mine, given = ({name: body[name] for name in body.keys() - aside} for body in (mine, given))
+    found = {name: value for name, value in given.items() if value is not None and (name in mine or name not in _ASIDE)}
     if any(name in mine and not _equal(value, mine[name]) for name, value in found.items()):
         return Likeness.OTHER
     return Likeness.SAME if found.keys() | {"model"} == mine.keys() | {"model"} else Likeness.UNSURE
@@ -76,11 +75,20 @@ def _differing(theirs: Mapping[str, Any], receipt: Receipt) -> Iterator[str]:
     for name, value in _flat(theirs).items():
         if value is None or name not in mine or name == "model":
             continue
-        if name in PICTURES:
+        if _holds_image(name, mine[name]):
             if _other_picture(value, mine[name]):
                 yield name
         elif not _alike(value, mine[name]):
             yield name
+
+
+def _holds_image(name: str, value: Any) -> bool:
+    """Whether a field is an image or holds some; the prompt is text whatever it begins with."""
+    if isinstance(value, str):
+        return name != "prompt" and value.lower().startswith(_IMAGE_FORMS)
+    if isinstance(value, list | tuple):
+        return any(_holds_image("", item) for item in value)
+    return isinstance(value, Mapping) and any(_holds_image(key, item) for key, item in value.items())
 
 
 def _other_picture(theirs: Any, ours: Any) -> bool:
@@ -88,6 +96,8 @@ def _other_picture(theirs: Any, ours: Any) -> bool:
 
     URLs on different hosts are not compared, since a provider may copy an image to a host of its own.
     """
+    if isinstance(theirs, list) and isinstance(ours, list | tuple) and len(theirs) == len(ours):
+        return any(_other_picture(one, other) for one, other in zip(theirs, ours, strict=True))
     if not (_is_url(theirs) and _is_url(ours)):
         return False
     one, other = without_queries(theirs), without_queries(ours)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.images import InlineImage, LocalImage, RemoteImage
+from kbatch.manifest.places import put_at, value_at
 from kbatch.models.body import body_of, parameters_of, publish
 from kbatch.models.fingerprint import canonical
 from kbatch.models.request import Input
@@ -81,11 +82,13 @@ def is_of_another(job: Job, receipt: Receipt) -> bool:
         if receipt.body is None:
             return False
         body = json.loads(receipt.body)
-        params = dict(parameters_of(job.card, body))
-        params |= {part.parameter: part.token for part in job.inputs if not isinstance(part.image, RemoteImage)}
+        params: Mapping[str, Any] = parameters_of(job.card, body)
+        for part in job.inputs:
+            if not isinstance(part.image, RemoteImage):
+                params = put_at({part.place[0]: None, **params}, part.place, part.token)
         sent = {**body_of(job.card, body.get("prompt"), params), "model": body["model"]}
         return canonical(without_queries(sent)) != canonical(receipt.request)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         return True
 
 
@@ -98,10 +101,11 @@ def _is_request(job: Job, receipt: Receipt, own: OwnRecords) -> bool:
             digest = _digest_of(part, receipt)
             if digest is None:
                 continue
-            if not own.uploaded(given[part.parameter], digest, receipt):
+            url = value_at(given, part.place)
+            if not own.uploaded(url, digest, receipt):
                 return False
-            values[part.token] = given[part.parameter]
-    except (ValueError, TypeError, KeyError, AttributeError):
+            values[part.token] = url
+    except (ValueError, TypeError, LookupError, AttributeError):
         return False
     return publish(job.card, job.request, values) == (receipt.body or "").encode()
 
