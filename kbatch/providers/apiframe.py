@@ -10,6 +10,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from kbatch.errors import Bug
 from kbatch.providers.base import (
     Answer,
@@ -82,19 +84,9 @@ class Apiframe:
     def read_poll(self, reply: Reply) -> PollOutcome:
         """Read a job; a status that the documents do not name is still running."""
         told = succeeded(reply)
-        status = told.get("status") if told is not None else None
-        if told is None or not isinstance(status, str):
+        if told is None or not isinstance(told.get("status"), str):
             return not_now(reply, _refusal(reply), "no status in it")
-        credits = whole(told.get("creditCost"))
-        match status.upper():
-            case "COMPLETED":
-                return _completed(told, reply, credits)
-            case "FAILED" | "CANCELLED":
-                words = describe(told.get("error")) or f"the job is {harmless(status).lower()}"
-                return Failed(message=words, credits=credits)
-            case _:
-                progress = whole(told.get("progress"))
-                return Running(progress=progress if progress is not None and progress <= 100 else None, credits=credits)
+        return _outcome(told) or not_now(reply, None, "completed, but no clip is named")
 
     def read_job(self, reply: Reply) -> Listed | NotNow:
         """Read who a job is, its input included."""
@@ -134,6 +126,10 @@ class Apiframe:
         more = f"&cursor={encoded(cursor)}" if cursor is not None else ""
         return Request(method="GET", path=f"/v2/jobs?limit=100{more}", headers=_JSON)
 
+    def team_job(self, job_id: str) -> Request:
+        """Return the search for one job among the whole team's, which an admin's key may read."""
+        return Request(method="GET", path=f"/v2/jobs?scope=team&search={encoded(job_id)}&limit=100", headers=_JSON)
+
     def read_jobs(self, reply: Reply) -> JobPage | NotNow:
         """Read `{"jobs", "nextCursor", "hasMore"}`; entries that cannot be read are left out."""
         told = succeeded(reply)
@@ -141,7 +137,7 @@ class Apiframe:
         if told is None or not isinstance(jobs, list):
             return not_now(reply, _refusal(reply), "no list of jobs in it")
         cursor = identifier(told.get("nextCursor")) if told.get("hasMore") is not False else None
-        return JobPage(jobs=tuple(job for job in map(_listed, jobs) if job is not None), cursor=cursor)
+        return JobPage(jobs=tuple(job for job in map(_listed_with_outcome, jobs) if job is not None), cursor=cursor)
 
 
 APIFRAME = Apiframe()
@@ -155,12 +151,22 @@ def _refusal(reply: Reply) -> Reason | None:
     return Reason.MODERATION if is_moderation(reply) else REFUSALS.get(reply.status)
 
 
-def _completed(told: dict[str, Any], reply: Reply, credits: int | None) -> PollOutcome:
-    url = first_url(told.get("result"), relative=True)
-    expired = told.get("expired") is True
-    if url is None and not expired:
-        return not_now(reply, None, "completed, but no clip is named")
-    return Succeeded(url=url or "", credits=credits, expired=expired)
+def _outcome(told: dict[str, Any]) -> PollOutcome | None:
+    """Return the state that a job or a list item shows; None without one, and for a completed job without a clip."""
+    status, credits = told.get("status"), whole(told.get("creditCost"))
+    if not isinstance(status, str):
+        return None
+    match status.upper():
+        case "COMPLETED":
+            url = first_url(told.get("result"), relative=True)
+            expired = told.get("expired") is True
+            return Succeeded(url=url or "", credits=credits, expired=expired) if url or expired else None
+        case "FAILED" | "CANCELLED":
+            words = describe(told.get("error")) or f"the job is {harmless(status).lower()}"
+            return Failed(message=words, credits=credits)
+        case _:
+            progress = whole(told.get("progress"))
+            return Running(progress=progress if progress is not None and progress <= 100 else None, credits=credits)
 
 
 def _account(told: dict[str, Any] | None) -> Account | None:
@@ -185,6 +191,11 @@ def _listed(told: Any) -> Listed | None:
         input=asked if isinstance(asked, dict) else None,
         credits=whole(told.get("creditCost")),
     )
+
+
+def _listed_with_outcome(told: Any) -> Listed | None:
+    job = _listed(told)
+    return replace(job, outcome=_outcome(told)) if job is not None else None
 
 
 def _text(value: Any) -> str | None:

@@ -167,7 +167,10 @@ class Balance(Struct, frozen=True, kw_only=True):
 
 
 class Listed(Struct, frozen=True, kw_only=True):
-    """One job of the provider's list; `input` is set only when the job was requested by its id."""
+    """One job of the provider's list; `input` is set only when the job was requested by its id.
+
+    `outcome` is the state as a poll of this job would give it; None where the list does not tell enough for one.
+    """
 
     job_id: str
     model: str
@@ -175,6 +178,7 @@ class Listed(Struct, frozen=True, kw_only=True):
     created_at: str | None = None
     input: Mapping[str, Any] | None = None
     credits: int | None = None
+    outcome: PollOutcome | None = None
 
 
 class JobPage(Struct, frozen=True, kw_only=True):
@@ -194,6 +198,9 @@ class Provider(Protocol):
     URIs). `concurrency` is how many jobs run at once when nothing is said, `per_minute` how many calls are taken in a
     minute, `clips_kept` how long a finished clip can be fetched; None where that is not known. `unknown_help` says
     where a person looks for a job that may have been bought; the flags that settle it are added: "… with `--adopt …`".
+
+    A provider that shows a whole team's jobs to some keys may also have `team_job(job_id)`, the call whose answer
+    `read_jobs` reads; its items have an `outcome`.
     """
 
     name: str

@@ -34,7 +34,8 @@ class ProviderSession:
     why nothing is submitted for a while. `too_long_wait` is an answer whose `Retry-After` is longer than kbatch waits:
     it is returned for every call until `held_until_s`. `on_wait` is called with the text of each wait. `lookup_lock`
     lets one search at a time claim jobs of the provider's list, `listed_jobs` caches the jobs read from it. `last_date`
-    is the latest `Date` header with the local monotonic time at which it arrived.
+    is the latest `Date` header with the local monotonic time at which it arrived. `sees_team` is False once
+    the provider has refused this key the jobs of its colleagues.
     """
 
     provider: Provider
@@ -55,6 +56,7 @@ class ProviderSession:
     held_until_s: float = 0.0
     refusing_since_s: float | None = None
     on_wait: Callable[[str], None] = ignore
+    sees_team: bool = True
 
     def turn(self) -> float:
         """Take the next call that the provider's rate allows; return the seconds to wait before it."""

@@ -5,6 +5,7 @@ The vendor does not tell within what an idempotency key is one purchase: each ca
 
 import json
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -203,3 +204,60 @@ def test_a_receipt_of_an_earlier_version_proves_no_user(rig: Rig) -> None:
     rig.world.jobs.clear()
     assert rig.kbatch("reconcile", "--lost", "one", "--bought-with-this-key").code == 0
     assert rig.states() == {"one": "failed"}
+
+
+ADMIN, ADMIN_OF_OTHERS = "red/admin-eve/laptop", "blue/admin-max/laptop"
+
+
+def test_an_admin_collects_a_colleagues_job(both: Rig) -> None:
+    """The team's list shows it to an admin's key: polled to its end, fetched, and bought once by its own bill."""
+    _running(both, KeyScope.USER)
+    account = both.receipt("one")["account"]
+    both.faults()
+    for job_id, job in both.world.jobs.items():
+        both.world.jobs[job_id] = _ended(job)
+    use(both, ADMIN)
+    assert both.kbatch("pull").code == 0
+    assert both.states() == {"one": "done"}
+    assert both.receipt("one")["account"] == account
+    assert len(both.charges()) == 1
+
+
+def test_an_admin_fetches_what_a_clone_lacks(rig: Rig) -> None:
+    """A clone without clips gets them with an admin's key, and not with that of another team's admin."""
+    use(rig, BUYER)
+    rig.write(ONE)
+    assert rig.run().code == 0
+    _elsewhere(rig)
+    use(rig, ADMIN_OF_OTHERS)
+    said = rig.kbatch("pull")
+    assert (said.code, rig.clips()) == (1, {})
+    assert "bought with another account's key" in " ".join(said.err.split())
+    use(rig, ADMIN)
+    assert rig.kbatch("pull").code == 0
+    assert list(rig.clips()) == ["renders/one.mp4"]
+
+
+def test_a_member_asks_for_the_teams_jobs_once(rig: Rig) -> None:
+    """A 403 is remembered for the run: one look at the list, however many jobs are a colleague's."""
+    use(rig, BUYER)
+    rig.write("defaults: {model: kling-2.6}\nshots:\n  - {id: a, prompt: a}\n  - {id: b, prompt: b}\n")
+    assert rig.run().code == 0
+    _elsewhere(rig)
+    use(rig, COLLEAGUE)
+    lists = []
+    app = rig.stage.app
+    assert app is not None
+
+    async def watched(scope, receive, send):
+        lists.extend([scope["query_string"].decode()] if scope["path"] == "/v2/jobs" else [])
+        await app(scope, receive, send)
+
+    rig.stage.app = watched
+    assert rig.kbatch("pull").code == 1
+    assert len([one for one in lists if "scope=team" in one]) <= 2  # two jobs may have asked at once
+    assert "by another user of the team" in " ".join(rig.kbatch("pull").err.split())
+
+
+def _ended(job: Any) -> Any:
+    return replace(job, ends_at=job.created_at, job_faults=frozenset())

@@ -11,6 +11,7 @@ from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.runner.account_match import not_visible_reason
+from kbatch.runner.collect.poll_for_team import poll_for_team
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.limits.retry import LONGEST_WAIT_S
 from kbatch.runner.limits.waits import asked_for
@@ -143,7 +144,21 @@ async def poll(run: Run, session: ProviderSession, pending: PendingRender) -> Po
 
 
 async def poll_job(run: Run, session: ProviderSession, receipt: Receipt) -> PollOutcome:
-    """Poll a receipt's job once; NotNow when the answer is about another job, model or input."""
+    """Poll a receipt's job once; NotNow when the answer is about another job, model or input.
+
+    A colleague's job is asked for in the team's list, which an admin's key may read.
+    """
+    found = await poll_for_team(run, session, receipt)
+    if found is not None:
+        return found
+    outcome = await _poll_own(run, session, receipt)
+    if isinstance(outcome, NotNow) and outcome.gone and session.account is None:
+        await session.ask_balance()
+        return await poll_for_team(run, session, receipt) or outcome
+    return outcome
+
+
+async def _poll_own(run: Run, session: ProviderSession, receipt: Receipt) -> PollOutcome:
     reply = await session.ask(session.provider.poll(receipt.job_id or ""), timeout_s=run.options.poll_timeout_s)
     outcome = session.provider.read_poll(reply)
     if isinstance(outcome, NotNow):
