@@ -132,7 +132,7 @@ def _urls(value: Any, *, relative: bool, depth: int) -> Iterator[str]:
             yield value
     elif depth < 4:
         if isinstance(value, dict):
-            value = [value.get(name) for name in ("videoUrl", "url", "videos")]
+            value = [value.get(name) for name in ("videoUrl", "video_url", "url", "videos")]
         for item in value if isinstance(value, list) else ():
             yield from _urls(item, relative=relative, depth=depth + 1)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kbatch.simulator.state import Phase, World
+from kbatch.simulator.state import Phase, World, add_job
 
 
 def restore_job(known: World, provider: str, job_id: str, body: Mapping[str, Any], now: float) -> None:
@@ -19,5 +19,4 @@ def restore_job(known: World, provider: str, job_id: str, body: Mapping[str, Any
     job = of.restore_job(known, body, now)
     if job is None:
         return
-    known.jobs[job_id] = replace(job, id=job_id, end=Phase.COMPLETED, error=None, ends_at=now)
-    known.order[provider].append(job_id)
+    add_job(known, replace(job, id=job_id, end=Phase.COMPLETED, error=None, ends_at=now))

@@ -7,6 +7,7 @@ comes from a seed. The state is changed in place, since a copy per request would
 import hashlib
 import heapq
 import math
+from bisect import insort
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class KeyScope(StrEnum):
-    """The scope in which an idempotency key identifies one purchase: a team, a user, or one API key."""
+    """Whose something is: a team's, a user's, or one API key's."""
 
     TEAM = "team"
     USER = "user"
@@ -34,10 +35,12 @@ class KeyScope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldTerms:
-    """How this world behaves: times in seconds, None for no limit; `credits` of accounts that have not the usual ones.
+    """How this world behaves: times in seconds, None for no limit.
 
-    `retention_s` is how long a clip stays (24 h is the default in Apiframe's specification), `key_scope` within what an
-    idempotency key is one: no document tells.
+    `credits` is what accounts start with that have not the usual ones: by provider, or `provider/team` for one team.
+    `people` gives API keys the name that says whose they are (`accounts`). `retention_s` is how long a clip stays (24 h
+    is the default in Apiframe's specification). `key_scope` is within what an idempotency key is one, `rate_scope`
+    within what calls are counted: no document tells either.
     """
 
     seed: int = 0
@@ -50,6 +53,8 @@ class WorldTerms:
     retry_after_s: int = 1
     slow_s: float = 2.0
     key_scope: KeyScope = KeyScope.USER
+    rate_scope: KeyScope = KeyScope.TEAM
+    people: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[FaultRule, ...] = ()
 
 
@@ -70,7 +75,7 @@ ENDED_WITHOUT_A_CLIP = frozenset({Phase.FAILED, Phase.CANCELLED})
 class SimulatedJob:
     """One accepted purchase; `ends_at` is infinite for a job that hangs, `input` what the caller sent.
 
-    `owner` is the user who alone sees it, empty where everyone does.
+    `owner` is the user who alone sees it, empty where everyone does; `purse` is whose credits it costs.
     """
 
     id: str
@@ -88,6 +93,8 @@ class SimulatedJob:
     job_faults: frozenset[str]
     clip: ClipOrder
     owner: str = ""
+    team: str = ""
+    purse: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +121,7 @@ class Upload:
 class World:
     """All that the simulator remembers, of `providers` by name; `order` lists a provider's job ids as they came.
 
+    `listed` has their places in order of moment and id; sums of credits and running jobs are by `purse`.
     `expired_urls` counts the clip URLs of a job that were found expired, `due` is a heap of when jobs end.
     """
 
@@ -123,6 +131,7 @@ class World:
     fault_counts: FaultCounts = field(default_factory=FaultCounts)
     jobs: dict[str, SimulatedJob] = field(default_factory=dict)
     order: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    listed: dict[str, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
     keys: dict[str, KeyUse] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     expired_urls: dict[str, int] = field(default_factory=dict)
@@ -157,6 +166,7 @@ class SimulatedProvider:
     below it, and all are served below `prefix`. `refuse_key` answers a key that is missing or unknown, `job_at` finds
     the job that a poll is about. `holds`: a price is held until a job ends, else it is charged at once. `job_id` makes
     an id of a digest, the job's number and its model. `restore_job` makes the job of a body bought in an earlier world.
+    `rate_owner` says whose rate a call counts against; without it there is one rate for all.
     `too_many` (with the seconds to wait) and `fault` (with the fault's effect) answer in the API's own form, else a
     plain one is used. `bend` changes a true answer as a fault of the provider's own wants.
     """
@@ -171,6 +181,7 @@ class SimulatedProvider:
     accepted: int = 202
     job_id: Callable[[str, int, str], str] | None = None
     restore_job: Callable[[World, Mapping[str, Any], float], SimulatedJob | None] | None = None
+    rate_owner: Callable[[World, SimulatedRequest], str] | None = None
     too_many: Callable[[World, SimulatedRequest, int, float], Reply] | None = None
     fault: Callable[[str, World, SimulatedRequest, FaultTarget, float], Reply] | None = None
     bend: Callable[[str, SimulatedRequest, Reply], Reply] | None = None
@@ -190,27 +201,45 @@ def end_due_jobs(world: World, now: float) -> None:
     """End the jobs that are due: a failed one is refunded, a completed one's hold becomes a charge."""
     while world.due and world.due[0][0] <= now:
         job = world.jobs[heapq.heappop(world.due)[2]]
-        world.running[job.provider] -= 1
-        holds = world.providers[job.provider].holds
+        account, holds = purse(job.provider, job.purse), world.providers[job.provider].holds
+        world.running[account] -= 1
         if holds:
-            world.held[job.provider] -= job.credits
+            world.held[account] -= job.credits
         if job.end in ENDED_WITHOUT_A_CLIP:
             refund(world.bill, job.id)
             if not holds:
-                world.spent[job.provider] -= job.credits
+                world.spent[account] -= job.credits
         elif holds:
-            world.spent[job.provider] += job.credits
+            world.spent[account] += job.credits
 
 
-def balance(world: World, provider: str) -> int:
+def add_job(world: World, job: SimulatedJob) -> None:
+    """Make a job part of the world."""
+    world.jobs[job.id] = job
+    world.order[job.provider].append(job.id)
+    insort(world.listed[job.provider], list_place(job))
+
+
+def list_place(job: SimulatedJob) -> tuple[int, str]:
+    """Return the place of a job among others: its moment in milliseconds, then its id."""
+    return math.floor(job.created_at * 1000), job.id
+
+
+def purse(provider: str, team: str = "") -> str:
+    """Return the name under which credits and running jobs are summed: a provider, or one of its teams."""
+    return f"{provider}/{team}" if team else provider
+
+
+def balance(world: World, provider: str, team: str = "") -> int:
     """Return the credits of an account as its balance endpoint reports them; held credits still count."""
-    start = world.terms.credits.get(provider, world.providers[provider].credits)
-    return start - world.spent[provider]
+    account, credits = purse(provider, team), world.terms.credits
+    start = credits.get(account, credits.get(provider, world.providers[provider].credits))
+    return start - world.spent[account]
 
 
-def available(world: World, provider: str) -> int:
+def available(world: World, provider: str, team: str = "") -> int:
     """Return the credits that a new purchase may use."""
-    return balance(world, provider) - world.held[provider]
+    return balance(world, provider, team) - world.held[purse(provider, team)]
 
 
 def phase(world: World, job: SimulatedJob, now: float) -> tuple[Phase, int]:

@@ -15,9 +15,9 @@ from email.utils import formatdate
 from kbatch.simulator import bill
 from kbatch.simulator.clips.downloads import deliver
 from kbatch.simulator.exchange import JSON_TYPE, Reply, SimulatedRequest, read_json, reply_json
-from kbatch.simulator.faults.responses import fault_response, unknown_status
+from kbatch.simulator.faults.responses import fault_response, malformed, unknown_status
 from kbatch.simulator.faults.selection import FaultEvent, FaultMoment, FaultTarget, select_fault
-from kbatch.simulator.providers import uploads
+from kbatch.simulator.providers.apiframe.uploads import event_of_upload
 from kbatch.simulator.providers.purchase import event_of
 from kbatch.simulator.state import (
     Endpoint,
@@ -82,10 +82,11 @@ def _at(table: Mapping[str, Mapping[str, Endpoint]], path: str) -> Mapping[str, 
 
 
 def _refuse(world: World, provider: SimulatedProvider, call: SimulatedRequest, now: float) -> Reply | None:
-    refusal = provider.refuse_key(call, now)
-    limit, calls = world.terms.rate_per_minute, world.calls[provider.name]
+    refusal, limit = provider.refuse_key(call, now), world.terms.rate_per_minute
     if refusal is not None or limit is None:
         return refusal
+    owner = "" if provider.rate_owner is None else provider.rate_owner(world, call)
+    calls = world.calls[f"{provider.name} {owner}"]
     while calls and calls[0] <= now - _MINUTE_S:
         calls.popleft()
     if len(calls) < limit:
@@ -134,6 +135,8 @@ def _bent(effect: str, reply: Reply, call: SimulatedRequest, provider: Simulated
     """Return the true reply to a poll or download, changed by one fault; the server changes the bytes of a clip."""
     if effect == "unknown-status":
         return unknown_status(reply)
+    if effect == "malformed":
+        return malformed(reply)
     if effect == "download-redirect":
         moved = "moved" in call.query
         return reply if moved else Reply(status=302, headers={"location": f"{call.base}{call.path}?moved=1"})
@@ -152,7 +155,7 @@ def _event(world: World, provider: SimulatedProvider | None, target: FaultTarget
         model, prompt = (body.get("model"), body.get("prompt")) if isinstance(body, dict) else (None, None)
         return event_of(name, target, str(model), prompt if isinstance(prompt, str) else "")
     if target is FaultTarget.UPLOAD:
-        return uploads.event_of_upload(name, call)
+        return event_of_upload(name, call)
     job = _job_of_clip(world, call) if provider is None else provider.job_at(world, call)
     if job is None:
         return event_of(name, target, "", "")

@@ -56,7 +56,7 @@ CODES = {
         ("hang", "submit", (1, 1), (1, 1)),
         ("short-clip", "submit", (1, 0), (1, 0)),
         ("silent-clip", "submit", (1, 0), (0, 0)),  # AI/ML's model has no audio to be silent about
-        ("wrong-size expired-url result-string result-list video-list", "submit", (0, 0), (0, 0)),
+        ("wrong-size expired-url result-string result-list result-video-url video-list", "submit", (0, 0), (0, 0)),
         # polls and downloads are asked again; a refused key is told
         ("401 403", "poll", (5, 0), (5, 0)),
         ("400 402 404 409 429 429-date 500 502 503 503-non-json 504 524", "poll", (0, 0), (0, 0)),
@@ -74,7 +74,7 @@ CODES = {
         ("401 402 403", "upload", (5, 0), None),
         ("409 429 429-date 500 502 503 503-non-json 504 524", "upload", (0, 0), None),
         ("non-json redirect cut timeout slow", "upload", (0, 0), None),
-        ("upload-413 upload-429 upload-500 upload-expires-soon", "upload", (0, 0), None),
+        ("upload-413 upload-429 upload-500 upload-502 upload-expires-soon", "upload", (0, 0), None),
     )
 }
 """By fault and place: the exit codes of the run that meets it and of the next one, on Apiframe and on AI/ML."""
@@ -118,12 +118,13 @@ def cases() -> tuple[Case, ...]:
     return tuple(found)
 
 
-_PLACES = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD, FaultTarget.UPLOAD)
+PLACES = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD, FaultTarget.UPLOAD)
+"""Requests that every run makes; what the answers of lists and accounts do is tested where they are asked."""
 
 
 def _everywhere() -> Iterator[tuple[str, str, str]]:
     for fault, kind in KINDS.items():
-        places = tuple(place for place in kind.targets if place in _PLACES)
+        places = tuple(place for place in kind.targets if place in PLACES)
         for place in places[:1] if kind.moment is FaultMoment.OF_JOB else places:
             for provider in PROVIDERS if kind.provider is None else (kind.provider,):
                 if place is not FaultTarget.UPLOAD or provider == "apiframe":

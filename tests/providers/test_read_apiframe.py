@@ -152,6 +152,7 @@ def test_only_a_first_send_that_never_left_is_not_accepted():
     "result",
     [
         pytest.param({"videoUrl": CLIP}, id="object"),
+        pytest.param({"video_url": CLIP}, id="other-spelling"),
         pytest.param(CLIP, id="bare-url"),
         pytest.param({"videos": [CLIP, "https://cdn.example.net/2"]}, id="videos-of-urls"),
         pytest.param({"videos": [{"url": CLIP}]}, id="videos-of-objects"),

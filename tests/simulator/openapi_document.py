@@ -10,7 +10,8 @@ import response_shapes as shapes
 
 from kbatch.simulator.clips.file_kinds import EXTENSIONS
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME
-from kbatch.simulator.providers import aimlapi, apiframe
+from kbatch.simulator.providers import aimlapi
+from kbatch.simulator.providers.apiframe import answers, price_list, submit
 from kbatch.simulator.providers.fields import record
 from kbatch.simulator.providers.offers import OFFERS, Offer, offers_of
 
@@ -34,6 +35,7 @@ _WORDS = {
     416: "The range lies outside the file",
     429: "Too many requests",
     500: "Outage",
+    502: "The host of files fails",
     503: "Outage",
 }
 
@@ -62,7 +64,7 @@ def apiframe_body(offer: Offer) -> Document:
     parameters = dict(record(offer.parameters).schema)
     if offer.model == "kling-2.1":
         parameters["not"] = {"required": ["end_image", "mode"], "properties": {"mode": {"const": "standard"}}}
-    properties = {name: field.schema for name, field in apiframe.COMMON.items()}
+    properties = {name: field.schema for name, field in submit.COMMON.items()}
     properties |= {"model": {"const": offer.model}, "klingParams": parameters}
     required = ["prompt", "model"]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
@@ -70,21 +72,25 @@ def apiframe_body(offer: Offer) -> Document:
 
 def _apiframe_paths() -> Document:
     bodies = {"oneOf": [apiframe_body(offer) for offer in offers_of(APIFRAME)]}
-    key = {"name": "Idempotency-Key", "in": "header", "schema": _printable(1, apiframe.KEY_LIMIT)}
+    key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": submit.KEY_LIMIT}}
     file = shapes.closed(file={"type": "string", "format": "binary"})
     form = {"schema": file, "encoding": {"file": {"contentType": ", ".join(EXTENSIONS)}}}
     query = [
-        _query("status", {"type": "string", "enum": list(apiframe.STATUSES)}),
+        _query("status", {"type": "string", "enum": list(answers.STATUSES)}),
         _query("model", {"type": "string"}),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 100}),
-        _query("cursor", {"type": "string", "pattern": "^c[0-9]{1,12}$"}),
-        _query("scope", {"enum": ["user", "team"]}),
+        _query("cursor", {"type": "string"}),
+        _query("scope", {"type": "string", "enum": ["user", "team"]}),
+        _query("search", shapes.UUID),
+        _query("include_models", {"type": "string", "enum": ["true", "false"]}),
     ]
     bad = shapes.APIFRAME_INVALID
     accepted = {202: shapes.ACCEPTED, 400: bad, 402: shapes.APIFRAME_BROKE, 409: shapes.APIFRAME_ERROR}
     found = {200: shapes.FULL_JOB, 400: bad, 404: shapes.APIFRAME_ERROR}
     listed = {200: shapes.JOBS, 400: bad, 403: shapes.APIFRAME_ERROR}
-    stored = {201: shapes.UPLOADED, 400: bad, 413: shapes.APIFRAME_ERROR}
+    stored = {201: shapes.UPLOADED, 400: bad, 502: shapes.APIFRAME_ERROR}
+    modality = _query("modality", {"type": "string", "enum": list(price_list.MODALITIES)})
+    models = {200: shapes.MODELS, 400: bad}
     return {
         "/v2/videos/generate": {
             "post": _operation("generateVideo", APIFRAME, accepted, [key], _json_body(bodies)),
@@ -92,7 +98,7 @@ def _apiframe_paths() -> Document:
         "/v2/jobs/{id}": {"get": _operation("getJob", APIFRAME, found, [_path("id", shapes.UUID)])},
         "/v2/jobs": {"get": _operation("listJobs", APIFRAME, listed, query)},
         "/v2/me": {"get": _operation("getAccount", APIFRAME, {200: shapes.ACCOUNT})},
-        "/v2/models": {"get": _operation("listModels", None, {200: shapes.MODELS})},
+        "/v2/models": {"get": _operation("listModels", None, models, [modality])},
         "/v2/uploads": {
             "post": _operation(
                 "uploadFile",
@@ -190,10 +196,6 @@ def _query(name: str, schema: Document, *, required: bool = False) -> Document:
 
 def _path(name: str, schema: Document) -> Document:
     return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _printable(least: int, most: int) -> Document:
-    return {"type": "string", "pattern": f"^[!-~]{{{least},{most}}}$"}
 
 
 DOCUMENT = document()

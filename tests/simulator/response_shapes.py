@@ -47,30 +47,41 @@ APIFRAME_INVALID: Shape = {
 APIFRAME_BROKE = closed(error=TEXT, creditsRequired=WHOLE, creditsAvailable={"type": "integer"})
 _STATUS: Shape = {"type": "string", "enum": ["QUEUED", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED"]}
 ACCEPTED = closed(jobId=UUID, status=_STATUS)
+_WEBHOOK: Shape = {"enum": ["pending", "delivered", "failed", None]}
 _JOB: dict[str, Shape] = {
     "id": UUID,
     "status": _STATUS,
     "model": TEXT,
     "progress": or_null({"type": "integer", "minimum": 0, "maximum": 100}),
-    "result": or_null({"anyOf": [closed(videoUrl=URL), closed(videos=listed(URL)), URL]}),
+    "result": or_null({"anyOf": [closed(videoUrl=URL), closed(video_url=URL), closed(videos=listed(URL)), URL]}),
     "error": or_null(TEXT),
-    "creditCost": WHOLE,
-    "webhookStatus": or_null(TEXT),
+    "creditCost": or_null({"type": "integer"}),
+    "webhookStatus": _WEBHOOK,
     "createdAt": MOMENT,
     "completedAt": or_null(MOMENT),
     "expired": {"type": "boolean"},
 }
 FULL_JOB = closed(**_JOB, input={"type": "object"})
-JOBS = closed(jobs=listed(closed(**_JOB)), nextCursor=or_null(TEXT), hasMore={"type": "boolean"})
+_PAGE: dict[str, Shape] = {"jobs": listed(closed(**_JOB)), "nextCursor": or_null(TEXT), "hasMore": {"type": "boolean"}}
+JOBS: Shape = {"anyOf": [closed(**_PAGE), closed(**_PAGE, models=listed(TEXT))]}
+_TEAM = {"id": UUID, "name": TEXT, "credits": WHOLE, "plan": TEXT, "customerId": or_null(TEXT)}
 ACCOUNT = closed(
-    user=closed(id=UUID, email=TEXT, name=TEXT, role={"enum": ["ADMIN", "MEMBER", "OWNER"]}),
-    team=closed(id=UUID, name=TEXT, credits={"type": "integer"}, plan=TEXT, customerId=TEXT, maxConcurrentJobs=WHOLE),
-    apiKey=closed(id=UUID, name=TEXT, prefix=TEXT),
+    user=closed(id=UUID, email={"type": "string", "format": "email"}, role={"enum": ["ADMIN", "MEMBER", "OWNER"]}),
+    team=or_null(closed(**_TEAM, maxConcurrentJobs=WHOLE)),
+    apiKey=or_null(closed(id=UUID, name=TEXT, prefix=TEXT)),
 )
-_PRICING: Shape = {"enum": ["fixed", "per_second"]}
-MODELS = closed(models=listed(closed(id=TEXT, type=TEXT, costMin=WHOLE, costMax=WHOLE, pricingMode=_PRICING)))
+_MODEL: dict[str, Shape] = {
+    "id": TEXT,
+    "label": TEXT,
+    "modality": {"enum": ["image", "video", "music"]},
+    "description": TEXT,
+    "costMin": {"type": "number"},
+    "costMax": {"type": "number"},
+    "pricingMode": {"enum": ["flat", "per-second", "per-output"]},
+}
+MODELS = closed(models=listed(closed(**_MODEL)))
 UPLOADED = closed(
-    id=TEXT, url=URL, kind={"enum": ["image", "video"]}, contentType=TEXT, byteSize=WHOLE, expiresAt=MOMENT
+    id=UUID, url=URL, kind={"enum": ["image", "video", "audio"]}, contentType=TEXT, byteSize=WHOLE, expiresAt=MOMENT
 )
 
 # AI/ML

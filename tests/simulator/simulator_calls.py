@@ -99,7 +99,7 @@ def clip_url(reply: Reply) -> str:
     if isinstance(target, list):
         target = target[0]
     if isinstance(target, dict):
-        target = target.get("videoUrl") or target.get("url") or target["videos"][0]
+        target = target.get("videoUrl") or target.get("video_url") or target.get("url") or target["videos"][0]
     return str(target).removeprefix("http://127.0.0.1")
 
 

@@ -80,6 +80,7 @@ def test_a_key_is_required(method: str, path: str, headers: dict[str, str], text
         ({"prompt": "x", "model": "kling-2.1", "seed": 1}, "seed"),
         ({"prompt": "x", "model": "kling-2.1", "webhookUrl": "nowhere"}, "webhookUrl"),
         ({"prompt": "x", "model": "kling-2.1", "webhookEvents": ["started"]}, "webhookEvents.0"),
+        ({"prompt": "x", "model": "kling-2.1", "webhookEvents": []}, "webhookEvents"),
     ],
 )
 def test_an_invalid_submit_is_told_where(body: Any, path: str | None) -> None:
@@ -165,10 +166,20 @@ def test_a_key_is_forgotten_after_a_day() -> None:
     assert len(bill_of(world)["charges"]) == 2
 
 
-@pytest.mark.parametrize(("key", "status"), [("k" * 255, 202), ("k" * 256, 400), ("", 400)])
-def test_a_key_has_a_length(key: str, status: int) -> None:
-    """At most 255 characters, and at least one."""
+@pytest.mark.parametrize(
+    ("key", "status"), [("k" * 255, 202), ("two words", 202), ("clé – 2", 202), ("k" * 256, 400), (" " * 300, 202)]
+)
+def test_a_key_is_any_text_of_a_length(key: str, status: int) -> None:
+    """At most 255 characters of any kind; white space around them is none of it, as in every header."""
     assert apiframe_submit(new(), key=key).status == status
+
+
+@pytest.mark.parametrize("key", ["", "  "])
+def test_an_empty_key_is_none(key: str) -> None:
+    """A header without a value makes nothing one purchase."""
+    world = new()
+    assert {apiframe_submit(world, key=key).status for _ in range(2)} == {202}
+    assert [charge["idempotency_key"] for charge in bill_of(world)["charges"]] == [None, None]
 
 
 def test_a_refused_submit_does_not_use_up_its_key() -> None:
@@ -198,18 +209,28 @@ def test_the_account_shows_the_balance_and_nothing_of_the_key() -> None:
     assert b"afk_test" not in reply.body
 
 
+def models(**query: str) -> Any:
+    """Return the answer of the price list."""
+    return call(new(), "GET", "/v2/models", query=query)
+
+
 def test_the_models_need_no_key() -> None:
-    """The four models with their lowest and highest price."""
-    reply = call(new(), "GET", "/v2/models")
-    found = {
-        entry["id"]: (entry["costMin"], entry["costMax"], entry["pricingMode"]) for entry in document(reply)["models"]
-    }
-    assert found == {
-        "kling-2.1": (3, 10, "fixed"),
-        "kling-2.5-turbo-pro": (4, 7, "fixed"),
-        "kling-2.6": (15, 40, "fixed"),
-        "kling-3.0": (9, 105, "per_second"),
-    }
+    """The models with label, modality, lowest and highest price, in the words of the vendor's schema."""
+    found = {entry["id"]: entry for entry in document(models())["models"]}
+    prices = {name: (entry["costMin"], entry["costMax"], entry["pricingMode"]) for name, entry in found.items()}
+    assert prices["kling-2.1"] == (3, 10, "flat")
+    assert prices["kling-2.5-turbo-pro"] == (4, 7, "flat")
+    assert prices["kling-2.6"] == (15, 40, "flat")
+    assert prices["kling-3.0"] == (9, 105, "per-second")
+    assert found["kling-2.5-turbo-pro"]["label"] == "Kling 2.5 Turbo Pro"
+    assert {entry["modality"] for entry in found.values()} == {"video"}
+
+
+def test_the_models_are_filtered_by_modality() -> None:
+    """All are video; the vendor's other modalities are known words without models, anything else is 400."""
+    assert document(models(modality="video")) == document(models())
+    assert [document(models(modality=other))["models"] for other in ("image", "music")] == [[], []]
+    assert document(models(modality="text"))["details"].keys() == {"modality"}
 
 
 def listing(world: Any, query: dict[str, str], *, now: float = START) -> Any:
@@ -218,9 +239,11 @@ def listing(world: Any, query: dict[str, str], *, now: float = START) -> Any:
 
 
 def test_the_list_is_newest_first_in_pages() -> None:
-    """Pages follow each other by cursor without gap or repetition, without input, newest first."""
+    """Pages follow each other by cursor without gap or repetition, without input, newest first, then by id."""
     world = new()
-    ids = [job_id(apiframe_submit(world, prompt=f"shot {number}")) for number in range(7)]
+    moments = [START + at for at in (0, 1, 1, 1, 2, 3, 4)]
+    made = [(now, job_id(apiframe_submit(world, prompt=f"at {now}", now=now))) for now in moments]
+    ids = [job for _, job in sorted(made)]
     seen, cursor = [], None
     for size in (3, 3, 1):
         query = {"limit": "3"} | ({"cursor": cursor} if cursor else {})
@@ -232,6 +255,29 @@ def test_the_list_is_newest_first_in_pages() -> None:
         assert page["hasMore"] is (cursor is not None)
     assert cursor is None
     assert seen == ids[::-1]
+
+
+def test_a_job_that_comes_between_two_pages_is_on_neither() -> None:
+    """The second page goes on below the first one's last."""
+    world = new()
+    first, second = (job_id(apiframe_submit(world, now=START + at)) for at in (0, 1))
+    page = listing(world, {"limit": "1"})
+    apiframe_submit(world, now=START + 2)
+    rest = listing(world, {"limit": "1", "cursor": page["nextCursor"]})
+    assert ([job["id"] for job in page["jobs"]], [job["id"] for job in rest["jobs"]]) == ([second], [first])
+    assert (rest["hasMore"], rest["nextCursor"]) == (False, None)
+
+
+def test_the_list_is_searched_by_id_and_names_its_models() -> None:
+    """`search` finds one job in any case of letters, or none; `include_models` names what the caller's jobs used."""
+    world = new()
+    job = job_id(apiframe_submit(world))
+    apiframe_submit(world, model="kling-2.1", klingParams={})
+    assert [item["id"] for item in listing(world, {"search": job.upper()})["jobs"]] == [job]
+    assert listing(world, {"search": "6edf1324-3a3d-41b4-95ad-b4c6fff47cc8"})["jobs"] == []
+    page = listing(world, {"include_models": "true", "limit": "1", "status": "FAILED"})
+    assert (page["jobs"], page["models"]) == ([], ["kling-2.1", "kling-2.6"])
+    assert "models" not in listing(world, {"include_models": "false"})
 
 
 def test_the_list_can_be_filtered() -> None:
@@ -246,7 +292,18 @@ def test_the_list_can_be_filtered() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"status": "DONE"}, {"cursor": "?"}]
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "101"},
+        {"limit": "x"},
+        {"status": "DONE"},
+        {"cursor": "?"},
+        {"cursor": "MTIz"},
+        {"scope": "all"},
+        {"search": "42"},
+        {"include_models": "1"},
+    ],
 )
 def test_a_list_query_is_checked(query: dict[str, str]) -> None:
     """A limit outside 1 to 100, an unknown status and a cursor that is none are 400, each at its name."""
@@ -266,8 +323,13 @@ def test_a_list_query_is_checked(query: dict[str, str]) -> None:
         (b"\0\0\0\x18ftypisom" + bytes(16), "video/mp4", "video"),
         (b"\0\0\0\x18ftypqt  " + bytes(16), "video/quicktime", "video"),
         (b"\x1a\x45\xdf\xa3" + bytes(16), "video/webm", "video"),
+        (b"ID3\x04" + bytes(16), "audio/mpeg", "audio"),
+        (b"\xff\xfb\x90\x64" + bytes(16), "audio/mpeg", "audio"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(16), "audio/wav", "audio"),
+        (b"OggS" + bytes(16), "audio/ogg", "audio"),
+        (b"\0\0\0\x18ftypM4A " + bytes(16), "audio/mp4", "audio"),
     ],
-    ids=["png", "jpeg", "webp", "gif", "mp4", "mov", "webm"],
+    ids=["png", "jpeg", "webp", "gif", "mp4", "mov", "webm", "mp3", "mp3-bare", "wav", "ogg", "m4a"],
 )
 def test_an_upload_becomes_a_url(data: bytes, media_type: str, kind: str) -> None:
     """201 with a URL that serves the same bytes for an hour; the type is told by the bytes, not by the name."""
@@ -275,6 +337,7 @@ def test_an_upload_becomes_a_url(data: bytes, media_type: str, kind: str) -> Non
     reply = upload(world, data, filename="thing.xyz")
     found = document(reply)
     assert reply.status == 201
+    assert UUID.fullmatch(found["id"])
     assert (found["kind"], found["contentType"], found["byteSize"]) == (kind, media_type, len(data))
     assert found["expiresAt"] == "2026-05-28T21:26:40.000Z"
     path = found["url"].removeprefix("http://127.0.0.1")
@@ -298,7 +361,8 @@ def test_an_upload_becomes_a_url(data: bytes, media_type: str, kind: str) -> Non
         (*multipart(b"plain text"), 400),
         (*multipart(b"<svg/>"), 400),
         (*multipart(b""), 400),
-        (*multipart(PNG + bytes(25 * 1024 * 1024)), 413),
+        (*multipart(PNG + bytes(25 * 1024 * 1024)), 400),
+        (*multipart(b"ID3" + bytes(25 * 1024 * 1024)), 400),
     ],
     ids=[
         "json",
@@ -313,6 +377,7 @@ def test_an_upload_becomes_a_url(data: bytes, media_type: str, kind: str) -> Non
         "svg",
         "empty",
         "too-large",
+        "too-loud",
     ],
 )
 def test_what_is_no_picture_is_refused(headers: dict[str, str], body: bytes, status: int) -> None:

@@ -110,7 +110,7 @@ def test_totals_are_the_sum_of_the_charges() -> None:
 
 
 def test_requests_are_counted_by_kind() -> None:
-    """Refused ones too; the account and the list are none of the four."""
+    """Refused ones too."""
     world = new()
     job = job_id(apiframe_submit(world))
     apiframe_submit(world, model="nothing")
@@ -120,7 +120,11 @@ def test_requests_are_counted_by_kind() -> None:
     upload(world)
     call(world, "GET", "/v2/me", headers=APIFRAME_KEY)
     call(world, "GET", "/v2/jobs", headers=APIFRAME_KEY)
-    assert bill_of(world)["requests"] == {"submit": 3, "poll": 1, "download": 1, "upload": 1}
+    call(world, "GET", "/v2/models")
+    assert bill_of(world)["requests"] == {
+        **dict.fromkeys(("poll", "download", "upload", "list", "models", "account"), 1),
+        "submit": 3,
+    }
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "authorization", "cookie", "proxy-authorization"])

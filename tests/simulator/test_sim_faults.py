@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from simulator_calls import (
     AIMLAPI_KEY,
+    APIFRAME_KEY,
     KLING,
     START,
     aimlapi_submit,
@@ -30,7 +31,7 @@ from kbatch.simulator.clips.orders import frame_size
 from kbatch.simulator.clips.tiny import make_tiny
 from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest
 from kbatch.simulator.faults.faultkinds import KINDS, FaultMoment
-from kbatch.simulator.faults.selection import CATALOGUE, rule
+from kbatch.simulator.faults.selection import CATALOGUE, FaultRule, rule
 from kbatch.simulator.state import World
 
 PROVIDERS = ("apiframe", "aimlapi")
@@ -44,15 +45,18 @@ def providers_of(name: str) -> tuple[str, ...]:
     return PROVIDERS if wanted is None else (wanted,)
 
 
-PAGES = {"models": "/v1/models"}
-"""Pages of the AI/ML API beside submit and poll that a fault can stand in for, by its place."""
+PAGES: dict[str, dict[str, str]] = {
+    "apiframe": {"list": "/v2/jobs", "models": "/v2/models", "account": "/v2/me"},
+    "aimlapi": {"models": "/v1/models", "account": "/v2/billing"},
+}
+"""Pages beside submit and poll that a fault can stand in for, by its place."""
 
 
 def hit(name: str, target: str) -> tuple[str, ...]:
     """Return the providers whose request of this kind a fault can stand in for."""
-    if target in PAGES:
-        return ("aimlapi",)
-    return providers_of(name) if target in ("submit", "poll") else ("apiframe",)
+    if target in ("submit", "poll"):
+        return providers_of(name)
+    return tuple(provider for provider in PROVIDERS if target in PAGES[provider]) or ("apiframe",)
 
 
 def ready(name: str, **settings: object) -> tuple[World, str, str]:
@@ -97,8 +101,9 @@ def struck(name: str, target: str, provider: str) -> tuple[Reply, World]:
             return submit(world, provider), world
         case "upload":
             return upload(world), world
-        case _ if target in PAGES:
-            return call(world, "GET", PAGES[target], headers=AIMLAPI_KEY), world
+        case _ if target in PAGES[provider]:
+            keys = {**APIFRAME_KEY, **AIMLAPI_KEY}
+            return call(world, "GET", PAGES[provider][target], headers=keys), world
     job = job_id(submit(world, provider))
     reply = poll(world, provider, job)
     return (reply if target == "poll" else delivered(world, clip_url(reply))), world
@@ -456,6 +461,32 @@ def price_check(name: str, factor: float) -> Callable[[], None]:
     return check
 
 
+def check_malformed() -> None:
+    """200 and JSON, with every field as a text."""
+    for target, field in (("list", "jobs"), ("models", "models"), ("account", "team")):
+        reply, _ = struck("malformed", target, "apiframe")
+        assert (reply.status, type(document(reply)[field])) == (200, str)
+
+
+def priced(*faults: FaultRule | str, model: str = "kling-3.0") -> dict[str, Any] | None:
+    """Return what the price list says of a model, None where it is not in it."""
+    listed = document(call(new(*faults), "GET", "/v2/models"))["models"]
+    return next((dict(entry) for entry in listed if entry["id"] == model), None)
+
+
+def entry_check(name: str, wanted: tuple[Any, Any, Any] | None) -> Callable[[], None]:
+    """Return a check of lowest and highest price and mode of the model that a fault matches; no other model changes."""
+
+    def check() -> None:
+        entry = priced(rule(name, match="^kling-3.0$"))
+        assert (entry and tuple(entry.get(field) for field in ("costMin", "costMax", "pricingMode"))) == wanted
+        other = priced(rule(name, match="^kling-3.0$"), model="kling-2.1")
+        assert other is not None
+        assert (other["costMin"], other["costMax"]) == (3, 10)
+
+    return check
+
+
 def check_models_variable() -> None:
     """No price can be read ahead of a request."""
     assert prices_of("models-variable") == {"kind": "variable"}
@@ -471,6 +502,31 @@ def check_models_per_second() -> None:
 def check_models_malformed() -> None:
     """What is documented as a list of variants is an object."""
     assert isinstance(prices_of("models-malformed")["variants"], dict)
+
+
+# the list of jobs, and the account
+
+
+def list_check(name: str, items: int, *, result: bool = True) -> Callable[[], None]:
+    """Return a check of how often a job stands in the list, once, and whether its result stands there."""
+
+    def check() -> None:
+        world, _, job = ready(name, times=1)
+        lists = [document(call(world, "GET", "/v2/jobs", headers=APIFRAME_KEY))["jobs"] for _ in range(2)]
+        assert [item["id"] for item in lists[0]] == [job] * items
+        assert all(("result" in item) is result for item in lists[0])
+        assert [item["id"] for item in lists[1] if item["result"]] == [job]
+
+    return check
+
+
+def account_check(name: str, field: str) -> Callable[[], None]:
+    """Return a check that a part of the account is null."""
+    return lambda: _null(document(call(new(name), "GET", "/v2/me", headers=APIFRAME_KEY))[field])
+
+
+def _null(value: object) -> None:
+    assert value is None
 
 
 CHECKS: dict[str, Callable[[], None]] = {
@@ -503,6 +559,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "expired-url": check_expired_url,
     "result-string": shape_check("result-string", "apiframe", "result", str),
     "result-list": shape_check("result-list", "apiframe", "result", dict),
+    "result-video-url": shape_check("result-video-url", "apiframe", "result", dict),
     "video-list": shape_check("video-list", "aimlapi", "video", list),
     "poll-404": check_poll_404,
     "poll-429": status_check("poll-429", 429),
@@ -525,6 +582,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "upload-413": status_check("upload-413", 413),
     "upload-429": status_check("upload-429", 429),
     "upload-500": status_check("upload-500", 500),
+    "upload-502": status_check("upload-502", 502),
     "upload-expires-soon": check_expires_soon,
     "models-gone": check_models_gone,
     "models-renamed": check_models_renamed,
@@ -533,6 +591,19 @@ CHECKS: dict[str, Callable[[], None]] = {
     "models-variable": check_models_variable,
     "models-per-second": check_models_per_second,
     "models-malformed": check_models_malformed,
+    "malformed": check_malformed,
+    "price-gone": entry_check("price-gone", None),
+    "price-raised": entry_check("price-raised", (106, 211, "per-second")),
+    "price-lowered": entry_check("price-lowered", (7, 8, "per-second")),
+    "price-of-a-second": entry_check("price-of-a-second", (3, 7, "per-second")),
+    "price-mode": entry_check("price-mode", (9, 105, "per-output")),
+    "price-missing": entry_check("price-missing", (None, None, None)),
+    "price-malformed": entry_check("price-malformed", ("9 credits", None, ["per-second"])),
+    "list-lacks": list_check("list-lacks", 0),
+    "list-twice": list_check("list-twice", 2),
+    "list-no-result": list_check("list-no-result", 1, result=False),
+    "no-team": account_check("no-team", "team"),
+    "no-key": account_check("no-key", "apiKey"),
 }
 
 

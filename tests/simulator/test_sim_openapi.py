@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import re
 from typing import Any
 
 import jsonschema
@@ -44,8 +43,10 @@ def test_every_endpoint_answers_as_its_document_says(case: Any) -> None:
 def say_what_json_schema_cannot(case: Any) -> None:
     """Make values that the document allows fit the rules that JSON Schema has no words for."""
     key = (case.headers or {}).get("Idempotency-Key")
-    if isinstance(key, str) and re.fullmatch(r"[!-~]{1,255}", key.strip()):  # white space around it is no part of it
+    if isinstance(key, str) and 0 < len(key.strip()) <= 255:  # white space around it is no part of it
         case.headers["Idempotency-Key"] = f"key-{next(_NUMBERS)}"  # a key is for one body
+    if "cursor" in (case.query or {}):
+        del case.query["cursor"]  # only the provider makes one
     body = case.body
     if not isinstance(body, dict):
         return

@@ -157,7 +157,8 @@ async def test_the_bill_file_is_written_before_the_answer(tmp_path: Path) -> Non
             assert json.loads(path.read_text())["requests"]["download"] == times
         live = (await http.get("/__bill")).json()
     assert json.loads(path.read_text()) == live
-    assert live["requests"] == {"submit": 3, "poll": 1, "download": 2, "upload": 0}
+    counted = {name: times for name, times in live["requests"].items() if times}
+    assert counted == {"submit": 3, "poll": 1, "download": 2}
     assert [line["refunded"] for line in live["charges"]] == [0, 0, 25]
     assert names(tmp_path) == ["bill.json"]
 

@@ -14,7 +14,10 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"GIF89a", 0, "image/gif"),
     (b"\x1a\x45\xdf\xa3", 0, "video/webm"),
     (b"ftypqt  ", 4, "video/quicktime"),
+    (b"ftypM4A", 4, "audio/mp4"),
     (b"ftyp", 4, "video/mp4"),
+    (b"ID3", 0, "audio/mpeg"),
+    (b"OggS", 0, "audio/ogg"),
 )
 
 EXTENSIONS = {
@@ -25,7 +28,12 @@ EXTENSIONS = {
     "video/webm": "webm",
     "video/quicktime": "mov",
     "video/mp4": "mp4",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/ogg": "ogg",
+    "audio/mp4": "m4a",
 }
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +46,11 @@ class Part:
 
 
 def media_type_of(data: bytes) -> str | None:
-    """Return the media type of PNG, JPEG, WebP, GIF, MP4, WebM or MOV bytes, None for others."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
+    """Return the media type of bytes of a kind in `EXTENSIONS`, None for others."""
+    if data[:4] == b"RIFF":
+        return _RIFF.get(data[8:12])
+    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] & 0x06:
+        return "audio/mpeg"  # a frame's sync word, with a layer that is not reserved
     return next((kind for magic, at, kind in _MAGIC if data[at : at + len(magic)] == magic), None)
 
 

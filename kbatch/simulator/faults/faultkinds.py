@@ -19,7 +19,9 @@ class FaultTarget(StrEnum):
     POLL = "poll"
     DOWNLOAD = "download"
     UPLOAD = "upload"
+    LIST = "list"
     MODELS = "models"
+    ACCOUNT = "account"
 
 
 class FaultMoment(StrEnum):
@@ -56,7 +58,8 @@ _STATUSES = {
     "504": "an outage, HTML body",
     "524": "an outage at the proxy, HTML body",
 }
-_ANYWHERE = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD, FaultTarget.UPLOAD, FaultTarget.MODELS)
+_ANYWHERE = tuple(FaultTarget)
+_QUESTIONS = (FaultTarget.LIST, FaultTarget.MODELS, FaultTarget.ACCOUNT)
 _OF_A_JOB = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD)
 
 
@@ -108,6 +111,7 @@ def _of_a_job() -> dict[str, FaultKind]:
         "expired-url": _of_job("expired-url", "the first URL of the clip is 404; a poll after that gives a fresh one"),
         "result-string": _of_job("result-string", "`result` is the bare URL, as on older pages", APIFRAME),
         "result-list": _of_job("result-list", "`result.videos` is a list of URLs", APIFRAME),
+        "result-video-url": _of_job("result-video-url", "the URL stands in `result.video_url`", APIFRAME),
         "video-list": _of_job("video-list", "`video` is a list of objects", AIMLAPI),
     }
 
@@ -157,6 +161,7 @@ def _at_upload() -> dict[str, FaultKind]:
         "upload-413": _before("413", at, help="the file is too large, says the server"),
         "upload-429": _before("429", at, help="too many requests"),
         "upload-500": _before("500", at, help="an outage"),
+        "upload-502": _before("502-json", at, help="the host of files fails, says the API"),
         "upload-expires-soon": FaultKind(
             effect="expires-soon", targets=(at,), moment=FaultMoment.OF_JOB, help="the picture is gone after 30 seconds"
         ),
@@ -181,6 +186,37 @@ def _at_models() -> dict[str, FaultKind]:
     }
 
 
+def _at_questions() -> dict[str, FaultKind]:
+    """Return what may be wrong with lists: a fault is drawn for each model and for each job."""
+    prices = {
+        "price-gone": "Apiframe's price list lacks a model; `match` is a model's name here",
+        "price-raised": "the price list's lowest price of a model is above what it costs",
+        "price-lowered": "the price list's highest price of a model is below what it costs",
+        "price-of-a-second": "the price list tells the prices of a second, not those of a clip, for a model by second",
+        "price-mode": "the price list names another pricing mode for a model",
+        "price-missing": "the price list has no prices for a model",
+        "price-malformed": "the price list's prices of a model are no numbers",
+    }
+    lists = {
+        "list-lacks": "the list of jobs lacks a job for once",
+        "list-twice": "the list of jobs has a job twice",
+        "list-no-result": "the item of a job has no `result`, which the list need not have",
+    }
+    account = {"no-team": "the user has no team, so no credits are told", "no-key": "the key is not described"}
+    return {
+        "malformed": FaultKind(
+            effect="malformed", targets=_QUESTIONS, moment=FaultMoment.AFTER, help="JSON of another shape, status 200"
+        ),
+        **{name: _in_answer(name, FaultTarget.MODELS, text, APIFRAME) for name, text in prices.items()},
+        **{name: _in_answer(name, FaultTarget.LIST, text, APIFRAME) for name, text in lists.items()},
+        **{name: _in_answer(name, FaultTarget.ACCOUNT, text, APIFRAME) for name, text in account.items()},
+    }
+
+
+def _in_answer(name: str, at: FaultTarget, help: str, provider: str | None = None) -> FaultKind:
+    return FaultKind(effect=name, targets=(at,), moment=FaultMoment.OF_JOB, help=help, provider=provider)
+
+
 KINDS: Mapping[str, FaultKind] = {
     **{status: _before(status, *_ANYWHERE, help=text) for status, text in _STATUSES.items()},
     **_at_submit(),
@@ -189,6 +225,7 @@ KINDS: Mapping[str, FaultKind] = {
     **_at_download(),
     **_at_upload(),
     **_at_models(),
+    **_at_questions(),
 }
 
 

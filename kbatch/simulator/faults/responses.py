@@ -37,7 +37,7 @@ _PAGES = {
     "524": "524: A timeout occurred",
 }
 _STATUS = {"no-credits": "402", "moderation": "400"}
-_SUCCESS = {FaultTarget.POLL: 200, FaultTarget.DOWNLOAD: 200, FaultTarget.UPLOAD: 201}
+_SUCCESS = {**dict.fromkeys(FaultTarget, 200), FaultTarget.UPLOAD: 201}
 
 
 def fault_response(effect: str, world: World, call: SimulatedRequest, event: FaultEvent, now: float) -> Reply:
@@ -52,7 +52,8 @@ def fault_response(effect: str, world: World, call: SimulatedRequest, event: Fau
     if effect == "redirect-private":
         return Reply(status=302, headers={"location": PRIVATE_URL})
     if effect == "non-json":
-        return page(_SUCCESS.get(target) or world.providers[event.provider].accepted, "One moment, please")
+        accepted = world.providers[event.provider].accepted
+        return page(accepted if target is FaultTarget.SUBMIT else _SUCCESS[target], "One moment, please")
     if effect in _PAGES:
         return page(int(effect[:3]), _PAGES[effect])
     if target is FaultTarget.DOWNLOAD:
@@ -65,6 +66,12 @@ def unknown_status(reply: Reply) -> Reply:
     document = json.loads(reply.body)
     blank = {name: None for name in ("result", "video", "completedAt") if name in document}
     return replace(reply, body=reply_json(200, {**document, "status": UNKNOWN_STATUS, **blank}).body)
+
+
+def malformed(reply: Reply) -> Reply:
+    """Return an answer whose fields are all there, each as a text of its value."""
+    document = json.loads(reply.body)
+    return replace(reply, body=reply_json(200, {name: json.dumps(value) for name, value in document.items()}).body)
 
 
 def page(status: int, text: str) -> Reply:

@@ -62,17 +62,17 @@ def record(fields: Mapping[str, RequestField]) -> RequestField:
     return RequestField(complain=complain, schema=schema)
 
 
-def many(item: RequestField, *, least: int = 0, most: int) -> RequestField:
-    """Return a list of `least` to `most` items."""
+def many(item: RequestField, *, least: int = 0, most: int | None = None) -> RequestField:
+    """Return a list of `least` to `most` items; None for any number."""
 
     def complain(value: object, path: str) -> list[Complaint]:
         if not isinstance(value, list):
             return [(path, f"Expected array, received {_type(value)}")]
-        if not least <= len(value) <= most:
-            return [(path, f"Array must contain {least} to {most} elements")]
+        if len(value) < least or (most is not None and len(value) > most):
+            return [(path, f"Array must contain at least {least} element(s)" + (f", at most {most}" if most else ""))]
         return [trouble for index, entry in enumerate(value) for trouble in item.complain(entry, f"{path}.{index}")]
 
-    schema = {"type": "array", "items": item.schema, "minItems": least, "maxItems": most}
+    schema = {"type": "array", "items": item.schema, "minItems": least} | ({} if most is None else {"maxItems": most})
     return RequestField(complain=complain, schema=schema)
 
 

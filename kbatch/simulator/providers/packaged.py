@@ -6,26 +6,29 @@ from typing import Any
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME, Reply, SimulatedRequest
 from kbatch.simulator.faults.responses import TEXTS, later
 from kbatch.simulator.faults.selection import FaultTarget
-from kbatch.simulator.providers import aimlapi, aimlapi_catalogue, apiframe, uploads
+from kbatch.simulator.providers import aimlapi, aimlapi_catalogue
+from kbatch.simulator.providers.apiframe import account, answers, jobs, price_list, submit, uploads
 from kbatch.simulator.providers.purchase import job_of
 from kbatch.simulator.state import Endpoint, SimulatedJob, SimulatedProvider, World, available
 
 
 def _apiframe_fault(effect: str, world: World, _call: SimulatedRequest, target: FaultTarget, now: float) -> Reply:
     if effect == "401":
-        return apiframe.error(401, "Invalid API key")
+        return answers.error(401, "Invalid API key")
     if effect in ("402", "no-credits"):
         left = available(world, APIFRAME)
-        return apiframe.error(402, TEXTS["402"], creditsRequired=left + 1, creditsAvailable=left)
+        return answers.error(402, TEXTS["402"], creditsRequired=left + 1, creditsAvailable=left)
     if effect == "404" and target is FaultTarget.POLL:
-        return apiframe.error(404, "Job not found")
+        return answers.error(404, "Job not found")
     if effect == "429":
-        return apiframe.too_many(world, TEXTS["429"])
+        return answers.too_many(world, TEXTS["429"])
     if effect == "429-date":
-        return apiframe.error(429, TEXTS["429"], {"retry-after": later(world, now)})
+        return answers.error(429, TEXTS["429"], {"retry-after": later(world, now)})
     if effect == "moderation":
-        return apiframe.error(400, TEXTS["moderation"])
-    return apiframe.error(int(effect), TEXTS[effect])
+        return answers.error(400, TEXTS["moderation"])
+    if effect == "502-json":
+        return answers.error(502, "Upstream CDN upload failed")
+    return answers.error(int(effect), TEXTS[effect])
 
 
 def _aimlapi_fault(effect: str, _world: World, call: SimulatedRequest, _target: FaultTarget, now: float) -> Reply:
@@ -47,7 +50,7 @@ def _aimlapi_bent(effect: str, call: SimulatedRequest, reply: Reply) -> Reply:
 
 
 def _apiframe_too_many(world: World, _call: SimulatedRequest, wait_s: int, _now: float) -> Reply:
-    return apiframe.too_many(world, "Too many requests", wait_s)
+    return answers.too_many(world, "Too many requests", wait_s)
 
 
 def _aimlapi_too_many(_world: World, call: SimulatedRequest, _wait_s: int, now: float) -> Reply:
@@ -55,9 +58,9 @@ def _aimlapi_too_many(_world: World, call: SimulatedRequest, _wait_s: int, now: 
 
 
 def _apiframe_remembered(world: World, body: Mapping[str, Any], now: float) -> SimulatedJob | None:
-    if apiframe.complaints_about(body):
+    if submit.complaints_about(body):
         return None
-    return job_of(world, apiframe.purchase_of(world, body, None, now), frozenset(), now)
+    return job_of(world, submit.purchase_of(world, body, None, now), frozenset(), now)
 
 
 def _aimlapi_remembered(world: World, body: Mapping[str, Any], now: float) -> SimulatedJob | None:
@@ -71,16 +74,17 @@ PACKAGED = (
         name=APIFRAME,
         credits=100_000,
         endpoints={
-            "/v2/videos/generate": {"POST": Endpoint(handle=apiframe.submit, target=FaultTarget.SUBMIT)},
-            "/v2/jobs": {"GET": Endpoint(handle=apiframe.list_jobs)},
-            "/v2/jobs/": {"GET": Endpoint(handle=apiframe.poll, target=FaultTarget.POLL)},
-            "/v2/me": {"GET": Endpoint(handle=apiframe.show_account)},
-            "/v2/models": {"GET": Endpoint(handle=apiframe.list_models, keyed=False)},
+            "/v2/videos/generate": {"POST": Endpoint(handle=submit.submit, target=FaultTarget.SUBMIT)},
+            "/v2/jobs": {"GET": Endpoint(handle=jobs.list_jobs, target=FaultTarget.LIST)},
+            "/v2/jobs/": {"GET": Endpoint(handle=jobs.poll, target=FaultTarget.POLL)},
+            "/v2/me": {"GET": Endpoint(handle=account.show_account, target=FaultTarget.ACCOUNT)},
+            "/v2/models": {"GET": Endpoint(handle=price_list.list_models, keyed=False, target=FaultTarget.MODELS)},
             "/v2/uploads": {"POST": Endpoint(handle=uploads.upload, target=FaultTarget.UPLOAD)},
         },
-        refuse_key=apiframe.refuse_key,
-        job_at=apiframe.job_at,
+        refuse_key=answers.refuse_key,
+        job_at=jobs.job_at,
         restore_job=_apiframe_remembered,
+        rate_owner=answers.rate_owner,
         too_many=_apiframe_too_many,
         fault=_apiframe_fault,
     ),
@@ -92,7 +96,7 @@ PACKAGED = (
                 "POST": Endpoint(handle=aimlapi.submit, target=FaultTarget.SUBMIT),
                 "GET": Endpoint(handle=aimlapi.poll, target=FaultTarget.POLL),
             },
-            "/v2/billing": {"GET": Endpoint(handle=aimlapi.show_balance)},
+            "/v2/billing": {"GET": Endpoint(handle=aimlapi.show_balance, target=FaultTarget.ACCOUNT)},
             aimlapi_catalogue.PATH: {
                 "GET": Endpoint(handle=aimlapi_catalogue.list_models, keyed=False, target=FaultTarget.MODELS)
             },

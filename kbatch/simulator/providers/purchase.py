@@ -16,7 +16,7 @@ from kbatch.simulator.bill import BilledCharge, charge
 from kbatch.simulator.clips.orders import ClipOrder, StillImage
 from kbatch.simulator.faults.selection import FaultEvent, FaultTarget, draw_job_faults
 from kbatch.simulator.providers.offers import OfferedPrice
-from kbatch.simulator.state import Phase, SimulatedJob, World, digest_of, shared_image, stamp
+from kbatch.simulator.state import Phase, SimulatedJob, World, add_job, digest_of, purse, shared_image, stamp
 
 SHORTER_BY_S = 1.5
 
@@ -25,7 +25,7 @@ SHORTER_BY_S = 1.5
 class Purchase:
     """A request that passed every check; `missing_image` names a picture of ours that is no longer there.
 
-    `sent` is the whole body, of which an API may show less as the job's `input`.
+    `sent` is the whole body, of which an API may show less as the job's `input`; owner, team and purse are the job's.
     """
 
     provider: str
@@ -36,6 +36,8 @@ class Purchase:
     clip: ClipOrder
     key: str | None = None
     owner: str = ""
+    team: str = ""
+    purse: str = ""
     sent: Mapping[str, Any] = field(default_factory=dict)
     missing_image: str | None = None
 
@@ -43,13 +45,13 @@ class Purchase:
 def accept(world: World, purchase: Purchase, now: float) -> SimulatedJob:
     """Make the job and charge it; it is on the bill when this returns."""
     job = job_of(world, purchase, _draw_job_faults(world, purchase), now)
-    world.jobs[job.id] = job
-    world.order[job.provider].append(job.id)
-    world.running[job.provider] += 1
+    add_job(world, job)
+    account = purse(job.provider, job.purse)
+    world.running[account] += 1
     if job.ends_at < math.inf:
         heapq.heappush(world.due, (job.ends_at, job.number, job.id))
-    account = world.held if world.providers[job.provider].holds else world.spent
-    account[job.provider] += job.credits
+    sums = world.held if world.providers[job.provider].holds else world.spent
+    sums[account] += job.credits
     line = BilledCharge(
         job_id=job.id,
         provider=job.provider,
@@ -84,6 +86,8 @@ def job_of(world: World, purchase: Purchase, job_faults: frozenset[str], now: fl
         job_faults=job_faults,
         clip=_delivered(replace(purchase.clip, take=take), job_faults),
         owner=purchase.owner,
+        team=purchase.team,
+        purse=purchase.purse,
     )
 
 

@@ -3,14 +3,15 @@
 from kbatch.simulator.clips.file_kinds import EXTENSIONS, media_type_of, parts_of
 from kbatch.simulator.exchange import APIFRAME, Reply, SimulatedRequest, reply_json
 from kbatch.simulator.faults.selection import FaultEvent, FaultTarget, draw_job_faults
-from kbatch.simulator.providers.apiframe import error, invalid
-from kbatch.simulator.providers.purchase import event_of
+from kbatch.simulator.providers.apiframe.answers import error, invalid
+from kbatch.simulator.providers.purchase import event_of, uuid_of
 from kbatch.simulator.state import Upload, World, digest_of, stamp
 
 MEBIBYTE = 1024 * 1024
 IMAGE_LIMIT = 25 * MEBIBYTE
 VIDEO_LIMIT = 50 * MEBIBYTE
 SOON_S = 30.0
+KINDS_TAKEN = "PNG, JPEG, WebP, GIF, MP4, WebM, MOV, MP3, WAV, OGG or M4A"
 
 
 def upload(world: World, call: SimulatedRequest, now: float) -> Reply:
@@ -25,13 +26,13 @@ def upload(world: World, call: SimulatedRequest, now: float) -> Reply:
     data = files[0].data
     media_type = media_type_of(data)
     if media_type is None:
-        return invalid([("file", "Unsupported file type: PNG, JPEG, WebP, GIF, MP4, WebM or MOV")])
+        return invalid([("file", f"Unsupported file type: {KINDS_TAKEN}")])
     kind = media_type.partition("/")[0]
     if len(data) > (VIDEO_LIMIT if kind == "video" else IMAGE_LIMIT):
-        return error(413, "File too large")
+        return invalid([("file", "File too large")])
     job_faults = draw_job_faults(world.terms.faults, world.fault_counts, event_of_upload(APIFRAME, call))
     lives_s = SOON_S if "expires-soon" in job_faults else world.terms.upload_lives_s
-    name = digest_of(f"{world.terms.seed}|upload|{len(world.uploads)}|{now!r}")[:32]
+    name = uuid_of(digest_of(f"{world.terms.seed}|upload|{len(world.uploads)}|{now!r}"))
     file = Upload(
         id=name,
         name=f"file.{EXTENSIONS[media_type]}",
