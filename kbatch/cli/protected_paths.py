@@ -6,8 +6,9 @@ systems do: Unicode-composed, without case, links resolved.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from kbatch.manifest.outputs import same_file
 from kbatch.pipeline.load import LoadedManifest
@@ -25,8 +26,7 @@ _ENDINGS = {
 _CLIP = ".mp4"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProtectedPaths:
+class ProtectedPaths(Struct, frozen=True, kw_only=True):
     """Protected files by name, each with its description; `lockfiles`: whether lockfiles may be overwritten."""
 
     files: Mapping[str, str] = field(default_factory=dict)

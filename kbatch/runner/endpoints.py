@@ -14,7 +14,9 @@ from kbatch.receipts.simulated_origin import ORIGIN
 
 def base_url_of(provider: Provider, environment: Mapping[str, str]) -> str:
     """Return the base URL of the provider's API; Invalid for a variable that holds no base URL."""
-    url = environment.get(provider.url_variable, "").strip() or provider.base_url
+    url = environment.get(provider.url_variable, "").strip()
+    if not url:
+        return provider.base_url
     problem = check_base_url(url)
     if problem is not None:
         raise Invalid(

@@ -2,8 +2,9 @@
 
 import errno
 import os
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from msgspec import Struct, field
 
 from kbatch.errors import Unreadable
 from kbatch.storage.reading import MEBIBYTE, digest_of_input, read_bytes
@@ -11,8 +12,7 @@ from kbatch.storage.reading import MEBIBYTE, digest_of_input, read_bytes
 _IN_TREE = "paths are relative to the manifest and stay within its git root, or its folder"
 
 
-@dataclass(slots=True)
-class Folder:
+class Folder(Struct):
     """The files that a manifest may name: relative to its folder, within the nearest git root, no dot components.
 
     `seen` records each file read, by its path relative to the manifest's folder, with its digest.

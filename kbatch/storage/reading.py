@@ -6,11 +6,14 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
-from importlib import resources
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
 from kbatch.errors import StateUnreadable
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 _log = logging.getLogger(__name__)
 
@@ -134,20 +137,25 @@ def files_below(folder: Path) -> list[Path]:
 
 def packaged(name: str) -> bytes:
     """Return a file of the packaged `schemas` folder, such as `models/apiframe/kling-2.1.json`."""
-    return resources.files("kbatch.schemas").joinpath(name).read_bytes()
+    return (_folder_of("kbatch.schemas") / name).read_bytes()
 
 
 def packaged_page(name: str) -> str:
     """Return a part of the HTML pages that lie beside `kbatch.report`: a template, the style or the script."""
-    return resources.files("kbatch.report.html").joinpath("page", name).read_text(encoding="utf-8")
+    return (_folder_of("kbatch.report.html") / "page" / name).read_text(encoding="utf-8")
 
 
 def packaged_cards() -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of every packaged model card, in a stable order."""
-    yield from cards_below(resources.files("kbatch.schemas").joinpath("models"), "models/")
+    yield from cards_below(_folder_of("kbatch.schemas") / "models", "models/")
 
 
-def cards_below(folder: "resources.abc.Traversable", prefix: str) -> Iterator[tuple[str, bytes]]:
+def _folder_of(package: str) -> Path:
+    """Return a package's folder; `importlib.resources` finds the same and takes 2 ms of a start for it."""
+    return Path(import_module(package).__path__[0])
+
+
+def cards_below(folder: "Traversable", prefix: str) -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of every JSON file below a folder, in a stable order; names begin with `prefix`."""
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():

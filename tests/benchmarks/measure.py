@@ -67,7 +67,8 @@ def run(
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         paths = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
-        environment = {**os.environ, "PYTHONPATH": paths, "NO_COLOR": "1", **(env or {})}
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment = {**kept, "PYTHONPATH": paths, "NO_COLOR": "1", **(env or {})}  # pip compiles what it installs
         started = time.perf_counter()
         process = subprocess.Popen([str(part) for part in argv], env=environment, stdout=out, stderr=err)
         _, status, usage = os.wait4(process.pid, 0)

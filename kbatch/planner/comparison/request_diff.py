@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from difflib import SequenceMatcher
 from typing import Any
 
 from msgspec import Struct
@@ -89,6 +88,8 @@ def text_change(before: str, after: str) -> str:
         return "differs in white space"
     if max(len(one), len(other)) > _MOST_WORDS:
         return "rewritten"
+    from difflib import SequenceMatcher  # noqa: PLC0415 - 1 ms of a start, for a request that changed
+
     matcher = SequenceMatcher(None, one, other, autojunk=False)
     pieces = [
         _piece(" ".join(one[i1:i2]), " ".join(other[j1:j2]))

@@ -3,13 +3,9 @@
 import re
 from collections.abc import Sequence
 
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 _BREAK = re.compile(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
-_COMMAND = re.compile(
-    r":(?=:(?:add-|debug|echo|endgroup|error|group|notice|remove-|save-|set-|stop-|warning))|#(?=#\w*\[)", re.IGNORECASE
-)
+_COMMAND = r"(?i):(?=:(?:add-|debug|echo|endgroup|error|group|notice|remove-|save-|set-|stop-|warning))|#(?=#\w*\[)"
 """What a log would take for a command: `::error …::` at the beginning of a line, `##[error]` or `##vso[` anywhere."""
 
 
@@ -27,14 +23,14 @@ def harmless(text: str) -> str:
 
 def harmless_lines(text: str) -> str:
     """Return text as `harmless` does, its line feeds kept: for pages and tables, where they make no line of a log."""
-    if text.isascii() and text.isprintable() and "::" not in text and "##" not in text:
+    if text.isprintable() and "::" not in text and "##" not in text:
         return text
-    return _COMMAND.sub(_apart, printable(text))
+    return re.sub(_COMMAND, _apart, printable(text))
 
 
 def printable(text: str) -> str:
     """Return text whose control characters, line feeds apart, are U+FFFD, and whose tabs are spaces."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))
+    return re.sub(_CONTROL, "\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))
 
 
 def _apart(found: re.Match[str]) -> str:
@@ -44,7 +40,7 @@ def _apart(found: re.Match[str]) -> str:
 def harmless_json(text: str) -> str:
     """Return JSON with the same value, in which no log finds a command."""
     if not text.isascii():
-        text = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        text = re.sub(_CONTROL, lambda found: f"\\u{ord(found[0]):04x}", text)
     return text.replace("##", "#\\u0023") if "##" in text else text
 
 
