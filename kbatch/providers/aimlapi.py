@@ -92,7 +92,7 @@ class Aimlapi:
             return not_now(reply, _refusal(reply), "no status in it")
         match status.lower():
             case "completed":
-                url = first_url(told.get("video"), relative=True)
+                url = first_url([told.get("video"), told.get("video_url")], relative=True)
                 if url is None:
                     return not_now(reply, None, "completed, but no clip is named")
                 return Succeeded(url=url, credits=_credits(told))

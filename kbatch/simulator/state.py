@@ -76,6 +76,8 @@ class SimulatedJob:
     """One accepted purchase; `ends_at` is infinite for a job that hangs, `input` what the caller sent.
 
     `owner` is the user who alone sees it, empty where everyone does; `purse` is whose credits it costs.
+    `asker` is the key that bought it, `trace` its own name for the request, `path` the one that it is polled on (any,
+    where empty).
     """
 
     id: str
@@ -95,6 +97,9 @@ class SimulatedJob:
     owner: str = ""
     team: str = ""
     purse: str = ""
+    asker: str = ""
+    trace: str | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

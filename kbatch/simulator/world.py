@@ -15,7 +15,7 @@ from email.utils import formatdate
 from kbatch.simulator import bill
 from kbatch.simulator.clips.downloads import deliver
 from kbatch.simulator.exchange import JSON_TYPE, Reply, SimulatedRequest, read_json, reply_json
-from kbatch.simulator.faults.responses import fault_response, malformed, unknown_status
+from kbatch.simulator.faults.responses import fault_response, garbled, malformed, unknown_status
 from kbatch.simulator.faults.selection import FaultEvent, FaultMoment, FaultTarget, select_fault
 from kbatch.simulator.providers.apiframe.uploads import event_of_upload
 from kbatch.simulator.providers.purchase import event_of
@@ -120,7 +120,9 @@ def _under_faults(
         effect = select_fault(rules, counts, event, FaultMoment.AFTER) if good else None
         if effect is not None:
             reply = (
-                fault_response(effect, world, call, event, now)
+                garbled(reply)
+                if effect == "garbled"
+                else fault_response(effect, world, call, event, now)
                 if target is FaultTarget.SUBMIT
                 else _bent(effect, reply, call, provider)
             )

@@ -47,6 +47,7 @@ CODES = {
         ("500 502 504 524 503-non-json 409", "submit", (0, 0), (4, 4)),
         ("non-json redirect cut timeout", "submit", (0, 0), (4, 4)),
         ("lost-answer hang-answer non-json-after-accept", "submit", (0, 0), (4, 4)),
+        ("garbled-after-accept", "submit", (0, 0), (0, 0)),  # AI/ML's head names the job
         ("500-after-accept 502-after-accept 504-after-accept 524-after-accept", "submit", (0, 0), (4, 4)),
         ("503 503-after-accept", "submit", (0, 0), (4, 4)),  # Apiframe documents: not accepted, and has the key
         ("slow", "submit", (0, 0), (0, 0)),
@@ -57,6 +58,7 @@ CODES = {
         ("short-clip", "submit", (1, 0), (1, 0)),
         ("silent-clip", "submit", (1, 0), (0, 0)),  # AI/ML's model has no audio to be silent about
         ("wrong-size expired-url result-string result-list result-video-url video-list", "submit", (0, 0), (0, 0)),
+        ("video-url older-words no-usage", "submit", (0, 0), (0, 0)),
         # polls and downloads are asked again; a refused key is told
         ("401 403", "poll", (5, 0), (5, 0)),
         ("400 402 404 409 429 429-date 500 502 503 503-non-json 504 524", "poll", (0, 0), (0, 0)),
@@ -124,7 +126,7 @@ PLACES = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD, FaultTarge
 
 def _everywhere() -> Iterator[tuple[str, str, str]]:
     for fault, kind in KINDS.items():
-        places = tuple(place for place in kind.targets if place in PLACES)
+        places = tuple(place for place in kind.targets if place in PLACES) if kind.targets[0] in PLACES else ()
         for place in places[:1] if kind.moment is FaultMoment.OF_JOB else places:
             for provider in PROVIDERS if kind.provider is None else (kind.provider,):
                 if place is not FaultTarget.UPLOAD or provider == "apiframe":

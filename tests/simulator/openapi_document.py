@@ -112,8 +112,7 @@ def _apiframe_paths() -> Document:
 
 def _aimlapi_paths() -> Document:
     offer = OFFERS[AIMLAPI, aimlapi.MODEL]
-    word = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
-    trace = {"name": "X-Client-Request-Id", "in": "header", "schema": word}
+    trace = {"name": "X-Client-Request-Id", "in": "header", "schema": {"type": "string"}}  # a bad one is dropped
     job = _query("generation_id", {"type": "string", "minLength": 1}, required=True)
     bad = shapes.AIMLAPI_ERROR
     accepted, found = (
@@ -126,9 +125,37 @@ def _aimlapi_paths() -> Document:
             "post": _operation("generateKling", AIMLAPI, accepted, [trace], body),
             "get": _operation("getKling", AIMLAPI, found, [job]),
         },
+        aimlapi.NEWER_PATH: {
+            "post": _operation("generateVideoNewer", AIMLAPI, accepted, [trace], body),
+            "get": _operation("getVideoNewer", AIMLAPI, found, [job]),
+        },
+        "/v2/logs": {"get": _operation("listLogs", AIMLAPI, {200: shapes.LOGS, 400: bad}, _log_queries())},
+        "/v2/billing/transactions": {
+            "get": _operation("listTransactions", AIMLAPI, {200: shapes.LEDGER, 400: bad}, _ledger_queries())
+        },
         "/v2/billing": {"get": _operation("getBalance", AIMLAPI, {200: shapes.BALANCE})},
         "/v1/models": {"get": _operation("listCatalogue", None, {200: shapes.CATALOGUE}, _catalogue_queries())},
     }
+
+
+_LIMIT: Document = {"type": "integer", "minimum": 1, "maximum": 100}
+
+
+def _log_queries() -> list[Document]:
+    return [
+        _query("period", {"type": "string", "pattern": "^(1[0-9]|[1-9])[hd]$"}, required=True),
+        _query("model", {"type": "string"}),
+        _query("status", {"enum": ["succeeded", "failed"]}),
+        _query("limit", _LIMIT),
+        _query("offset", {"type": "integer", "minimum": 0, "maximum": 10**6}),
+    ]
+
+
+def _ledger_queries() -> list[Document]:
+    moment = {"enum": ["2001-09-09T01:46:40Z", "2001-09-09T03:46:41+02:00"]}
+    kinds = {"enum": shapes.ENTRY_TYPES}
+    names = {"from": moment, "to": moment, "direction": {"enum": ["TOPUP", "CHARGE"]}, "type": kinds, "limit": _LIMIT}
+    return [_query(name, schema) for name, schema in names.items()]
 
 
 def _catalogue_queries() -> list[Document]:

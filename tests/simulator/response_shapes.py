@@ -106,10 +106,11 @@ GENERATED: Shape = {
     "type": "object",
     "properties": {
         "id": TEXT,
-        "status": {"enum": ["queued", "generating", "waiting", "active", "completed", "error"]},
+        "status": {"enum": ["queued", "generating", "completed", "error"]},
         "video": {"anyOf": [_VIDEO, listed(_VIDEO), {"type": "null"}]},
         "error": or_null({"anyOf": [closed(name=TEXT, message=TEXT), closed(detail=listed({"type": "object"}))]}),
         "meta": _META,
+        "video_url": URL,
     },
     "required": ["id", "status", "video", "error"],
     "additionalProperties": False,
@@ -132,6 +133,31 @@ _CATALOGUED: Shape = {
     "additionalProperties": False,
 }
 CATALOGUE = closed(object={"const": "list"}, data=listed(_CATALOGUED))
+_COST = closed(usd={"type": "number"}, credits=WHOLE)
+_LOGGED = closed(
+    created=MOMENT,
+    status={"enum": ["succeeded", "failed"]},
+    origin={"enum": ["api", "playground"]},
+    model=TEXT,
+    cost=_COST,
+    tokens=closed(input=WHOLE, output=WHOLE, total=WHOLE),
+    request_id=or_null(TEXT),
+    inference_id=TEXT,
+    client_request_id=or_null(TEXT),
+)
+LOGS = closed(
+    data=listed(_LOGGED), pagination=closed(limit=WHOLE, offset=WHOLE, total=WHOLE, has_more={"type": "boolean"})
+)
+ENTRY_TYPES = ["PAYMENT", "BONUS", "REFUND", "ADJUSTMENT", "MODEL_USAGE", "CREDITS_EXPIRED", "INIT"]
+_ENTRY = closed(
+    created_at=MOMENT,
+    direction={"enum": ["TOPUP", "CHARGE"]},
+    type={"enum": ENTRY_TYPES},
+    amount=_COST,
+    model=or_null(TEXT),
+    reference_id=or_null(TEXT),
+)
+LEDGER = closed(data=listed(_ENTRY), pagination=closed(next_cursor=or_null(TEXT), has_more={"type": "boolean"}))
 BALANCE = closed(current_balance={"type": "number"}, currency={"const": "USD"})
 
 # the simulator's own

@@ -1,6 +1,7 @@
 """The AI/ML API's endpoints: what they answer, and each documented refusal with its body."""
 
 import re
+from typing import Any
 
 import pytest
 from simulator_calls import (
@@ -17,9 +18,13 @@ from simulator_calls import (
     new,
 )
 
-from kbatch.simulator.exchange import Reply
+from kbatch.simulator.exchange import Reply, SimulatedRequest
+from kbatch.simulator.faults.selection import rule as fault
+from kbatch.simulator.state import World
+from kbatch.simulator.world import answer
 
 PRICE = 1_312_500
+NEWER = "/v2/video/generations"
 NEW_ENVELOPE = {"title", "status", "message", "instance", "timestamp", "error"}
 OLD_ENVELOPE = {"message", "path", "requestId", "statusCode", "timestamp"}
 
@@ -45,15 +50,13 @@ def test_a_submit_tells_its_usage_where_the_api_does() -> None:
     assert document(third).keys() == {"id", "status"}
 
 
-@pytest.mark.parametrize(
-    ("turn", "pending"), [(0, ("queued", "generating")), (1, ("queued", "generating")), (2, ("waiting", "active"))]
-)
-def test_a_job_runs_its_course(turn: int, pending: tuple[str, str]) -> None:
-    """Pending in the words of its age, then completed with a video and the usage; no progress is told."""
+@pytest.mark.parametrize("turn", [0, 1, 2])
+def test_a_job_runs_its_course(turn: int) -> None:
+    """Queued, generating, then completed with a video and the usage; no progress is told."""
     world = new(latency_s=100)
     job = [job_id(aimlapi_submit(world)) for _ in range(turn + 1)][turn]
     seen = [document(aimlapi_poll(world, job, now=START + after)) for after in (0, 10, 99, 100)]
-    assert [found["status"] for found in seen] == [pending[0], pending[1], pending[1], "completed"]
+    assert [found["status"] for found in seen] == ["queued", "generating", "generating", "completed"]
     assert all(found["video"] is None and found["error"] is None for found in seen[:-1])
     video = seen[-1]["video"]
     assert video["url"].startswith("http://127.0.0.1/clips/")
@@ -144,13 +147,18 @@ def test_a_failed_job_is_not_charged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "status"), [("run-1:a.b_c", 200), ("x" * 128, 200), ("x" * 129, 400), ("a b", 400), ("", 400)]
+    ("value", "kept"), [("run-1:a.b_c", True), ("x" * 128, True), ("x" * 129, False), ("a b", False), ("", False)]
 )
-def test_the_tracing_header_is_checked(value: str, status: int) -> None:
-    """1 to 128 of its alphabet, else 400."""
+@pytest.mark.parametrize("path", [GENERATION, NEWER])
+def test_a_malformed_name_of_a_request_is_dropped_in_silence(value: str, kept: bool, path: str) -> None:
+    """1 to 128 of its alphabet are echoed and logged; anything else is bought all the same, and leads to nothing."""
+    world = new()
     body = {"model": KLING, "image_url": "https://a.example/b.png"}
-    headers = {**AIMLAPI_KEY, "x-client-request-id": value}
-    assert call(new(), "POST", GENERATION, headers=headers, body=body).status == status
+    reply = call(world, "POST", path, headers={**AIMLAPI_KEY, "x-client-request-id": value}, body=body)
+    assert reply.status == 200
+    assert reply.headers.get("x-client-request-id") == (value if kept else None)
+    assert [row["client_request_id"] for row in logged(world)] == [value if kept else None]
+    assert len(bill_of(world)["charges"]) == 1
 
 
 def test_there_is_no_idempotency() -> None:
@@ -249,3 +257,146 @@ def test_a_known_answer_is_not_sent_again() -> None:
     again = models({"include": "pricing"}, if_none_match=first.headers["etag"])
     assert (again.status, again.body, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert models(if_none_match=first.headers["etag"]).status == 200
+
+
+# where an answer leads
+
+
+def logged(world: World, key: str = "test", now: float = START, **query: str) -> Any:
+    """Return the rows of the log for a key."""
+    asked = {"period": "7d", **query} if "start" not in query else query
+    headers = {"authorization": f"Bearer {key}"}
+    return document(call(world, "GET", "/v2/logs", headers=headers, query=asked, now=now))["data"]
+
+
+def charged(world: World, now: float = START, **query: str) -> Any:
+    """Return the ledger."""
+    return document(call(world, "GET", "/v2/billing/transactions", headers=AIMLAPI_KEY, query=query, now=now))["data"]
+
+
+def test_every_answer_names_its_inference() -> None:
+    """The id of a job on its submit and its polls, with the cost once that is known; its own on a refusal."""
+    world = new(latency_s=10)
+    first = aimlapi_submit(world)
+    job = job_id(first)
+    early, late = (aimlapi_poll(world, job, now=START + after) for after in (5, 10))
+    assert [reply.headers["x-inference-id"] for reply in (first, early, late)] == [job] * 3
+    costs = [reply.headers.get("x-aimlapi-credits-used") for reply in (first, early, late)]
+    assert costs == [str(PRICE), None, str(PRICE)]
+    assert late.headers["x-aimlapi-usd-spent"] == "0.656250000"
+    refused = aimlapi_submit(world, duration=7)
+    assert refused.status == 400
+    assert refused.headers["x-inference-id"] not in world.jobs
+    assert "x-inference-id" not in aimlapi_poll(world, "no id at all").headers
+
+
+@pytest.mark.parametrize(("begun", "other"), [(GENERATION, NEWER), (NEWER, GENERATION)])
+def test_a_job_is_found_on_its_own_path_only(begun: str, other: str) -> None:
+    """The other path answers 404, as for an id that never was."""
+    world = new()
+    body = {"model": KLING, "image_url": "https://a.example/b.png"}
+    job = job_id(call(world, "POST", begun, headers=AIMLAPI_KEY, body=body))
+    query = {"generation_id": job}
+    found = {path: call(world, "GET", path, headers=AIMLAPI_KEY, query=query).status for path in (begun, other)}
+    assert found == {begun: 200, other: 404}
+
+
+def test_a_request_comes_into_the_log_after_its_end() -> None:
+    """Only final outcomes, after a while, newest first; a failed one cost nothing; each key sees its own."""
+    world = new(fault("fail", match="dog"), latency_s=100)
+    cat = job_id(aimlapi_submit(world))
+    dog = job_id(aimlapi_submit(world, prompt="a dog", now=START + 1))
+    assert logged(world, now=START + 109) == []
+    rows = logged(world, now=START + 111)
+    assert [(row["inference_id"], row["status"], row["cost"]["credits"]) for row in rows] == [
+        (dog, "failed", 0),
+        (cat, "succeeded", PRICE),
+    ]
+    assert logged(world, key="other", now=START + 111) == []
+    assert [row["inference_id"] for row in logged(world, key="mgmt", key_prefix="te", now=START + 111)] == [dog, cat]
+    assert [row["status"] for row in logged(world, status="failed", now=START + 111)] == ["failed"]
+    assert logged(world, model="v2.1/pro/image-to-video", now=START + 111) == rows
+    assert logged(world, model="a,b", now=START + 111) == []
+    assert logged(world, now=START + 111, limit="1", offset="1") == rows[1:]
+    assert logged(world, now=START + 91 * 86_400, period="91d") == rows
+    assert logged(world, now=START + 91 * 86_400) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({}, 400),
+        ({"period": "7x"}, 400),
+        ({"period": "0d"}, 400),
+        ({"period": "93d"}, 400),
+        ({"period": "92d"}, 200),
+        ({"period": "7d", "start": "2026-01-01T00:00:00Z"}, 400),
+        ({"start": "2026-01-01T00:00:00Z"}, 400),
+        ({"start": "2026-01-01T00:00:00Z", "end": "2026-04-03T00:00:00Z"}, 200),
+        ({"start": "2026-01-01T00:00:00", "end": "2026-01-02"}, 200),
+        ({"start": "2026-01-01T00:00:00Z", "end": "2026-04-03T00:00:01Z"}, 400),
+        ({"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, 400),
+        ({"start": "noon", "end": "2026-01-01T00:00:00Z"}, 400),
+        ({"period": "1d", "status": "succeeded,failed"}, 400),
+        ({"period": "1d", "limit": "101"}, 400),
+        ({"period": "1d", "offset": "-1"}, 400),
+        ({"period": "1d", "key_prefix": "other"}, 403),
+        ({"period": "1d", "key_prefix": "te"}, 200),
+    ],
+)
+def test_the_log_takes_one_window_of_92_days_at_most(query: dict[str, str], status: int) -> None:
+    """Either `period` or both of `start` and `end`; another key's rows need a management key."""
+    assert call(new(), "GET", "/v2/logs", headers=AIMLAPI_KEY, query=query).status == status
+
+
+def test_statuses_and_models_may_be_repeated() -> None:
+    """Repeated values are alternatives."""
+    pairs = (("period", "1d"), ("status", "succeeded"), ("status", "failed"), ("model", "other"), ("model", KLING))
+    world = new()
+    job = job_id(aimlapi_submit(world))
+    asked = SimulatedRequest(method="GET", path="/v2/logs", query=dict(pairs), pairs=pairs, headers=AIMLAPI_KEY)
+    assert [row["inference_id"] for row in document(answer(world, asked, START))["data"]] == [job]
+
+
+def test_the_ledger_has_a_charge_for_each_job_that_completed() -> None:
+    """By the inference's id, after its end, page by page; what failed moved nothing."""
+    world = new(fault("fail", match="dog"), latency_s=10)
+    jobs = [job_id(aimlapi_submit(world, now=START + number)) for number in range(5)]
+    aimlapi_submit(world, prompt="a dog")
+    assert charged(world, now=START + 10) == []
+    later = START + 60
+    seen, cursor = [], {}
+    while True:
+        reply = call(
+            world,
+            "GET",
+            "/v2/billing/transactions",
+            headers=AIMLAPI_KEY,
+            query={"limit": "2", "type": "MODEL_USAGE", **cursor},
+            now=later,
+        )
+        page = document(reply)
+        seen += page["data"]
+        assert page["pagination"]["has_more"] == (page["pagination"]["next_cursor"] is not None)
+        if not page["pagination"]["has_more"]:
+            break
+        cursor = {"cursor": page["pagination"]["next_cursor"]}
+    assert [row["reference_id"] for row in seen] == jobs[::-1]
+    assert {(row["direction"], row["type"], row["amount"]["credits"]) for row in seen} == {
+        ("CHARGE", "MODEL_USAGE", PRICE)
+    }
+    assert charged(world, now=later, direction="TOPUP") == charged(world, now=later, type="REFUND") == []
+    since = "2026-05-28T20:26:52Z"
+    assert [row["reference_id"] for row in charged(world, now=later, **{"from": since})] == jobs[:1:-1]
+    assert [row["reference_id"] for row in charged(world, now=later, to=since)] == jobs[1::-1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"cursor": "c1"}, {"from": "2026-01-01T00:00:00"}, {"direction": "UP"}, {"type": "GIFT"}, {"limit": "0"}],
+    ids=["cursor", "no-offset", "direction", "type", "limit"],
+)
+def test_the_ledger_refuses_what_it_does_not_know(query: dict[str, str]) -> None:
+    """400 in the newer envelope."""
+    reply = call(new(), "GET", "/v2/billing/transactions", headers=AIMLAPI_KEY, query=query)
+    assert (reply.status, document(reply).keys()) == (400, NEW_ENVELOPE)

@@ -47,7 +47,12 @@ def providers_of(name: str) -> tuple[str, ...]:
 
 PAGES: dict[str, dict[str, str]] = {
     "apiframe": {"list": "/v2/jobs", "models": "/v2/models", "account": "/v2/me"},
-    "aimlapi": {"models": "/v1/models", "account": "/v2/billing"},
+    "aimlapi": {
+        "models": "/v1/models",
+        "account": "/v2/billing",
+        "log": "/v2/logs",
+        "ledger": "/v2/billing/transactions",
+    },
 }
 """Pages beside submit and poll that a fault can stand in for, by its place."""
 
@@ -164,7 +169,7 @@ def check_non_json(name: str) -> Callable[[], None]:
 
     def check() -> None:
         for target in KINDS[name].targets:
-            reply, _ = struck(name, target, "apiframe")
+            reply, _ = struck(name, target, hit(name, target)[0])
             assert reply.status in (200, 201, 202)
             assert reply.body.startswith(b"<!DOCTYPE html>")
         if name == "non-json":
@@ -190,7 +195,7 @@ def connection_check(name: str, connection: Connection) -> Callable[[], None]:
 
     def check() -> None:
         for target in KINDS[name].targets:
-            reply, world = struck(name, target, "apiframe")
+            reply, world = struck(name, target, hit(name, target)[0])
             assert (reply.connection, reply.sent, reply.body) == (connection, None, b"")
             if target == "submit":
                 assert bill_of(world)["charges"] == []
@@ -218,6 +223,18 @@ def lost_check(name: str, status: int, connection: Connection = Connection.KEEP)
         assert len(bill_of(world)["charges"]) == 1
 
     return check
+
+
+def check_garbled() -> None:
+    """Half of the acceptance; AI/ML's header still names the job."""
+    for provider, status in (("apiframe", 202), ("aimlapi", 200)):
+        world = new("garbled-after-accept")
+        reply = submit(world, provider)
+        [charge] = bill_of(world)["charges"]
+        assert reply.status == status
+        with pytest.raises(json.JSONDecodeError):
+            document(reply)
+        assert reply.headers.get("x-inference-id") == (charge["job_id"] if provider == "aimlapi" else None)
 
 
 def check_non_json_after() -> None:
@@ -529,6 +546,131 @@ def _null(value: object) -> None:
     assert value is None
 
 
+# what AI/ML answers and records
+
+DAY = 86_400.0
+
+
+def spoken(name: str) -> tuple[Reply, Reply]:
+    """Return the answers to a submit and to a poll at the end."""
+    world = new(name)
+    first = aimlapi_submit(world)
+    return first, poll(world, "aimlapi", job_id(first))
+
+
+def check_video_url() -> None:
+    """The URL stands beside the empty `video`, and works."""
+    _, reply = spoken("video-url")
+    assert document(reply)["video"] is None
+    assert document(reply)["video_url"].startswith("http://127.0.0.1/clips/")
+
+
+def check_older_words() -> None:
+    """The two words of April's pages."""
+    world = new("older-words", latency_s=100)
+    job = job_id(aimlapi_submit(world))
+    seen = [document(poll(world, "aimlapi", job, now=START + after))["status"] for after in (0, 50, 100)]
+    assert seen == ["waiting", "active", "completed"]
+
+
+def check_no_usage() -> None:
+    """Neither body nor header names a cost, at the end either."""
+    for reply in spoken("no-usage"):
+        assert "meta" not in document(reply)
+        assert "x-aimlapi-credits-used" not in reply.headers
+        assert "x-inference-id" in reply.headers
+
+
+def recorded(page: str, *faults: str, after: float = 0.0) -> tuple[list[dict[str, Any]], str]:
+    """Return the rows of a page after one job has ended, and the job's id."""
+    world = new(*faults)
+    job = job_id(aimlapi_submit(world, now=START))
+    query = {"period": "7d"} if page == "log" else {}
+    reply = call(world, "GET", PAGES["aimlapi"][page], headers=AIMLAPI_KEY, query=query, now=START + after)
+    rows: list[dict[str, Any]] = document(reply)["data"]
+    return rows, job
+
+
+def row_check(page: str, name: str, differing: set[str]) -> Callable[[], None]:
+    """Return a check that the one row of a page differs from the true one in these fields only."""
+
+    def check() -> None:
+        [true], _ = recorded(page)
+        [bent], _ = recorded(page, name)
+        assert {field for field in true if bent[field] != true[field]} == differing
+
+    return check
+
+
+def late_check(page: str, name: str, *, hours: float | None) -> Callable[[], None]:
+    """Return a check that the row comes an hour later, or never."""
+
+    def check() -> None:
+        assert recorded(page, name, after=3599)[0] == []
+        assert len(recorded(page, name, after=3600)[0]) == (hours is not None)
+        assert len(recorded(page, name, after=6 * DAY)[0]) == (hours is not None)
+
+    return check
+
+
+def check_row_twice() -> None:
+    """Two inferences under one name."""
+    rows, _ = recorded("log", "row-twice")
+    assert len({row["inference_id"] for row in rows}) == 2
+    assert len({row["client_request_id"] for row in rows}) == 1
+
+
+def check_row_of_every_key() -> None:
+    """Another key is shown it."""
+    for faults, shown in ((), 0), (("row-of-every-key",), 1):
+        world = new(*faults)
+        aimlapi_submit(world)
+        other = {"authorization": "Bearer other"}
+        reply = call(world, "GET", "/v2/logs", headers=other, query={"period": "1h"})
+        assert len(document(reply)["data"]) == shown
+
+
+def entries_check(name: str, kinds: list[str]) -> Callable[[], None]:
+    """Return a check of the kinds of entries about one job."""
+
+    def check() -> None:
+        rows, job = recorded("ledger", name)
+        assert [row["reference_id"] for row in rows] == [job] * len(kinds)
+        assert sorted(row["type"] for row in rows) == kinds
+
+    return check
+
+
+def check_only_usd() -> None:
+    """No credits beside the dollars."""
+    [row], _ = recorded("ledger", "entry-only-usd")
+    assert row["amount"] == {"usd": 0.65625}
+
+
+def page_check(page: str, name: str) -> Callable[[], None]:
+    """Return a check that a page has another form than the documented one."""
+
+    def check() -> None:
+        true, bent = (recorded(page, *faults)[0] for faults in ((), (name,)))
+        assert type(bent) is not type(true)
+
+    return check
+
+
+def check_log_without_ids() -> None:
+    """A row that leads nowhere."""
+    [row], _ = recorded("log", "log-without-ids")
+    assert row["inference_id"] is None
+
+
+def check_log_endless() -> None:
+    """Another page is announced, however far one is."""
+    query = {"period": "1h", "offset": "5000"}
+    reply = call(new("log-endless"), "GET", "/v2/logs", headers=AIMLAPI_KEY, query=query)
+    assert document(reply)["data"] == []
+    assert document(reply)["pagination"]["has_more"] is True
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     **{name: status_check(name, int(name)) for name in ("400", "401", "404", "409", "500", "503")},
     **{name: status_check(name, int(name), json_body=False) for name in ("502", "504", "524")},
@@ -547,6 +689,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "hang-answer": lost_check("hang-answer", 0, Connection.HANG),
     "non-json-after-accept": check_non_json_after,
     **{f"{code}-after-accept": lost_check(f"{code}-after-accept", code) for code in (500, 502, 503, 504, 524)},
+    "garbled-after-accept": check_garbled,
     "slow": check_slow,
     "charge-double": check_charge_double,
     "fail": end_check("fail", "FAILED", "failed"),
@@ -584,6 +727,27 @@ CHECKS: dict[str, Callable[[], None]] = {
     "upload-500": status_check("upload-500", 500),
     "upload-502": status_check("upload-502", 502),
     "upload-expires-soon": check_expires_soon,
+    "video-url": check_video_url,
+    "older-words": check_older_words,
+    "no-usage": check_no_usage,
+    "row-never": late_check("log", "row-never", hours=None),
+    "row-late": late_check("log", "row-late", hours=1),
+    "row-twice": check_row_twice,
+    "row-other-model": row_check("log", "row-other-model", {"model"}),
+    "row-other-job": row_check("log", "row-other-job", {"inference_id"}),
+    "row-early": row_check("log", "row-early", {"created"}),
+    "row-of-every-key": check_row_of_every_key,
+    "entry-never": late_check("ledger", "entry-never", hours=None),
+    "entry-late": late_check("ledger", "entry-late", hours=1),
+    "entry-dearer": row_check("ledger", "entry-dearer", {"amount"}),
+    "entry-twice": entries_check("entry-twice", ["MODEL_USAGE", "MODEL_USAGE"]),
+    "entry-refunded": entries_check("entry-refunded", ["MODEL_USAGE", "REFUND"]),
+    "entry-other-job": row_check("ledger", "entry-other-job", {"reference_id"}),
+    "entry-only-usd": check_only_usd,
+    "log-malformed": page_check("log", "log-malformed"),
+    "log-without-ids": check_log_without_ids,
+    "log-endless": check_log_endless,
+    "ledger-malformed": page_check("ledger", "ledger-malformed"),
     "models-gone": check_models_gone,
     "models-renamed": check_models_renamed,
     "models-dearer": price_check("models-dearer", 2),

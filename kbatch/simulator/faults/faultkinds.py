@@ -22,6 +22,8 @@ class FaultTarget(StrEnum):
     LIST = "list"
     MODELS = "models"
     ACCOUNT = "account"
+    LOG = "log"
+    LEDGER = "ledger"
 
 
 class FaultMoment(StrEnum):
@@ -89,6 +91,7 @@ def _at_submit() -> dict[str, FaultKind]:
         "lost-answer": _after("cut", paid + "the connection is cut"),
         "hang-answer": _after("timeout", paid + "no answer ever"),
         "non-json-after-accept": _after("non-json", paid + "an HTML page with a status of success"),
+        "garbled-after-accept": _after("garbled", paid + "the answer's head, and a body that cannot be read"),
         "500-after-accept": _after("500", paid + "500"),
         "502-after-accept": _after("502", paid + "502"),
         "503-after-accept": _after("503", paid + "503"),
@@ -113,6 +116,48 @@ def _of_a_job() -> dict[str, FaultKind]:
         "result-list": _of_job("result-list", "`result.videos` is a list of URLs", APIFRAME),
         "result-video-url": _of_job("result-video-url", "the URL stands in `result.video_url`", APIFRAME),
         "video-list": _of_job("video-list", "`video` is a list of objects", AIMLAPI),
+        "video-url": _of_job("video-url", "the clip's URL stands under `video_url`", AIMLAPI),
+        "older-words": _of_job("older-words", "pending as `waiting` and `active`, as older samples show", AIMLAPI),
+        "no-usage": _of_job("no-usage", "no answer says what the job costs", AIMLAPI),
+    }
+
+
+def _of_record(name: str, help: str) -> FaultKind:
+    """Return a fault of what is recorded of a job; like all that becomes of it, it is drawn at the submit."""
+    place = FaultTarget.LOG if name.startswith("row") else FaultTarget.LEDGER
+    targets = (place, FaultTarget.SUBMIT)
+    return FaultKind(effect=name, targets=targets, moment=FaultMoment.OF_JOB, help=help, provider=AIMLAPI)
+
+
+def _in_records() -> dict[str, FaultKind]:
+    rows = {
+        "row-never": "the request never comes into the log",
+        "row-late": "the request comes into the log an hour after its end",
+        "row-twice": "two rows of the log bear the request's own name",
+        "row-other-model": "the request's row names another model",
+        "row-other-job": "the request's row names an inference that is no job",
+        "row-early": "the request's row says a day before it was sent",
+        "row-of-every-key": "the request's row is shown to every key",
+        "entry-never": "the charge never comes into the ledger",
+        "entry-late": "the charge comes into the ledger an hour after the job's end",
+        "entry-dearer": "the ledger has twice the charge that the job's answers name",
+        "entry-twice": "the ledger has the charge twice",
+        "entry-refunded": "the ledger has a refund of the charge too",
+        "entry-other-job": "the charge's reference is another one",
+        "entry-only-usd": "the ledger names dollars and no credits",
+    }
+    pages = {
+        "log-malformed": (FaultTarget.LOG, "the rows of the log are no list"),
+        "log-without-ids": (FaultTarget.LOG, "the rows of the log name no inference"),
+        "log-endless": (FaultTarget.LOG, "every page of the log says that another follows"),
+        "ledger-malformed": (FaultTarget.LEDGER, "the rows of the ledger are no list"),
+    }
+    return {
+        **{name: _of_record(name, text) for name, text in rows.items()},
+        **{
+            name: FaultKind(effect=name, targets=(at,), moment=FaultMoment.AFTER, help=text, provider=AIMLAPI)
+            for name, (at, text) in pages.items()
+        },
     }
 
 
@@ -221,6 +266,7 @@ KINDS: Mapping[str, FaultKind] = {
     **{status: _before(status, *_ANYWHERE, help=text) for status, text in _STATUSES.items()},
     **_at_submit(),
     **_of_a_job(),
+    **_in_records(),
     **_at_poll(),
     **_at_download(),
     **_at_upload(),

@@ -61,6 +61,11 @@ def fault_response(effect: str, world: World, call: SimulatedRequest, event: Fau
     return _in_its_form(effect, world, call, event, now)
 
 
+def garbled(reply: Reply) -> Reply:
+    """Return the true answer's head with half of its body."""
+    return replace(reply, body=reply.body[: len(reply.body) // 2])
+
+
 def unknown_status(reply: Reply) -> Reply:
     """Return a poll's reply with an undocumented status and without a result."""
     document = json.loads(reply.body)

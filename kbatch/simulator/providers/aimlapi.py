@@ -1,16 +1,19 @@
 """The AI/ML API's Kling endpoints as its documents describe them, with both error envelopes that the API uses.
 
 The newer envelope carries 400, 403 and the outages, the older one 401, 404 and 429. The three forms of a job id stand
-for three ages of the API: nanoid jobs are pending as `waiting` and `active`, have no `meta` on acceptance and a bare
-video.
+for three ages of the API: nanoid jobs have no `meta` on acceptance and a bare video. Both paths serve every model; a
+job is found on the path that it was begun on only, since no document says that the other one knows it.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 from kbatch.simulator.clips.orders import ClipOrder, StillImage
 from kbatch.simulator.exchange import AIMLAPI, Reply, SimulatedRequest, read_json, reply_json
+from kbatch.simulator.providers import aimlapi_records
 from kbatch.simulator.providers.fields import Complaint, image_bytes, is_link
 from kbatch.simulator.providers.offers import AIMLAPI_CREDITS_PER_USD, OFFERS, quote
 from kbatch.simulator.providers.purchase import Purchase, accept, image_of, uuid_of
@@ -22,15 +25,21 @@ from kbatch.simulator.state import (
     available,
     balance,
     clip_token,
+    digest_of,
     phase,
     shared_image,
     stamp,
 )
 
 PATH = "/v2/generate/video/kling/generation"
+NEWER_PATH = "/v2/video/generations"
 MODEL = "kling-video/v2.1/pro/image-to-video"
 _NANOID = "useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict"
 OUT_OF_CREDITS = "err_insufficent_credits"
+_TRACE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ID = re.compile(r"[A-Za-z0-9_:./-]{1,200}")
+"""What an id of any of the three forms consists of."""
+
 STATUSES = ("queued", "generating", "waiting", "active", "completed", "error")
 
 
@@ -63,26 +72,61 @@ def refuse_key(call: SimulatedRequest, now: float) -> Reply | None:
     return old_error(401, "Unauthorized" if key else "API key is required", call.path, now)
 
 
+def key_of(call: SimulatedRequest) -> str:
+    """Return the bearer key of a request."""
+    return call.headers.get("authorization", "").strip().partition(" ")[2].strip()
+
+
+def trace_of(call: SimulatedRequest) -> str | None:
+    """Return the caller's own name for a request; one that is malformed is dropped in silence, as the vendor says."""
+    word = call.headers.get("x-client-request-id")
+    return word if word is not None and _TRACE.fullmatch(word) else None
+
+
 def submit(world: World, call: SimulatedRequest, now: float) -> Reply:
     """Accept a video job: its price is held, to be charged when it completes and released when it fails."""
+    reply, job = _submitted(world, call, now)
+    known = job is not None and not _is_old(job)
+    return _traced(reply, call, job, inference_id=_id_of(world, call, job, now), priced=known)
+
+
+def _id_of(world: World, call: SimulatedRequest, job: SimulatedJob | None, now: float) -> str:
+    """Return the id of an inference: of a refused request one that leads to no job."""
+    return job.id if job is not None else digest_of(f"{world.terms.seed}|refused|{now!r}|{key_of(call)}")[:21]
+
+
+def _traced(
+    reply: Reply, call: SimulatedRequest, job: SimulatedJob | None, *, inference_id: str | None, priced: bool
+) -> Reply:
+    """Return an answer with the headers that lead from it to its record, and with its cost where that is known."""
+    headers = {**reply.headers}
+    if inference_id is not None:
+        headers["x-inference-id"] = inference_id
+    trace = trace_of(call)
+    if trace is not None:
+        headers["x-client-request-id"] = trace
+    if job is not None and priced and "no-usage" not in job.job_faults:
+        headers["x-aimlapi-credits-used"] = str(job.credits)
+        headers["x-aimlapi-usd-spent"] = f"{_usd(job.credits):.9f}"
+    return replace(reply, headers=headers)
+
+
+def _submitted(world: World, call: SimulatedRequest, now: float) -> tuple[Reply, SimulatedJob | None]:
     try:
         body = read_json(call.body)
     except ValueError as trouble:
-        return error(400, f"Invalid JSON: {trouble}", call.path, now)
+        return error(400, f"Invalid JSON: {trouble}", call.path, now), None
     complaints = complaints_about(body)
-    trace = call.headers.get("x-client-request-id")
-    if trace is not None and not _is_trace(trace):
-        complaints.append(("X-Client-Request-Id", "Expected 1 to 128 of A-Z a-z 0-9 . _ : -"))
     if complaints:
-        return _invalid(complaints, call, now)
-    purchase = purchase_of(world, body, now)
+        return _invalid(complaints, call, now), None
+    purchase = replace(purchase_of(world, body, now), asker=key_of(call), trace=trace_of(call), path=call.path)
     if world.terms.concurrency is not None and world.running[AIMLAPI] >= world.terms.concurrency:
-        return old_error(429, "Too many concurrent generations", call.path, now)
+        return old_error(429, "Too many concurrent generations", call.path, now), None
     if available(world, AIMLAPI) < purchase.quote.credits:
-        return out_of_credits(call.path, now)
+        return out_of_credits(call.path, now), None
     job = accept(world, purchase, now)
     answer: dict[str, Any] = {"id": job.id, "status": "queued"}
-    return reply_json(200, answer if _is_old(job) else {**answer, "meta": _meta(job)})
+    return reply_json(200, answer if _is_old(job) else {**answer, **_meta(job)}), job
 
 
 def complaints_about(body: object) -> list[Complaint]:
@@ -96,17 +140,22 @@ def poll(world: World, call: SimulatedRequest, now: float) -> Reply:
     if not job_id:
         return _invalid([("generation_id", "Required")], call, now)
     job = job_at(world, call)
-    if job is None or job.provider != AIMLAPI:
-        return old_error(404, "Inference not found", call.path, now)
+    if job is None or job.provider != AIMLAPI or job.path not in ("", call.path):
+        absent = old_error(404, "Inference not found", call.path, now)
+        return _traced(absent, call, None, inference_id=job_id if _ID.fullmatch(job_id) else None, priced=False)
     where, _ = phase(world, job, now)
     done = where is Phase.COMPLETED
+    url = f"{call.base}/clips/{clip_token(world, job)}.mp4" if done else ""
     answer = {
         "id": job.id,
         "status": _word(job, where),
-        "video": _video(job, f"{call.base}/clips/{clip_token(world, job)}.mp4") if done else None,
+        "video": _video(job, url) if done and "video-url" not in job.job_faults else None,
         "error": _trouble(job) if where in ENDED_WITHOUT_A_CLIP else None,
     }
-    return reply_json(200, {**answer, "meta": _meta(job)} if done else answer)
+    if done and "video-url" in job.job_faults:
+        answer["video_url"] = url
+    reply = reply_json(200, {**answer, **_meta(job)} if done else answer)
+    return _traced(reply, call, job, inference_id=job.id, priced=done)
 
 
 def job_at(world: World, call: SimulatedRequest) -> SimulatedJob | None:
@@ -117,6 +166,23 @@ def job_at(world: World, call: SimulatedRequest) -> SimulatedJob | None:
 def show_balance(world: World, call: SimulatedRequest, now: float) -> Reply:
     """Show the balance in USD; what is held for running jobs still counts as balance."""
     return reply_json(200, {"current_balance": _usd(balance(world, AIMLAPI)), "currency": "USD"})
+
+
+def show_logs(world: World, call: SimulatedRequest, now: float) -> Reply:
+    """Show the requests of the asking key, or with a management key those of another one."""
+    key = key_of(call)
+    if not aimlapi_records.may_read(call, key):
+        return error(403, "Reading another key requires a management key", call.path, now)
+    return _shown(aimlapi_records.logs(world, call, now, key), call, now)
+
+
+def show_transactions(world: World, call: SimulatedRequest, now: float) -> Reply:
+    """Show what moved the account's balance."""
+    return _shown(aimlapi_records.transactions(world, call, now), call, now)
+
+
+def _shown(found: Reply | list[Complaint], call: SimulatedRequest, now: float) -> Reply:
+    return found if isinstance(found, Reply) else _invalid(found, call, now)
 
 
 def out_of_credits(path: str, now: float) -> Reply:
@@ -161,10 +227,6 @@ def _image(world: World, value: str, now: float) -> tuple[StillImage, str | None
     return StillImage(data=shared_image(world, image_bytes(value) or b"")), None
 
 
-def _is_trace(value: str) -> bool:
-    return 1 <= len(value) <= 128 and all(sign.isascii() and (sign.isalnum() or sign in "._:-") for sign in value)
-
-
 def job_id(digest: str, number: int, model: str) -> str:
     """Return an id in the three documented forms in turn: 18 digits, `<uuid>:<model>`, 21 characters of a nanoid."""
     match number % 3:
@@ -181,7 +243,7 @@ def _is_old(job: SimulatedJob) -> bool:
 
 
 def _word(job: SimulatedJob, where: Phase) -> str:
-    pending = ("waiting", "active") if _is_old(job) else ("queued", "generating")
+    pending = ("waiting", "active") if "older-words" in job.job_faults else ("queued", "generating")
     words = {Phase.QUEUED: pending[0], Phase.RUNNING: pending[1], Phase.COMPLETED: "completed"}
     return words.get(where, "error")
 
@@ -200,7 +262,9 @@ def _trouble(job: SimulatedJob) -> Mapping[str, Any]:
 
 
 def _meta(job: SimulatedJob) -> Mapping[str, Any]:
-    return {"usage": {"credits_used": job.credits, "usd_spent": _usd(job.credits)}}
+    if "no-usage" in job.job_faults:
+        return {}
+    return {"meta": {"usage": {"credits_used": job.credits, "usd_spent": _usd(job.credits)}}}
 
 
 def _usd(credits: int) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME, Reply, SimulatedRequest
 from kbatch.simulator.faults.responses import TEXTS, later
 from kbatch.simulator.faults.selection import FaultTarget
-from kbatch.simulator.providers import aimlapi, aimlapi_catalogue
+from kbatch.simulator.providers import aimlapi, aimlapi_catalogue, aimlapi_records
 from kbatch.simulator.providers.apiframe import account, answers, jobs, price_list, submit, uploads
 from kbatch.simulator.providers.purchase import job_of
 from kbatch.simulator.state import Endpoint, SimulatedJob, SimulatedProvider, World, available
@@ -46,7 +46,9 @@ def _aimlapi_fault(effect: str, _world: World, call: SimulatedRequest, _target: 
 
 
 def _aimlapi_bent(effect: str, call: SimulatedRequest, reply: Reply) -> Reply:
-    return aimlapi_catalogue.bend(effect, call) if effect in aimlapi_catalogue.EFFECTS else reply
+    if effect in aimlapi_catalogue.EFFECTS:
+        return aimlapi_catalogue.bend(effect, call)
+    return aimlapi_records.bend(effect, reply) if effect in aimlapi_records.EFFECTS else reply
 
 
 def _apiframe_too_many(world: World, _call: SimulatedRequest, wait_s: int, _now: float) -> Reply:
@@ -68,6 +70,11 @@ def _aimlapi_remembered(world: World, body: Mapping[str, Any], now: float) -> Si
         return None
     return job_of(world, aimlapi.purchase_of(world, body, now), frozenset(), now)
 
+
+_AIMLAPI_GENERATION = {
+    "POST": Endpoint(handle=aimlapi.submit, target=FaultTarget.SUBMIT),
+    "GET": Endpoint(handle=aimlapi.poll, target=FaultTarget.POLL),
+}
 
 PACKAGED = (
     SimulatedProvider(
@@ -92,9 +99,11 @@ PACKAGED = (
         name=AIMLAPI,
         credits=2_000_000_000,
         endpoints={
-            aimlapi.PATH: {
-                "POST": Endpoint(handle=aimlapi.submit, target=FaultTarget.SUBMIT),
-                "GET": Endpoint(handle=aimlapi.poll, target=FaultTarget.POLL),
+            aimlapi.PATH: _AIMLAPI_GENERATION,
+            aimlapi.NEWER_PATH: _AIMLAPI_GENERATION,
+            aimlapi_records.LOGS: {"GET": Endpoint(handle=aimlapi.show_logs, target=FaultTarget.LOG)},
+            aimlapi_records.TRANSACTIONS: {
+                "GET": Endpoint(handle=aimlapi.show_transactions, target=FaultTarget.LEDGER)
             },
             "/v2/billing": {"GET": Endpoint(handle=aimlapi.show_balance, target=FaultTarget.ACCOUNT)},
             aimlapi_catalogue.PATH: {

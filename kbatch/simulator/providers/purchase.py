@@ -25,7 +25,8 @@ SHORTER_BY_S = 1.5
 class Purchase:
     """A request that passed every check; `missing_image` names a picture of ours that is no longer there.
 
-    `sent` is the whole body, of which an API may show less as the job's `input`; owner, team and purse are the job's.
+    `sent` is the whole body, of which an API may show less as the job's `input`; owner, team, purse, asker, trace
+    and path are the job's.
     """
 
     provider: str
@@ -38,6 +39,9 @@ class Purchase:
     owner: str = ""
     team: str = ""
     purse: str = ""
+    asker: str = ""
+    trace: str | None = None
+    path: str = ""
     sent: Mapping[str, Any] = field(default_factory=dict)
     missing_image: str | None = None
 
@@ -88,6 +92,9 @@ def job_of(world: World, purchase: Purchase, job_faults: frozenset[str], now: fl
         owner=purchase.owner,
         team=purchase.team,
         purse=purchase.purse,
+        asker=purchase.asker,
+        trace=purchase.trace,
+        path=purchase.path,
     )
 
 
