@@ -90,6 +90,7 @@ def _unknown(card: Card) -> Iterator[CardFault]:
     for part in ("duration", "audio", "ratio", "start", "end", "timeline"):
         name = getattr(card, part)
         named += [(("delivers", part), name)] if isinstance(name, str) else []
+    named += [(("disputed", at), dispute.parameter) for at, dispute in enumerate(card.disputed)]
     named += [(("pricing", "outputs"), card.pricing.outputs)] if card.pricing.outputs else []
     said = set()
     for path, name in named:

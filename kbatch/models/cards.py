@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from kbatch.errors import Bug, Complaint, Problem, did_you_mean
 from kbatch.manifest.schema.validate import Validator, strict_validator
-from kbatch.models.rules import Rule, read_rule
+from kbatch.models.rules import Dispute, Rule, read_dispute, read_rule
 
 
 class CardSource(Struct, frozen=True, kw_only=True):
@@ -95,6 +95,7 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     notes: tuple[str, ...]
     validators: Mapping[str, Validator]
     contents: Mapping[str, Validator]
+    disputed: tuple[Dispute, ...] = ()
     other_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checked_cache: dict[Any, Any] = field(default_factory=dict)
 
@@ -223,6 +224,7 @@ def _card(name: str, written: Mapping[str, Any]) -> Card:
         notes=tuple(written["notes"]),
         validators={key: strict_validator(spec) for key, spec in plain.items()},
         contents={key: strict_validator(spec) for key, spec in contents.items()},
+        disputed=tuple(map(read_dispute, written.get("disputed", ()))),
     )
 
 

@@ -103,7 +103,7 @@ def describe(card: Card) -> ModelPage:
             f"{each.shortest_s}–{each.longest_s} s" + (f" for {each.duration} s" if each.duration else "")
             for each in card.typical
         ),
-        notes=card.notes,
+        notes=(*card.notes, *(f"{one.what} (read {one.read}); it is sent as written" for one in card.disputed)),
         sources=_sources(card),
     )
 

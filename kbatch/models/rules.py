@@ -1,6 +1,7 @@
 """Rules between a model's parameters, as data: one parameter needs another's value, or parts add up to a whole.
 
-A rule applies to complete parameters, defaults included, and only when its own parameter is set.
+A rule applies to complete parameters, defaults included, and only when its own parameter is set. A dispute is about a
+parameter that another document of the vendor refuses, so that a request with it may get 400.
 """
 
 import json
@@ -90,3 +91,46 @@ def check_rule(rule: Rule, params: Mapping[str, Any]) -> Complaint | None:
 
 def _filled(text: str, found: object, wanted: str) -> str:
     return text.replace("{found}", str(found)).replace("{wanted}", wanted)
+
+
+class Dispute(Struct, frozen=True, kw_only=True):
+    """A parameter about which a vendor's documents disagree.
+
+    `agreed` are the values, `most` the number of items of a list, that all documents take (None: no value is).
+    `what` says which document refuses it, read on the day `read` (ISO 8601), and `instead` what to write.
+    """
+
+    parameter: str
+    what: str
+    instead: str
+    title: str
+    read: str
+    agreed: tuple[Any, ...] | None = None
+    most: int | None = None
+
+    def concerns(self, params: Mapping[str, Any]) -> bool:
+        """Whether a request with these parameters sends what is disputed."""
+        value = params.get(self.parameter)
+        if value is None:
+            return False
+        if self.agreed is not None:
+            return value not in self.agreed
+        return self.most is None or _count(value) > self.most
+
+
+def read_dispute(written: Mapping[str, Any]) -> Dispute:
+    """Read a dispute of a card in the form of `schemas/model-card.schema.json`."""
+    return Dispute(
+        parameter=written["parameter"],
+        what=written["what"],
+        instead=written["instead"],
+        title=written["source"]["title"],
+        read=written["source"]["read"],
+        agreed=tuple(written["agreed"]) if "agreed" in written else None,
+        most=written.get("most"),
+    )
+
+
+def _count(value: Any) -> int:
+    items = json.loads(value) if isinstance(value, str) else value
+    return len(items)

@@ -32,6 +32,7 @@ from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT, can_take_frames
 from kbatch.models.cards import Catalog
 from kbatch.models.pricing import OwnPrice, read_prices
 from kbatch.planner.cost_warnings import lint
+from kbatch.planner.disputed import warn_disputed
 from kbatch.planner.jobs import Job, complete_jobs
 from kbatch.providers.registry import catalog_of
 from kbatch.storage import Folder, LinkRefused, can_be_named, digest_of_input, is_link, read_bytes
@@ -174,7 +175,7 @@ def parse_manifest(data: bytes, name: str, tree: ShotTree, options: LoadOptions)
     if findings.fatal:
         raise Invalid(problems)
     money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), reported=problems)
-    warnings = tuple(sorted((*problems, *money), key=place_of))
+    warnings = tuple(sorted((*problems, *money, *warn_disputed(jobs, document)), key=place_of))
     return ParsedManifest(document=document, settings=settings, jobs=jobs, catalog=catalog, warnings=warnings)
 
 

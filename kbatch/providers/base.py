@@ -93,11 +93,15 @@ class Accepted(Struct, frozen=True, kw_only=True):
 
 
 class NotAccepted(Struct, frozen=True, kw_only=True):
-    """Nothing was charged; `retry_after_s` is the `Retry-After` of the answer, None without one."""
+    """Nothing was charged; `retry_after_s` is the `Retry-After` of the answer, None without one.
+
+    `fields` are the paths of the fields that a refused request should not have had as they were (`klingParams.mode`).
+    """
 
     reason: Reason
     message: str
     retry_after_s: float | None = None
+    fields: tuple[str, ...] = ()
 
 
 class Unknown(Struct, frozen=True, kw_only=True):

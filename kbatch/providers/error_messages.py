@@ -19,6 +19,8 @@ _MODERATION = re.compile(
     r"|(sensitive|prohibited|inappropriate) (content|words?))\b",
     re.IGNORECASE,
 )
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}([.\[][A-Za-z0-9_\]]{1,64}){0,9}")
+_MOST_FIELDS = 20  # more than any request of a model has; a server may send any number
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL)
 _SECRETS = re.compile(r"(\bafk_|\bBearer\s+)[^\s\"'<>,;]+", re.IGNORECASE)
 _QUERIES = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
@@ -78,6 +80,35 @@ def message_of(reply: Reply, lack: str = "") -> str:
     else:
         words = describe(told)
     return harmless(f"HTTP {reply.status}: {words}" if words else f"HTTP {reply.status}")
+
+
+def refused_fields(reply: Reply) -> tuple[str, ...]:
+    """Return the paths of the fields that a 400 names: keys of `details`, paths of `error.data` and `detail`.
+
+    An unknown key is named in the words of its parent ("Unrecognized key: 'cfg_scale'"), so quoted names count too.
+    """
+    told = read_object(reply.body) if isinstance(reply, Answer) else None
+    found = list(_fields(told)) if told is not None else []
+    return tuple(dict.fromkeys(name for name in found if _FIELD.fullmatch(name)))[:_MOST_FIELDS]
+
+
+def _fields(told: dict[str, Any]) -> Iterator[str]:
+    details = told.get("details")
+    for path, words in list(details.items())[:_MOST_FIELDS] if isinstance(details, dict) else ():
+        yield path
+        yield from _quoted(words)
+    for listed in (inner(told, "error", "data"), told.get("details"), told.get("detail"), told.get("error")):
+        for one in listed[:_MOST_FIELDS] if isinstance(listed, list) else ():
+            if isinstance(one, dict):
+                place = one.get("path", one.get("loc", ""))
+                yield ".".join(map(str, place[:10])) if isinstance(place, list) else str(place)
+                yield from _quoted(one.get("message", one.get("msg")))
+
+
+def _quoted(words: Any) -> Iterator[str]:
+    for text in words[:_MOST_FIELDS] if isinstance(words, list) else [words]:
+        if isinstance(text, str):
+            yield from re.findall(r"[\"'`]([A-Za-z_][A-Za-z0-9_]{0,63})[\"'`]", text[:MESSAGE_LENGTH])
 
 
 def is_moderation(reply: Reply) -> bool:

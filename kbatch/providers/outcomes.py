@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from kbatch.providers.base import Accepted, Answer, NoAnswer, NotAccepted, NotNow, Reason, Reply, SubmitOutcome, Unknown
-from kbatch.providers.error_messages import harmless, message_of
+from kbatch.providers.error_messages import harmless, message_of, refused_fields
 from kbatch.providers.responses import retry_after
 
 _GONE = (404, 410)
@@ -41,7 +41,8 @@ def sort_submit(
     elif 200 <= reply.status < 300:
         message = harmless(f"{message}; it says: {reply.body[:_KEPT].decode('utf-8', 'replace')}")
     if first and refused is not None:
-        return NotAccepted(reason=refused, message=message, retry_after_s=wait)
+        fields = refused_fields(reply) if refused is Reason.INVALID else ()
+        return NotAccepted(reason=refused, message=message, retry_after_s=wait, fields=fields)
     return Unknown(message=message, exists=reply.status == 409, retry_after_s=wait)
 
 

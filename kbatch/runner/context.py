@@ -30,6 +30,7 @@ from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent
 from kbatch.runner.session import FATAL, ProviderSession
 from kbatch.runner.shutdown import Shutdown
+from kbatch.runner.submit.refused_parameters import RefusedParameters
 from kbatch.storage import Folder
 
 _log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Run:
     frame_sources: frozenset[str] = frozenset()
     current: frozenset[str] = frozenset()
     price_guards: PriceGuards = field(default_factory=PriceGuards)
+    refused_parameters: RefusedParameters = field(default_factory=RefusedParameters)
     ends: dict[str, JobEnd] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)

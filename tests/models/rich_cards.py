@@ -19,7 +19,7 @@ _PICTURES = ["url", "data", "file"]
 def written(**changes: Any) -> dict[str, Any]:
     """Return the JSON of a card of `acme/acme-1` with some of its parts replaced."""
     card = json.loads(FILES[1][1])
-    card |= {"provider": "acme", "model": "acme-1", "source": _SOURCE, "rules": [], "notes": []}
+    card |= {"provider": "acme", "model": "acme-1", "source": _SOURCE, "rules": [], "disputed": [], "notes": []}
     card["parameters"] = {
         "duration": {"type": "integer", "enum": [4, 8], "default": 4, "description": "Seconds"},
         "mode": {"type": "string", "enum": ["draft", "final"], "default": "draft", "description": "Mode"},

@@ -40,6 +40,9 @@ async def _reserve_and_submit(run: Run, session: ProviderSession, entry: PlanEnt
         return NotSubmitted(reason=f"{session.provider.title} stopped the run: {session.stop_reason}", skipped=True)
     if not run.may_submit():
         return NotSubmitted(reason="the run is stopping", skipped=True)
+    objection = run.refused_parameters.objection(entry.job)
+    if objection is not None:
+        return NotSubmitted(reason=objection, blocked=True)
     refused = await run.unpriced.reserve(entry)
     if refused is not None:
         return NotSubmitted(reason=refused, skipped=True)
@@ -51,6 +54,10 @@ async def _reserve_and_submit(run: Run, session: ProviderSession, entry: PlanEnt
     if isinstance(result, NotSubmitted):
         run.reservations.release(provider, fingerprint)
         run.unpriced.not_charged(provider, fingerprint)
+        news = run.refused_parameters.note(entry.job, result.fields, session.provider.title)
+        for said in news:
+            run.surprises.append(said)
+            run.emit(EventKind.NOTE, entry.address, said)
     return result
 
 

@@ -39,9 +39,13 @@ class Submitted(Struct, frozen=True, kw_only=True):
 
 
 class NotSubmitted(Struct, frozen=True, kw_only=True):
-    """Nothing was charged; `skipped`: no request was sent, `blocked`: an upstream clip gave no frame."""
+    """Nothing was charged; `skipped`: no request was sent, `blocked`: it waits for what the reason says.
+
+    `fields` are the paths of the fields that the provider refused.
+    """
 
     reason: str
+    fields: tuple[str, ...] = ()
     skipped: bool = False
     blocked: bool = False
 
@@ -88,7 +92,8 @@ async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> Submit
             case NotAccepted():
                 if not await _after_refusal(run, session, outcome, tries):
                     skipped = bool(session.closed_reason) and not session.stopped
-                    return NotSubmitted(reason=session.closed_reason if skipped else outcome.message, skipped=skipped)
+                    reason = session.closed_reason if skipped else outcome.message
+                    return NotSubmitted(reason=reason, skipped=skipped, fields=outcome.fields)
 
 
 async def _send_first(

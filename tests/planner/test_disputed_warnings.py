@@ -1,0 +1,69 @@
+"""What a vendor's documents disagree on is said of the jobs that send it, once a model and parameter."""
+
+from pathlib import Path
+
+import pytest
+
+from kbatch.models.rules import Dispute
+from kbatch.pipeline.load import load
+from kbatch.planner.disputed import DISPUTED
+
+BEAT = "{prompt: a, duration: 1}, "
+HEAD = "kbatch: 1\nname: x\nprovider: apiframe\nmatrix: {n: [1, 2, 3]}\n"
+
+
+def warned(tmp_path: Path, shots: str) -> list[tuple[int, str, int, int]]:
+    """Return line, message, jobs hit and jobs of the model of each warning."""
+    path = tmp_path / "m.yaml"
+    path.write_text(HEAD + shots, encoding="utf-8")
+    found = [one for one in load(path).warnings if one.code == DISPUTED]
+    return [(one.mark.line, one.message, one.jobs.hit, one.jobs.of) for one in found if one.mark and one.jobs]
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "words"),
+    [
+        ("kling-2.1", "cfg_scale: 0.5", ["no `cfg_scale`"]),
+        ("kling-2.1", "aspect_ratio: '16:9'", ["no `aspect_ratio`"]),
+        ("kling-2.1", "mode: pro", []),
+        ("kling-2.5-turbo-pro", "cfg_scale: 0.5", ["`guidance_scale` in place of `cfg_scale`"]),
+        ("kling-2.5-turbo-pro", "aspect_ratio: '9:16'", []),
+        ("kling-2.6", "aspect_ratio: '21:9'", ["only 16:9, 9:16 and 1:1"]),
+        ("kling-2.6", "aspect_ratio: '1:1'", []),
+        ("kling-3.0", "aspect_ratio: '4:3'", ["only 16:9, 9:16 and 1:1"]),
+        ("kling-3.0", f"duration: 6, multi_prompt: [{BEAT * 6}]", []),
+        ("kling-3.0", f"duration: 7, multi_prompt: [{BEAT * 7}]", ["six beats"]),
+    ],
+)
+def test_each_dispute_is_said_where_it_is_sent(tmp_path: Path, model: str, params: str, words: list[str]) -> None:
+    """A warning stands at the parameter's line, with all jobs counted, and only where the request has it."""
+    found = warned(
+        tmp_path, f"shots:\n  - id: a\n    model: {model}\n    prompt: p {{{{ n }}}}\n    params: {{{params}}}\n"
+    )
+    assert [(line, hit, of) for line, _, hit, of in found] == [(9, 3, 3)] * len(words)
+    assert all(word in message for word, (_, message, _, _) in zip(words, found, strict=True))
+
+
+def test_a_dispute_is_said_once_for_all_shots(tmp_path: Path) -> None:
+    """Two shots that send it are one warning, at the first, with the jobs of both."""
+    shot = "  - {id: %s, model: kling-2.1, prompt: '%s {{ n }}', params: {cfg_scale: 0.5}}\n"
+    more = "  - {id: c, model: kling-2.1, prompt: 'c {{ n }}'}\n"
+    found = warned(tmp_path, "shots:\n" + shot % ("a", "a") + shot % ("b", "b") + more)
+    assert [(line, hit, of) for line, _, hit, of in found] == [(6, 6, 9)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "params", "concerned"),
+    [
+        ({}, {"p": 0}, True),
+        ({}, {}, False),
+        ({"agreed": ("a",)}, {"p": "a"}, False),
+        ({"agreed": ("a",)}, {"p": "b"}, True),
+        ({"most": 2}, {"p": "[1, 2]"}, False),
+        ({"most": 2}, {"p": [1, 2, 3]}, True),
+    ],
+)
+def test_what_a_dispute_concerns(fields: dict[str, object], params: dict[str, object], concerned: bool) -> None:
+    """Every value, all but the agreed ones, or lists that are longer than agreed."""
+    made = Dispute(parameter="p", what="w", instead="i", title="t", read="2026-11-30", **fields)  # type: ignore[arg-type]
+    assert made.concerns(params) is concerned
