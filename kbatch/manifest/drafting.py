@@ -13,7 +13,7 @@ from kbatch.manifest.findings import Findings
 from kbatch.manifest.matrix.combinations import Combination
 from kbatch.manifest.matrix.labels import file_name
 from kbatch.manifest.outputs import output_fault
-from kbatch.manifest.shots import CompiledShot, ResolveContext
+from kbatch.manifest.shots.compiled_shot import CompiledShot, ResolveContext
 from kbatch.manifest.templates.faults import Fault, say_fault
 from kbatch.manifest.templates.value_text import kind_of, text_of
 

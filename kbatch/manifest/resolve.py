@@ -13,7 +13,8 @@ from kbatch.manifest.findings import Findings
 from kbatch.manifest.layers import chosen_of, layer_data, layer_vars
 from kbatch.manifest.matrix.axes import name_fault
 from kbatch.manifest.outputs import check_folder, check_outputs
-from kbatch.manifest.shots import ResolveContext, ShotTree, Wanted, compile_shots
+from kbatch.manifest.shots.compile import compile_shots
+from kbatch.manifest.shots.compiled_shot import ResolveContext, ShotTree, Wanted
 from kbatch.manifest.templates.template import Templates, find_templates
 from kbatch.manifest.yaml.document import Document
 

@@ -8,10 +8,10 @@ from small_manifests import Files, drafted, resolved
 
 from kbatch.errors import Complaint
 from kbatch.manifest import images
-from kbatch.manifest import shots as shot_sheets
 from kbatch.manifest.images import read_image
 from kbatch.manifest.matrix import combinations
 from kbatch.manifest.matrix.labels import LONGEST_LABEL, slug
+from kbatch.manifest.shots import expansion
 
 PHRASE = "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}"
 """One letter that is 18 once it is written out (NFKC)."""
@@ -34,8 +34,8 @@ def test_rules_are_metered_before_any_is_held_against_a_combination(
     text: str, rule: str, whose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rules times combinations have a limit; beyond it nothing is compared."""
-    monkeypatch.setattr(shot_sheets, "_MOST_RULED", 3_000)
-    monkeypatch.setattr(shot_sheets, "_RULED_A_JOB", 0)
+    monkeypatch.setattr(expansion, "_MOST_RULED", 3_000)
+    monkeypatch.setattr(expansion, "_RULED_A_JOB", 0)
     monkeypatch.setattr(combinations, "_same", lambda _point, _value: pytest.fail("a rule was tried"))
     written = text.format(ten(10), ten(10), ", ".join(rule.format(number) for number in range(26)))
     shots = f"shots: [{{id: s, prompt: '{{{{ a }}}} {{{{ b }}}}', matrix: {{{written}}}}}]\n"
