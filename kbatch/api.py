@@ -20,7 +20,8 @@ import anyio
 from kbatch.errors import Invalid, Refused
 from kbatch.pipeline.load import LoadedManifest, LoadOptions
 from kbatch.pipeline.load import load as load_manifest
-from kbatch.pipeline.make_plan import RunTarget, as_bought, load_state, lock_path, lockfile_path, make_plan
+from kbatch.pipeline.load_state import as_bought, load_state, lock_path, lockfile_path
+from kbatch.pipeline.make_plan import RunTarget, make_plan
 from kbatch.pipeline.saved_plans import CurrentPlan, check_covered, held_claim, under_claim
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, confirm

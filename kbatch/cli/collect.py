@@ -15,7 +15,8 @@ from kbatch.cli.ui import console
 from kbatch.cli.ui.progress import Progress
 from kbatch.errors import Invalid
 from kbatch.pipeline.load import LoadedManifest
-from kbatch.pipeline.make_plan import Planned, RunTarget, lock_path, make_plan
+from kbatch.pipeline.load_state import lock_path
+from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.consent import ConfirmedPlan, ConsentTerms, confirm

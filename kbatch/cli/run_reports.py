@@ -18,7 +18,7 @@ from kbatch.cli.ui import console, github_actions
 from kbatch.cli.ui.streams import unheard
 from kbatch.errors import Bug, ExitCode, Invalid, KbatchError, Problem
 from kbatch.pipeline.load import LoadedManifest
-from kbatch.pipeline.make_plan import load_state
+from kbatch.pipeline.load_state import load_state
 from kbatch.planner.plan import Plan
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.report.data.accounts import Report, jobs_of, make_report, not_run, of_run

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.pipeline.make_plan import as_bought, load_state, lockfile_path
+from kbatch.pipeline.load_state import as_bought, load_state, lockfile_path
 from kbatch.receipts.store import LoadedState
 
 

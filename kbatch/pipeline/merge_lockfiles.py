@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kbatch import storage
 from kbatch.errors import Invalid, Problem, Refused, StateUnreadable
-from kbatch.pipeline.make_plan import lock_path
+from kbatch.pipeline.load_state import lock_path
 from kbatch.providers.registry import full_catalog
 from kbatch.receipts.lockfile.audit import audit
 from kbatch.receipts.lockfile.conflict_markers import has_markers, split_sides

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from kbatch.pipeline.load import load
-from kbatch.pipeline.make_plan import lock_path
+from kbatch.pipeline.load_state import lock_path
 from kbatch.planner.jobs import Job
 from kbatch.receipts.journal.journal import journal_path, read_journal
 from kbatch.receipts.lifecycle import Kind

@@ -387,7 +387,7 @@ def test_check_without_lockfiles_has_nothing_to_do(tmp_path: Path, run: Run, mon
 
 def test_a_run_that_works_on_the_lockfile_keeps_it(tmp_path: Path, jobs: Sequence[Job], run: Run) -> None:
     """While another process holds the state, nothing is written over its lockfile."""
-    from kbatch.pipeline.make_plan import lock_path
+    from kbatch.pipeline.load_state import lock_path
     from kbatch.storage import Lock
 
     target = tmp_path / NAME

@@ -7,7 +7,7 @@ import pytest
 
 from kbatch.errors import StateUnreadable
 from kbatch.pipeline.load import load
-from kbatch.pipeline.make_plan import load_state
+from kbatch.pipeline.load_state import load_state
 from kbatch.runner.preflight.clip_paths import check_clip_paths
 
 MANIFEST = "kbatch: 1\nname: t\nprovider: apiframe\nshots: [{id: s, model: kling-2.1, prompt: x}]\n"

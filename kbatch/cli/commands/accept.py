@@ -16,7 +16,8 @@ from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
 from kbatch.errors import StateUnreadable
 from kbatch.pipeline.load import DEFAULT_MANIFEST
-from kbatch.pipeline.make_plan import lock_path, make_plan
+from kbatch.pipeline.load_state import lock_path
+from kbatch.pipeline.make_plan import make_plan
 from kbatch.planner.approval.acceptance import Acceptance, accept
 from kbatch.planner.selection import Selection
 from kbatch.receipts import store as states

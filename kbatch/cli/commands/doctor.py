@@ -16,7 +16,7 @@ from kbatch.cli.options import format_choice
 from kbatch.cli.ui import console
 from kbatch.errors import ExitCode, Invalid, KbatchError
 from kbatch.pipeline.load import load
-from kbatch.pipeline.make_plan import lockfile_path
+from kbatch.pipeline.load_state import lockfile_path
 from kbatch.pipeline.simulation import can_simulate
 from kbatch.providers.base import Balance
 from kbatch.providers.http.client import Engine

@@ -23,7 +23,8 @@ from kbatch.cli.protected_paths import named, protected_by
 from kbatch.cli.session import chosen_lockfile, load_manifest, load_options
 from kbatch.cli.ui import console, github_actions
 from kbatch.errors import ExitCode, Invalid, Refused
-from kbatch.pipeline.make_plan import Planned, RunTarget, as_bought, load_state, make_plan
+from kbatch.pipeline.load_state import as_bought, load_state
+from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
 from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
 from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.planner.ceilings import find_exceeded, read_ceilings

@@ -15,7 +15,8 @@ from kbatch.cli.session import chosen_lockfile, load_manifest
 from kbatch.cli.ui import console
 from kbatch.media.posters import can_make_posters, make_poster
 from kbatch.pipeline.load import LoadedManifest
-from kbatch.pipeline.make_plan import as_bought, load_state, make_plan
+from kbatch.pipeline.load_state import as_bought, load_state
+from kbatch.pipeline.make_plan import make_plan
 from kbatch.planner.selection import Selection
 from kbatch.receipts import store as state_on_disk
 from kbatch.report.data.accounts import Report, make_report

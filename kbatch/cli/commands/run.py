@@ -20,7 +20,8 @@ from kbatch.cli.ui.streams import put, unheard
 from kbatch.errors import ExitCode, Invalid
 from kbatch.pipeline.events_file import EventsFile
 from kbatch.pipeline.load import LoadedManifest
-from kbatch.pipeline.make_plan import RunTarget, lock_path
+from kbatch.pipeline.load_state import lock_path
+from kbatch.pipeline.make_plan import RunTarget
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConfirmedPlan

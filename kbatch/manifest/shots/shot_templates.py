@@ -24,7 +24,7 @@ _NOT_BEFORE_LABELS = frozenset(("labels",))
 
 
 class TemplateCompiler(Struct, frozen=True, kw_only=True):
-    """What compiling the fields of a shot needs: `known` names, and those of them that have no value to go by."""
+    """Compiles the fields of a shot: `known` are the names in scope, `faulty_names` those without a value."""
 
     context: ResolveContext
     shot: Shot
@@ -90,7 +90,7 @@ def texts_of(context: ResolveContext, shot: Shot) -> tuple[dict[str, LayeredValu
 
 
 def _read_prompt(context: ResolveContext, part: LayeredValue) -> SourceText | None:
-    """Read a prompt file."""
+    """Return a prompt file's text, None when it cannot be read, which is reported."""
     findings = context.findings
     file = findings.document.beside(part.value)
     try:
