@@ -18,8 +18,8 @@ PURE = ("errors", "manifest", "models", "planner", "providers", "report", "recei
 ACTS = {
     "receipts/journal/journal", "receipts/store", "receipts/journal/history", "providers/http/",
     "providers/plugins", "providers/registry",
-    "simulator/server", "simulator/listen", "simulator/clips/renderer", "simulator/clips/encode",
-    "simulator/clips/fonts", "report/preview/",
+    "simulator/server", "simulator/listen", "simulator/webhook_sender", "simulator/clips/renderer",
+    "simulator/clips/encode", "simulator/clips/fonts", "report/preview/",
 }  # fmt: skip
 """What acts in a room that is pure else: modules, or folders with all that is in them."""
 

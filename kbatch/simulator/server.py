@@ -28,6 +28,7 @@ from kbatch.simulator.clips.renderer import ClipRenderer, fetch
 from kbatch.simulator.exchange import Connection, Reply, SimulatedRequest, reply_json
 from kbatch.simulator.providers.packaged import PACKAGED
 from kbatch.simulator.state import SimulatedProvider, World, WorldTerms, new_world
+from kbatch.simulator.webhook_sender import WebhookSender
 from kbatch.simulator.world import answer
 from kbatch.storage import put
 
@@ -80,6 +81,7 @@ class SimulatorServer:
         self.settings = settings
         self.world: World = new_world(settings, (*PACKAGED, *settings.others))
         self._studio = ClipRenderer(real=settings.clips)
+        self._webhooks = WebhookSender(self.world.outbox, settings.clock)
         self._written = 0
         self._lock: anyio.Lock | None = None
         if settings.bill is not None:
@@ -92,7 +94,9 @@ class SimulatorServer:
             await _send_whole(send, _too_large(), head=False)
             return
         call = _call(scope, body)
-        reply = answer(self.world, call, self.settings.clock())
+        with self._webhooks.lock:
+            reply = answer(self.world, call, self.settings.clock())
+        self._webhooks.wake()
         if reply.clip is not None:
             reply = deliver(reply, await fetch(self._studio, reply.clip), call)
         if reply.charged:

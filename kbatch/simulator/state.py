@@ -19,6 +19,7 @@ from kbatch.simulator.bill import Bill, refund
 from kbatch.simulator.clips.orders import ClipOrder
 from kbatch.simulator.exchange import Reply, SimulatedRequest
 from kbatch.simulator.faults.selection import FaultCounts, FaultRule, FaultTarget
+from kbatch.simulator.webhooks import Outbox
 
 DAY_S = 86_400.0
 QUEUED_SHARE = 0.1
@@ -31,6 +32,13 @@ class KeyScope(StrEnum):
     TEAM = "team"
     USER = "user"
     KEY = "key"
+
+
+class SignatureKey(StrEnum):
+    """What signs a webhook: the bytes of the API key's SHA-256, or their hex text."""
+
+    RAW = "raw"
+    HEX = "hex"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,7 @@ class WorldTerms:
     key_scope: KeyScope = KeyScope.USER
     rate_scope: KeyScope = KeyScope.TEAM
     people: Mapping[str, str] = field(default_factory=dict)
+    webhook_key: SignatureKey = SignatureKey.RAW
     faults: tuple[FaultRule, ...] = ()
 
 
@@ -147,6 +156,7 @@ class World:
     held: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     running: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     due: list[tuple[float, int, str]] = field(default_factory=list)
+    outbox: Outbox = field(default_factory=Outbox)
     calls: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
 

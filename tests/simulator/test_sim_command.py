@@ -66,6 +66,18 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, tmp_path: Path) -> Non
     assert [line["credits"] for line in json.loads(bill.read_text())["charges"]] == [5]
 
 
+def test_the_options_make_a_small_world_of_people() -> None:
+    """Keys with names, a team's own credits, and one call a minute for each user."""
+    names = ("--key", "afk_ann=red/ann/ci", "--key", "afk_ben=red/admin-ben")
+    limits = ("--credits", "apiframe/red=9", "--rate", "1", "--rate-scope", "user")
+    with running("--no-clips", *names, *limits) as (_, url), httpx.Client(base_url=url) as http:
+        ann, ben = (http.get("/v2/me", headers={"x-api-key": key}).json() for key in ("afk_ann", "afk_ben"))
+        assert (ann["team"], ann["team"]["credits"]) == (ben["team"], 9)
+        assert (ann["user"]["role"], ben["user"]["role"], ann["apiKey"]["name"]) == ("MEMBER", "ADMIN", "ci")
+        late = http.get("/v2/me", headers={"x-api-key": "afk_ann"})
+        assert (late.status_code, 0 < int(late.headers["retry-after"]) <= 60) == (429, True)
+
+
 def test_the_help_lists_every_fault_with_its_line() -> None:
     """The catalogue is the epilogue, one line a fault, with examples above it."""
     shown = CliRunner().invoke(command, ["--help"]).output
@@ -109,6 +121,10 @@ def test_a_missing_extra_is_told_at_once(module: str, hint: str) -> None:
         (["--latency", "-1"], "--latency"),
         (["--credits", "many"], "--credits"),
         (["--credits", "other=5"], "--credits"),
+        (["--credits", "other/red=5"], "--credits"),
+        (["--key", "afk_1=red"], "--key"),
+        (["--key", "=red/ann"], "--key"),
+        (["--rate", "0"], "--rate"),
         (["--faults", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )

@@ -18,7 +18,7 @@ from kbatch.pipeline.simulation import simulated_providers
 from kbatch.providers.registry import NAMES
 from kbatch.simulator.exchange import PROVIDERS
 from kbatch.simulator.faults.selection import CATALOGUE, read_rules
-from kbatch.simulator.state import KeyScope
+from kbatch.simulator.state import KeyScope, SignatureKey
 from kbatch.storage import read_bytes
 
 EXAMPLES = """\b
@@ -26,6 +26,7 @@ Examples:
   kbatch simulate
   kbatch simulate --port 8085 --latency 20 --bill bill.json
   kbatch simulate --no-clips --latency 0 --faults faults.yaml --seed 7
+  kbatch simulate --rate 500 --key afk_of_ann=red/ann/laptop --credits apiframe/red=200
   KBATCH_APIFRAME_URL=http://127.0.0.1:8085 APIFRAME_API_KEY=any kbatch run --yes
 
 \b
@@ -59,10 +60,17 @@ def fault_list() -> str:
 @click.option("--bill", "bill_file", metavar="FILE",
               help="Write the bill here after every change.")  # fmt: skip
 @click.option("--no-clips", is_flag=True, help="Tiny files that only declare the right duration and audio.")
-@click.option("--credits", "credit_words", multiple=True, metavar="[PROVIDER=]N",
+@click.option("--credits", "credit_words", multiple=True, metavar="[PROVIDER[/TEAM]=]N",
               help="Credits that an account starts with, in its provider's unit.")  # fmt: skip
 @click.option("--key-scope", type=click.Choice([scope.value for scope in KeyScope]), default="user", show_default=True,
               help="Whose idempotency keys are one: all keys of a team, of a user, or one key alone.")  # fmt: skip
+@click.option("--key", "people", multiple=True, metavar="KEY=TEAM/USER[/NAME]", help="Whose an API key of Apiframe is.")
+@click.option("--rate", "rate_per_minute", type=click.IntRange(min=1), metavar="N",
+              help="Calls a minute; one more is 429. Apiframe's is about 500.")  # fmt: skip
+@click.option("--rate-scope", type=click.Choice([scope.value for scope in KeyScope]), default="team", show_default=True,
+              help="Whose calls the rate counts together.")  # fmt: skip
+@click.option("--webhook-key", type=click.Choice([form.value for form in SignatureKey]), default="raw",
+              show_default=True, help="What signs webhooks: the API key's SHA-256 as bytes or as hex.")  # fmt: skip
 def command(**options: Any) -> None:
     """Serve both providers, pretended, on 127.0.0.1, until Ctrl-C or SIGTERM.
 
@@ -70,7 +78,9 @@ def command(**options: Any) -> None:
     first line on stdout is {"url": …}; GET /__bill shows who was charged.
 
     Apiframe's jobs belong to a user: a key TEAM/USER or TEAM/USER/NAME says whose it is, so `red/ann` and `red/ben` are
-    colleagues, `red/ann/ci` is another key of the first. Any other key is a user of its own in one team for all.
+    colleagues, `red/ann/ci` is another key of the first. --key gives such a name to any other key; a key without one is
+    a user of its own in one team for all. A user `admin…` or `owner…` may list the team's jobs; --credits
+    apiframe/red=N gives a team credits of its own. Webhooks are sent to addresses of this machine only.
 
     A provider that an installed package brings is served below its name: KBATCH_ACME_URL={url}/acme.
     """
@@ -90,6 +100,10 @@ def command(**options: Any) -> None:
         others=others,
         clips=not options["no_clips"],
         key_scope=KeyScope(options["key_scope"]),
+        people=_people(options["people"]),
+        rate_per_minute=options["rate_per_minute"],
+        rate_scope=KeyScope(options["rate_scope"]),
+        webhook_key=SignatureKey(options["webhook_key"]),
         bill=None if options["bill_file"] is None else path_of(options["bill_file"]),
         clock=time.time,
     )
@@ -131,13 +145,25 @@ def _rules(path: Path | None, names: tuple[str, ...]) -> Any:
         raise Invalid([Problem(code="faults-file", message=f"{path} is not UTF-8: {error}")]) from error
 
 
+def _people(words: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, name = word.partition("=")
+        pieces = name.split("/")
+        if not (key and equals and len(pieces) in (2, 3) and all(pieces)):
+            raise click.BadParameter(f"{word!r} is not KEY=TEAM/USER or KEY=TEAM/USER/NAME", param_hint="--key")
+        found[key] = name
+    return found
+
+
 def _credits(words: tuple[str, ...], names: tuple[str, ...]) -> dict[str, int]:
     found: dict[str, int] = {}
     for word in words:
         name, equals, amount = word.rpartition("=")
-        if not amount.isascii() or not amount.isdigit() or (equals and name not in names):
+        if not amount.isascii() or not amount.isdigit() or (equals and name.partition("/")[0] not in names):
             raise click.BadParameter(
-                f"{word!r} is not N, {'=N, '.join(names[:-1])}=N or {names[-1]}=N", param_hint="--credits"
+                f"{word!r} is not N, {'=N, '.join(names[:-1])}=N, {names[-1]}=N or {names[0]}/TEAM=N",
+                param_hint="--credits",
             )
         found |= {name: int(amount)} if equals else dict.fromkeys(names, int(amount))
     return found

@@ -24,6 +24,7 @@ class FaultTarget(StrEnum):
     ACCOUNT = "account"
     LOG = "log"
     LEDGER = "ledger"
+    WEBHOOK = "webhook"
 
 
 class FaultMoment(StrEnum):
@@ -60,7 +61,7 @@ _STATUSES = {
     "504": "an outage, HTML body",
     "524": "an outage at the proxy, HTML body",
 }
-_ANYWHERE = tuple(FaultTarget)
+_ANYWHERE = tuple(target for target in FaultTarget if target is not FaultTarget.WEBHOOK)
 _QUESTIONS = (FaultTarget.LIST, FaultTarget.MODELS, FaultTarget.ACCOUNT)
 _OF_A_JOB = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD)
 
@@ -232,7 +233,7 @@ def _at_models() -> dict[str, FaultKind]:
 
 
 def _at_questions() -> dict[str, FaultKind]:
-    """Return what may be wrong with lists: a fault is drawn for each model and for each job."""
+    """Return what may be wrong with lists and webhooks: a fault is drawn for each model and for each job."""
     prices = {
         "price-gone": "Apiframe's price list lacks a model; `match` is a model's name here",
         "price-raised": "the price list's lowest price of a model is above what it costs",
@@ -247,6 +248,16 @@ def _at_questions() -> dict[str, FaultKind]:
         "list-twice": "the list of jobs has a job twice",
         "list-no-result": "the item of a job has no `result`, which the list need not have",
     }
+    webhooks = {
+        "webhook-never": "no webhook of a job is sent",
+        "webhook-late": "a job's webhooks come late",
+        "webhook-twice": "each webhook of a job is sent twice at the same time",
+        "webhook-replayed": "the last webhook of a job is sent again, later",
+        "webhook-disorder": "a job's progress is told after its end",
+        "webhook-unsigned": "a job's webhooks have no signature",
+        "webhook-missigned": "a job's webhooks are signed with another key",
+        "webhook-forged": "somebody says with another key that a job is completed, and names a clip",
+    }
     account = {"no-team": "the user has no team, so no credits are told", "no-key": "the key is not described"}
     return {
         "malformed": FaultKind(
@@ -255,6 +266,7 @@ def _at_questions() -> dict[str, FaultKind]:
         **{name: _in_answer(name, FaultTarget.MODELS, text, APIFRAME) for name, text in prices.items()},
         **{name: _in_answer(name, FaultTarget.LIST, text, APIFRAME) for name, text in lists.items()},
         **{name: _in_answer(name, FaultTarget.ACCOUNT, text, APIFRAME) for name, text in account.items()},
+        **{name: _in_answer(name, FaultTarget.WEBHOOK, text, APIFRAME) for name, text in webhooks.items()},
     }
 
 

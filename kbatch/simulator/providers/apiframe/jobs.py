@@ -165,7 +165,7 @@ def shown(world: World, job: SimulatedJob, base: str, now: float) -> dict[str, A
         "result": _result(job, f"{base}/clips/{clip_token(world, job)}.mp4") if where is Phase.COMPLETED else None,
         "error": job.error if failed else None,
         "creditCost": 0 if failed else job.credits,
-        "webhookStatus": None,
+        "webhookStatus": world.outbox.status.get(job.id),
         "createdAt": stamp(job.created_at),
         "completedAt": stamp(job.ends_at) if ended else None,
         "expired": where is Phase.COMPLETED and expired(world, job, now),

@@ -8,13 +8,13 @@ from typing import Any
 from kbatch.simulator.clips.orders import Beat, ClipOrder
 from kbatch.simulator.exchange import APIFRAME, Reply, SimulatedRequest, read_json, reply_json
 from kbatch.simulator.providers.apiframe.answers import WORDS, caller, error, invalid, owner_within, too_many
+from kbatch.simulator.providers.apiframe.webhooks import EVENTS, schedule
 from kbatch.simulator.providers.fields import Complaint, choice, link, many, record, text
 from kbatch.simulator.providers.offers import OFFERS, Offer, offers_of, quote, timeline_of
 from kbatch.simulator.providers.purchase import Purchase, accept, image_of
-from kbatch.simulator.state import DAY_S, KeyUse, World, available, digest_of, phase, purse
+from kbatch.simulator.state import DAY_S, KeyUse, SimulatedJob, World, available, digest_of, phase, purse
 
 KEY_LIMIT = 255
-EVENTS = ("progress", "completed", "failed")
 
 COMMON = {
     "prompt": text(1, 4000),
@@ -41,7 +41,11 @@ def submit(world: World, call: SimulatedRequest, now: float) -> Reply:
     if scope is not None and scope in world.keys and now < world.keys[scope].at + DAY_S:
         return _replay(world, world.keys[scope], body, now)
     purchase = purchase_of(world, body, key, now)
-    return _buy(world, replace(purchase, owner=person.user, team=person.team, purse=person.purse), scope, now)
+    reply = _buy(world, replace(purchase, owner=person.user, team=person.team, purse=person.purse), scope, now)
+    if isinstance(reply, Reply):
+        return reply
+    schedule(world, reply, call, body)
+    return reply_json(202, {"jobId": reply.id, "status": "QUEUED"})
 
 
 def complaints_about(body: object) -> list[Complaint]:
@@ -73,7 +77,7 @@ def _replay(world: World, use: KeyUse, body: Mapping[str, Any], now: float) -> R
     return reply_json(202, {"jobId": job.id, "status": WORDS[phase(world, job, now)[0]]})
 
 
-def _buy(world: World, purchase: Purchase, scope: str | None, now: float) -> Reply:
+def _buy(world: World, purchase: Purchase, scope: str | None, now: float) -> SimulatedJob | Reply:
     if (
         world.terms.concurrency is not None
         and world.running[purse(APIFRAME, purchase.purse)] >= world.terms.concurrency
@@ -85,7 +89,7 @@ def _buy(world: World, purchase: Purchase, scope: str | None, now: float) -> Rep
     job = accept(world, purchase, now)
     if scope is not None:
         world.keys[scope] = KeyUse(job_id=job.id, digest=_digest(purchase.sent), at=now)
-    return reply_json(202, {"jobId": job.id, "status": "QUEUED"})
+    return job
 
 
 def purchase_of(world: World, body: Mapping[str, Any], key: str | None, now: float) -> Purchase:
