@@ -103,6 +103,8 @@ def _fields(told: dict[str, Any]) -> Iterator[str]:
                 place = one.get("path", one.get("loc", ""))
                 yield ".".join(map(str, place[:10])) if isinstance(place, list) else str(place)
                 yield from _quoted(one.get("message", one.get("msg")))
+    for words in (told.get("error"), told.get("message")):  # `details` and `data` may be missing
+        yield from _quoted(words)
 
 
 def _quoted(words: Any) -> Iterator[str]:

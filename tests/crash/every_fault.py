@@ -127,6 +127,8 @@ PLACES = (FaultTarget.SUBMIT, FaultTarget.POLL, FaultTarget.DOWNLOAD, FaultTarge
 def _everywhere() -> Iterator[tuple[str, str, str]]:
     for fault, kind in KINDS.items():
         places = tuple(place for place in kind.targets if place in PLACES) if kind.targets[0] in PLACES else ()
+        if kind.moment is FaultMoment.CHECK:  # of what these campaigns do not send
+            continue
         for place in places[:1] if kind.moment is FaultMoment.OF_JOB else places:
             for provider in PROVIDERS if kind.provider is None else (kind.provider,):
                 if place is not FaultTarget.UPLOAD or provider == "apiframe":

@@ -71,6 +71,18 @@ def test_a_disputed_parameter_is_refused_once_for_a_hundred_jobs(both: Rig) -> N
     assert both.bill()["requests"]["submit"] == 0
 
 
+@pytest.mark.parametrize("fault", ["refuse-disputed", "refuse-disputed-parent", "refuse-disputed-text"])
+def test_however_the_refusal_names_it(rig: Rig, fault: str) -> None:
+    """By its path, in the words of the path above, or in the message alone: one submit, and two jobs held back."""
+    shot = "shots: [{id: a, model: kling-2.1, prompt: 'shot {{ n }}', params: {mode: standard, cfg_scale: 0.5}}]\n"
+    rig.write("matrix: {n: [1, 2, 3]}\n" + shot)
+    rig.faults({"fault": fault})
+    ended = rig.run()
+    assert (ended.code, rig.bill()["requests"]["submit"], rig.charges()) == (1, 1, [])
+    assert (ended.json["counts"]["failed"], ended.json["counts"]["blocked"]) == (1, 2)
+    assert "leave out `cfg_scale`" in ended.err
+
+
 def test_jobs_that_do_not_send_it_are_bought(rig: Rig) -> None:
     """Only what was refused is held back: another shot of the same model without it is rendered."""
     rig.write(

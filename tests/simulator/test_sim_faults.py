@@ -156,6 +156,48 @@ def check_payment_required() -> None:
     assert aimlapi_submit(new("402")).status == 403
 
 
+def refusal_check(name: str, details: dict[str, list[str]] | None) -> Callable[[], None]:
+    """Return a check of how a disputed parameter is named; a body without one is accepted."""
+
+    def check() -> None:
+        world = new(name)
+        reply = apiframe_submit(world, model="kling-2.1", klingParams={"cfg_scale": 0.5})
+        found = document(reply)
+        assert (reply.status, found.get("details")) == (400, details)
+        assert details or "'cfg_scale'" in found["error"]
+        assert apiframe_submit(world, model="kling-2.1", klingParams={"mode": "pro"}).status == 202
+        assert apiframe_submit(new(), model="kling-2.1", klingParams={"cfg_scale": 0.5}).status == 202
+
+    return check
+
+
+def beats(number: int) -> str:
+    """Return a timeline of so many seconds, one a beat."""
+    return json.dumps([{"prompt": "x", "duration": 1}] * number)
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "named"),
+    [
+        ("kling-2.1", {"aspect_ratio": "16:9", "cfg_scale": 1}, {"aspect_ratio", "cfg_scale"}),
+        ("kling-2.5-turbo-pro", {"aspect_ratio": "1:1", "cfg_scale": 1}, {"cfg_scale"}),
+        ("kling-2.6", {"aspect_ratio": "4:3"}, {"aspect_ratio"}),
+        (
+            "kling-3.0",
+            {"duration": 7, "multi_prompt": json.dumps([{"prompt": "x", "duration": 1}] * 7)},
+            {"multi_prompt"},
+        ),
+        ("kling-3.0", {"duration": 6, "multi_prompt": json.dumps([{"prompt": "x", "duration": 1}] * 6)}, set()),
+    ],
+)
+def test_what_is_disputed(model: str, params: dict[str, Any], named: set[str]) -> None:
+    """Just what the vendor's other document lacks is refused, all of it at once, and nothing is charged."""
+    world = new("refuse-disputed")
+    reply = apiframe_submit(world, model=model, klingParams=params)
+    assert set(document(reply).get("details", {})) == {f"klingParams.{name}" for name in named}
+    assert bool(bill_of(world)["charges"]) is not bool(named)
+
+
 def check_moderation() -> None:
     """400 at submission in words that name moderation; nothing is charged."""
     for provider in PROVIDERS:
@@ -682,6 +724,11 @@ CHECKS: dict[str, Callable[[], None]] = {
     "503-non-json": status_check("503-non-json", 503, json_body=False),
     "no-credits": check_no_credits,
     "moderation": check_moderation,
+    "refuse-disputed": refusal_check("refuse-disputed", {"klingParams.cfg_scale": ["Unrecognized key(s) in object"]}),
+    "refuse-disputed-parent": refusal_check(
+        "refuse-disputed-parent", {"klingParams": ["Unrecognized key(s) in object: 'cfg_scale'"]}
+    ),
+    "refuse-disputed-text": refusal_check("refuse-disputed-text", None),
     "non-json": check_non_json("non-json"),
     "redirect": check_redirect,
     "cut": connection_check("cut", Connection.CUT),

@@ -28,9 +28,10 @@ class FaultTarget(StrEnum):
 
 
 class FaultMoment(StrEnum):
-    """When a fault acts: instead of the request, after it was carried out, as a delay, or on the job's outcome."""
+    """When a fault acts: instead of the request, on its check, after it, as a delay, or on the job's outcome."""
 
     BEFORE = "before"
+    CHECK = "check"
     AFTER = "after"
     DELAY = "delay"
     OF_JOB = "fate"
@@ -74,6 +75,12 @@ def _after(effect: str, help: str) -> FaultKind:
     return FaultKind(effect=effect, targets=(FaultTarget.SUBMIT,), moment=FaultMoment.AFTER, help=help)
 
 
+def _check(effect: str, help: str) -> FaultKind:
+    return FaultKind(
+        effect=effect, targets=(FaultTarget.SUBMIT,), moment=FaultMoment.CHECK, help=help, provider=APIFRAME
+    )
+
+
 def _of_job(effect: str, help: str, provider: str | None = None) -> FaultKind:
     return FaultKind(effect=effect, targets=_OF_A_JOB, moment=FaultMoment.OF_JOB, help=help, provider=provider)
 
@@ -98,6 +105,9 @@ def _at_submit() -> dict[str, FaultKind]:
         "503-after-accept": _after("503", paid + "503"),
         "504-after-accept": _after("504", paid + "504"),
         "524-after-accept": _after("524", paid + "524"),
+        "refuse-disputed": _check("disputed", "400 for what another document of the vendor refuses, by path"),
+        "refuse-disputed-parent": _check("disputed-parent", "the same, named in the words of the parent's path"),
+        "refuse-disputed-text": _check("disputed-text", "the same, named in `error` only"),
         "slow": FaultKind(effect="slow", targets=_ANYWHERE, moment=FaultMoment.DELAY, help="the answer takes its time"),
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kbatch.simulator.clips.orders import Beat, ClipOrder
 from kbatch.simulator.exchange import APIFRAME, Reply, SimulatedRequest, read_json, reply_json
+from kbatch.simulator.providers.apiframe import disputed
 from kbatch.simulator.providers.apiframe.answers import WORDS, caller, error, invalid, owner_within, too_many
 from kbatch.simulator.providers.apiframe.webhooks import EVENTS, schedule
 from kbatch.simulator.providers.fields import Complaint, choice, link, many, record, text
@@ -40,6 +41,9 @@ def submit(world: World, call: SimulatedRequest, now: float) -> Reply:
     scope = None if key is None else f"{owner_within(world.terms.key_scope, person)} {key}"
     if scope is not None and scope in world.keys and now < world.keys[scope].at + DAY_S:
         return _replay(world, world.keys[scope], body, now)
+    refusal = disputed.refuse(world, body)
+    if refusal is not None:
+        return refusal
     purchase = purchase_of(world, body, key, now)
     reply = _buy(world, replace(purchase, owner=person.user, team=person.team, purse=person.purse), scope, now)
     if isinstance(reply, Reply):
