@@ -130,6 +130,12 @@ class Apiframe:
         """Return the search for one job among the whole team's, which an admin's key may read."""
         return Request(method="GET", path=f"/v2/jobs?scope=team&search={encoded(job_id)}&limit=100", headers=_JSON)
 
+    def ended_jobs(self, cursor: str | None, *, failed: bool) -> Request:
+        """Return one page of a hundred jobs that have completed, or failed; by their creation, the newest first."""
+        more = f"&cursor={encoded(cursor)}" if cursor is not None else ""
+        status = "FAILED" if failed else "COMPLETED"
+        return Request(method="GET", path=f"/v2/jobs?status={status}&limit=100{more}", headers=_JSON)
+
     def read_jobs(self, reply: Reply) -> JobPage | NotNow:
         """Read `{"jobs", "nextCursor", "hasMore"}`; entries that cannot be read are left out."""
         told = succeeded(reply)

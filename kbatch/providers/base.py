@@ -205,6 +205,9 @@ class Provider(Protocol):
 
     A provider that shows a whole team's jobs to some keys may also have `team_job(job_id)`, the call whose answer
     `read_jobs` reads; its items have an `outcome`.
+
+    A provider whose list items have an `outcome` may also have `ended_jobs(cursor, *, failed)`, the call for one page
+    of the jobs that have completed, or failed, newest first: then many jobs are polled by it at once.
     """
 
     name: str

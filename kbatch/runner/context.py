@@ -21,7 +21,7 @@ from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.runner.limits.credit_reservations import CreditReservations
 from kbatch.runner.limits.download_slots import DownloadSlots
 from kbatch.runner.limits.path_locks import PathLocks
-from kbatch.runner.limits.poll_schedule import PollSchedules
+from kbatch.runner.limits.polling.poll_schedule import PollSchedules
 from kbatch.runner.limits.price_guard import PriceGuards
 from kbatch.runner.limits.retry import LONGEST_WAIT_S, retry_wait
 from kbatch.runner.limits.unpriced import Unpriced

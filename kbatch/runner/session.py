@@ -15,7 +15,8 @@ from kbatch.providers.http.client import Client
 from kbatch.providers.responses import date_of, retry_after
 from kbatch.receipts.account import Account, StoredAccount
 from kbatch.runner.limits.concurrency import Slots
-from kbatch.runner.limits.rate import Gcra, hold, take_turn
+from kbatch.runner.limits.polling.watches import Watches
+from kbatch.runner.limits.rate import Gcra, hold, take_turn, wait_before
 from kbatch.runner.limits.retry import LONGEST_REFUSAL_S, LONGEST_WAIT_S
 from kbatch.runner.limits.waits import asked_for
 from kbatch.runner.progress_events import ignore
@@ -35,7 +36,8 @@ class ProviderSession:
     it is returned for every call until `held_until_s`. `on_wait` is called with the text of each wait. `lookup_lock`
     lets one search at a time claim jobs of the provider's list, `listed_jobs` caches the jobs read from it. `last_date`
     is the latest `Date` header with the local monotonic time at which it arrived. `sees_team` is False once
-    the provider has refused this key the jobs of its colleagues.
+    the provider has refused this key the jobs of its colleagues. `watches` has the jobs in flight,
+    `submit_turn` is held by the one submit that waits for its turn at the rate.
     """
 
     provider: Provider
@@ -57,6 +59,22 @@ class ProviderSession:
     refusing_since_s: float | None = None
     on_wait: Callable[[str], None] = ignore
     sees_team: bool = True
+    watches: Watches = field(init=False)
+    submit_turn: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def __post_init__(self) -> None:
+        self.watches = Watches(self.scale)
+
+    @property
+    def ended_jobs(self) -> Callable[..., Request] | None:
+        """The provider's `ended_jobs`, None where its jobs can only be polled singly."""
+        found: Callable[..., Request] | None = getattr(self.provider, "ended_jobs", None)
+        return found
+
+    @property
+    def spacing_s(self) -> float:
+        """Seconds between two calls while the next one has to wait for the provider's rate; 0 while it has not."""
+        return self.rate.interval_s if wait_before(self.rate, anyio.current_time()) > 0 else 0.0
 
     def turn(self) -> float:
         """Take the next call that the provider's rate allows; return the seconds to wait before it."""

@@ -9,7 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kbatch.runner.limits.render_time_estimate import RenderTimeEstimate, first_poll_after, learn, next_poll_after
+from kbatch.runner.limits.polling.render_time_estimate import (
+    RenderTimeEstimate,
+    first_poll_after,
+    learn,
+    next_poll_after,
+)
 from tests.benchmarks.measure import Row, Sample
 
 JOBS, PLACES, USUAL_S, FIXED_S = 600, 16, 60.0, 5.0

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kbatch.runner.limits.poll_schedule import PollSchedule, PollSchedules
+from kbatch.runner.limits.polling.poll_schedule import PollSchedule, PollSchedules
 
 USUAL_S = 135.0
 

@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 
 from kbatch.errors import Problem
 from kbatch.runner.limits.capacity import Capacity, full, halved, recovered
+from kbatch.runner.limits.polling.render_time_estimate import (
+    RenderTimeEstimate,
+    first_poll_after,
+    learn,
+    next_poll_after,
+)
 from kbatch.runner.limits.rate import Gcra, hold, take_turn
-from kbatch.runner.limits.render_time_estimate import RenderTimeEstimate, first_poll_after, learn, next_poll_after
 from kbatch.runner.limits.retry import backoff, poll_scale, retry_wait
 
 UNIT = st.floats(0, 1)

@@ -1,6 +1,7 @@
-"""Polls an accepted job to its end and counts its charge; a slow job stays owed and is never a failure."""
+"""Polls an accepted job to its end, singly or by list, and counts its charge; a slow job stays owed, never failed."""
 
 import logging
+from contextlib import AbstractContextManager
 from typing import Any
 
 import anyio
@@ -11,8 +12,12 @@ from kbatch.receipts.events import Fact
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.runner.account_match import not_visible_reason
+from kbatch.runner.collect.list_poll import date_in, is_proof, read_ended
 from kbatch.runner.collect.poll_for_team import poll_for_team
 from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.limits.polling.list_polling import Step, after_single, next_step, overlooked, polled_singly, shown
+from kbatch.runner.limits.polling.render_time_estimate import POLL_CEILING_S
+from kbatch.runner.limits.polling.watches import Watch
 from kbatch.runner.limits.retry import LONGEST_WAIT_S
 from kbatch.runner.limits.waits import asked_for
 from kbatch.runner.pending import PendingRender
@@ -66,20 +71,25 @@ async def collect(
     The deadline counts from the call, for a resumed job from its first poll.
     """
     schedule = run.poll_schedules.of(pending, session.scale, fresh=fresh)
-    began, running_s, strange = anyio.current_time(), 0.0, 0
-    with schedule.following(fresh=fresh) as leads:
+    began, running_s, strange, singly = anyio.current_time(), 0.0, 0, not fresh
+    with schedule.following(fresh=fresh) as leads, _watching(run, session, pending, fresh=fresh) as watch:
         if fresh:
-            await schedule.first_poll(run.jitter(), leads=leads)
+            with watch.sleeping():
+                await schedule.first_poll(run.jitter(), leads=leads)
         while True:
             asked = (anyio.current_time() - began) / session.scale
             if session.held_s > 0 and asked + session.held_s > run.options.render_deadline_s:
                 return StillOwed(reason=_held(session))
-            outcome = await poll(run, session, pending)
+            # A job of an earlier run may be another account's, and what is asked last decides what is said of it.
+            singly = singly or asked + 2 * POLL_CEILING_S > run.options.render_deadline_s
+            outcome = await _outcome_of(run, session, pending, watch, singly=singly)
+            singly = False
             elapsed = (anyio.current_time() - began) / session.scale
             wait, asked_s = schedule.next_poll_after(elapsed, run.jitter(), leads=leads), 0.0
             match outcome:
                 case Succeeded():
                     if fresh:
+                        running_s = max(running_s, (watch.absent_s - began) / session.scale)
                         schedule.ended(running_s=running_s, ended_s=elapsed)
                     return _rendered(run, session, pending, outcome)
                 case Failed():
@@ -93,17 +103,85 @@ async def collect(
                     strange = strange + 1 if outcome.strange else 0
                     if strange >= _ASKED:
                         return StillOwed(reason=_strange(outcome))
-                case Running():
+                case Running() | None:
                     running_s = asked
-                    if outcome.credits is not None:
-                        await note_charge(run, session, pending, outcome.credits)
-                    run.emit(EventKind.RENDERING, pending.address, progress=outcome.progress)
+                    await _note_running(run, session, pending, outcome)
             if asked_s > LONGEST_WAIT_S or elapsed + max(wait, asked_s) > run.options.render_deadline_s:
+                outcome = outcome or Running()
                 unusable = await unusable_poll_reason(run, session, pending, outcome)
                 return StillOwed(reason=unusable or _late(session, outcome, elapsed))
             wait_s = max(wait * session.scale, asked_s)
             _log.debug("%s: %s, polled again in %.1f s", pending.address, type(outcome).__name__, wait_s)
-            await anyio.sleep(wait_s)
+            with watch.sleeping():
+                await anyio.sleep(wait_s)
+
+
+def _watching(
+    run: Run, session: ProviderSession, pending: PendingRender, *, fresh: bool
+) -> AbstractContextManager[Watch]:
+    receipt = run.receipt(pending)
+    sent = date_in(receipt.provider_time or receipt.submitted_at)
+    return session.watches.watch(receipt.job_id or "", Watch(sent, began_s=anyio.current_time(), own=fresh))
+
+
+async def _note_running(run: Run, session: ProviderSession, pending: PendingRender, outcome: Running | None) -> None:
+    if outcome is None:
+        return
+    if outcome.credits is not None:
+        await note_charge(run, session, pending, outcome.credits)
+    run.emit(EventKind.RENDERING, pending.address, progress=outcome.progress)
+
+
+async def _outcome_of(
+    run: Run, session: ProviderSession, pending: PendingRender, watch: Watch, *, singly: bool
+) -> PollOutcome | None:
+    """Poll a job that is due, with many in flight by the list of ended jobs; None when it does not show this one."""
+    watches = session.watches
+    if not singly and session.ended_jobs is not None and not await _shown(run, session, watch):
+        return None
+    job, watch.shown = watch.shown, None
+    if job is not None:
+        watches.lists = shown(watches.lists)
+        if is_proof(job, run.receipt(pending), own=watch.own):
+            return job.outcome
+    outcome = await poll(run, session, pending)
+    if job is None and watch.absences and isinstance(outcome, Succeeded):
+        watches.lists = overlooked(watches.lists, now_s=anyio.current_time())
+    return outcome
+
+
+async def _shown(run: Run, session: ProviderSession, watch: Watch) -> bool:
+    """Wait until a list shows the job or it is to be polled singly; False when a list was read and neither holds."""
+    watches, absences = session.watches, watch.absences
+    watch.due, watch.missed = True, False
+    try:
+        while watch.shown is None and not watch.missed:
+            if watch.absences > absences:
+                singly = polled_singly(watches.lists, watch.absences)
+                watches.lists = after_single(watches.lists) if singly else watches.lists
+                return singly
+            if watches.reading is not None:
+                await watches.reading.wait()
+                continue
+            now_s = anyio.current_time()
+            step, wait_s = next_step(
+                watches.lists,
+                now_s=now_s,
+                in_flight=len(watches.jobs),
+                age_s=now_s - watch.began_s,
+                call_s=session.spacing_s,
+            )
+            match step:
+                case Step.SINGLE:
+                    return True
+                case Step.WAIT:
+                    with watch.sleeping():
+                        await anyio.sleep(wait_s)
+                case Step.LIST:
+                    await read_ended(run, session)
+        return True
+    finally:
+        watch.due = False
 
 
 async def unusable_poll_reason(

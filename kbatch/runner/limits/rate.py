@@ -33,8 +33,12 @@ def take_turn(rate: Gcra, now_s: float) -> tuple[Gcra, float]:
     With an interval of 2 and a burst of 1, three calls at time 0 wait 0, 2 and 4 seconds.
     """
     due_s = max(rate.due_s, now_s)
-    wait_s = max(0.0, due_s - (rate.burst - 1) * rate.interval_s - now_s)
-    return Gcra(interval_s=rate.interval_s, burst=rate.burst, due_s=due_s + rate.interval_s), wait_s
+    return replace(rate, due_s=due_s + rate.interval_s), wait_before(rate, now_s)
+
+
+def wait_before(rate: Gcra, now_s: float) -> float:
+    """Return the seconds that the next call has to wait; 0 while calls may go at once."""
+    return max(0.0, rate.due_s - (rate.burst - 1) * rate.interval_s - now_s)
 
 
 def hold(rate: Gcra, until_s: float) -> Gcra:

@@ -71,7 +71,8 @@ async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> Submit
     published: Published | None = None
     tries: dict[Reason, int] = {}
     while True:
-        await run.shutdown.pause(session.turn())
+        async with session.submit_turn:  # one at a time, so that polls need not wait behind all that wait to submit
+            await run.shutdown.pause(session.turn())
         if not run.may_submit() or session.stopped or session.closed_reason:
             return NotSubmitted(reason=session.stop_reason or session.closed_reason or _STOPPED, skipped=True)
         try:

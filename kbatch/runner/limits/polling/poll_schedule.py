@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import anyio
 
-from kbatch.runner.limits.render_time_estimate import (
+from kbatch.runner.limits.polling.render_time_estimate import (
     RenderTimeEstimate,
     ahead_poll_after,
     first_poll_after,
