@@ -54,9 +54,9 @@ def test_a_job_tells_its_progress_and_its_end() -> None:
     world = new(latency_s=100)
     job = job_id(apiframe_submit(world, webhookUrl=HOOK))
     (first, begun), (second, halfway), (last, done) = sent(world)
-    assert (first, second, last) == (10, 55, 100)
+    assert (first, second, last) == (20, 60, 100)
     assert [one["event"] for one in (begun, halfway, done)] == ["progress", "progress", "completed"]
-    assert [(one["status"], one["progress"]) for one in (begun, halfway)] == [("PROCESSING", 1), ("PROCESSING", 50)]
+    assert [(one["status"], one["progress"]) for one in (begun, halfway)] == [("PROCESSING", 11), ("PROCESSING", 55)]
     polled = document(apiframe_poll(world, job, now=START + 100))
     fields = ("status", "progress", "result", "model", "creditCost", "completedAt")
     assert done == {"event": "completed", "jobId": job, **{name: polled[name] for name in fields}, "signed": "raw"}

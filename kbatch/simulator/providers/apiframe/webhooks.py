@@ -21,8 +21,8 @@ from kbatch.simulator.state import ENDED_WITHOUT_A_CLIP, SignatureKey, Simulated
 from kbatch.simulator.webhooks import PENDING, Delivery, plan
 
 EVENTS = ("progress", "completed", "failed")
-TOLD_AT = (0.1, 0.55)
-"""When progress is told, as shares of the latency: at the beginning of the work, and halfway."""
+TOLD_AT = (0.2, 0.6)
+"""When progress is told, as shares of the latency."""
 
 FORGED_CLIP = "https://forged.invalid/clip.mp4"
 _LATER_S = 0.05
