@@ -63,12 +63,19 @@ class Proposal:
 
 
 def load(
-    path: str | Path, *, profile: str | None = None, simulate: bool = False, lockfile: str | Path | None = None
+    path: str | Path,
+    *,
+    profile: str | None = None,
+    simulate: bool = False,
+    lockfile: str | Path | None = None,
+    models: str | Path | None = None,
 ) -> Campaign:
-    """Load a manifest; Invalid carries everything that is wrong with it."""
+    """Load a manifest, with the model cards of the folder `models` too; Invalid carries everything that is wrong."""
     manifest = Path(path)
     chosen = None if lockfile is None else Path(lockfile)
-    loaded = load_manifest(manifest, LoadOptions(profile=profile, simulated=simulate))
+    loaded = load_manifest(
+        manifest, LoadOptions(profile=profile, simulated=simulate, models=None if models is None else Path(models))
+    )
     where = lockfile_path(manifest, simulated=simulate, chosen=chosen)
     return Campaign(loaded=loaded, lockfile=where, simulated=simulate)
 

@@ -28,6 +28,13 @@ lockfile = click.option(
 simulate = click.option(
     "--simulate", is_flag=True, help="Use the simulator, its lockfile and its outputs; costs nothing."
 )
+models = click.option(
+    "--models",
+    envvar="KBATCH_MODELS",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Use the model cards of this folder too; they win over the packaged ones. A manifest cannot name it.",
+)
 max_jobs = click.option(
     "--max-jobs", type=click.IntRange(min=1), default=10_000, show_default=True, metavar="N",
     help="Refuse a matrix that makes more jobs.",
@@ -101,7 +108,7 @@ def refuse_given(names: Iterable[str], why: str) -> None:
 
 def state(function: Function) -> Function:
     """Add the flags of commands that read state."""
-    for flag in (simulate, lockfile, profile):
+    for flag in (models, simulate, lockfile, profile):
         function = flag(function)
     return function
 

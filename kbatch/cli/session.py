@@ -1,4 +1,4 @@
-"""The manifest and the state that a command's flags name: `--profile`, `--simulate`, `--max-jobs`, `--lockfile`."""
+"""The manifest and the state that flags name: `--profile`, `--simulate`, `--max-jobs`, `--models`, `--lockfile`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,9 @@ from kbatch.receipts.store import LoadedState
 
 def load_options(flags: Mapping[str, Any]) -> LoadOptions:
     """Return what the flags of `state` and `max_jobs` say of loading a manifest."""
-    return LoadOptions(profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"])
+    return LoadOptions(
+        profile=flags["profile"], simulated=flags["simulate"], max_jobs=flags["max_jobs"], models=flags["models"]
+    )
 
 
 def load_manifest(manifest: Path, flags: Mapping[str, Any]) -> LoadedManifest:

@@ -67,8 +67,9 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     `start_image` or `elements[].image`, to the forms that it accepts (`url`, `data`, `file`). `body_key` is the key of
     the parameters in the request (None: top level). `duration` is the parameter that is the clip's length, or the
     length itself. `ratio`, `start`, `end` and `timeline` are the parameters that say the clip's shape, its first and
-    last frame and its timed prompts. `other_models` names, by parameter, the provider's models that have a parameter
-    which this one lacks. `checked_cache` holds the results of `parameters.check`.
+    last frame and its timed prompts. `file` and `sha256` are those of a card that the user brings, `replaces` the
+    packaged one in whose place it stands. `other_models` names, by parameter, the provider's models that have what
+    this one lacks. `checked_cache` holds the results of `parameters.check`.
     """
 
     provider: str
@@ -96,6 +97,9 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     validators: Mapping[str, Validator]
     contents: Mapping[str, Validator]
     disputed: tuple[Dispute, ...] = ()
+    file: str | None = None
+    sha256: str | None = None
+    replaces: "Card | None" = None
     other_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checked_cache: dict[Any, Any] = field(default_factory=dict)
 
@@ -167,12 +171,17 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
 def read_cards(files: Iterable[tuple[str, bytes]], unusable: Mapping[str, Problem] | None = None) -> Catalog:
     """Read cards from pairs of name and bytes; a name must end in `<provider>/<model>.json`, else it is a Bug."""
-    cards = sorted((_card(name, json.loads(data)) for name, data in files), key=lambda card: card.key)
+    return joined((_card(name, json.loads(data)) for name, data in files), unusable)
+
+
+def joined(cards: Iterable[Card], unusable: Mapping[str, Problem] | None = None) -> Catalog:
+    """Return the catalog of these cards; two of one name are a Bug."""
+    cards = sorted(cards, key=lambda card: card.key)
     known: dict[str, dict[str, list[str]]] = {}
     for card in cards:
         for parameter in card.parameters:
             known.setdefault(card.provider, {}).setdefault(parameter, []).append(card.model)
-    cards = [replace(card, other_models=_other_models(card, known[card.provider])) for card in cards]
+    cards = [replace(card, checked_cache={}, other_models=_other_models(card, known[card.provider])) for card in cards]
     by_key = {card.key: card for card in cards}
     if len(by_key) != len(cards):
         raise Bug("two model cards have one name")

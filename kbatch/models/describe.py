@@ -9,10 +9,12 @@ from kbatch.models.cards import Card, CardSource, root_of
 from kbatch.models.parameter_messages import describe_accepted
 from kbatch.models.pricing import durations_of, price_range, variants
 
+PACKAGED = "packaged"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
-    """One model in the list; each field is a short text for one column."""
+    """One model in the list; each field is a short text for one column. `card` is where its card is from."""
 
     provider: str
     model: str
@@ -20,6 +22,7 @@ class ModelRow:
     duration: str
     audio: str
     pictures: str
+    card: str = PACKAGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ def list_models(cards: Iterable[Card]) -> tuple[ModelRow, ...]:
             duration=_durations(card),
             audio=_audio(card),
             pictures=", ".join(dict.fromkeys(root_of(path) for path in card.images)) or "none",
+            card=origin_of(card),
         )
         for card in cards
     )
@@ -122,6 +126,13 @@ def price_sentence(card: Card) -> str:
         f"{variant} {'unknown' if credits is None else f'{credits:,}'}" for variant, credits in table.items()
     )
     return f"{card.pricing.unit.capitalize()} a {card.pricing.per}: {rows} ({source.publisher}, {source.read})"
+
+
+def origin_of(card: Card) -> str:
+    """Return where a card is from: `packaged`, or the user's file and whether it stands in a packaged card's place."""
+    if card.file is None:
+        return PACKAGED
+    return f"{card.file}, in place of the packaged card" if card.replaces else card.file
 
 
 def _page(card: Card) -> dict[str, Any]:
@@ -199,7 +210,8 @@ def _audio(card: Card) -> str:
 
 def _sources(card: Card) -> tuple[str, ...]:
     prices = [_cited("prices", card.pricing.source)] if card.pricing.source else []
-    return (_cited("parameters", card.source), *prices, _cited("render time", card.typical_source))
+    own = [f"your card {origin_of(card)}"] if card.file else []
+    return (*own, _cited("parameters", card.source), *prices, _cited("render time", card.typical_source))
 
 
 def _cited(what: str, source: CardSource) -> str:

@@ -16,6 +16,7 @@ from kbatch.models.body import body_of, parameters_of
 from kbatch.models.cards import Card, Catalog
 from kbatch.models.rules import check_rule
 
+OWN_CARD, MANIFEST = "own-card", "manifest"
 FLAT = "flat"
 """The variant of a clip whose price no parameter changes."""
 
@@ -59,10 +60,11 @@ class OwnPrice(Struct, frozen=True, kw_only=True):
 
 
 class Quote(Struct, frozen=True, kw_only=True):
-    """A job's price: `credits` is None when unknown, `source` is `card`, `manifest` or `unknown`.
+    """A job's price: `credits` is None when unknown, `source` is `card`, `own-card`, `manifest` or `unknown`.
 
-    `lowers` says that the manifest's price is below the card's, which a caller must refuse unless the user trusts it;
-    `listed` is the card's own price, None where it has none; `per_second` says that the price is per second.
+    `own-card` is a card that the user brings. `lowers` says that the user's price is below that of the packaged card,
+    or of the user's own, which a caller must refuse unless the user trusts it; `listed` is the packaged card's price,
+    None where there is none; `per_second` says that the price is per second.
     """
 
     credits: int | None
@@ -75,9 +77,14 @@ class Quote(Struct, frozen=True, kw_only=True):
     per_second: bool = False
 
     @property
+    def stated(self) -> bool:
+        """Whether the price is of the manifest or of a card of the user."""
+        return self.source in (OWN_CARD, MANIFEST)
+
+    @property
     def unlisted(self) -> bool:
-        """Whether the manifest states a price where the card has none."""
-        return self.source == "manifest" and self.listed is None
+        """Whether the manifest or a card of the user states a price where no packaged card has one."""
+        return self.stated and self.listed is None
 
 
 class CostlyDefault(Struct, frozen=True, kw_only=True):
@@ -93,21 +100,22 @@ def quote(card: Card, request: Mapping[str, Any], own_prices: Mapping[str, OwnPr
     """Return the price of a complete request body; `own_prices` is by `provider/model`."""
     params = parameters_of(card, request)
     variant, asked, unit = variant_of(card, params), _amounts(card, params), card.pricing.unit
-    listed = _listed(card, variant)
+    row = _listed(card, variant)
     own = own_prices[card.key].of(variant) if card.key in own_prices else None
-    rate = own or listed
+    rate = own or row
     if rate is None:
         why = card.pricing.note or f"the card has no price for the variant `{variant}`"
         return Quote(credits=None, unit=unit, variant=variant, working=f"price unknown: {why}", source="unknown")
-    lowers = own is not None and listed is not None and own.total(asked) < listed.total(asked)
+    listed = _packaged_price(card, params)
+    known = [price for price in (listed, None if row is None else row.total(asked)) if price is not None]
     return Quote(
         credits=rate.total(asked),
         unit=unit,
         variant=variant,
         working=rate.working(asked, unit) + (" (price from the manifest)" if own else ""),
-        source="manifest" if own else "card",
-        lowers=lowers,
-        listed=None if listed is None else listed.total(asked),
+        source=MANIFEST if own else OWN_CARD if card.file else "card",
+        lowers=any(rate.total(asked) < price for price in known),
+        listed=listed,
         per_second=rate.per_second,
     )
 
@@ -225,6 +233,18 @@ def _listed(card: Card, variant: str) -> Rate | None:
     credits = (card.pricing.table or {}).get(variant)
     per = card.pricing.per
     return None if credits is None else Rate(credits=credits, per_second=per == "second", per_output=per == "output")
+
+
+def _packaged_price(card: Card, params: Mapping[str, Any]) -> int | None:
+    """Return what the packaged card of a model says of these parameters, None where it says nothing."""
+    packaged = card.replaces if card.file else card
+    if packaged is None:
+        return None
+    try:
+        rate = _listed(packaged, variant_of(packaged, params))
+        return None if rate is None else rate.total(_amounts(packaged, params))
+    except (KeyError, TypeError):  # parameters that only the user's card has, or lacks
+        return None
 
 
 def _amounts(card: Card, params: Mapping[str, Any]) -> Amounts:

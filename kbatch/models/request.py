@@ -81,7 +81,7 @@ def prepare(card: Card, draft: Draft, read_image: ReadImage, *, drop_unsupported
     faults = tuple(each for each in found if isinstance(each, Complaint))
     values = dict(checked.values)
     for each in inputs:
-        values = put_at({each.place[0]: None, **values}, each.place, each.token)
+        values = put_at({**values, each.place[0]: values.get(str(each.place[0]))}, each.place, each.token)
     return Prepared(
         values=values,
         inputs=inputs,

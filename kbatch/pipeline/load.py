@@ -30,11 +30,12 @@ from kbatch.manifest.yaml.document import Document, read_document
 from kbatch.manifest.yaml.lost_text import warn_lost_text
 from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT, can_take_frames
 from kbatch.models.cards import Catalog
+from kbatch.models.own.own_cards import CARD_REPLACED
 from kbatch.models.pricing import OwnPrice, read_prices
+from kbatch.pipeline.own_cards import catalog_with
 from kbatch.planner.cost_warnings import lint
 from kbatch.planner.disputed import warn_disputed
 from kbatch.planner.jobs import Job, complete_jobs
-from kbatch.providers.registry import catalog_of
 from kbatch.storage import Folder, LinkRefused, can_be_named, digest_of_input, is_link, read_bytes
 from kbatch.storage import resolve as resolve_links
 
@@ -46,9 +47,13 @@ MOST_BYTES = 11 * 1024 * 1024
 
 
 class LoadOptions(Struct, frozen=True, kw_only=True):
-    """What of a manifest is loaded: a profile by name, simulated or real outputs, and how many jobs are too many."""
+    """What of a manifest is loaded: a profile by name, simulated or real outputs, and how many jobs are too many.
+
+    `models` is the user's folder of cards.
+    """
 
     profile: str | None = None
+    models: Path | None = None
     simulated: bool = False
     max_jobs: int = 10_000
 
@@ -68,8 +73,12 @@ class LoadedManifest(Struct, frozen=True, kw_only=True):
 
     @property
     def inputs(self) -> dict[str, str]:
-        """The digests of the manifest and of every file that it read, by name relative to its folder."""
-        return {self.path.name: self.digest, **dict(sorted(self.tree.seen.items()))}
+        """The digests of the manifest, of every file that it read, and of the user's cards that its jobs are made by.
+
+        A file stands under its name relative to the manifest's folder, a card under its model with `//` before it.
+        """
+        cards = {f"models//{job.card.key}": job.card.sha256 for job in self.jobs if job.card.sha256}
+        return {self.path.name: self.digest, **dict(sorted(self.tree.seen.items())), **dict(sorted(cards.items()))}
 
     @property
     def folder(self) -> Path:
@@ -162,7 +171,7 @@ def parse_manifest(data: bytes, name: str, tree: ShotTree, options: LoadOptions)
         raise Invalid(document)
     findings = Findings(document)
     warn_lost_text(document, findings)
-    catalog = catalog_of(providers_named(document.value))
+    catalog = catalog_with(providers_named(document.value), options.models)
     sound = check_form(document, *_validators((*catalog.providers, *catalog.unusable)), findings)
     if sound is None:
         raise Invalid(findings.problems())
@@ -175,8 +184,21 @@ def parse_manifest(data: bytes, name: str, tree: ShotTree, options: LoadOptions)
     if findings.fatal:
         raise Invalid(problems)
     money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), reported=problems)
-    warnings = tuple(sorted((*problems, *money, *warn_disputed(jobs, document)), key=place_of))
+    warnings = tuple(sorted((*problems, *money, *warn_disputed(jobs, document), *_replaced(jobs)), key=place_of))
     return ParsedManifest(document=document, settings=settings, jobs=jobs, catalog=catalog, warnings=warnings)
+
+
+def _replaced(jobs: Sequence[Job]) -> Iterator[Problem]:
+    """Yield a warning for each packaged card in whose place a card of the user stands for some job."""
+    for card in dict.fromkeys(job.card for job in jobs if job.card.replaces is not None):
+        mine = [job for job in jobs if job.card is card]
+        yield Problem(
+            code=CARD_REPLACED,
+            message=f"this card stands in the place of the packaged card of `{card.key}`",
+            severity=Severity.WARNING,
+            mark=Mark(file=card.file or "", line=1, column=1),
+            jobs=Hit(hit=len(mine), of=len(jobs), first=mine[0].address),
+        )
 
 
 def _read(path: Path) -> bytes:

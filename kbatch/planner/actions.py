@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from kbatch.models.pricing import MANIFEST
 from kbatch.planner.comparison.changed_fields import changed_fields
 from kbatch.planner.jobs import Job
 from kbatch.planner.known_charges import KnownCharges, known_charges
@@ -155,9 +156,9 @@ class _Decisions(Struct, kw_only=True):
         entry = _decide(job, self.recorded, self.options, self.made)
         if entry.buys and job.quote.source == "card" and self._is_overcharged(job):
             entry = replace(entry, credits=None, reason=f"{entry.reason}; {_OVERCHARGED}")
-        elif entry.buys and job.quote.source == "manifest":
+        elif entry.buys and job.quote.stated:
             entry = self._with_known_charge(entry)
-        elif entry.action is Action.UNKNOWN and (entry.held is None or job.quote.source == "manifest"):
+        elif entry.action is Action.UNKNOWN and (entry.held is None or job.quote.stated):
             worst = self._known_charges().worst(job.provider, job.model, job.quote.variant)
             entry = replace(entry, held=larger_amount(entry.held, worst))
         self.first[job.fingerprint] = entry
@@ -174,7 +175,7 @@ class _Decisions(Struct, kw_only=True):
         return self.known
 
     def _with_known_charge(self, entry: PlanEntry) -> PlanEntry:
-        """Raise a price that the manifest states to the largest known charge.
+        """Raise a price that the manifest or a card of the user states to the largest known charge.
 
         The charge counts where the card's price is lower or unknown.
         """
@@ -184,8 +185,13 @@ class _Decisions(Struct, kw_only=True):
             return replace(entry, invented=quote.unlisted)
         if quote.credits is None or worst <= max(quote.credits, quote.listed or 0):
             return entry
-        reason = f"{entry.reason}; `prices` states {quote.credits:,}, and {worst:,} was charged before"
+        reason = f"{entry.reason}; {stating(job)} states {quote.credits:,}, and {worst:,} was charged before"
         return replace(entry, credits=worst, reason=reason)
+
+
+def stating(job: Job) -> str:
+    """Return what states the price of a job, in words."""
+    return "`prices`" if job.quote.source == MANIFEST else f"the card {job.card.file}"
 
 
 def _decide_chained(jobs: Sequence[Job], decisions: _Decisions) -> tuple[PlanEntry, ...]:

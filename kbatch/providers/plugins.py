@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from kbatch.errors import Problem
 from kbatch.manifest.schema.validate import strict_validator
-from kbatch.models.card_faults import card_faults
+from kbatch.models.own.card_faults import card_faults
 from kbatch.providers.base import Plugin, Provider
 from kbatch.providers.guard import guarded
 from kbatch.providers.http.urls import check_base_url

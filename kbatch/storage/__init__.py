@@ -19,6 +19,7 @@ from kbatch.storage.atomic import (
     write_lightly,
     write_new,
 )
+from kbatch.storage.card_folder import cards_in
 from kbatch.storage.links import Followed, LinkRefused, Way, is_link, repository_of, resolve
 from kbatch.storage.lock import Holder, Lock
 from kbatch.storage.manifest_tree import Folder, check_reference, is_hidden
@@ -58,6 +59,7 @@ __all__ = [
     "Way",
     "can_be_named",
     "cards_below",
+    "cards_in",
     "check_reference",
     "copy",
     "cut_back",

@@ -7,8 +7,8 @@ from packaged_cards import FILES, SCHEMAS, pictures
 
 from kbatch.manifest.drafts import Draft
 from kbatch.manifest.schema.validate import strict_validator
-from kbatch.models.card_faults import card_faults
 from kbatch.models.cards import Card, read_cards
+from kbatch.models.own.card_faults import card_faults
 from kbatch.models.request import Completed, complete
 
 FORM = strict_validator(json.loads((SCHEMAS / "model-card.schema.json").read_bytes()))

@@ -137,8 +137,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "picture-nowhere": ({"images": {"elements[].picture": ["url"]}}, "there is no text at this path"),
     "picture-unknown": ({"images": {"stills[]": ["url"]}}, "speaks of `stills`"),
-    "host": ({"host": "https://evil.example"}, "Additional properties are not allowed ('host' was unexpected)"),
-    "base-url": ({"body": {"parameters": None, "base_url": "https://evil.example"}}, "'base_url' was unexpected"),
+    "host": ({"host": "https://evil.example"}, "a card has no field `host` here"),
+    "base-url": (
+        {"body": {"parameters": None, "base_url": "https://evil.example"}},
+        "a card has no field `base_url` here",
+    ),
     "duration-unknown": ({"delivers": {"duration": "length", "audio": None}}, "speaks of `length`"),
     "extra-as-parameter": (
         {"parameters": {**written()["parameters"], "extra": {"type": "object", "description": "x"}}},

@@ -14,7 +14,7 @@ from acme_server import KEY, AcmeShop, acme
 
 from kbatch.cli import main
 from kbatch.manifest.schema.validate import strict_validator
-from kbatch.models.card_faults import card_faults
+from kbatch.models.own.card_faults import card_faults
 from kbatch.pipeline.simulation import simulated_providers
 from kbatch.providers import registry
 from kbatch.providers.base import Answer, NotAccepted, NotNow, Provider, Reason, Unknown

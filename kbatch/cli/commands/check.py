@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from kbatch._version import version
-from kbatch.cli.options import format_choice, max_jobs, profile
+from kbatch.cli.options import format_choice, max_jobs, models, profile
 from kbatch.cli.ui import console
 from kbatch.cli.ui.github_actions import active, from_root
 from kbatch.errors import ExitCode, Invalid, Problem
 from kbatch.pipeline.load import DEFAULT_MANIFEST, LoadOptions, load
-from kbatch.providers.registry import full_catalog
+from kbatch.pipeline.own_cards import full_catalog_with
 from kbatch.report.machine import github_annotations, rules, sarif
 from kbatch.report.text import diagnostics
 
@@ -27,9 +27,10 @@ Examples:
 @click.command("check", epilog=_EXAMPLES)
 @click.argument("manifests", nargs=-1, metavar="[MANIFEST]...", type=click.Path(path_type=Path))
 @profile
+@models
 @max_jobs
 @format_choice("text", "json", "github", "sarif")
-def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, form: str) -> int:
+def command(manifests: tuple[Path, ...], profile: str | None, models: Path | None, max_jobs: int, form: str) -> int:
     """Find everything that can be wrong with manifests, offline and without a key.
 
     Each manifest is reported for itself. Exits with 2 when something is wrong; warnings alone are 0.
@@ -37,7 +38,7 @@ def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, for
     problems: list[Problem] = []
     placed: list[Problem] = []
     for path in manifests or (Path(DEFAULT_MANIFEST),):
-        found, jobs = _check(path, LoadOptions(profile=profile, max_jobs=max_jobs))
+        found, jobs = _check(path, LoadOptions(profile=profile, max_jobs=max_jobs, models=models))
         problems.extend(found)
         placed.extend(from_root(found, path))
         if form == "text":
@@ -47,7 +48,7 @@ def command(manifests: tuple[Path, ...], profile: str | None, max_jobs: int, for
     if form == "json":
         console.show_json(diagnostics.as_json(problems))
     elif form == "sarif":
-        meanings = rules.meanings(full_catalog().cards)
+        meanings = rules.meanings(full_catalog_with(models).cards)
         console.show_json(sarif.as_json(placed, meanings, version()))
     if form == "github" or active():
         for line in github_annotations.lines(placed):

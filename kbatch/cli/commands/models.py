@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import astuple, fields
+from pathlib import Path
 
 import click
 
 from kbatch.cli import completion
+from kbatch.cli.options import models as own_models
 from kbatch.cli.ui import console
 from kbatch.errors import did_you_mean
 from kbatch.models.cards import Card, Catalog
-from kbatch.models.describe import ModelPage, ModelRow, ParameterRow, as_json, describe, list_models
-from kbatch.providers.registry import full_catalog
+from kbatch.models.describe import PACKAGED, ModelPage, ModelRow, ParameterRow, as_json, describe, list_models
+from kbatch.pipeline.own_cards import full_catalog_with
 
 _WIDTH = 110
 _EXAMPLES = """\b
@@ -23,15 +25,16 @@ Examples:
 
 @click.command("models", epilog=_EXAMPLES)
 @click.argument("model", required=False, shell_complete=completion.models)
+@own_models
 @click.option(
     "--format", "form", type=click.Choice(("text", "json")), default="text", help="How to print; text by default."
 )
-def command(model: str | None, form: str) -> None:
+def command(model: str | None, models: Path | None, form: str) -> None:
     """List the models, or show one: parameters with defaults and ranges, prices, rules and notes.
 
     MODEL is a model's name, such as kling-2.6, or provider and name, such as apiframe/kling-2.6.
     """
-    catalog = full_catalog()
+    catalog = full_catalog_with(models)
     for problem in catalog.unusable.values():
         console.say(f"warning: {problem.message}")
     cards = catalog.cards if model is None else (_find(catalog, model),)
@@ -56,7 +59,8 @@ def _find(catalog: Catalog, name: str) -> Card:
 
 
 def _print_list(rows: tuple[ModelRow, ...]) -> None:
-    table = [tuple(field.name for field in fields(ModelRow)), *(astuple(row) for row in rows)]
+    shown = len(fields(ModelRow)) - all(row.card == PACKAGED for row in rows)
+    table = [tuple(field.name for field in fields(ModelRow))[:shown], *(astuple(row)[:shown] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     console.show_lines(lambda _width: ([(line, "")] for line in lines), stderr=False)

@@ -9,7 +9,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from kbatch.errors import Refused
-from kbatch.planner.actions import Action, PlanEntry
+from kbatch.models.pricing import MANIFEST, Quote
+from kbatch.planner.actions import Action, PlanEntry, stating
 from kbatch.planner.ceilings import Ceilings, find_exceeded
 from kbatch.planner.plan import Plan
 from kbatch.receipts.claims import Claim
@@ -54,10 +55,11 @@ def check_terms(plan: Plan, terms: ConsentTerms) -> None:
     if first is not None and not terms.trust_prices:
         job = first.job
         what = "lowers the price" if job.quote.lowers else "invents a price"
-        than = "below its card" if job.quote.lowers else "without a card or receipt that confirms it"
-        message = f"`prices` {what} of {job.card.key} {than} ({job.quote.working})"
+        packaged = "below the packaged card" if job.card.file else "below its card"
+        than = packaged if job.quote.lowers else "without a card or receipt that confirms it"
+        message = f"{stating(job)} {what} of {job.card.key} {than} ({job.quote.working})"
         code = "price-lowered" if job.quote.lowers else "price-invented"
-        raise Refused(code, message, hint=_trust(job.quote.lowers))
+        raise Refused(code, message, hint=_trust(job.quote))
     if terms.locked and plan.spends:
         bought = len(plan.spends)
         raise Refused(
@@ -108,13 +110,14 @@ def confirm(plan: Plan, terms: ConsentTerms, method: ConsentMethod | None) -> Co
     return ConfirmedPlan(plan=plan, terms=terms, method=method)
 
 
-def _trust(lowers: bool) -> str:
-    also = "" if lowers else ", and so does the approval of exactly this plan (`--approve`, or a saved plan)"
-    return f"`--trust-prices` accepts it{also}; check who wrote the manifest first"
+def _trust(quote: Quote) -> str:
+    also = "" if quote.lowers else ", and so does the approval of exactly this plan (`--approve`, or a saved plan)"
+    what = "manifest" if quote.source == MANIFEST else "card"
+    return f"`--trust-prices` accepts it{also}; check who wrote the {what} first"
 
 
 def untrusted_prices(plan: Plan) -> Iterator[PlanEntry]:
-    """Yield the entries whose price only the manifest states: below the card's, or without one of card or receipt."""
+    """Yield the entries whose price only the user states: below the card's, or without one of card or receipt."""
     for entry in plan.entries:
         if entry.job.quote.lowers or (entry.buys and entry.invented):
             yield entry

@@ -1,7 +1,7 @@
 """Explanation of one job: its exact request, the origin of every value, its price, fingerprint and next action."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -9,7 +9,7 @@ from kbatch.errors import Invalid, Mark, Problem, did_you_mean
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.images import InlineImage, LocalImage, RemoteImage
 from kbatch.models.fingerprint import PREFIX, canonical, identity_of
-from kbatch.models.pricing import CostlyDefault
+from kbatch.models.pricing import OWN_CARD, CostlyDefault
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.jobs import Job
 from kbatch.providers.registry import provider_of
@@ -123,7 +123,18 @@ def _price(job: Job, texts: Texts) -> tuple[tuple[str, ...], Mark | None]:
         mark = texts.document.mark((*base, "prices", job.card.key), key=True)
         return (f"{quote.working}, {variant}", *lowered), mark
     cited = f": “{source.title}”, {source.publisher}, read {source.read}" if source is not None else ""
-    return (f"{quote.working}, {variant}", f"from the card {job.card.key}{cited}"), None
+    named = f"your card {job.card.file}" if job.card.file else f"the card {job.card.key}"
+    return (f"{quote.working}, {variant}", f"from {named}{cited}", *_trust_of_card(job)), None
+
+
+def _trust_of_card(job: Job) -> Iterator[str]:
+    quote, card = job.quote, job.card
+    if card.replaces is not None:
+        yield "it stands in the place of the packaged card"
+    if quote.source == OWN_CARD and quote.lowers:
+        yield f"lower than the packaged card's {quote.listed or 0:,}: a run needs --trust-prices"
+    elif quote.source == OWN_CARD and quote.unlisted:
+        yield "only this card states it: a run needs --trust-prices, or approval of its plan"
 
 
 # JSON

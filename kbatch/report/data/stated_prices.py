@@ -1,16 +1,17 @@
-"""Prices that a manifest states itself, in sentences for reviewers, since a manifest may be untrusted."""
+"""Prices that a manifest or a card of the user states, in sentences for reviewers, since both may be untrusted."""
 
 from collections.abc import Iterable, Iterator
 
+from kbatch.models.pricing import MANIFEST
 from kbatch.planner.actions import PlanEntry
 from kbatch.report.data.format import count
 
 
 def stated_prices(entries: Iterable[PlanEntry]) -> Iterator[str]:
-    """Yield a sentence for each model and variant whose price is the manifest's own and not its card's."""
+    """Yield a sentence for each model and variant whose price is not the packaged card's."""
     gathered: dict[tuple[str, str, str], list[PlanEntry]] = {}
     for entry in entries:
-        if entry.buys and entry.job.quote.source == "manifest":
+        if entry.buys and entry.job.quote.stated:
             key = (entry.job.card.key, entry.job.quote.variant, _whose(entry))
             gathered.setdefault(key, []).append(entry)
     for (name, variant, whose), group in gathered.items():
@@ -19,12 +20,12 @@ def stated_prices(entries: Iterable[PlanEntry]) -> Iterator[str]:
 
 
 def _whose(entry: PlanEntry) -> str:
-    quote = entry.job.quote
-    if quote.lowers:
-        return f"the manifest lowers the price (the card has {quote.listed or 0:,})"
+    quote, card = entry.job.quote, entry.job.card
+    who = "the manifest" if quote.source == MANIFEST else f"the card {card.file}"
+    listed = f"(the {'packaged ' if card.file else ''}card has {quote.listed or 0:,})"
     if quote.unlisted:
-        return "only the manifest states the price"
-    return f"the manifest states the price (the card has {quote.listed or 0:,})"
+        return f"only {who} states the price"
+    return f"{who} {'lowers' if quote.lowers else 'states'} the price {listed}"
 
 
 def _needs(entry: PlanEntry) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from kbatch.models import problem_codes as catalog
 from kbatch.models.cards import Card
+from kbatch.models.own.own_cards import MEANINGS as OWN_CARDS
 from kbatch.planner import cost_warnings, disputed
 
 FILES: Mapping[str, str] = {
@@ -107,7 +108,8 @@ _MODELS = "`kbatch models MODEL` lists what a model accepts, with defaults and p
 def meanings(cards: Iterable[Card]) -> dict[str, str]:
     """Return what each code means, the codes of these cards' rules among them."""
     rules = {rule.code: rule.description for card in cards for rule in card.rules}
-    own = {**FILES, **YAML, **FORM, **MATRIX, **TEMPLATES, **PICTURES, **cost_warnings.MEANINGS, **disputed.MEANINGS}
+    lint = {**cost_warnings.MEANINGS, **disputed.MEANINGS}
+    own = {**FILES, **YAML, **FORM, **MATRIX, **TEMPLATES, **PICTURES, **OWN_CARDS, **lint}
     models = {code: f"{_sentence(words)} {_MODELS}" for code, words in {**catalog.MEANINGS, **rules}.items()}
     return {**{code: _sentence(words) for code, words in own.items()}, **models}
 

@@ -237,7 +237,7 @@ def saved_lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
     longest = max((len(_flat(job["address"])) for job in jobs), default=0)
     for job in jobs:
         price = "?" if job["credits"] is None else f"{job['credits']:,}"
-        stated = " (stated by the manifest)" if job.get("price") == "manifest" else ""
+        stated = _STATED.get(job.get("price", ""), "")
         words = f"{_flat(job['model'])} {_flat(job['variant'])}  {price}{stated}  {_flat(job['reason'])}"
         yield f"  {_flat(job['action']):<9} {_flat(job['address']):<{longest}}  {words}"
         if job.get("prompt"):
@@ -247,6 +247,9 @@ def saved_lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
         expected = amount(total["expected"], unit)
         yield f"  {_flat(provider)}  expected {expected}, maximum {amount(total['maximum'], unit)}"
     yield f"  {_flat(document['digest'])}"
+
+
+_STATED = {"manifest": " (stated by the manifest)", "own-card": " (stated by a card of the user)"}
 
 
 def _flat(text: object) -> str:

@@ -28,6 +28,7 @@ class CardFault(Struct, frozen=True, kw_only=True):
 
     path: Path
     message: str
+    on_key: bool = False
 
     def __str__(self) -> str:
         return f"`{'.'.join(map(str, self.path))}`: {self.message}" if self.path else self.message
@@ -45,8 +46,7 @@ def card_faults(name: str, data: bytes, form: Validator) -> Iterator[CardFault]:
         return
     if not form.is_valid(written):
         for fault in form.iter_errors(written):
-            where: Path = tuple(fault.absolute_path)
-            yield CardFault(path=where or ("the card",), message=fault.message[:_MOST_WORDS])
+            yield from _of_form(fault)
         return
     try:
         (card,) = read_cards([(name, data)]).cards
@@ -54,6 +54,18 @@ def card_faults(name: str, data: bytes, form: Validator) -> Iterator[CardFault]:
         yield CardFault(path=(), message=error.message)
         return
     yield from _meant(card)
+
+
+def _of_form(fault: Any) -> Iterator[CardFault]:
+    """Yield the faults of one error of the schema; each unknown field is one of its own."""
+    where: Path = tuple(fault.absolute_path)
+    if fault.validator == "additionalProperties" and fault.validator_value is False:
+        known = fault.schema["properties"]
+        for name in (name for name in fault.instance if name not in known):
+            message = f"a card has no field `{name}` here"
+            yield CardFault(path=(*where, name), message=message, on_key=True)
+        return
+    yield CardFault(path=where, message=fault.message[:_MOST_WORDS])
 
 
 def _meant(card: Card) -> Iterator[CardFault]:
