@@ -96,7 +96,7 @@ def _agreed(planned: Planned, flags: Mapping[str, Any], whole: str) -> tuple[Pla
 def _only_looked_for(entry: PlanEntry, digest: str) -> PlanEntry:
     if not entry.resend:
         return entry
-    cost = "what its price is nobody knows" if entry.held is None else f"it may cost {entry.held:,} credits"
+    cost = "its price is unknown" if entry.held is None else f"it may cost {entry.held:,} credits"
     why = f"it needs consent, and {cost} (`--yes`, or `--approve {digest}`)"
     return replace(entry, resend=False, objection=why)
 

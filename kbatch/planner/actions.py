@@ -18,7 +18,7 @@ from kbatch.planner.jobs import Job
 from kbatch.planner.known_charges import KnownCharges, known_charges
 from kbatch.receipts.join import larger_amount
 from kbatch.receipts.receipt import Output, Receipt, ReceiptState, describe_remaining_charge
-from kbatch.receipts.unknown import how_to_resolve
+from kbatch.receipts.unknown import OUTCOME_UNKNOWN, how_to_resolve
 
 _REPLACEABLE = (ReceiptState.RENDERED, ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
 _OVERCHARGED = "was charged above its card's price: state the real one under `prices`"
@@ -249,7 +249,7 @@ def _decide(job: Job, recorded: RecordedState, options: ActionOptions, made: Map
         case ReceiptState.RENDERED:
             return _free(job, Action.DOWNLOAD, "rendered, not fetched yet", receipt)
         case ReceiptState.UNKNOWN:
-            reason = f"sent earlier, nobody knows whether it was accepted; {recorded.way_out(job.provider)}"
+            reason = f"sent earlier, {OUTCOME_UNKNOWN}; {recorded.way_out(job.provider)}"
             held = _held(job, receipt)
             return PlanEntry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=held, receipt=receipt)
         case ReceiptState.FAILED:

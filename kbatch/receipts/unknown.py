@@ -1,4 +1,7 @@
-"""Words for how a person resolves an unknown send."""
+"""Words for an unknown send, and for how a person resolves it."""
+
+OUTCOME_UNKNOWN = "its outcome is unknown"
+"""A request was sent, and it is not known whether the provider accepted it."""
 
 _BY_HAND = "`--adopt ADDRESS=JOB_ID` or `--refused ADDRESS`"
 _ANYWHERE = "look for it at the provider, then `kbatch reconcile`"

@@ -157,7 +157,7 @@ def touch(path: Path) -> None:
 
 
 def merge_copies(source: Path, target: Path) -> None:
-    """Leave one of two files with the same bytes, under the target's name; they may be one file, told apart by case."""
+    """Leave one of two files with the same bytes, under the target's name; they may be one file in two letter cases."""
     with OpenFolder(source.parent) as here, OpenFolder(target.parent) as there:
         if source.samefile(target) and source.stat().st_nlink == 1:
             here.rename(source.name, there, target.name)

@@ -81,7 +81,7 @@ class Lock:
 
     def _no_locks(self, error: Exception) -> Refused:
         said = error.strerror if isinstance(error, OSError) else "not supported"
-        message = f"the file system of `{self.path.parent}` has no locks ({said}), so a second run could not be told"
+        message = f"the file system of `{self.path.parent}` has no locks ({said}), so a second run would not be refused"
         hint = "keep the manifest, or with `--lockfile` its state, on a disk of this machine, or mount it with locks"
         return Refused("no-locks", message, hint=hint)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kbatch.errors import StateUnreadable
+from kbatch.planner import actions
 from kbatch.planner.approval.plan_digest import seal_of
 from kbatch.planner.approval.saved_plan import deviations, read_saved, to_save
 from kbatch.planner.selection import Selection
@@ -42,6 +43,18 @@ def document_of(campaign: Campaign) -> tuple[Any, Any]:
     plan = plan_of(loaded, renders)
     saved = to_save(plan, source="campaign.yaml", simulated=False, selection=Selection(only=("*",)), made_at="2026")
     return plan, json.loads(json.dumps(saved))
+
+
+def test_a_plan_saved_with_older_words_is_as_good(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason of an unknown send is in the digest as it was saved: another wording now is no difference."""
+    monkeypatch.setattr(actions, "OUTCOME_UNKNOWN", "nobody knows whether it was accepted")
+    then, document = document_of(campaign)
+    monkeypatch.undo()
+    now, _ = document_of(campaign)
+    saved = read_saved(json.dumps(document).encode(), "plan.json")
+    assert "nobody knows" in str(document)
+    assert (saved.digest, deviations(saved, now)) == (then.digest, ())
+    assert saved.digest != now.digest
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[Path]:

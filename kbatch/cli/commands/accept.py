@@ -42,7 +42,7 @@ Examples:
 @max_jobs
 @format_choice("text", "json")
 def command(words: tuple[str, ...], break_lock: bool, form: str, **flags: Any) -> None:
-    """Live with clips of MANIFEST (kbatch.yaml) that were delivered-wrong or are stale: no reminder, no purchase.
+    """Keep clips of MANIFEST (kbatch.yaml) that were delivered-wrong or are stale: no reminder, no purchase.
 
     ADDRESS is a job as `kbatch plan` shows it. Exits with 3 when there is nothing to accept.
     """

@@ -68,5 +68,5 @@ def _check_paid(address: str, receipt: Receipt | None) -> None:
         raise Refused("nothing-to-adopt", f"whether `{address}` was accepted is not known", hint=hint)
     if receipt is None or receipt.job_id is None or receipt.state is ReceiptState.FAILED:
         state = "failed, and is not paid" if receipt is not None and receipt.job_id else "not bought"
-        hint = "a receipt comes with the lockfile of whoever bought it"
+        hint = "the receipt is in the lockfile of the buyer"
         raise Refused("nothing-to-adopt", f"`{address}` is {state}: a file is no receipt", hint=hint)

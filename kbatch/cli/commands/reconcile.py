@@ -81,7 +81,8 @@ def command(
 def _addresses(loaded: LoadedManifest, found: states.LoadedState) -> dict[str, str]:
     """Return fingerprints by address: the jobs', and of sends that no job refers to any more their last one.
 
-    Where both have one address the unknown send is meant. One whose address nobody knows goes by its digest's start.
+    Where both have one address the unknown send is meant. A send without an address goes by the first 12 characters of
+    its fingerprint.
     """
     renders = found.lockfile.renders
     known = {job.address: job.fingerprint for job in loaded.jobs}

@@ -238,8 +238,8 @@ def _print_end(outcome: Outcome) -> None:
         console.say(f"  {said}")
     for one in outcome.charges:
         if one.unexplained:
-            told = f"planned {one.planned or 0:,}, reported {one.reported or 0:,}, unexplained {one.unexplained:,}"
-            console.say(f"  {one.address or one.job_id}: {told} {one.provider} credits")
+            amounts = f"planned {one.planned or 0:,}, reported {one.reported or 0:,}, unexplained {one.unexplained:,}"
+            console.say(f"  {one.address or one.job_id}: {amounts} {one.provider} credits")
     for provider, settlement in outcome.credits.items():
         unexplained = f", unexplained {settlement.unexplained:,}" if settlement.unexplained else ""
         untold = f"; of {count(settlement.unreported, 'job')} the charge is not known" if settlement.unreported else ""
@@ -253,7 +253,7 @@ def _verdict(outcome: Outcome) -> str:
     words = {
         ExitCode.OK: "finished",
         ExitCode.NOT_AS_ASKED: "finished, not all as asked",
-        ExitCode.UNKNOWN: "finished, with outcomes that nobody knows (`kbatch reconcile`)",
+        ExitCode.UNKNOWN: "finished, with unknown outcomes (`kbatch reconcile`)",
         ExitCode.PROVIDER: "stopped by a provider",
         ExitCode.INTERRUPTED: "interrupted, the same command resumes",
     }

@@ -1,4 +1,4 @@
-"""`kbatch simulate`: the providers, pretended, on a port of this machine."""
+"""`kbatch simulate`: a simulation of the providers on a port of this machine."""
 
 import json
 import sys
@@ -48,7 +48,7 @@ def fault_list() -> str:
 
 @click.command(
     "simulate",
-    short_help="Serve both providers, pretended, on this machine.",
+    short_help="Serve a simulation of both providers on this machine.",
     epilog=EXAMPLES + fault_list(),
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="On 127.0.0.1; 0 is any.")
@@ -72,7 +72,7 @@ def fault_list() -> str:
 @click.option("--webhook-key", type=click.Choice([form.value for form in SignatureKey]), default="raw",
               show_default=True, help="What signs webhooks: the API key's SHA-256 as bytes or as hex.")  # fmt: skip
 def command(**options: Any) -> None:
-    """Serve both providers, pretended, on 127.0.0.1, until Ctrl-C or SIGTERM.
+    """Serve a simulation of both providers on 127.0.0.1, until Ctrl-C or SIGTERM.
 
     Nothing here costs anything. Any key that is not empty works, except `invalid` and those that begin with `bad`. The
     first line on stdout is {"url": …}; GET /__bill shows who was charged.

@@ -231,8 +231,8 @@ def _read_rules(
             reading,
         )
         if fault or not right:
-            strange = kind == "exclude" and not rule.keys() <= making.axes.keys()
-            making.give_up(making.axes if strange else rule)
+            unknown_axis = kind == "exclude" and not rule.keys() <= making.axes.keys()
+            making.give_up(making.axes if unknown_axis else rule)
         else:
             rules.append(rendered)
     return tuple(rules)

@@ -37,7 +37,7 @@ class CardFault(Struct, frozen=True, kw_only=True):
 def card_faults(name: str, data: bytes, form: Validator) -> Iterator[CardFault]:
     """Yield what is wrong with the card at `<provider>/<model>.json`; `form` is the schema of cards.
 
-    A form that is wrong is told alone: nothing else can be read from such a card.
+    A wrong form is the only fault reported of a card: nothing else can be read from it.
     """
     try:
         written = json.loads(data)

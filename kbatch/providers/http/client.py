@@ -38,7 +38,11 @@ _log = logging.getLogger(__name__)
 
 
 class Engine(StrEnum):
-    """The HTTP library that sends; aiohttp is the extra `[fast]`, and serves asyncio without a proxy only."""
+    """The HTTP library that sends; aiohttp is the extra `[fast]`, and serves asyncio without a proxy only.
+
+    httpx-aiohttp 0.2.0 (tried on 2026-11-30 with aiohttp 3.14.5) raises ConnectTimeout when a server reads the request
+    and hangs up; it would count as not sent, and a purchase would be sent again.
+    """
 
     HTTPX = "httpx"
     AIOHTTP = "aiohttp"

@@ -63,7 +63,7 @@ class ReportRow:
     `request` is the address without its take: rows that share it stand side by side. `planned` is the quote, `spent`
     what was charged and kept, `held` what an unknown outcome may have cost; `reason` says why the job stands so;
     `output` is relative to the manifest, and `here` whether that file is on this disk; `defaulted` names parameters
-    that nobody wrote.
+    that take the card's default.
     """
 
     role: RowRole = RowRole.JOB

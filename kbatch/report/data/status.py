@@ -90,8 +90,8 @@ def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, 
         case ReceiptState.RENDERED:
             return f"rendered, its clip is owed; {_expiry(receipt, now)}`kbatch pull` fetches it", True
         case ReceiptState.UNKNOWN:
-            told = f"sent {_day(receipt.submitted_at)}, outcome unknown ({said or 'cut off'})"
-            return f"{told}; {way_out(receipt.provider)}", True
+            sent = f"sent {_day(receipt.submitted_at)}, outcome unknown ({said or 'cut off'})"
+            return f"{sent}; {way_out(receipt.provider)}", True
         case ReceiptState.FAILED:
             return f"failed, {describe_remaining_charge(receipt.credits.reported)}: {said}", False
         case ReceiptState.DELIVERED_WRONG:

@@ -24,7 +24,7 @@ def spending(report: Report) -> list[dict[str, Any]]:
             charts = [chart("by model and variant", mine["model"]), chart("by shot", mine["shot"])]
             charts += charts_by_key((*mine["label"], *mine["axis"]))
             words = _settlement_words(account)
-            found.append({"provider": account.provider, "unit": account.unit, "told": words, "charts": charts})
+            found.append({"provider": account.provider, "unit": account.unit, "settlement": words, "charts": charts})
     return found
 
 

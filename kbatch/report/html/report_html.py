@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from kbatch.receipts.receipt import describe_remaining_charge
+from kbatch.receipts.unknown import OUTCOME_UNKNOWN
 from kbatch.report.data.accounts import Account, Report, count_states, jobs_of
 from kbatch.report.data.format import count
 from kbatch.report.data.rows import ReportRow, RowState
@@ -169,7 +170,7 @@ _MISSING = {
     RowState.NOT_BOUGHT: "not bought yet",
     RowState.SUBMITTED: "still rendering",
     RowState.RENDERED: "paid, not fetched yet: `kbatch pull` fetches it",
-    RowState.UNKNOWN: "nobody knows whether it was accepted: `kbatch reconcile`",
+    RowState.UNKNOWN: f"{OUTCOME_UNKNOWN}: `kbatch reconcile`",
     RowState.BLOCKED: "blocked",
     RowState.SKIPPED: "not started",
 }

@@ -1,8 +1,8 @@
 """The rows as JUnit XML: one testcase a job, its money as properties, red exactly when something is not as asked.
 
 The order of elements and attributes is that of Jenkins' junit-10.xsd; properties of a testcase stand first in it, as
-pytest writes them. A failure is what a provider did not deliver as bought; an error is what nobody can be sure of, or
-what did not come to a render at all.
+pytest writes them. A failure is what a provider did not deliver as bought; an error is an unknown outcome, or
+a job without a render.
 """
 
 import re
@@ -12,6 +12,7 @@ from xml.etree import ElementTree as Tree
 
 from kbatch.errors import ExitCode
 from kbatch.receipts.receipt import describe_remaining_charge
+from kbatch.receipts.unknown import OUTCOME_UNKNOWN
 from kbatch.report.data.accounts import Report, jobs_of
 from kbatch.report.data.format import harmless_lines
 from kbatch.report.data.rows import ReportRow, RowState
@@ -20,7 +21,7 @@ _FAILURES = frozenset((RowState.FAILED, RowState.DELIVERED_WRONG))
 _ERRORS = frozenset((RowState.UNKNOWN, RowState.RENDERED, RowState.SUBMITTED, RowState.BLOCKED, RowState.SKIPPED))
 _WORDS = {
     RowState.DELIVERED_WRONG: "delivered otherwise than bought",
-    RowState.UNKNOWN: "sent, and nobody knows whether it was accepted",
+    RowState.UNKNOWN: f"sent, {OUTCOME_UNKNOWN}",
     RowState.RENDERED: "rendered and paid, its clip is not fetched yet",
     RowState.SUBMITTED: "accepted and still rendering",
     RowState.BLOCKED: "blocked",

@@ -124,7 +124,7 @@ def _credits(entries: Iterable[PlanEntry]) -> str:
 
 
 def _changes(review: Review) -> Block:
-    """Return what differs from what was bought before under the same addresses, the same change told once.
+    """Return what differs from what was bought before under the same addresses, each change once.
 
     A text of which little is left stands there in full, as it was and as it is now in the first job of its shot.
     """
@@ -133,14 +133,14 @@ def _changes(review: Review) -> Block:
         for field in differences(review.before.get(entry.address, entry.job.request), entry.job.request):
             ways = found.setdefault((entry.job.draft.shot, field.name), {})
             ways.setdefault(_change(field)[0], []).append((field, entry))
-    told: dict[tuple[str, str, str], list[PlanEntry]] = {}
+    alike: dict[tuple[str, str, str], list[PlanEntry]] = {}
     for ways in found.values():
         for words, jobs in _as_one(ways).items():
             _, *texts = _change(jobs[0][0])
-            told.setdefault((words, texts[0], texts[1]), []).extend(entry for _, entry in jobs)
+            alike.setdefault((words, texts[0], texts[1]), []).extend(entry for _, entry in jobs)
     rows = tuple(
         (code(words), code(one, 300), code(other, 300), f"{len(entries):,}", code(entries[0].address))
-        for (words, one, other), entries in sorted(told.items(), key=lambda item: (-len(item[1]), item[0]))
+        for (words, one, other), entries in sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
     )
     if not rows:
         return ""
@@ -154,7 +154,7 @@ def _changes(review: Review) -> Block:
 
 
 def _as_one(ways: dict[str, list[tuple[FieldChange, PlanEntry]]]) -> dict[str, list[tuple[FieldChange, PlanEntry]]]:
-    """Return the ways in which a field of a shot's jobs differs; more than a few are one, told by the first job's."""
+    """Return the ways in which a field of a shot's jobs differs; more than a few become the first job's."""
     if len(ways) <= _MOST_WAYS:
         return ways
     jobs = [job for way in ways.values() for job in way]

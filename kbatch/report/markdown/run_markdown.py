@@ -34,7 +34,7 @@ ROLE_WORDS: Mapping[RowRole, str] = {
 VERDICTS: Mapping[int, str] = {
     ExitCode.OK: "finished",
     ExitCode.NOT_AS_ASKED: "finished, not all as asked",
-    ExitCode.UNKNOWN: "outcomes that nobody knows",
+    ExitCode.UNKNOWN: "finished, with unknown outcomes",
     ExitCode.PROVIDER: "stopped by a provider",
     ExitCode.INTERRUPTED: "interrupted, the same command resumes",
 }

@@ -29,7 +29,7 @@ _BROKEN = (av.FFmpegError, OSError, IndexError, NoFrames)
 """What a file may raise that is no clip; IndexError when it has no video track."""
 
 OnStep = Callable[[FilmCut], None]
-"""Is told each cut when it is done."""
+"""Called with each cut when it is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ class Tone(StrEnum):
 class FilmCut:
     """One job on the screen: its words, its seconds, and its clip on this disk, None where it has to be simulated.
 
-    `size` is the clip's width and height where its file has told them, else None.
+    `size` is the clip's width and height where they are known, else None.
     """
 
     job: Job
@@ -50,7 +50,7 @@ class FilmCut:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height of the clip where its file has told them."""
+        """Width and height of the clip where they are known."""
         media = self.clip.media if self.clip else None
         return (media.width, media.height) if media and media.width and media.height else None
 

@@ -67,10 +67,10 @@ def _groups(changes: Sequence[Change], width: int) -> Iterator[Line]:
 
 
 def grouped(changes: Sequence[Change]) -> list[tuple[ChangeKind, tuple[str, ...], list[Change]]]:
-    """Return the changes that are told in one sentence together, by kind, those about the most credits first.
+    """Return the changes grouped by their sentence, by kind, those about the most credits first.
 
-    Where the jobs of a shot differ in more ways than a few, as a prompt does that names each one's city, they are told
-    as one change too.
+    Where the jobs of a shot differ in more ways than a few, as a prompt does that names each one's city, they are
+    one change too.
     """
     ways: dict[tuple[ChangeKind, str], set[tuple[str, ...]]] = {}
     for change in changes:
@@ -96,7 +96,7 @@ def _weight(group: Sequence[Change]) -> int:
 
 
 def said_of(change: Change) -> tuple[str, ...]:
-    """Return what is said of a change, without what only this job has, so that equal changes are told once."""
+    """Return the words of a change without what only this job has, so that equal changes are grouped."""
     if change.kind is ChangeKind.RENAMED:
         return ("another address, the same request", *(shared(said, change.job.address) for said in change.words[1:]))
     words = change.words or ((_ALONE[change.kind],) if change.kind in _ALONE else ())

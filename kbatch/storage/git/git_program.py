@@ -186,8 +186,8 @@ def _program() -> str:
 def _place(folder: Path) -> list[str]:
     """Return the options that lead to the repository whose `.git` is nearest, past all that looks like a bare one.
 
-    Where nothing looks like one git finds it by itself. Else it is asked from where the `.git` is, which is when it
-    checks whose the repository is, and then told.
+    Where nothing looks like one git finds the repository by itself. Otherwise git first runs in the folder of the
+    `.git`, so that it checks the owner, and the options name what it found.
     """
     here = folder.resolve()
     passed: list[Path] = []
