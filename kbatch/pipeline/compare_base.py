@@ -10,11 +10,12 @@ from pathlib import Path
 
 from kbatch.errors import Invalid, Problem, Unreadable
 from kbatch.pipeline.load import MOST_BYTES, LoadOptions, ParsedManifest, parse_manifest
-from kbatch.planner.actions import ActionOptions, PlanEntry, RecordedState, decide
+from kbatch.planner.actions import ActionOptions, PlanEntry, RecordedState
 from kbatch.planner.approval.saved_plan import read_document
 from kbatch.planner.comparison.compare import Comparison, compare, make_comparison
 from kbatch.planner.comparison.compared_jobs import ComparedJob, compared_jobs, compared_jobs_of_saved
 from kbatch.planner.crlf_purchases import as_bought
+from kbatch.planner.decisions import decide
 from kbatch.planner.plan import Plan
 from kbatch.planner.selection import Selection, select
 from kbatch.providers.registry import way_out

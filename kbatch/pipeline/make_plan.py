@@ -12,8 +12,9 @@ from kbatch import storage
 from kbatch.errors import Invalid
 from kbatch.gc_pause import gc_paused
 from kbatch.pipeline.load import LoadedManifest
-from kbatch.planner.actions import Action, ActionOptions, PlanEntry, RecordedState, decide
+from kbatch.planner.actions import Action, ActionOptions, PlanEntry, RecordedState
 from kbatch.planner.approval.coverage import confine, is_made
+from kbatch.planner.decisions import decide
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan, first_purchases
 from kbatch.planner.selection import Selection, addresses, select, with_downstream

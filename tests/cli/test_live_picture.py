@@ -13,7 +13,8 @@ from trio.testing import MockClock
 
 from kbatch.cli.ui.progress import Progress
 from kbatch.pipeline.load import load
-from kbatch.planner.actions import ActionOptions, RecordedState, decide
+from kbatch.planner.actions import ActionOptions, RecordedState
+from kbatch.planner.decisions import decide
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.planner.summary import summarize
 from kbatch.report.data.running import ProgressView, RunProgress, clock

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.planner.actions import ActionOptions, PlanEntry, RecordedState, decide
+from kbatch.planner.actions import ActionOptions, PlanEntry, RecordedState
+from kbatch.planner.decisions import decide
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.providers.registry import way_out

@@ -3,8 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from kbatch.planner.actions import Action, ActionOptions, RecordedState, decide
+from kbatch.planner.actions import Action, ActionOptions, RecordedState
 from kbatch.planner.comparison.changed_fields import changed_fields
+from kbatch.planner.decisions import decide
 from kbatch.receipts.receipt import Credits, ReceiptState
 from tests.planner.conftest import Campaign, entries_of, receipt_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kbatch.errors import StateUnreadable
-from kbatch.planner import actions
+from kbatch.planner import decisions
 from kbatch.planner.approval.plan_digest import seal_of
 from kbatch.planner.approval.saved_plan import deviations, read_saved, to_save
 from kbatch.planner.selection import Selection
@@ -47,7 +47,7 @@ def document_of(campaign: Campaign) -> tuple[Any, Any]:
 
 def test_a_plan_saved_with_older_words_is_as_good(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason of an unknown send is in the digest as it was saved: another wording now is no difference."""
-    monkeypatch.setattr(actions, "OUTCOME_UNKNOWN", "nobody knows whether it was accepted")
+    monkeypatch.setattr(decisions, "OUTCOME_UNKNOWN", "nobody knows whether it was accepted")
     then, document = document_of(campaign)
     monkeypatch.undo()
     now, _ = document_of(campaign)

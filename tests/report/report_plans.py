@@ -6,7 +6,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from kbatch.pipeline.load import LoadedManifest, LoadOptions, load
-from kbatch.planner.actions import ActionOptions, RecordedState, decide
+from kbatch.planner.actions import ActionOptions, RecordedState
+from kbatch.planner.decisions import decide
 from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.planner.summary import summarize

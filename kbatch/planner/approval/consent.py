@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from kbatch.errors import Refused
 from kbatch.models.pricing import MANIFEST, Quote
-from kbatch.planner.actions import Action, PlanEntry, stating
+from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.ceilings import Ceilings, find_exceeded
+from kbatch.planner.decisions import stating
 from kbatch.planner.plan import Plan
 from kbatch.receipts.claims import Claim
 
