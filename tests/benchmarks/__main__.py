@@ -12,7 +12,7 @@ from tests.benchmarks.measure import Row, as_json, table
 
 NAMES = (
     "start", "plan_matrix", "plan_shots", "nothing_to_do", "makespan", "overhead", "in_flight",
-    "schedule", "polling", "journal", "resume", "refusals", "simulator",
+    "schedule", "polling", "rate_kept", "journal", "resume", "refusals", "simulator",
 )  # fmt: skip
 
 

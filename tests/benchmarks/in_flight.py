@@ -21,6 +21,7 @@ def rows() -> Iterator[Row]:
     kb = (sample.peak_mb - small.peak_mb) * 1024 / (JOBS - 20)
     yield Row(
         figure="in flight: memory",
+        rate="scaled",
         work=work,
         kbatch=sample,
         ratio=kb / 20,
@@ -31,6 +32,7 @@ def rows() -> Iterator[Row]:
     share = sample.cpu_s / sample.wall_s
     yield Row(
         figure="in flight: CPU",
+        rate="scaled",
         work=work,
         kbatch=sample,
         ratio=share / 0.5,
@@ -41,6 +43,7 @@ def rows() -> Iterator[Row]:
     fixed = RENDER_S / 5
     yield Row(
         figure="in flight: polls",
+        rate="scaled",
         work=work,
         kbatch=sample,
         ratio=polls / JOBS / fixed,

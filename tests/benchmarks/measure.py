@@ -40,7 +40,8 @@ class Sample:
 class Row:
     """One line of the table: a figure on a piece of work, of kbatch and its floor; `ratio` is held against `aim`.
 
-    `of` names what the ratio is made of; a row without an aim is told for itself.
+    `of` names what the ratio is made of; a row without an aim is told for itself. `rate` says whether the provider's
+    rate is kept: "kept", "scaled" where it is scaled with kbatch's waits, empty where nothing is asked of a provider.
     """
 
     figure: str
@@ -51,6 +52,7 @@ class Row:
     aim: float | None = None
     of: str = "wall"
     note: str = ""
+    rate: str = ""
 
     @property
     def met(self) -> bool | None:
@@ -119,7 +121,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-HEAD = ("figure", "work", "kbatch", "CPU", "peak", "floor", "CPU", "peak", "ratio", "aim", "")
+HEAD = ("figure", "work", "rate", "kbatch", "CPU", "peak", "floor", "CPU", "peak", "ratio", "aim", "")
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -138,7 +140,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     aim = "" if row.aim is None else f"≤ {row.aim:g} ×"
     verdict = {None: "", True: "met", False: "**missed**"}[row.met]
     ours = (_seconds(row.kbatch.wall_s), _seconds(row.kbatch.cpu_s), _megabytes(row.kbatch.peak_mb))
-    return (row.figure, row.work, *ours, *told, ratio, aim, f"{verdict} {row.note}".strip())
+    return (row.figure, row.work, row.rate, *ours, *told, ratio, aim, f"{verdict} {row.note}".strip())
 
 
 def _seconds(value: float) -> str:

@@ -25,6 +25,7 @@ def rows() -> Iterator[Row]:
     work = f"{JOBS:,} jobs of {LATENCY_S:g} s, {PLACES} at once"
     yield Row(
         figure="overhead",
+        rate="scaled",
         work=work,
         kbatch=mine,
         floor=floor,
