@@ -70,6 +70,18 @@ def choice(function: Function) -> Function:
     )
 
 
+def live(function: Function) -> Function:
+    """Add `--live`, which asks the providers' public price lists."""
+    words = "Ask the public price lists: refuse what they contradict or cannot confirm, price what only they price."
+    return click.option("--live", is_flag=True, help=words)(function)
+
+
+def check_live(flags: Mapping[str, Any]) -> None:
+    """Raise UsageError for a simulated plan with live prices: it pays nothing."""
+    if flags["live"] and flags["simulate"]:
+        raise click.UsageError("--live asks what real runs pay: leave out --simulate")
+
+
 def selection(function: Function) -> Function:
     """Add the flags that choose jobs: those of `choice`, failures, the first N purchases, what is bought again."""
     return choice(

@@ -30,6 +30,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
     app: Any | None,
     concurrency: Mapping[str | None, int],
     max_failures: int | None,
+    live: bool,
     on_event: Callable[[Event], None],
 ) -> Outcome:
     """Run a plan and return its outcome; `follow` is called with every event once it is durable."""
@@ -40,7 +41,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
         lockfile_path=inputs.lockfile_path,
         loaded=inputs.loaded,
         endpoints=Endpoints(environment=os.environ, app=app, concurrency=concurrency),
-        options=RunOptions(max_failures=max_failures),
+        options=RunOptions(max_failures=max_failures, live=live),
         interactive=console.is_terminal(),
         replacing=planned.replacing,
         on_event=on_event,

@@ -32,6 +32,7 @@ from kbatch.media.installed import NO_FRAMES, NO_FRAMES_HINT, can_take_frames
 from kbatch.models.cards import Catalog
 from kbatch.models.own.own_cards import CARD_REPLACED
 from kbatch.models.pricing import OwnPrice, read_prices
+from kbatch.models.published.price_list import Lists
 from kbatch.pipeline.own_cards import catalog_with
 from kbatch.planner.cost_warnings import lint
 from kbatch.planner.disputed import warn_disputed
@@ -59,7 +60,10 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
 
 
 class LoadedManifest(Struct, frozen=True, kw_only=True):
-    """A manifest that is right: its jobs in order, its settings, the tree it reads, its SHA-256, and warnings."""
+    """A manifest that is right: its jobs in order, its settings, the tree it reads, its SHA-256, and warnings.
+
+    `lists` are the public price lists that the quotes of its jobs were held against, None where none was asked.
+    """
 
     path: Path
     document: Document
@@ -70,6 +74,7 @@ class LoadedManifest(Struct, frozen=True, kw_only=True):
     digest: str
     warnings: tuple[Problem, ...]
     simulated: bool = False
+    lists: Lists | None = None
 
     @property
     def inputs(self) -> dict[str, str]:

@@ -35,6 +35,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     `known` holds the fingerprints of this profile's jobs and of those that the lockfile lists for other profiles.
     `inputs` is the SHA-256 of the manifest and of each file that it reads, by name. `lockfile` is its path relative to
     the manifest's folder. `origins` is the paid host by provider: `https://host`, `loopback` or `simulator`.
+    `published` says by model where a quote is from that only a public price list names: its address and entry's hash.
     """
 
     manifest: str
@@ -44,6 +45,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     lockfile: str = ""
     origins: Mapping[str, str] = {}
+    published: Mapping[str, Mapping[str, str]] = {}
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -131,6 +133,7 @@ def _head(basis: Basis, totals: Mapping[str, Total], receipts: Sequence[Any]) ->
         "origins": {name: basis.origins.get(name) for name in totals},
         "receipts": receipts,
         "totals": {name: [total.unit, total.expected, total.maximum, total.unpriced] for name, total in totals.items()},
+        **({"published": basis.published} if basis.published else {}),
     }
 
 
@@ -147,6 +150,7 @@ def head_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
             name: [total["unit"], total["expected"], total["maximum"], total["unpriced"]]
             for name, total in document["totals"].items()
         },
+        **({"published": bound["published"]} if bound.get("published") else {}),
     }
 
 

@@ -42,6 +42,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """Settings of a run: `max_failures` ends submitting (None: no limit), `render_deadline_s` bounds one render.
 
     `allow_hosts` are the hosts that clips may come from. `kbatch pull` sets `buy` to False and `fetch_missing` to True.
+    With `live` a public price list that cannot be read refuses the run.
     """
 
     max_failures: int | None = None
@@ -51,6 +52,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     allow_hosts: frozenset[str] = frozenset()
     buy: bool = True
     fetch_missing: bool = False
+    live: bool = False
 
 
 class UploadedImage(Struct, frozen=True, kw_only=True):

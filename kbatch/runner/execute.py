@@ -20,6 +20,7 @@ from kbatch.gc_pause import gc_paused
 from kbatch.planner.actions import Action
 from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.planner.known_charges import known_charges
+from kbatch.planner.live_prices import Checking, check_lists, models_of
 from kbatch.receipts import store
 from kbatch.receipts.account import payer_of
 from kbatch.receipts.claims import Claim, claim_event_data, fold_claims
@@ -37,6 +38,7 @@ from kbatch.runner.open_sessions import open_sessions
 from kbatch.runner.outcome import JobEnd, Outcome, count_ends
 from kbatch.runner.pending import PendingRender, orphaned_renders_of
 from kbatch.runner.preflight.account import check_account
+from kbatch.runner.preflight.price_lists import ask_price_lists
 from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent, ignore, safely
 from kbatch.runner.reconcile import Decisions, apply_decisions
 from kbatch.runner.run_end import finished, outcome_of
@@ -126,12 +128,27 @@ async def _prepare_and_run(parts: _Parts) -> Outcome:
             for session in sessions.values() if setup.options.buy else ():
                 await check_account(session, plan)
             _check_payers(parts.confirmed, setup, sessions)
+            await _check_prices(parts)
         if parts.shutdown.graceful:
             ends = dict.fromkeys((entry.address for entry in plan.entries), JobEnd.SKIPPED)
             return Outcome(ends=ends, interrupted=True, lockfile=str(setup.lockfile_path), counts=count_ends(ends))
         # A frame source is compared by digest before its frame is taken, so it is not skipped as up to date.
         parts = replace(parts, frame_sources=frame_sources, current=current - frame_sources)
         return await _run_with_journal(parts, sessions, pending_renders)
+
+
+async def _check_prices(parts: _Parts) -> None:
+    """Hold the prices of a real run's purchases against the public lists: Refused where they disagree."""
+    setup, bought = parts.setup, parts.confirmed.plan.purchases
+    if not setup.options.buy or setup.endpoints.app is not None or not bought:
+        return
+    lists = await ask_price_lists(models_of(bought), setup.endpoints.environment)
+    how = Checking(trusted=parts.confirmed.terms.trust_prices, strict=setup.options.live)
+
+    def say(text: str) -> None:
+        parts.on_progress(ProgressEvent(moment=EventKind.NOTE, text=text))
+
+    check_lists(bought, lists, how, say)
 
 
 def _emit_wait(on_progress: OnProgress, provider: str, text: str) -> None:

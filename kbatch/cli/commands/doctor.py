@@ -18,13 +18,15 @@ from kbatch.errors import ExitCode, Invalid, KbatchError
 from kbatch.pipeline.load import load
 from kbatch.pipeline.load_state import lockfile_path
 from kbatch.pipeline.simulation import can_simulate
-from kbatch.providers.base import Balance
+from kbatch.providers.base import Balance, Provider
 from kbatch.providers.http.client import Engine
-from kbatch.providers.registry import NAMES, plugin_faults, provider_of
+from kbatch.providers.registry import NAMES, full_catalog, plugin_faults, provider_of
 from kbatch.report.data.format import harmless
+from kbatch.report.text import published
 from kbatch.runner.endpoints import origin_of
 from kbatch.runner.open_sessions import Endpoints, engine_of, open_sessions
 from kbatch.runner.preflight.account import ask_balance
+from kbatch.runner.preflight.price_lists import ask_price_lists
 from kbatch.runner.preflight.writable_outputs import unwritable_clips
 from kbatch.storage import LinkRefused, Lock, names_in
 
@@ -140,4 +142,19 @@ async def _providers() -> list[DoctorFinding]:
             findings.append(DoctorFinding(name=provider.title, good=True, words=words))
         else:
             findings.append(DoctorFinding(name=provider.title, good=False, words=f"{where}: {answer.message}"))
+        findings += await _prices(provider)
     return findings
+
+
+async def _prices(provider: Provider) -> list[DoctorFinding]:
+    """Hold the cards of a provider against its public price list; what was not read is no agreement."""
+    cards = [card for card in full_catalog().cards if card.provider == provider.name]
+    lists = await ask_price_lists({provider.name: [card.model for card in cards]}, os.environ)
+    if provider.name not in lists:
+        return []
+    name = f"{provider.title} prices"
+    rows = published.rows(cards, lists)
+    wrong = [f"{row.model}: {row.drift or row.unread}" for row in rows if row.drift or row.unread]
+    if wrong:
+        return [DoctorFinding(name=name, good=False, words="; ".join(dict.fromkeys(wrong)))]
+    return [DoctorFinding(name=name, good=True, words=f"{len(rows)} cards are as {rows[0].source} says")]

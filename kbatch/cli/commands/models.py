@@ -1,6 +1,7 @@
 """`kbatch models [MODEL]`: what each model accepts, costs and delivers, from its card; no network, no key."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import click
 from kbatch.cli import completion
 from kbatch.cli.options import models as own_models
 from kbatch.cli.ui import console
-from kbatch.errors import did_you_mean
+from kbatch.errors import ExitCode, did_you_mean
 from kbatch.models.cards import Card, Catalog
 from kbatch.models.describe import PACKAGED, ModelPage, ModelRow, ParameterRow, as_json, describe, list_models
 from kbatch.pipeline.own_cards import full_catalog_with
+from kbatch.pipeline.published_prices import ask_lists
+from kbatch.report.data.format import harmless
+from kbatch.report.text import published
 
 _WIDTH = 110
 _EXAMPLES = """\b
@@ -20,6 +24,8 @@ Examples:
   kbatch models
   kbatch models kling-3.0
   kbatch models apiframe/kling-2.6 --format json
+  kbatch models --live            # published prices beside the cards'
+  kbatch models --diff            # exit 1 when a card differs from its provider's list
 """
 
 
@@ -29,21 +35,41 @@ Examples:
 @click.option(
     "--format", "form", type=click.Choice(("text", "json")), default="text", help="How to print; text by default."
 )
-def command(model: str | None, models: Path | None, form: str) -> None:
+@click.option("--live", is_flag=True, help="Show what the providers' public price lists say of the cards' prices.")
+@click.option("--diff", is_flag=True, help="Show only what differs from these lists; exit with 1 when anything does.")
+def command(model: str | None, models: Path | None, form: str, *, live: bool, diff: bool) -> int:
     """List the models, or show one: parameters with defaults and ranges, prices, rules and notes.
 
-    MODEL is a model's name, such as kling-2.6, or provider and name, such as apiframe/kling-2.6.
+    MODEL is a model's name, such as kling-2.6, or provider and name, such as apiframe/kling-2.6. --live and --diff ask
+    the public price lists, without a key, and exit with 5 when one cannot be read: that is no agreement.
     """
     catalog = full_catalog_with(models)
     for problem in catalog.unusable.values():
         console.say(f"warning: {problem.message}")
     cards = catalog.cards if model is None else (_find(catalog, model),)
+    if live or diff:
+        return _show_published(cards, form, diff=diff)
     if form == "json":
         click.echo(json.dumps(as_json(cards), ensure_ascii=False, indent=2))
     elif model is None:
         _print_list(list_models(cards))
     else:
         _print_page(describe(cards[0]))
+    return ExitCode.OK
+
+
+def _show_published(cards: Sequence[Card], form: str, *, diff: bool) -> int:
+    """Ask the public lists for these cards, and show what they say."""
+    models: dict[str, list[str]] = {}
+    for card in cards:
+        models.setdefault(card.provider, []).append(card.model)
+    found = published.rows(cards, ask_lists(models))
+    if form == "json":
+        console.show_json(published.as_json(found))
+    else:
+        for line in published.lines(found, diff=diff):
+            click.echo(harmless(line))
+    return published.exit_code(found, diff=diff)
 
 
 def _find(catalog: Catalog, name: str) -> Card:

@@ -11,7 +11,9 @@ import click
 from kbatch.cli.documents import check_outputs, is_stdout, path_of
 from kbatch.cli.options import (
     CHOOSING,
+    check_live,
     format_choice,
+    live,
     manifest,
     max_jobs,
     read_selection,
@@ -25,6 +27,7 @@ from kbatch.cli.ui import console, github_actions
 from kbatch.errors import ExitCode, Invalid, Refused
 from kbatch.pipeline.load_state import as_bought, load_state
 from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
+from kbatch.pipeline.published_prices import check_plan, with_lists
 from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
 from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.planner.ceilings import find_exceeded, read_ceilings
@@ -48,8 +51,9 @@ Examples:
   kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
   kbatch plan campaign.yaml --compare-to git:main
   kbatch plan campaign.yaml --out plan.json
+  kbatch plan campaign.yaml --live         # with the prices of the providers' public lists
 """
-_OF_A_MANIFEST = (*CHOOSING, "max_credits", "check", "out", "profile", "lockfile", "simulate", "max_jobs")
+_OF_A_MANIFEST = (*CHOOSING, "max_credits", "check", "out", "live", "profile", "lockfile", "simulate", "max_jobs")
 
 
 @click.command("plan", epilog=_EXAMPLES)
@@ -59,14 +63,17 @@ _OF_A_MANIFEST = (*CHOOSING, "max_credits", "check", "out", "profile", "lockfile
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
 @click.option("--compare-to", metavar="PLAN|git:REF", help="Show what differs from another plan, or from a revision.")
 @click.option("--out", metavar="FILE", help="Save the plan, to be run once as it is.")
+@live
 @state
 @max_jobs
 @format_choice("text", "json", "markdown", "html", "github")
 def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str | None, form: str, **flags: Any) -> int:
     """Show the priced plan of MANIFEST (kbatch.yaml): every job with an action, a price and a reason.
 
-    MANIFEST may be a saved plan, which is shown as it was saved. Exits with 3 when the plan passes a ceiling.
+    MANIFEST may be a saved plan, which is shown as it was saved. Exits with 3 when the plan passes a ceiling, and with
+    --live when a public price list contradicts a price or cannot be read.
     """
+    check_live(flags)
     printed = form != "text"
     check_outputs({"--out": out}, named((manifest, "what is planned")), stdout=printed)
     saved = read_plan_file(manifest)
@@ -85,6 +92,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     if out is not None:
         check_outputs({"--out": out}, protected_by(loaded, path, found), stdout=printed)
     loaded = as_bought(loaded, found)
+    loaded = with_lists(loaded) if flags["live"] else loaded
     planned = make_plan(loaded, found, wished, RunTarget(lockfile=path, simulated=flags["simulate"]))
     inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
     _warn(inputs, planned)
@@ -111,6 +119,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
 
         review = make_review(planned, found.lockfile, manifest, over, flags)
         show_review(replace(review, comparison=comparison), form)
+    check_plan(planned.plan, loaded.lists, console.say, trusted=False)
     if over:
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:

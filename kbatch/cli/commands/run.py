@@ -12,7 +12,7 @@ import click
 from kbatch.cli.ask_consent import PlanRequest, consent_to, plan_for
 from kbatch.cli.consent import check_consent, consent
 from kbatch.cli.documents import check_outputs, path_of
-from kbatch.cli.options import format_choice, manifest, max_jobs, read_concurrency, selection, state
+from kbatch.cli.options import check_live, format_choice, live, manifest, max_jobs, read_concurrency, selection, state
 from kbatch.cli.protected_paths import ProtectedPaths, named, protected_by
 from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console, github_actions
@@ -22,6 +22,7 @@ from kbatch.pipeline.events_file import EventsFile
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.pipeline.load_state import lock_path
 from kbatch.pipeline.make_plan import RunTarget
+from kbatch.pipeline.published_prices import check_plan, with_lists
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConfirmedPlan
@@ -47,6 +48,7 @@ Examples:
   kbatch run campaign.yaml --yes --max-credits apiframe=500
   kbatch run campaign.yaml --approve sha256:9f2c…
   kbatch run plan.json --yes                    # exactly what was saved, once
+  kbatch run campaign.yaml --live --yes         # only at prices that the public lists confirm
 """
 
 
@@ -62,6 +64,7 @@ Examples:
     help="Let at most N jobs have no known price.",
 )
 @click.option("--trust-prices", is_flag=True, help="Accept `prices` below a model's card, or that nothing else tells.")
+@live
 @click.option("--locked", is_flag=True, help="Exit with 3 if anything would be bought.")
 @click.option("-j", "--concurrency", multiple=True, metavar="[PROVIDER=]N", help="How many jobs may render at once.")
 @click.option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Submit nothing more after N failures.")
@@ -115,6 +118,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
     concurrency = read_concurrency(flags["concurrency"]) or dict(loaded.settings.concurrency)
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         loaded, found = with_state(loaded, path)
+        loaded = with_lists(loaded) if flags["live"] else loaded
         place = RunTarget(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
         planned, approved = plan_for(PlanRequest(saved=saved, flags=flags), loaded, found, place)
         inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
@@ -125,6 +129,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
             _check_outputs(flags, protected_by(loaded, path, found), reports)
         if reports:
             reports.planned(loaded, planned.plan, path, found.lockfile)
+        check_plan(planned.plan, loaded.lists, console.say, trusted=flags["trust_prices"])
         confirmed = consent_to(planned, flags, approved)
         app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
         with EventsFile(_events_path(flags["events"]), lost=console.say) as events:
@@ -139,6 +144,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
                     app=app,
                     concurrency=concurrency,
                     max_failures=1 if flags["fail_fast"] else flags["max_failures"],
+                    live=flags["live"],
                     on_event=events.write,
                 )
     if reports:
@@ -182,6 +188,7 @@ def _nothing_to_do(confirmed: ConfirmedPlan, inputs: RunInputs, look: FolderSnap
 
 
 def _check_flags(flags: Mapping[str, Any]) -> None:
+    check_live(flags)
     if flags["faults"] and not flags["simulate"]:
         raise click.UsageError("--faults needs --simulate")
     if flags["seed"] is not None and not flags["faults"]:
@@ -194,7 +201,7 @@ def _as_saved(saved: SavedPlan, flags: dict[str, Any]) -> dict[str, Any]:
     for name in ("only", "exclude", "labels", "failed", "first", "replace", "cascade", "profile", "simulate"):
         if flags[name] not in (None, False, ()):
             raise click.UsageError(f"a saved plan says itself what is run: leave out --{name.rstrip('s')}")
-    return {**flags, "profile": saved.profile, "simulate": saved.simulated}
+    return {**flags, "profile": saved.profile, "simulate": saved.simulated, "live": flags["live"] or saved.live}
 
 
 def report(outcome: Outcome, loaded: LoadedManifest, form: str) -> int:

@@ -70,7 +70,10 @@ def check_terms(plan: Plan, terms: ConsentTerms) -> None:
         )
     unpriced = _unpriced(plan)
     if unpriced > terms.allow_unpriced:
-        hint = f"state a price under `prices`, or `--allow-unpriced {unpriced}` accepts them"
+        hint = (
+            "`--live` takes it from the provider's public list where that names one; "
+            f"else state a price under `prices`, or `--allow-unpriced {unpriced}` accepts them"
+        )
         raise Refused("unpriced", f"{unpriced} {'job has' if unpriced == 1 else 'jobs have'} no known price", hint=hint)
     _check_provable(plan, terms.ceilings)
     over = find_exceeded(plan, terms.ceilings)

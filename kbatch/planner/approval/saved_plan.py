@@ -44,6 +44,11 @@ class SavedPlan(Struct, frozen=True, kw_only=True):
     sealed: bool
     document: Mapping[str, Any]
 
+    @property
+    def live(self) -> bool:
+        """Whether a price in it is from a public list, so that the list is asked again before it is carried out."""
+        return bool(self.document["bound"].get("published"))
+
 
 def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, made_at: str = "") -> dict[str, Any]:
     """Return the document of `plan --out`: the plan's JSON, the inputs that it is bound to, and a seal over both."""
@@ -58,6 +63,7 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, m
         "held": [entry.held for entry in plan.entries],
         "attempts": [attempt_of(entry) for entry in plan.entries],
         "receipts": plan.receipts,
+        **({"published": plan.basis.published} if plan.basis.published else {}),
         "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
     document = {**as_json(plan), "made_at": made_at, "bound": bound}

@@ -69,21 +69,24 @@ class Client:
     def __init__(
         self,
         base_url: str,
-        authorization: tuple[str, str],
+        authorization: tuple[str, str] | None,
         *,
         app: Any | None = None,
         limits: Limits | None = None,
         engine: Engine | None = None,
     ) -> None:
-        """Take a checked base URL (`origins.base_url_of`) and the header with the key; `app` answers in its place."""
+        """Take a checked base URL (`origins.base_url_of`) and the header with the key; `app` answers in its place.
+
+        Without `authorization` no key is sent: what is asked is public.
+        """
         self.base_url = base_url.rstrip("/")
         self.simulated = app is not None
         self.loopback = self.simulated or is_loopback(urlsplit(base_url).hostname or "")
-        self._name, self._value = authorization
+        self._name, self._value = authorization or ("", "")
         key = self._value.rpartition(" ")[2]
-        if not re.fullmatch(r"[ -~]+", self._value):
+        if authorization and not re.fullmatch(r"[ -~]+", self._value):
             raise Refused("key-malformed", "the API key holds characters that no key has, such as line breaks")
-        if len(key) < SHORTEST and not self.loopback:
+        if authorization and len(key) < SHORTEST and not self.loopback:
             message = f"the API key has {len(key)} characters, and no key of a provider has fewer than {SHORTEST}"
             raise Refused("key-malformed", message, hint="was it cut off when it was copied?")
         self.mask = Mask("" if self.simulated else key)
@@ -152,7 +155,7 @@ class Client:
         call = HttpRequest(
             method=request.method,
             url=self.base_url + request.path,
-            headers={**headers, self._name: self._value},
+            headers={**headers, **({self._name: self._value} if self._name else {})},
             content=content,
             # Connecting has less time than the call: running out of it is the one timeout that is known to be harmless.
             connect_s=min(self._limits.connect_s, timeout_s / 3),

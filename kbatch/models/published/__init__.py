@@ -1,0 +1,1 @@
+"""What the providers' public lists say of prices, held against the cards."""
