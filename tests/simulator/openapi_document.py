@@ -12,6 +12,7 @@ from kbatch.simulator.clips.file_kinds import EXTENSIONS
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME
 from kbatch.simulator.providers import aimlapi
 from kbatch.simulator.providers.apiframe import answers, price_list, submit
+from kbatch.simulator.providers.apiframe.webhooks import EVENTS
 from kbatch.simulator.providers.fields import record
 from kbatch.simulator.providers.offers import OFFERS, Offer, offers_of
 
@@ -50,6 +51,7 @@ def document() -> Document:
             "description": "Apiframe v2 and the AI/ML API's Kling endpoints, pretended. Nothing here costs anything.",
         },
         "paths": {**_apiframe_paths(), **_aimlapi_paths(), **_media_paths(), **_own_paths()},
+        "webhooks": {"jobEvent": {"post": _webhook()}},
         "components": {
             "securitySchemes": {
                 "apiframeKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -110,6 +112,18 @@ def _apiframe_paths() -> Document:
     }
 
 
+def _webhook() -> Document:
+    """Describe what Apiframe posts to a job's `webhookUrl`."""
+    signature: Document = {"type": "string", "pattern": "^sha256=[0-9a-f]{64}$"}
+    headers = [
+        {"name": "X-Webhook-Event", "in": "header", "required": True, "schema": {"enum": list(EVENTS)}},
+        {"name": "X-Webhook-Signature", "in": "header", "required": False, "schema": signature},
+    ]
+    body = _json_body(shapes.WEBHOOK)
+    taken = {"200": {"description": "Taken"}}
+    return {"operationId": "jobEvent", "parameters": headers, "requestBody": body, "responses": taken, "security": []}
+
+
 def _aimlapi_paths() -> Document:
     offer = OFFERS[AIMLAPI, aimlapi.MODEL]
     trace = {"name": "X-Client-Request-Id", "in": "header", "schema": {"type": "string"}}  # a bad one is dropped
@@ -165,7 +179,7 @@ def _catalogue_queries() -> list[Document]:
 
 def _media_paths() -> Document:
     name = _path("name", {"type": "string", "pattern": "^[A-Za-z0-9]+\\.mp4$"})
-    upload = _path("id", {"type": "string", "pattern": "^[a-z0-9]+$"})
+    upload = _path("id", shapes.UUID)
     file = _path("name", {"type": "string", "pattern": "^file\\.[a-z0-9]+$"})
     return {
         "/clips/{name}": {"get": _media_operation("getClip", [name], ("video/mp4",))},

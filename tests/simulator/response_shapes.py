@@ -62,6 +62,16 @@ _JOB: dict[str, Shape] = {
     "expired": {"type": "boolean"},
 }
 FULL_JOB = closed(**_JOB, input={"type": "object"})
+_EVENT: dict[str, Shape] = {
+    **{name: _JOB[name] for name in ("status", "progress", "result", "model", "creditCost", "completedAt")},
+    "jobId": UUID,
+}
+WEBHOOK: Shape = {
+    "oneOf": [
+        closed(event={"enum": ["progress", "completed"]}, **_EVENT),
+        closed(event={"const": "failed"}, **_EVENT, error=TEXT),
+    ]
+}
 _PAGE: dict[str, Shape] = {"jobs": listed(closed(**_JOB)), "nextCursor": or_null(TEXT), "hasMore": {"type": "boolean"}}
 JOBS: Shape = {"anyOf": [closed(**_PAGE), closed(**_PAGE, models=listed(TEXT))]}
 _TEAM = {"id": UUID, "name": TEXT, "credits": WHOLE, "plan": TEXT, "customerId": or_null(TEXT)}

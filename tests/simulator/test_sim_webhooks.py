@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
+from openapi_document import DOCUMENT
 from simulator_calls import APIFRAME_KEY, START, apiframe_poll, apiframe_submit, document, job_id, new
 
 from kbatch.simulator.listen import serving
@@ -18,6 +20,9 @@ from kbatch.simulator.server import SimulatorSettings, build_app
 from kbatch.simulator.state import SignatureKey, World
 from kbatch.simulator.webhooks import Delivery, is_loopback, record, take_due
 
+POST = DOCUMENT["webhooks"]["jobEvent"]["post"]
+HEADERS = POST["parameters"]
+BODY_SCHEMA = jsonschema.Draft202012Validator(POST["requestBody"]["content"]["application/json"]["schema"])
 HOOK = "http://127.0.0.1:9/hook"
 KEY = APIFRAME_KEY["x-api-key"]
 
@@ -32,8 +37,12 @@ def sent(world: World, until: float = START + 1000) -> list[tuple[float, dict[st
 
 
 def told(delivery: Delivery) -> dict[str, Any]:
-    """Return a delivery's body, and under `signed` with what key it is."""
+    """Return a delivery's body, and under `signed` with what key it is; both as the OpenAPI document has them."""
     content = json.loads(delivery.body)
+    assert list(BODY_SCHEMA.iter_errors(content)) == []
+    for header in HEADERS:
+        if header["name"].lower() in delivery.headers or header["required"]:
+            jsonschema.validate(delivery.headers[header["name"].lower()], header["schema"])
     assert delivery.headers["x-webhook-event"] == content["event"]
     return {**content, "signed": signed_with(delivery.headers.get("x-webhook-signature"), delivery.body)}
 
