@@ -2,7 +2,7 @@
 
 A yes is certain. A no is not: a keyword that is not known here, or a value that would need a closer look, is for
 `strictness` to judge, which also words what is wrong. Without it `kbatch plan` of the quickstart takes 1.2 times the
-CPU time, since jsonschema is loaded at each start; `tests/manifest/test_fit.py` holds every yes to jsonschema's.
+CPU time, since jsonschema is loaded at each start; `tests/manifest/test_fast_check.py` holds every yes to jsonschema's.
 """
 
 import math
