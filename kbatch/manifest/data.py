@@ -24,7 +24,7 @@ Rows = list[Any]
 
 _ROW_LIMIT = 1_000_000
 _MOST_FAULTS = 20
-"""Problems of one file that are said: a thousand rows that are wrong alike are one mistake."""
+"""Most problems that are reported of one file: a thousand rows with the same fault are one mistake."""
 _NOT_ROWS = "the file must hold a list of rows"
 _SEPARATORS = {";": "`;`", "\t": "tabs", "|": "`|`"}
 
@@ -91,7 +91,7 @@ def _read_csv(source: SourceText) -> Data:
 
 
 def _header_fault(source: SourceText, header: list[str]) -> Problem | None:
-    """Return what is wrong with the first line, above all that another character than `,` stands between its names."""
+    """Return the fault of the header line, such as another separator than `,`."""
     if len(header) == 1:
         found = next((mark for mark in _SEPARATORS if mark in header[0]), None)
         if found is not None:
@@ -134,7 +134,7 @@ def _read_jsonl(source: SourceText) -> Data:
 
 
 class _Unfit(ValueError):
-    """The text is JSON but holds a value that no row may hold; `json_faults` finds where."""
+    """The text is JSON with a value that no row may hold; `json_faults` finds its place."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Renders a shot's sheet into drafts: one a combination and take, what goes wrong said once with the jobs it hits."""
+"""Renders a compiled shot into drafts, one per combination and take; each fault is reported once with its jobs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -120,7 +120,7 @@ def _draft(context: ResolveContext, render: "_Renderer", combination: Combinatio
 
 
 class _Fixed(Struct, frozen=True, kw_only=True):
-    """What is the same for all jobs of a sheet, made once: fields whose template uses no name and has no fault.
+    """Fields that are the same for all jobs of a shot: their templates use no name and have no fault.
 
     `labels` and `params` are the whole of them, which the drafts then share, or None when one of them varies; `shot` is
     the shot with its labels, None when these vary. `scope` is that of every job, before its axes and its labels.
@@ -136,7 +136,7 @@ class _Fixed(Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def of(context: ResolveContext, compiled: CompiledShot) -> "_Fixed":
-        """Render what uses no name."""
+        """Render the fields whose templates use no name."""
         rendered = {name: template.render({}) for name, template in compiled.templates.items() if not template.names}
         values = {name: value for name, value in rendered.items() if not isinstance(value, Fault)}
         texts = {name: text for name, value in values.items() if isinstance(text := text_of(value), str)}
@@ -158,7 +158,7 @@ def _all_of(group: str, names: Iterable[str], known: Mapping[str, Any]) -> dict[
 
 
 class _Renderer(Struct):
-    """Renders one job's fields; `faulty` are those that could not be rendered, which has been said."""
+    """Renders one job's fields; `faulty` are those that could not be rendered; their faults are reported."""
 
     findings: Findings
     compiled: CompiledShot
@@ -207,7 +207,7 @@ class _Renderer(Struct):
         return None
 
     def complain(self, name: str, fault: Fault) -> None:
-        """Say what is wrong with a field of this job."""
+        """Report a fault of a field of this job."""
         path = self.compiled.origins[name].path or self.compiled.shot.path
         file = self.compiled.file if name == "prompt" else None
         say_fault(self.findings, fault, path, file=file, jobs=self.job)

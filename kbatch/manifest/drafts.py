@@ -13,14 +13,14 @@ Path = tuple[str | int, ...]
 
 
 class Frame(Struct, frozen=True):
-    """A picture that another job's clip will give: `which` is `last` or `first`, `address` names the upstream job."""
+    """A frame of another job's clip as an image: `which` is `last` or `first`, `address` names the upstream job."""
 
     which: str
     address: str
 
 
 class FrameCall(Struct, frozen=True):
-    """What `last_frame('hero', light='dusk')` says before the job that it means is known."""
+    """A call such as `last_frame('hero', light='dusk')` before its job is known."""
 
     which: str
     shot: str

@@ -1,7 +1,6 @@
-"""What stands where a value would be that could not be had, once its fault was said: nothing more is said of it.
+"""Placeholders for values whose fault is reported already.
 
-So one pass says all faults of a manifest and no echo of one: whatever depends on such a value is left alone, and all
-else is checked.
+Whatever depends on such a value is not checked, and all else is: one pass reports every fault of a manifest once.
 """
 
 from typing import Any
@@ -9,11 +8,11 @@ from typing import Any
 from msgspec import Struct
 
 ALL_PARAMS = "params.*"
-"""Among the fields of a shot that were said: it may have any parameter."""
+"""Marks all parameters of a shot as faulty."""
 
 
 class Faulty(Struct, frozen=True):
-    """A value whose fault was said; `raw` is what was written, where that can still serve as a name."""
+    """A value whose fault is reported; `raw` is the written text, where that can still serve as a name."""
 
     raw: Any = None
 
@@ -22,23 +21,23 @@ FAULTY = Faulty()
 
 
 class Echo(Exception):
-    """A template used a value whose fault was said."""
+    """A template used a faulty value."""
 
 
 def sound_value(value: Any) -> Any:
-    """Return a value; Echo when its fault was said."""
+    """Return a value; Echo when it is faulty."""
     if isinstance(value, Faulty):
         raise Echo
     return value
 
 
 def holds_faulty(value: Any) -> bool:
-    """Whether a value is one whose fault was said, or a mapping of such."""
+    """Whether a value is faulty, or a mapping that holds a faulty value."""
     if isinstance(value, dict):
         return any(map(holds_faulty, value.values()))
     return isinstance(value, Faulty)
 
 
 def mapping_of(value: Any) -> dict[str, Any]:
-    """Return a mapping that was written, an empty one where it could not be read or is missing."""
+    """Return a value that is a mapping, else an empty one."""
     return value if isinstance(value, dict) else {}

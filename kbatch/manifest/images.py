@@ -188,7 +188,7 @@ def _measure(data: bytes, what: str) -> _Measure | Complaint:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters of them, the number of pixels, is checked here
+            warnings.simplefilter("ignore")  # the number of pixels is checked here
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
             width, height = image.size
             if width * height > LARGEST_PIXELS:

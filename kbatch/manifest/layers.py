@@ -29,7 +29,7 @@ class LayeredValue(Struct, frozen=True):
 class Shot(Struct, frozen=True, kw_only=True):
     """A shot after layering, templates not yet rendered; `fields` holds all but params and labels.
 
-    `faulty` are fields that may have been written, but where they would stand could not be read.
+    `faulty` are fields that may have been written in a part that could not be read.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Which providers a manifest names, read before its form is checked: what else is installed is looked for only then."""
+"""Providers that a manifest names, read before its form is checked; installed plug-ins are searched only for others."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a manifest says beside its shots: budget, rates, own prices, outputs, concurrency; a profile laid over it."""
+"""Settings of a manifest beside its shots: budget, rates, own prices, outputs, concurrency, and a profile's own."""
 
 from collections.abc import Mapping
 from decimal import Decimal

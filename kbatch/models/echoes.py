@@ -1,4 +1,4 @@
-"""Which complaints about a request only repeat that a part of it could not be had, whose own fault was said."""
+"""Complaints about a request that only repeat a fault of one of its parts, which is reported already."""
 
 from kbatch.errors import Complaint
 from kbatch.manifest.faulty import ALL_PARAMS

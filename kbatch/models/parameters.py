@@ -98,7 +98,7 @@ def _check_one(card: Card, name: str, value: Any) -> tuple[Any, list[Complaint]]
 
 
 def _as_text(image: Any) -> Any:
-    """Return what stands for an image where the form of a list is checked; its own form is `request`'s to check."""
+    """Return a placeholder for an image where the form of a list is checked; `request` checks the image."""
     return "picture" if isinstance(image, str | Frame) else image
 
 

@@ -109,7 +109,7 @@ class Dispute(Struct, frozen=True, kw_only=True):
     most: int | None = None
 
     def concerns(self, params: Mapping[str, Any]) -> bool:
-        """Whether a request with these parameters sends what is disputed."""
+        """Whether a request with these parameters sends a disputed value."""
         value = params.get(self.parameter)
         if value is None:
             return False

@@ -31,7 +31,7 @@ _LARGEST_LOCKFILE = 1024 * MEBIBYTE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedSelection:
-    """What the present plan is of, which the earlier one is to be of too; `addresses` are all that the manifest has."""
+    """The scope of the current plan, which the earlier one must share; `addresses` are all of the manifest."""
 
     manifest: Path
     lockfile: Path
@@ -42,7 +42,7 @@ class ComparedSelection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonBase:
-    """An earlier plan: its jobs, what the user called it, its commit or digest, and what to say about it."""
+    """An earlier plan: its jobs, its name as the user wrote it, its commit or digest, and notes about it."""
 
     name: str
     detail: str
@@ -51,7 +51,7 @@ class ComparisonBase:
 
 
 def compare_to(word: str, selected: ComparedSelection, plan: Plan) -> Comparison:
-    """Return a plan held against what `--compare-to WORD` means; raises what `read_earlier` does.
+    """Return a plan compared with that of `--compare-to WORD`; raises what `read_earlier` does.
 
     A job that the manifest still has and the plan leaves out is in neither.
     """

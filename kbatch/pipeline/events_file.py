@@ -1,4 +1,4 @@
-"""`--events FILE`: what is recorded in a run, one JSON object a line, for other programs to follow.
+"""`--events FILE`: the events of a run, one JSON object a line, for other programs to follow.
 
 The lines are those of the journal, as `kbatch schema events` describes them, without the bodies that were sent and
 without the queries of URLs.
@@ -21,8 +21,8 @@ from kbatch.storage import LineFile
 class EventsFile:
     """Writes events as they become durable; without a path it does nothing.
 
-    A log that cannot be begun is Invalid, before anything is sent. One that is lost later is only said to `lost`: what
-    is paid is recorded elsewhere, and goes on.
+    A log that cannot be opened is Invalid, before anything is sent. A later failure is only reported to `lost`: the run
+    goes on, since the journal is its record.
     """
 
     def __init__(self, path: Path | None, *, lost: Callable[[str], None]) -> None:

@@ -44,11 +44,11 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_MANIFEST = "kbatch.yaml"
 MOST_BYTES = 11 * 1024 * 1024
-"""More than any manifest may have, so that its reader can say how many are allowed."""
+"""More than the limit of a manifest, so that its reader can name that limit."""
 
 
 class LoadOptions(Struct, frozen=True, kw_only=True):
-    """What of a manifest is loaded: a profile by name, simulated or real outputs, and how many jobs are too many.
+    """Options of loading: a profile by name, simulated or real outputs, and the largest number of jobs.
 
     `models` is the user's folder of cards.
     """
@@ -60,7 +60,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
 
 
 class LoadedManifest(Struct, frozen=True, kw_only=True):
-    """A manifest that is right: its jobs in order, its settings, the tree it reads, its SHA-256, and warnings.
+    """A valid manifest: its jobs in order, its settings, the tree it reads, its SHA-256, and warnings.
 
     `lists` are the public price lists that the quotes of its jobs were held against, None where none was asked.
     """
@@ -160,7 +160,7 @@ def as_typed(path: Path) -> Path:
 
 
 class ParsedManifest(Struct, frozen=True, kw_only=True):
-    """What a manifest's text says, wherever it came from: its settings, its jobs in order, and warnings."""
+    """A parsed manifest from the disk or from git: its settings, its jobs in order, and warnings."""
 
     document: Document
     settings: Settings
@@ -220,7 +220,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check_names(jobs: Sequence[Job]) -> None:
-    """Raise Invalid when a clip's name cannot be a file's here, which would be found out after it was paid."""
+    """Raise Invalid when no file on this machine can have a clip's name, before the clip is paid."""
     encoding = sys.getfilesystemencoding()
     if encoding == "utf-8":
         return

@@ -1,4 +1,4 @@
-"""Loads the recorded state of a manifest: its lockfile, the journal beside it, and what forbids to go on."""
+"""Loads the recorded state of a manifest: its lockfile, the journal beside it, and the checks before any use."""
 
 import logging
 from pathlib import Path
@@ -58,6 +58,6 @@ def load_state(loaded: LoadedManifest, lockfile: Path, *, anywhere: bool = False
 
 
 def as_bought(loaded: LoadedManifest, found: store.LoadedState) -> LoadedManifest:
-    """Return the manifest with those of its jobs as they were bought that an earlier version named otherwise."""
+    """Return the manifest with jobs as bought where an earlier version gave them another fingerprint."""
     jobs = crlf_purchases.as_bought(loaded.jobs, found.lockfile.renders)
     return loaded if jobs is loaded.jobs else replace(loaded, jobs=jobs)

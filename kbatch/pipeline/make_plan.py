@@ -32,7 +32,7 @@ from kbatch.runner.endpoints import origin_of
 
 
 class RunTarget(Struct, frozen=True, kw_only=True):
-    """Where and how a plan would be carried out: on which lockfile, pretended or at the addresses of an environment
+    """The target of a plan: its lockfile, the simulator or the addresses of an environment
     (None: the process's own), how many jobs at once (None: as the manifest says)."""
 
     lockfile: Path
@@ -45,7 +45,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     """A plan with its summary, and how many jobs each provider may run at once.
 
     `replacing` are the fingerprints that are to be bought again, those too that an interrupted run has bought already:
-    a run that names them all and finishes has finished that replacement. `look` is what was seen of the clips.
+    a run that names them all and finishes has finished that replacement. `look` is the snapshot of the clips.
     """
 
     plan: Plan
@@ -131,7 +131,7 @@ def _counted(claim: Claim | None, found: store.LoadedState) -> int:
 
 
 def _relative(lockfile: Path, folder: Path) -> str:
-    """Return a lockfile's path as every clone would write it, however it was typed here."""
+    """Return a lockfile's path relative to the manifest, the same in every clone."""
     there = lockfile.parent.resolve() / lockfile.name
     try:
         return Path(os.path.relpath(there, folder.resolve())).as_posix()
@@ -146,7 +146,7 @@ def _origins(jobs: Iterable[Job], target: RunTarget) -> dict[str, str]:
 
 
 def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tuple[PlanEntry, ...]:
-    """Say of each unknown send whether it may be sent again from here, by the word of this user's own journal."""
+    """Set for each unknown send whether it may be sent again from here, by this user's own journal."""
     from kbatch.runner.submit.resend_rules import is_of_another, own_records_of, resend_objection  # noqa: PLC0415 - an event loop, only where a send is open
 
     own, now = own_records_of(found.own), datetime.now(UTC)
@@ -167,7 +167,7 @@ def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tup
 
 
 def _replacing(named: frozenset[str], jobs: Sequence[Job], *, cascade: bool) -> tuple[frozenset[str], frozenset[str]]:
-    """Return all addresses that are bought again, and those of them that no flag names but their upstream drags along.
+    """Return all addresses that are bought again, and those of them that are included only for their upstream.
 
     A purchase that several jobs share is bought again for all of them.
     """

@@ -22,7 +22,7 @@ _MIXED = "its lines are of several receipts: take both files out of git and `kba
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """What one file holds: one lockfile, or those of a conflict with what both began from, as far as git has it."""
+    """The content of one file: one lockfile, or both sides of a conflict with their base, where git has it."""
 
     lockfiles: tuple[Lockfile, ...]
     base: Lockfile | None = None
@@ -31,7 +31,7 @@ class Sides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """The lockfile that came of it, and what to tell: how many lockfiles it was made of, and how they were found."""
+    """The merged lockfile, the number of lockfiles that it was made of, and how they were found."""
 
     lockfile: Lockfile
     parts: int
@@ -39,7 +39,7 @@ class Merged:
 
 
 def read_sides(path: Path, name: str, *, ask_git: bool) -> Sides:
-    """Return what a lockfile holds; StateUnreadable calls it `name`, Invalid when there is no such file."""
+    """Return the content of a lockfile file; StateUnreadable calls it `name`, Invalid when there is no such file."""
     data = storage.read_if_there(path, limit=_MOST_BYTES)
     if data is None:
         raise Invalid([Problem(code="file-not-found", message=f"there is no file `{name}`")])
@@ -73,7 +73,7 @@ def _from_markers(text: str, name: str) -> Sides:
 
 
 def merge_files(paths: Sequence[Path], base: Path | None, name: str | None) -> Merged:
-    """Return what all files hold together; `base` is the lockfile from which they began, `name` what messages say.
+    """Return the merge of all files; `base` is their common ancestor, `name` the file's name in messages.
 
     A base that is empty or cannot be read is none: git gives an empty one where both sides added the file.
     """
@@ -103,7 +103,7 @@ def is_lockfile(path: Path) -> bool:
 
 
 def write_merged(path: Path, lockfile: Lockfile) -> None:
-    """Replace a lockfile by what was merged, behind the user's links; Refused while a run works on it."""
+    """Replace a lockfile by the merged one, behind the user's links; Refused while a run works on it."""
     data = serialize(lockfile)
     if not storage.is_replaced(path):
         storage.put(path, data)

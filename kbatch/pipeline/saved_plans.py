@@ -89,7 +89,7 @@ def selection_of(saved: SavedPlan, loaded: LoadedManifest) -> Selection:
 
 
 def check_unused(digest: str, found: store.LoadedState) -> None:
-    """Raise Refused when what was approved by this digest was carried out already."""
+    """Raise Refused when the plan of this digest was carried out already."""
     if digest in found.used_plans:
         raise Refused("plan-used", "this plan was carried out already", hint="`kbatch plan --out FILE` makes a new one")
 
@@ -106,8 +106,8 @@ def check_saved(saved: SavedPlan, now: Plan) -> None:
 def held_claim(digest: str, now: Plan, found: store.LoadedState) -> Claim | None:
     """Return the claim of an approval by digest that a run has begun to carry out, None where none has.
 
-    Refused when it was carried out to its end; a plan that buys nothing needs no approval. A claim in the lockfile that
-    the digest is not of is a stranger's word and none.
+    Refused when it was carried out to its end; a plan that buys nothing needs no approval. A claim in the lockfile with
+    another digest is ignored, since a lockfile is not trusted.
     """
     if now.purchases or digest != now.digest:
         check_unused(digest, found)
@@ -123,7 +123,7 @@ class CurrentPlan(Struct, frozen=True, kw_only=True):
 
 
 def under_claim(terms: ConsentTerms, digest: str, claim: Claim | None, now: CurrentPlan) -> ConsentTerms:
-    """Return the terms with what is left of an approval as a ceiling, and the claim that the run makes of it."""
+    """Return the terms with the rest of an approval as a ceiling, and the claim of the run."""
     covers = claim or now.plan.claim
     left = left_of(covers, now.renders)
     ceilings = terms.ceilings
@@ -138,7 +138,7 @@ def under_claim(terms: ConsentTerms, digest: str, claim: Claim | None, now: Curr
 
 
 def check_covered(digest: str, claim: Claim, now: Plan) -> None:
-    """Raise Refused when a plan would buy what an approval by digest does not cover."""
+    """Raise Refused when a plan has a purchase that an approval by digest does not cover."""
     for provider, origin in claim.origins.items():
         here = now.basis.origins.get(provider)
         if provider in now.providers and here != origin:

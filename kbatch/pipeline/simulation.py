@@ -17,12 +17,12 @@ from kbatch.storage import read_bytes
 _NEEDED = ("av", "starlette", "uvicorn", "python_multipart")
 _LATENCY_S = 0.5
 _TOKENS = ("sha256:", "frame:")
-"""What stands for a picture in a recorded request."""
+"""The placeholder for an image in a recorded request."""
 _EARLIER_PICTURE = "https://earlier.invalid/picture.png"
 
 
 def can_simulate() -> bool:
-    """Whether what the extra `sim` brings is installed; nothing of it is loaded to know."""
+    """Whether the packages of the extra `sim` are installed; none is loaded."""
     return all(util.find_spec(name) is not None for name in _NEEDED)
 
 
@@ -75,7 +75,7 @@ def _simulated(name: str, make: Callable[[], Any]) -> Any:
 
     try:
         made = make()
-    except Exception as error:  # whatever the code of another package raises
+    except Exception as error:  # the code of another package may raise anything
         message = f"the simulation of the provider `{name}` cannot be used: {type(error).__name__}: {error}"
         raise Refused("no-simulator", message) from error
     if not isinstance(made, SimulatedProvider) or made.name != name:

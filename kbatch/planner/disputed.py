@@ -1,4 +1,4 @@
-"""Warnings about disputed parameters: what a request sends although a document of the vendor refuses it.
+"""Warnings about disputed parameters: values that a request sends although a document of the vendor refuses them.
 
 One warning for each model and dispute, at the first place where the manifest writes the parameter; one for each model
 where only defaults send what is disputed.
@@ -18,7 +18,7 @@ MEANINGS: Mapping[str, str] = {
 }
 
 _Kind = tuple[str, tuple[Dispute, ...], bool]
-"""A model, what of it is disputed, and whether the manifest writes it."""
+"""A model, its dispute, and whether the manifest writes the parameter."""
 
 
 def warn_disputed(jobs: Sequence[Job], document: Document) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ _WORDS = frozenset(
     )
 )  # fmt: skip
 RESERVED = ALWAYS | _WORDS
-"""Names that nothing of a manifest's own can have: a template would see the other meaning."""
+"""Names that no variable or axis can have, since templates have another meaning for them."""
 
 _NAME = re.compile(r"[^\W\d]\w*\Z")
 _RULES = ("include", "exclude", "zip")
@@ -36,7 +36,7 @@ _LABELLED = "a mapping is labelled by its `id`, `key`, `slug` or `name`"
 
 
 class AxisReading(Struct, frozen=True, kw_only=True):
-    """What reading a matrix needs: the compiled templates, the values they may use, and where to complain.
+    """Context of reading a matrix: the compiled templates, the values they may use, and the findings.
 
     `taken` are names that an axis may not have.
     """
@@ -51,8 +51,8 @@ class AxisReading(Struct, frozen=True, kw_only=True):
 class ReadMatrix(Struct, frozen=True, kw_only=True):
     """A matrix as far as it could be read.
 
-    `faulty` are names without a value to go by, since a fault of theirs was said: such an axis has one point. `short`
-    are axes that lack values. `any_name`: names may be missing that nothing is known of.
+    `faulty` are names without a value, since their fault is reported: such an axis has one point. `short` are axes
+    that lack values. `any_name`: further names may exist that could not be read.
     """
 
     matrix: Matrix
@@ -70,7 +70,7 @@ _NO_VALUE = (AxisValue("…", FAULTY),)
 
 
 class _Making(Struct):
-    """What is known of a matrix while it is read."""
+    """A matrix while it is read."""
 
     axes: dict[str, tuple[AxisValue, ...]] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
@@ -83,7 +83,7 @@ class _Making(Struct):
 
 
 def read_matrix(raw: Any, where: Path, reading: AxisReading) -> ReadMatrix:
-    """Return the matrix as far as it is right; what is wrong with it is said."""
+    """Return the valid part of a matrix; its faults are reported."""
     if not isinstance(raw, Mapping):
         return ReadMatrix(matrix=EMPTY, any_name=isinstance(raw, Faulty))
     making = _Making()
@@ -111,7 +111,7 @@ def read_matrix(raw: Any, where: Path, reading: AxisReading) -> ReadMatrix:
 
 
 def name_fault(name: str) -> str | None:
-    """Return the hint that tells why nothing of a manifest's own can have this name, None when it can."""
+    """Return the hint why no variable or axis can have this name, None when one can."""
     return "it has a meaning of its own in templates; choose another name" if name in RESERVED else None
 
 
@@ -131,7 +131,7 @@ def _check_name(name: str, where: Path, reading: AxisReading) -> bool:
 
 
 def _read_axis(name: str, values: Any, where: Path, reading: AxisReading) -> tuple[tuple[AxisValue, ...], bool]:
-    """Return the values of an axis that are right, and whether these are all."""
+    """Return the valid values of an axis, and whether these are all."""
     say = reading.findings.say
     listed = values if isinstance(values, list | Faulty) else _render(values, where, reading)
     if isinstance(listed, Fault | Faulty):
@@ -153,7 +153,7 @@ def _read_axis(name: str, values: Any, where: Path, reading: AxisReading) -> tup
 def _read_points(
     name: str, listed: list[Any], where: Path, reading: AxisReading, *, written: bool
 ) -> tuple[tuple[AxisValue, ...], bool]:
-    """Read an axis's values; those that a template yields have their place where the template stands."""
+    """Read an axis's values; those that a template yields have the place of the template."""
     say = reading.findings.say
     points: dict[str, tuple[int, AxisValue]] = {}
     good = True
@@ -183,7 +183,7 @@ def _read_points(
 
 
 def _label_hint(value: Any) -> str | None:
-    """Return how to give a label to a value that has none: nothing of it may be a letter or a digit."""
+    """Return the hint for a value without a label, in which no character is a letter or a digit."""
     key = next((key for key in LABEL_KEYS if value.get(key)), None) if isinstance(value, Mapping) else None
     named = value if key is None else value[key]
     if isinstance(named, str) and named.strip():
@@ -193,7 +193,7 @@ def _label_hint(value: Any) -> str | None:
 
 
 def _render(value: Any, where: Path, reading: AxisReading) -> Any:
-    """Return a value with its templates rendered; a Fault once it has been said."""
+    """Return a value with its templates rendered; a Fault that is reported where one fails."""
     if not isinstance(value, Mapping | list) and not is_template(value):
         return value
     result: Any = reading.templates.structure(value)
@@ -210,7 +210,7 @@ def _render(value: Any, where: Path, reading: AxisReading) -> Any:
 def _read_rules(
     raw: Mapping[str, Any], kind: str, where: Path, reading: AxisReading, making: _Making
 ) -> tuple[Mapping[str, Any], ...]:
-    """Return the rules that are right; what one that is wrong would leave out or add is not known."""
+    """Return the valid rules; the effect of an invalid one is unknown."""
     written = raw.get(kind, [])
     if isinstance(written, Faulty):
         making.give_up(making.axes)

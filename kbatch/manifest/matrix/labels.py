@@ -17,7 +17,7 @@ LONGEST_LABEL = 2_500
 
 
 class _LockfileJson(dict[int, str]):
-    """What a slug makes of each letter, found out once: a walk through a long text with `str.translate` is quick."""
+    """The slug of each letter, computed once: `str.translate` then walks a long text quickly."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -54,7 +54,7 @@ def label_of(value: Any) -> str | None:
 
 
 def is_long(value: Any) -> bool:
-    """Whether an axis value would get a label of more than `LONGEST_LABEL` characters; quick, however long it is.
+    """Whether an axis value would get a label of more than `LONGEST_LABEL` characters; in constant time.
 
     Some letters are a whole phrase once they are written out.
     """
@@ -63,7 +63,7 @@ def is_long(value: Any) -> bool:
 
 
 def _named(value: Any) -> Any:
-    """Return what an axis value is labelled by, None where it has nothing of the kind."""
+    """Return the text that labels an axis value, None without one."""
     if isinstance(value, Mapping):
         value = next((value[key] for key in LABEL_KEYS if value.get(key) not in (None, "")), None)
     return None if isinstance(value, Mapping | list) else value

@@ -1,1 +1,1 @@
-"""The manifest's JSON Schema, and what is said of a manifest that does not fit it."""
+"""The manifest's JSON Schema, and the messages for a manifest that does not fit it."""

@@ -46,7 +46,7 @@ class _Parts:
         return fits
 
     def read(self, schema: Mapping[str, Any] | bool) -> Fit:
-        """Return what a schema says; what only describes it says nothing, `true` accepts everything."""
+        """Return a schema's check; annotations add none, `true` accepts everything."""
         if isinstance(schema, bool):
             return lambda _value: schema
         fits = [self._keyword(name, schema) for name in schema if name not in _DESCRIBING]
@@ -121,7 +121,7 @@ def _kind(wanted: str | Sequence[str]) -> Fit:
 
 
 def _one_of(allowed: Sequence[Any]) -> Fit:
-    """Accept the very values: whether 5.0 is 5 is for `strict` to say."""
+    """Accept identical values only; `strict` decides whether 5.0 is 5."""
     return lambda value: any(type(value) is type(each) and bool(value == each) for each in allowed)
 
 
@@ -134,7 +134,7 @@ def _amount(holds: Callable[[Any], bool]) -> Fit:
 
 
 def _excludes(wanted: Mapping[str, Any]) -> Fit:
-    """Accept what is no mapping with all these fields; any other `not` needs a certain no."""
+    """Accept a value that is no mapping with all these fields; any other `not` would need a certain no."""
     if wanted.keys() != {"type", "required"} or wanted["type"] != "object":
         return _unsure
     names = wanted["required"]
@@ -165,4 +165,4 @@ _DESCRIBING = frozenset(
         "contentMediaType", "contentSchema",
     )
 )  # fmt: skip
-"""What says nothing of a value: annotations of JSON Schema, and the words that cards add to theirs."""
+"""Keywords without effect on validity: annotations of JSON Schema, and the keywords that cards add."""

@@ -1,4 +1,4 @@
-"""Holds a manifest against its JSON Schema and says what differs in kbatch's own words, each at its place.
+"""Validates a manifest against its JSON Schema, with kbatch's own messages, each at its place.
 
 Shots are checked one by one, and shots of one form only once: what a schema can see of two shots with the same keys and
 types is the same.
@@ -43,7 +43,7 @@ _WRAPPED = {
 }
 """The field that a bare number or text is most likely meant for."""
 _BY_VALUE = ("id",)
-_PLAIN_ID = re.compile(r"[a-z][a-z0-9-]{0,50}[a-z0-9]")  # each is right or each is wrong, whatever it says
+_PLAIN_ID = re.compile(r"[a-z][a-z0-9-]{0,50}[a-z0-9]")  # the schema does not check the text of these
 _ANY_SHOT = {"id": "any"}
 
 
@@ -77,7 +77,7 @@ def check_form(document: Document, manifest: Validator, shot: Validator, finding
 
 
 def _form_of(value: Any, key: str | None = None) -> Any:
-    """Return what a schema sees of a value: keys and types, and the text only where a pattern holds it."""
+    """Return the part of a value that a schema checks: keys and types, and the text only where a pattern applies."""
     if isinstance(value, dict):
         return tuple((name, _form_of(part, name)) for name, part in value.items())
     if isinstance(value, list):
@@ -88,7 +88,7 @@ def _form_of(value: Any, key: str | None = None) -> Any:
 
 
 def _leaves(errors: "Iterable[ValidationError]") -> "Iterator[ValidationError]":
-    """Yield the errors that say most: inside an `anyOf`, those of the branch whose type the value has."""
+    """Yield the most specific errors: inside an `anyOf`, those of the branch with the type of the value."""
     for error in errors:
         if error.validator != "anyOf" or not error.context:
             yield error
@@ -99,7 +99,7 @@ def _leaves(errors: "Iterable[ValidationError]") -> "Iterator[ValidationError]":
 
 
 def _say(error: Any, base: Path, findings: Findings) -> None:
-    """Say one error, of the fields of a mapping or of a value."""
+    """Report one error, of the fields of a mapping or of a value."""
     where: Path = (*base, *error.absolute_path)
     value, wanted, schema = error.instance, error.validator_value, error.schema
     owner = _owner(where, findings.document.value)
@@ -222,7 +222,7 @@ def _type_hint(value: Any, kinds: list[str]) -> str | None:
 
 
 def _whole(where: Path, value: Any) -> str | None:
-    """Return what to write where a bare value stands for the mapping that usually holds nothing else."""
+    """Return the mapping to write in place of a bare value."""
     wrapped = _WRAPPED.get(str(where[-1])) if where else None
     if wrapped is None or where[0] == "shots" or isinstance(value, list | Mapping) or value in (None, ""):
         return None

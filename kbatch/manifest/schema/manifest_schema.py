@@ -1,6 +1,6 @@
 """The shape of a manifest as JSON Schema (draft 2020-12): every field with its type, description and examples.
 
-It holds what can be said without knowing any model: fields that are not known are refused, and a template may stand
+It holds the rules that need no model: fields that are not known are refused, and a template may stand
 where a value is expected. What a model accepts is added for editors by `editor`, and checked in kbatch's own words by
 `requests`.
 """

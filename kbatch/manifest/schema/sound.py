@@ -1,6 +1,7 @@
-"""What is right of a manifest whose form is wrong in places, so that all else of it can still be checked.
+"""The valid part of a manifest whose form is wrong in places, so that the rest can still be checked.
 
-A field that is unknown is left out, and what it was meant to be counts as said; a value of a wrong form is `Faulty`.
+An unknown field is left out, and the field that it was meant to be counts as reported; a value of a wrong form is
+`Faulty`.
 """
 
 from copy import deepcopy
@@ -22,13 +23,13 @@ _SETTINGS = ("budget", "rates", "prices", "output", "run", "name", "kbatch")
 
 
 class Sound(Struct):
-    """A manifest's value, from which what is wrong is left out; it is copied before the first change."""
+    """A manifest's value without its invalid parts; it is copied before the first change."""
 
     value: Any
     copied: bool = False
 
     def leave_out(self, error: Any, base: Path) -> None:
-        """Leave out what a schema's error is about."""
+        """Leave out the part that a schema's error names."""
         if not self.copied:
             self.value, self.copied = deepcopy(self.value), True
         where: Path = (*base, *error.absolute_path)
@@ -36,7 +37,7 @@ class Sound(Struct):
             case "additionalProperties":
                 for key in [key for key in error.instance if key not in error.schema["properties"]]:
                     self._unknown(where, key, error.schema["properties"])
-                if {"prices", "rates"} & set(where):  # half of a price is none
+                if {"prices", "rates"} & set(where):  # half a price is no price
                     self._say(where, FAULTY)
             case "required":
                 for key in (key for key in error.validator_value if key not in error.instance):
@@ -61,7 +62,7 @@ class Sound(Struct):
             holder.setdefault(meant, FAULTY)
 
     def _say(self, where: Path, faulty: Faulty) -> None:
-        """Put `Faulty` at a place; a setting is left out instead, since nothing is checked by it."""
+        """Put `Faulty` at a place; a setting is left out instead, since no check depends on it."""
         if _of_settings(where):
             begin = 2 if where[0] == "profiles" else 0
             holder = self._find(where[: begin + 1])
@@ -89,6 +90,6 @@ class Sound(Struct):
 
 
 def _of_settings(where: Path) -> bool:
-    """Whether a place is in a part that says how much, where to and how fast, not what."""
+    """Whether a place is in a part about budget, output or speed and not about jobs."""
     inside = where[2:] if where[:1] == ("profiles",) else where
     return bool(inside) and inside[0] in _SETTINGS

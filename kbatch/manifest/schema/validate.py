@@ -1,4 +1,4 @@
-"""Holds values against JSON Schemas as strictly as `judge` does, which is loaded only when a value does not fit.
+"""Validates values as strictly as `strictness` does, which is loaded only when a value does not fit.
 
 It knows nothing of cards or of words for people.
 """
@@ -25,7 +25,7 @@ class Validator:
         return self._fits(value) or self._judge.is_valid(value)
 
     def iter_errors(self, value: Any) -> "Iterable[strictness.ValidationError]":
-        """Return what the schema has against a value, in jsonschema's words; nothing when it fits."""
+        """Return the errors of a value in jsonschema's words; empty when it fits."""
         return () if self._fits(value) else self._judge.iter_errors(value)
 
     @cached_property

@@ -68,7 +68,7 @@ def compile_shots(context: ResolveContext, manifest: Mapping[str, Any]) -> list[
 
 
 def _check_ids(findings: Findings, shots: tuple[Shot, ...]) -> frozenset[Path]:
-    """Say which ids cannot be, and return the places of the shots whose jobs have no name of their own."""
+    """Report invalid and repeated ids, and return the places of the shots that have one."""
     first: dict[str, Path] = {}
     nameless = {shot.path for shot in shots if "id" in shot.faulty}
     for shot in shots:

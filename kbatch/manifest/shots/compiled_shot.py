@@ -1,4 +1,4 @@
-"""A compiled shot, and what resolving a manifest's shots needs."""
+"""A compiled shot, and the context in which a manifest's shots are resolved."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ class ShotTree(Protocol):
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What of a manifest is resolved: a profile by name, where outputs go, and how many jobs are too many."""
+    """Options of resolving: a profile by name, the output folder, and the largest number of jobs."""
 
     profile: str | None = None
     output_dir: str = "renders"
@@ -29,7 +29,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class CompiledShot(Struct, frozen=True, kw_only=True):
-    """A shot with everything compiled that its jobs share.
+    """A shot with the compiled parts that its jobs share.
 
     `combinations` are those of its own matrix crossed with the top-level one, `templates` and `origins` by field name,
     `params.<name>` or `labels.<name>`; `file` is the text of a prompt file.
@@ -52,7 +52,7 @@ class CompiledShot(Struct, frozen=True, kw_only=True):
 
 
 class ResolveContext(Struct, frozen=True, kw_only=True):
-    """What all shots of one manifest share while it is resolved; `base` is the scope without axes."""
+    """The context that all shots of one manifest share; `base` is the scope without axes."""
 
     wanted: Wanted
     tree: ShotTree

@@ -13,12 +13,12 @@ from kbatch.manifest.matrix.labels import label_of
 from kbatch.manifest.shots.compiled_shot import ResolveContext
 
 _MOST_RULED = 5_000_000
-"""Rules held against combinations in one matrix: three seconds of work."""
+"""Most comparisons of rules with combinations in one matrix: three seconds of work."""
 _RULED_A_JOB = 50
 
 
 def check_size(context: ResolveContext, common: Matrix, matrices: list[tuple[Shot, Matrix]]) -> set[Path]:
-    """Refuse too many jobs before one is made, and return the places of the shots that can be expanded all the same.
+    """Report too many jobs before one is made, and return the places of the shots that can still be expanded.
 
     `when` is not asked, so it leaves out none of them.
     """
@@ -49,7 +49,7 @@ def takes_of(shot: Shot) -> int:
 
 
 def _check_rules(context: ResolveContext, matrix: Matrix, where: Path) -> bool:
-    """Refuse rules that would be held against combinations for minutes, before one is."""
+    """Report rules whose comparisons with combinations would take minutes, before the first comparison."""
     work, limit = work_of(matrix), max(_MOST_RULED, _RULED_A_JOB * context.wanted.max_jobs)
     if work <= limit:
         return True

@@ -34,7 +34,7 @@ class TemplateCompiler(Struct, frozen=True, kw_only=True):
     faulty_names: frozenset[str]
 
     def compile(self, name: str, part: LayeredValue) -> Template | None:
-        """Return a field's template; None when it is wrong, which is said, or needs what was said."""
+        """Return a field's template; None when it is faulty, which is reported, or needs a faulty value."""
         text = self.file.text if self.file is not None and name == "prompt" else str(part.value)
         if isinstance(part.value, Faulty) or any(
             re.search(rf"\b{word}\b", text) for word in self.faulty_names & RESERVED
@@ -66,7 +66,7 @@ def _known(field: str, names: frozenset[str], template: Template) -> frozenset[s
 
 
 def texts_of(context: ResolveContext, shot: Shot) -> tuple[dict[str, LayeredValue], SourceText | None, set[str]]:
-    """Return all that may hold a template by field name, a prompt file's text, and the fields that cannot be had."""
+    """Return all texts that may hold a template by field name, a prompt file's text, and the faulty fields."""
     placed = {name: shot.fields[name] for name in _TEXT_FIELDS if name in shot.fields}
     faulty = {name for name in shot.faulty if name not in placed and name != "id"}
     for name in ("model", "provider"):

@@ -8,7 +8,7 @@ from kbatch.manifest.shots.compiled_shot import CompiledShot
 
 
 def warn_unused_axes(findings: Findings, compiled: list[CompiledShot], common: Matrix, where: Path) -> None:
-    """Say which axes make identical jobs: a shot's own that it does not use, a top-level one that no shot uses."""
+    """Warn of each axis that only repeats jobs."""
     used = {shot_compiled.shot.path: _used_names(shot_compiled) for shot_compiled in compiled}
     for axis in common.axes if all(map(_is_sound, compiled)) and compiled else ():
         if not any(_uses(names, common, axis) for names in used.values()):

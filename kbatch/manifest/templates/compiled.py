@@ -1,4 +1,4 @@
-"""What compiling a text makes: the names that it looks up, and a function that renders it."""
+"""A compiled text: the names that it looks up, and a function that renders it."""
 
 import re
 from collections.abc import Callable, Mapping

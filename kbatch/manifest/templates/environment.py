@@ -1,6 +1,6 @@
-"""Texts that need Jinja: compiled once in the sandbox, rendered many times, whatever goes wrong worded as a Fault.
+"""Texts that need Jinja: compiled once in the sandbox, rendered many times; every error becomes a Fault.
 
-Most texts only look names up and are joined without it (`joins`), so that many a manifest never loads this.
+Most texts only look names up and are rendered by `plain_text`, so that many manifests never load this module.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +44,7 @@ class Jinja:
             self._sandbox.budget.start()
             tree = self._sandbox.parse(source)
             for number in tree.find_all(nodes.Const):
-                check_number(number.value)  # Python writes infinity as a name, which is none
+                check_number(number.value)  # Python writes infinity as `inf`, which is no name here
             names = self._free_names(tree)
             whole = WHOLE.match(source)
             if whole and _is_one_expression(tree):
@@ -72,7 +72,7 @@ class Jinja:
         return frozenset(meta.find_undeclared_variables(whole)) - frozenset(self._sandbox.globals)
 
     def _guarded(self, evaluate: Render, names: frozenset[str]) -> Render:
-        """Return a render that makes a Fault of whatever goes wrong; what did too much work once is not tried again."""
+        """Return a render that turns errors into Faults; a template that once did too much work is not tried again."""
         spent: list[Fault] = []
 
         def render(scope: Mapping[str, Any]) -> Any:
@@ -129,7 +129,7 @@ def _is_one_expression(tree: nodes.Template) -> bool:
 
 
 def _native(value: Any) -> Any:
-    """Return an expression's value as YAML could have written it; what is none of that is a NotText."""
+    """Return an expression's value as YAML could have written it; NotText for other values."""
     if isinstance(value, Undefined):
         return as_text(value)
     if isinstance(value, list | tuple | range | Iterator):

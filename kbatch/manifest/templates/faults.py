@@ -27,7 +27,7 @@ class Fault(Struct, frozen=True):
 
 
 ECHO = Fault("", "")
-"""The fault of what needs a value whose own fault was said."""
+"""The fault of a template that needs a faulty value."""
 
 
 def say_fault(

@@ -18,7 +18,7 @@ _OF_ANY = (
     "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "unique",
 )  # fmt: skip
 DEEP = frozenset(("dictsort", "groupby", "max", "min", "sort", "tojson", "unique"))
-"""Filters that look at all that their value holds."""
+"""Filters that walk through all of their value."""
 
 METHODS: Mapping[type, frozenset[str]] = {
     str: frozenset(
@@ -47,7 +47,7 @@ def filters() -> dict[str, Callable[..., Any]]:
 
 
 def _of_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a filter only what may stand in a text; Jinja's would write out any value."""
+    """Let a filter take text only; Jinja's would convert any value."""
     position = 1 if hasattr(function, "jinja_pass_arg") else 0
 
     def filtered(*args: Any, **kwargs: Any) -> Any:

@@ -32,7 +32,7 @@ _COMPARISONS = (
 )  # fmt: skip
 _STEP = 3
 _WRITTEN_OUT = 4
-"""What a letter costs that a filter makes of other scripts: `slug` looks at each of them by itself."""
+"""Cost of each letter of another script that a filter returns: `slug` looks each one up."""
 _VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
@@ -113,7 +113,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, Mapping) and attribute in obj:
             return sound_value(obj[attribute])
         if isinstance(obj, str) and hasattr(obj, attribute) and attribute not in METHODS[str]:
-            return self.unsafe_undefined(obj, attribute)  # Jinja would offer `format`, and a width in it eats memory
+            return self.unsafe_undefined(
+                obj, attribute
+            )  # Jinja would offer `format`, in which a width takes memory without bound
         return super().getattr(obj, attribute)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:

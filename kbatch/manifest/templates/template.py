@@ -1,6 +1,6 @@
 """Templates of a manifest: compiled once, their names checked before rendering, rendered many times.
 
-A text that is one whole expression keeps the expression's own type; any other renders to a text. What goes wrong while
+A text that is one whole expression keeps the expression's own type; any other renders to a text. An error while
 rendering is a `Fault`: a code, a message and a hint, without a place, since the same text serves many jobs.
 """
 
@@ -67,7 +67,7 @@ class Templates:
         return self.compile("{{ " + (inner["inner"] if inner else source) + " }}")
 
     def structure(self, value: Any) -> Template | Fault:
-        """Return a value compiled with the texts that it holds, at whatever depth."""
+        """Return a value compiled with all texts inside it."""
         if isinstance(value, str):
             return self.compile(value)
         if not isinstance(value, Mapping | list):
@@ -96,7 +96,7 @@ class Templates:
         return Template(source, join.names, self._joining(source, join))
 
     def _joining(self, source: str, join: PlainText) -> Render:
-        """Return a render that compiles the text only when a scope has something that a plain join cannot take."""
+        """Return a render that compiles the text only for a scope that `plain_text` cannot render."""
         compiled: list[Template | Fault] = []
 
         def render(scope: Mapping[str, Any]) -> Any:

@@ -31,7 +31,7 @@ class Forbidden(SecurityError):
 
 
 class UndefinedValue(StrictUndefined):
-    """An undefined value that raises `UndefinedName` whenever it is used, with what was known instead."""
+    """An undefined value that raises `UndefinedName`, with the known names, whenever it is used."""
 
     __slots__ = ()
 

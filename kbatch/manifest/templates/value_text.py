@@ -17,7 +17,7 @@ _NOT_TEXT_HINTS = {
 
 
 class NotText(Exception):
-    """A value that no text can hold stands inside one: `kind` says what it is, `fields` what it offers."""
+    """A value without a text form stands inside a text: `kind` is its description, `fields` are its fields."""
 
     def __init__(self, kind: str, fields: tuple[str, ...] = ()) -> None:
         super().__init__(kind)
@@ -26,7 +26,7 @@ class NotText(Exception):
 
 
 class NotFinite(Exception):
-    """A number that no provider can be sent: infinite, or none at all."""
+    """A number that no provider accepts: infinite, or NaN."""
 
     def __init__(self) -> None:
         super().__init__("neither infinity nor NaN can be sent to a provider")
@@ -39,7 +39,7 @@ def check_number(value: Any) -> None:
 
 
 def as_text(value: Any) -> str:
-    """Return how a value stands in a text; NotText for mappings, lists, frames and empty values, NotFinite for some."""
+    """Return a value as text; NotText for mappings, lists, frames and empty values, NotFinite for infinity and NaN."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -52,7 +52,7 @@ def as_text(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a value is, for a message."""
+    """Return the description of a value for a message."""
     if value is None:
         return "an empty value"
     if isinstance(value, Mapping):
@@ -71,7 +71,7 @@ def kind_of(value: Any) -> str:
 
 
 def text_of(value: Any) -> str | Fault:
-    """Return how a rendered value stands in a text field, such as a prompt or a model's name."""
+    """Return a rendered value as the text of a field, such as a prompt or a model's name."""
     try:
         text = as_text(value)
         if not text.isascii():
@@ -86,12 +86,12 @@ def text_of(value: Any) -> str | Fault:
 
 
 def word_not_finite(error: NotFinite) -> Fault:
-    """Word a number that a template writes or makes and that cannot be sent."""
+    """Return the fault of a number that cannot be sent."""
     return Fault("bad-number", f"a number in the template cannot be read: {error}")
 
 
 def word_not_text(error: NotText) -> Fault:
-    """Word a value that stands where only a text can."""
+    """Return the fault of a value without a text form."""
     fields = ", ".join(f"`{name}`" for name in error.fields[:8])
     hint = f"name one of its fields: {fields}" if fields else _NOT_TEXT_HINTS.get(error.kind)
     return Fault("not-text", f"{error.kind} cannot stand inside a text", hint)

@@ -1,7 +1,7 @@
-"""How much work a template may do: each rendering has a budget, and all heavy ones of a manifest one together.
+"""The budget of work of templates: one for each rendering, and one for all heavy renderings of a manifest.
 
-Every list and mapping that a template makes is weighed: its weight is what a walk through it costs, counting what it
-holds twice twice. So nothing can be built that is cheap to make and ruinous to compare, hash or write out.
+Every list and mapping that a template makes is weighed: its weight is the cost of a walk through it, repeated parts
+included. So a template cannot build a value that is cheap to make and expensive to compare, hash or print.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ class TooMuch(Exception):
 
 
 class Budget:
-    """What is left of the work for one rendering and for a whole manifest, and the weights that are known."""
+    """The remaining work of one rendering and of a whole manifest, and the known weights."""
 
     def __init__(self) -> None:
         self._left = WORK_LIMIT
@@ -44,7 +44,7 @@ class Budget:
             raise TooMuch("the template does too much work")
 
     def weigh(self, value: Any) -> int:
-        """Return what a walk through a value costs; TooMuch where that is more than a rendering may do."""
+        """Return the cost of a walk through a value; TooMuch above the budget of a rendering."""
         return self._weigh(value)[0]
 
     def _weigh(self, value: Any) -> tuple[int, int]:
@@ -69,7 +69,7 @@ class Budget:
         return weight, depth
 
     def checked(self, value: Any) -> Any:
-        """Return a value that an operation made; TooMuch for a text, number or list that is too large."""
+        """Return the result of an operation; TooMuch for a text, number or list that is too large."""
         if isinstance(value, str):
             bound(len(value))
         elif isinstance(value, list | tuple | dict):

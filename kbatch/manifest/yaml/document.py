@@ -82,7 +82,7 @@ class Document(Struct, frozen=True):
 
 
 def read_document(data: bytes, file: str) -> Document | tuple[Problem, ...]:
-    """Return the document in `data`, or all that keeps it from being one; `file` is the name used in marks."""
+    """Return the document in `data`, or its problems; `file` is the name used in marks."""
     composed = compose(data, file)
     if isinstance(composed, Problem):
         return (composed,)
@@ -101,7 +101,7 @@ class _Done(Struct, frozen=True):
 
 
 class _Walk(Struct):
-    """The one walk that makes values of nodes and collects what strict reading refuses."""
+    """The walk that turns nodes into values and collects the problems of strict reading."""
 
     source: SourceText
     problems: list[Problem] = field(default_factory=list)
@@ -167,7 +167,7 @@ class _Walk(Struct):
         return _Done(values, size, height)
 
     def _key(self, node: Any, lines: dict[str, int]) -> str | None:
-        """Return a key that may stand here; `lines` are those of the keys before it, from 1."""
+        """Return a valid key; `lines` are those of the keys before it, from 1."""
         if not isinstance(node, yaml.ScalarNode):
             template = isinstance(node, yaml.MappingNode)
             hint = 'a template needs quotes: "{{ … }}"' if template else None
@@ -208,7 +208,7 @@ class _Walk(Struct):
         return node.style in (None, "") and self.source.text.startswith("!", node.start_mark.index)
 
     def _tag(self, node: Any) -> None:
-        """Say that a node has a tag."""
+        """Report that a node has a tag."""
         name = "!" if node.tag in (PLAIN, QUOTED) else str(node.tag).replace("tag:yaml.org,2002:", "!!")
         hint = "a text that begins with `!` needs quotes; a quoted value is a text without any tag"
         self._say(node, "yaml-tag", f"tags are not supported, here `{name}`", hint)

@@ -1,6 +1,6 @@
-"""Where a JSON text holds what no row may: a name twice in one object, a number that cannot be sent, half a character.
+"""Places of invalid values in a JSON text: repeated names, numbers that cannot be sent, half characters.
 
-Python's reader says that there is such a thing but not where, so the text is walked once more, by its tokens.
+Python's reader reports such a value without its place, so the text is walked once more, token by token.
 """
 
 import json
@@ -17,7 +17,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|-?Infinity|NaN|-?\d[\d.eE+-]*
 
 
 class JsonFault(Struct, frozen=True):
-    """What is wrong at an offset of the text, in characters; `width` is how many of them are meant."""
+    """A fault at an offset of the text, in characters; `width` is its number of characters."""
 
     code: str
     message: str

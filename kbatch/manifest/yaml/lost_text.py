@@ -1,4 +1,4 @@
-"""Text that YAML drops or parts without a word: what stands behind ` #`, a first word that is an anchor, U+2028.
+"""Warnings of text that YAML drops or splits silently: after ` #`, a first word that is an anchor, U+2028.
 
 A number or a word with a remark behind it is how comments are written, so a comment counts as lost text only where `#`
 is glued to a word, as in a hashtag, or where a prompt ends. What YAML itself refuses is not repeated here.
@@ -23,7 +23,7 @@ _QUOTES = "put the text in quotes; a comment can stand in a line of its own"
 
 
 def warn_lost_text(document: Document, findings: Findings) -> None:
-    """Add a warning for each text of the document of which YAML does not read all that stands there."""
+    """Add a warning for each text of the document that YAML reads only in part."""
     if " #" in document.source.text or "\t#" in document.source.text:
         for node, prompt in _texts(document.root, False, set()):
             _warn_comment(document, findings, node, prompt)

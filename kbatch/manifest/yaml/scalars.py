@@ -1,4 +1,4 @@
-"""What a plain YAML scalar means: the YAML 1.2 core schema, with leading zeros kept as text.
+"""Values of plain YAML scalars by the YAML 1.2 core schema, with leading zeros kept as text.
 
 `16:9`, `no`, `on`, `012` and dates are strings; PyYAML alone would read YAML 1.1 and make 969, False and 10 of them.
 """

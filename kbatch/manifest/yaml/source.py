@@ -9,7 +9,7 @@ from kbatch.errors import Mark, Problem
 
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _ODD_BREAKS = ("\x85", "\u2028", "\u2029")
-"""Ends of a line to YAML 1.1 and to nothing else: NEL, the line separator, the paragraph separator."""
+"""Line ends of YAML 1.1 only: NEL, the line separator, the paragraph separator."""
 
 Position = tuple[int, int]
 """Line and column, both from 0."""

@@ -17,7 +17,7 @@ DEPTH_LIMIT = 100
 VALUE_LIMIT = 1_000_000
 
 PLAIN, QUOTED, MAP, SEQUENCE = "\0plain", "\0quoted", "\0map", "\0sequence"
-"""Tags of nodes without a tag: how they were written. No text can spell them."""
+"""Tags for nodes without a tag, by their style. No text can spell them."""
 
 _LIBYAMLS_DEPTH = "exceeded maximum nesting depth"
 """libyaml 0.2.6 refuses depth itself, beyond 1,000 levels; since it reads ahead, before it reports level 101."""
@@ -79,7 +79,7 @@ class Nodes(yaml.cyaml.CParser):  # type: ignore[name-defined,misc]
 
 
 def compose(data: bytes, file: str) -> tuple[SourceText, Any] | Problem:
-    """Return the text in `data` and the root node of its one document, or what keeps it from being one."""
+    """Return the text in `data` and the root node of its only document, or its problems."""
     text = decode(data, file)
     if isinstance(text, Problem):
         return text
@@ -124,7 +124,7 @@ def decode(data: bytes, file: str) -> str | Problem:
 
 
 def _excess_or(error: yaml.YAMLError, source: SourceText) -> Problem:
-    """Return the place where there is too much, or a second document; else what the error says."""
+    """Return the place of an excess or of a second document, else that of the error."""
     try:
         return _find_excess(source) or _word(error, source)
     except yaml.YAMLError as first:
@@ -140,7 +140,7 @@ def _too_deep(source: SourceText, at: Any) -> Problem:
 
 
 def _find_excess(source: SourceText, stop: int | None = None) -> Problem | None:
-    """Return what must not be composed before index `stop`: nesting too deep, too many values, a second document."""
+    """Return the first excess before index `stop`: nesting too deep, too many values, a second document."""
     depth = values = documents = 0
     for event in yaml.parse(source.text[:stop], Loader=Nodes):
         at: Any = event.start_mark
@@ -165,7 +165,7 @@ def _find_excess(source: SourceText, stop: int | None = None) -> Problem | None:
 
 
 def _word(error: yaml.YAMLError, source: SourceText) -> Problem:
-    """Word an error of libyaml: what it looked for, and where what it was reading begins."""
+    """Return an error of libyaml in words, with the place where the unfinished part begins."""
     at, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     problem, context = str(getattr(error, "problem", None) or error).strip(), getattr(error, "context", None)
     if at is None or (begin is not None and not source.text[at.index :].strip()):

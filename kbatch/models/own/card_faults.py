@@ -1,4 +1,4 @@
-"""What is wrong with a model card: its form, and what it says of parameters that it lacks.
+"""Faults of a model card: its form, and references to parameters that it lacks.
 
 The tests hold the packaged cards to the same. A fault has the path of the place in the card that it is about.
 """
@@ -18,13 +18,13 @@ from kbatch.models.pricing import values_of, variant_of, variants
 
 _MOST_WORDS = 200
 _MOST_VARIANTS = 10_000
-"""More than any price list has; what a card multiplies further would take long to look through."""
+"""More rows than any price list has; a larger product would take long to check."""
 
 Path = tuple[str | int, ...]
 
 
 class CardFault(Struct, frozen=True, kw_only=True):
-    """What is wrong with a card, and at which path of its JSON; the empty path is the whole card."""
+    """A fault of a card at a path of its JSON; the empty path is the whole card."""
 
     path: Path
     message: str
@@ -35,7 +35,7 @@ class CardFault(Struct, frozen=True, kw_only=True):
 
 
 def card_faults(name: str, data: bytes, form: Validator) -> Iterator[CardFault]:
-    """Yield what is wrong with the card at `<provider>/<model>.json`; `form` is the schema of cards.
+    """Yield the faults of the card at `<provider>/<model>.json`; `form` is the schema of cards.
 
     A wrong form is the only fault reported of a card: nothing else can be read from it.
     """
@@ -94,7 +94,7 @@ def _meant(card: Card) -> Iterator[CardFault]:
 
 
 def _unknown(card: Card) -> Iterator[CardFault]:
-    """Yield what the card says of parameters that it does not have."""
+    """Yield references to parameters that the card does not have."""
     named: list[tuple[Path, str]] = [(("pricing", "variant"), part.parameter) for part in card.pricing.variant]
     named += [(("images", path), steps_of(path)[0]) for path in card.images]
     named += [(("required",), name) for name in sorted(card.required - {"prompt"})]

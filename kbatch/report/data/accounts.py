@@ -1,4 +1,4 @@
-"""A report as one value: the rows, what each provider was paid for them, and how a run ended, if it is about one."""
+"""A report as one value: the rows, the charges of each provider, and the outcome of a run, where it is about one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What all renderers show; `name` is how the manifest is called here, `made_at` a time in UTC (ISO 8601).
+    """The content of all renderers; `name` is how the manifest is called here, `made_at` a time in UTC (ISO 8601).
 
     `others` are paid renders beside the jobs' own; `outcome` is there when the report is about one run; `stopped` says
     why nothing was run at all.
@@ -97,7 +97,7 @@ _ENDED = {JobEnd.SKIPPED: RowState.SKIPPED, JobEnd.BLOCKED: RowState.BLOCKED}
 
 
 def of_run(report: Report, outcome: Outcome) -> Report:
-    """Return the report as one of a run: how each job ended there, and what this run alone came to."""
+    """Return the report of a run: the end of each job, and the charges of this run alone."""
     return replace(
         report,
         rows=tuple(_ended(row, outcome) for row in report.rows),
@@ -117,7 +117,7 @@ def _ended(row: ReportRow, outcome: Outcome) -> ReportRow:
 
 
 def not_run(report: Report, why: str) -> Report:
-    """Return the report of a run that never began: what would have been bought is `skipped`, and why."""
+    """Return the report of a run that never began: its purchases are `skipped`, with the reason."""
     return replace(
         report,
         rows=tuple(

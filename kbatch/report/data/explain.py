@@ -23,14 +23,14 @@ OUTSIDE = (
     "order, comments and layout of the manifest",
     "prices, budget and concurrency",
 )
-"""What a fingerprint does not hold, so that changing it buys nothing."""
+"""Parts that are not in a fingerprint, so that changing them buys nothing."""
 
 _MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A picture of the request: the token in the body, what it is, and what takes the token's place when it is sent."""
+    """An image of the request: its token in the body, its source, and the value that is sent in place of the token."""
 
     parameter: str
     token: str
@@ -40,7 +40,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """All that `kbatch explain` says of a job; `request` is the body as it will be sent, but for picture tokens."""
+    """The content of `kbatch explain`; `request` is the body as it will be sent, but for picture tokens."""
 
     entry: PlanEntry
     request: Mapping[str, Any]

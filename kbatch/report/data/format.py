@@ -1,4 +1,4 @@
-"""How values are written for people: counts, credits, times, and text from elsewhere made harmless."""
+"""Formats of values for people: counts, credits, times, and harmless foreign text."""
 
 import re
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 _CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 _BREAK = re.compile(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 _COMMAND = r"(?i):(?=:(?:add-|debug|echo|endgroup|error|group|notice|remove-|save-|set-|stop-|warning))|#(?=#\w*\[)"
-"""What a log would take for a command: `::error …::` at the beginning of a line, `##[error]` or `##vso[` anywhere."""
+"""Commands of a CI log: `::error …::` at the beginning of a line, `##[error]` or `##vso[` anywhere."""
 
 
 def harmless(text: str) -> str:
     """Return text as one line that does nothing: no line breaks, escapes, direction overrides or commands of a log.
 
-    This is how everything that is not kbatch's own is printed. A line break or tab becomes a space, other control
+    All foreign text is printed in this form. A line break or tab becomes a space, other control
     characters and half surrogate pairs U+FFFD.
 
     >>> harmless("late\\n::error::forged ##[group]")

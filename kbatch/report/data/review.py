@@ -17,7 +17,7 @@ from kbatch.report.data.stated_prices import stated_prices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """What a reviewer is shown: the plan under the name its manifest was called by, and what stands against it.
+    """The content of a review: the plan under its manifest's name, and the objections to it.
 
     `flags` are the words of the command line that chose these jobs, which a run needs too; `before` is the request that
     an address had when it was last bought; `objections` are sentences, such as a ceiling that the plan passes.
@@ -34,7 +34,7 @@ class Review:
 
 
 def warnings_of(review: Review) -> Iterator[str]:
-    """Yield what a reviewer should look at, in sentences; names stand between backticks."""
+    """Yield the warnings for a reviewer as sentences; names stand between backticks."""
     plan = review.plan
     yield from plan.basis.notes[:5]
     for provider, total in plan.totals.items():
@@ -59,7 +59,7 @@ def _dropped(entries: Iterable[PlanEntry]) -> Iterator[str]:
 
 
 def sent_again(plan: Plan) -> str:
-    """Return what may be sent again with the plan's consent, and for how much; empty where nothing is."""
+    """Return the unknown sends that the plan's consent covers, with their cost; empty without any."""
     held: dict[str, list[int | None]] = {}
     for entry in plan.resends:
         held.setdefault(entry.job.provider, []).append(entry.held)

@@ -1,4 +1,4 @@
-"""What every report shows: one row a job, joined from plan and receipts, and what else was paid under this lockfile.
+"""Rows of every report: one per job, joined from plan and receipts, and one per other purchase of this lockfile.
 
 A request that two jobs share is bought once: its credits stand in the first of them and are 0 in the others, so that a
 column of credits adds up. All renderers read these rows and nothing else.
@@ -21,7 +21,7 @@ _NOT_PARAMETERS = frozenset(("prompt", "model"))
 
 
 class RowState(StrEnum):
-    """How a job stands: the states of a receipt, and those of a job without one."""
+    """The state of a job: the states of a receipt, and those of a job without one."""
 
     DONE = "done"
     DELIVERED_WRONG = "delivered-wrong"
@@ -117,7 +117,7 @@ def read_rows(
 
 
 def other_rows(renders: Mapping[str, Receipt], here: frozenset[str], known: KnownFingerprints) -> tuple[ReportRow, ...]:
-    """Return what else was paid: earlier purchases of jobs, and receipts of jobs that are not shown or not there."""
+    """Return the other purchases: earlier ones of jobs, and receipts of jobs that are not shown or do not exist."""
     return tuple(_others(renders, here, known))
 
 
@@ -179,7 +179,7 @@ def _delivered(receipt: Receipt) -> bool:
 
 
 def _spent(receipt: Receipt) -> int | None:
-    """Return what a receipt was charged and kept: reported, else quoted; a failure keeps only what was reported."""
+    """Return the charge of a receipt after refunds: reported, else quoted; of a failure only the reported one."""
     if receipt.state is ReceiptState.UNKNOWN:
         return 0
     if receipt.state is ReceiptState.FAILED:

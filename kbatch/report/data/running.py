@@ -26,7 +26,7 @@ ENDED = (
 _MAY_BE_CHARGED = (EventKind.ACCEPTED, EventKind.UNKNOWN)
 
 Kind = tuple[str, str, str, int]
-"""What takes a time of its own: provider, model, variant, and the clip's length in seconds."""
+"""The key of a usual render time: provider, model, variant, and the clip's length in seconds."""
 
 
 class ProgressRow(Struct, frozen=True):
@@ -40,7 +40,7 @@ class ProgressRow(Struct, frozen=True):
 
 
 class ProgressView(Struct, frozen=True, kw_only=True):
-    """All that is drawn at one moment: rows, how many more jobs run, how many of all have ended, and two lines."""
+    """The content of one redraw: rows, the number of further running jobs and of ended jobs, and two lines."""
 
     rows: tuple[ProgressRow, ...]
     more: int
@@ -141,7 +141,7 @@ class RunProgress:
         return sums
 
     def view(self, now_s: float, now: datetime, *, rows: int) -> ProgressView:
-        """Return what is to be drawn now; `now` is the time of day at `now_s`, of jobs at most so many are shown."""
+        """Return the content of a redraw; `now` is the time of day at `now_s`, of jobs at most so many are shown."""
         shown = sorted(self._jobs.items(), key=lambda item: item[1].renders_since_s or now_s)[:rows]
         ended = self.ended
         elapsed = clock(now_s - self._began_s)

@@ -1,4 +1,4 @@
-"""Where credits went or go: sums over jobs by model, shot, label or axis, per provider, the largest first."""
+"""Sums of credits over jobs by model, shot, label or axis, per provider, the largest first."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ SIDES: Mapping[str, Callable[[ReportRow], Iterable[str]]] = {
     "label": lambda row: (f"{name}={value}" for name, value in row.labels.items()),
     "axis": lambda row: (f"{name}={value}" for name, value in row.axes),
 }
-"""The sides from which spending is looked at, by name."""
+"""The groupings of spending, by name."""
 
 
 def slices(rows: Iterable[ReportRow], side: str) -> tuple[Slice, ...]:
-    """Return what was spent, seen from one of SIDES; jobs that cost nothing do not show."""
+    """Return the spending grouped by one of SIDES, without jobs that cost nothing."""
     found: dict[tuple[str, str], list[int | None]] = {}
     for row in rows:
         if row.spent != 0:

@@ -15,7 +15,7 @@ def credits_by_provider(entries: Iterable[PlanEntry]) -> dict[str, int]:
 
 
 def credits_of(entries: Iterable[PlanEntry]) -> str:
-    """Return what entries cost: `279 credits`, or with two providers `24 apiframe credits and 5 aimlapi credits`."""
+    """Return the cost of entries: `279 credits`, or with two providers `24 apiframe credits and 5 aimlapi credits`."""
     sums = credits_by_provider(entries)
     if len(sums) == 1:
         return f"{next(iter(sums.values())):,} credits"
@@ -26,7 +26,7 @@ _CENT = Decimal("0.01")
 
 
 def dollars(usd_per_credit: Decimal | None, credits: int | None) -> str:
-    """Return credits in USD, nothing where no rate is given; what is not nothing is never shown as $0.00.
+    """Return credits in USD, nothing where no rate is given; a positive amount is never shown as $0.00.
 
     >>> dollars(Decimal("0.01"), 430), dollars(Decimal("0.0000005"), 5)
     ('$4.30', 'less than $0.01')

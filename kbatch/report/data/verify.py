@@ -1,7 +1,7 @@
 """Compares files with receipts: missing, altered, incomplete, not as bought, and files without a receipt.
 
-What a job needs and what differs is wrong. A clip that no job refers to any more may be missing: a fresh clone never
-gets it. What was `delivered-wrong` agrees with its receipt, and is only said again.
+A missing clip of a job and a different file are differences. A clip without a job may be missing, as in a fresh clone.
+A `delivered-wrong` clip agrees with its receipt, and is only mentioned.
 """
 
 import unicodedata
@@ -28,7 +28,7 @@ _KEPT = "kept aside, another clip stands in its place; `kbatch run` brings it ba
 
 
 class Finding(StrEnum):
-    """How a file stands to its receipt."""
+    """The result of comparing a file with its receipt."""
 
     RIGHT = "right"
     MISSING = "missing"
@@ -72,7 +72,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What was found of one file, in words; `wrong` makes it a difference."""
+    """The verdict on one file, in words; `wrong` makes it a difference."""
 
     path: str
     finding: Finding
@@ -83,7 +83,7 @@ class Verdict:
 
 
 def expected_files(lockfile: Lockfile, jobs: Iterable[tuple[str, str]], catalog: Catalog) -> tuple[Expected, ...]:
-    """Return every clip that the receipts say is there, by path; `jobs` are (address, fingerprint) of the manifest."""
+    """Return every clip that the receipts name, by path; `jobs` are (address, fingerprint) of the manifest."""
     wanted: dict[str, str] = {}
     for address, fingerprint in jobs:
         wanted.setdefault(fingerprint, address)
@@ -241,7 +241,7 @@ def _media_differences(recorded: Media, found: mp4.ProbedMedia) -> Iterator[str]
 
 
 def lines(verdicts: Sequence[Verdict], waiting: int) -> Iterator[str]:
-    """Yield what a person reads: everything that is not simply right, what is wrong first, then the count."""
+    """Yield the lines for a person: the differences first, then other notes, then the count."""
     shown = [verdict for verdict in verdicts if verdict.finding is not Finding.RIGHT]
     for verdict in sorted(shown, key=lambda verdict: not verdict.wrong):
         address = f"{verdict.address}: " if verdict.address else ""

@@ -23,7 +23,7 @@ class Bar:
 
 
 def bars(slices: Sequence[Slice], most: int = 10) -> tuple[Bar, ...]:
-    """Return the bars of one provider's slices, the largest first; what is over `most` becomes one bar."""
+    """Return the bars of one provider's slices, the largest first; those after `most` become one bar."""
     ordered = sorted(slices, key=lambda part: (-part.credits, part.name))
     shown, rest = ordered[:most], ordered[most:]
     if rest:

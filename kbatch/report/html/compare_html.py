@@ -1,4 +1,4 @@
-"""A comparison of two plans as a section of the plan's page: the totals, what is different and why, and by shot."""
+"""A comparison of two plans as a section of the plan's page: totals, differences with reasons, and by shot."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _TONES = {
 
 
 def section(comparison: Comparison) -> dict[str, Any]:
-    """Return what the page shows of a comparison, in plain values."""
+    """Return a comparison as plain values for the page."""
     changes = [change for change in comparison.changes if change.kind is not ChangeKind.SAME]
     return {
         "name": comparison.name,

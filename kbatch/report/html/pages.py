@@ -24,7 +24,7 @@ TEMPLATES = ("layout.html", "parts.html", "report.html", "plan.html")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What a page is made of: templates by name, the style and the script."""
+    """The parts of a page: templates by name, the style and the script."""
 
     templates: Mapping[str, str]
     style: str
@@ -98,7 +98,7 @@ def _options(words: Mapping[str, str | None]) -> list[dict[str, str]]:
 
 
 def attributes_of(row: ReportRow) -> dict[str, Any]:
-    """Return what a page's filters and details need of a row."""
+    """Return the fields of a row for a page's filters and details."""
     labels = [f"{name}={value}" for name, value in (*row.labels.items(), *row.axes)]
     return {
         "address": row.address,

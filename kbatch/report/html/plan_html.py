@@ -24,7 +24,7 @@ ACTION_WORDS: Mapping[Action, str] = {
     Action.UNKNOWN: "unknown",
     Action.BLOCKED: "blocked",
 }
-"""Each action as people say it."""
+"""Actions in words."""
 
 
 def as_html(review: Review, parts: Parts) -> str:
@@ -90,7 +90,7 @@ def _account(plan: Plan, provider: str, total: Total) -> dict[str, Any]:
 
 
 def _meter(provider: str, budget: int, spent: int, total: Total) -> dict[str, Any]:
-    """Return the budget as a bar: charged before, this plan, held by unknowns; what is over the budget is cut."""
+    """Return the budget as a bar: charged before, this plan, held by unknowns; an excess is cut."""
     pieces, start = [], 0.0
     for kind, words, credits in (
         ("spent", "charged before", spent),

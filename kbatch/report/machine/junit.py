@@ -1,4 +1,4 @@
-"""The rows as JUnit XML: one testcase a job, its money as properties, red exactly when something is not as asked.
+"""The rows as JUnit XML: one testcase a job, its money as properties, red exactly when a job did not end as asked.
 
 The order of elements and attributes is that of Jenkins' junit-10.xsd; properties of a testcase stand first in it, as
 pytest writes them. A failure is what a provider did not deliver as bought; an error is an unknown outcome, or
@@ -81,7 +81,7 @@ def _of_run(report: Report) -> Tree.Element:
 
 
 def _concerns(report: Report) -> list[str]:
-    """Return what was wrong with the run as a whole."""
+    """Return the faults of the run as a whole."""
     if report.stopped is not None:
         return [report.stopped]
     outcome = report.outcome

@@ -1,4 +1,4 @@
-"""What every code of a problem means and how it is mended, in a sentence or two, for formats that list rules.
+"""The meaning of every problem code and its remedy, in a sentence or two, for formats that list rules.
 
 The catalog and the lint explain their own codes where they are made; a model card's rules explain themselves.
 """
@@ -106,7 +106,7 @@ _MODELS = "`kbatch models MODEL` lists what a model accepts, with defaults and p
 
 
 def meanings(cards: Iterable[Card]) -> dict[str, str]:
-    """Return what each code means, the codes of these cards' rules among them."""
+    """Return the meaning of each code, including the codes of these cards' rules."""
     rules = {rule.code: rule.description for card in cards for rule in card.rules}
     lint = {**cost_warnings.MEANINGS, **disputed.MEANINGS}
     own = {**FILES, **YAML, **FORM, **MATRIX, **TEMPLATES, **PICTURES, **OWN_CARDS, **lint}

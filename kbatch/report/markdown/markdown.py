@@ -25,7 +25,7 @@ _UNSAFE_IN_BACKTICKS = re.compile(r"[`|\\]")
 class Table(Struct, frozen=True, kw_only=True):
     """A table of finished cells; `align` has `l` or `r` a column, `fold` is the line that opens it.
 
-    `fold` is HTML and may hold nothing foreign; `rest` says what the rows are that did not fit, by their number.
+    `fold` is HTML and may hold nothing foreign; `rest` describes the rows that did not fit, by their number.
     """
 
     head: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""A plan as Markdown for its reviewer: what will be bought and why, for how much, within which budget, and its digest.
+"""A plan as Markdown for its reviewer: purchases with reasons, cost, budget and digest.
 
-Above the folds stands what an approver has to know; every job stands below one. It fits a comment and finds it again.
+The facts for an approver stand above the folds, every job below one. The page fits a comment and marks it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -124,9 +124,9 @@ def _credits(entries: Iterable[PlanEntry]) -> str:
 
 
 def _changes(review: Review) -> Block:
-    """Return what differs from what was bought before under the same addresses, each change once.
+    """Return the differences from the last purchases of the same addresses, each change once.
 
-    A text of which little is left stands there in full, as it was and as it is now in the first job of its shot.
+    A text that changed in most words stands there in full, as it was and as it is now in the first job of its shot.
     """
     found: dict[tuple[str, str], dict[str, list[tuple[FieldChange, PlanEntry]]]] = {}
     for entry in review.plan.purchases:

@@ -22,7 +22,7 @@ STATE_WORDS: Mapping[RowState, str] = {
     RowState.SKIPPED: "not started",
     RowState.NOT_BOUGHT: "not bought",
 }
-"""Each state as people say it."""
+"""States in words."""
 ROLE_WORDS: Mapping[RowRole, str] = {
     RowRole.JOB: "job",
     RowRole.EARLIER: "bought again since",

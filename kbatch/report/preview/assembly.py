@@ -26,7 +26,7 @@ from kbatch.storage import opened, put, putting
 
 _FASTEST = 30
 _BROKEN = (av.FFmpegError, OSError, IndexError, NoFrames)
-"""What a file may raise that is no clip; IndexError when it has no video track."""
+"""Errors that a file may raise that is no clip; IndexError when it has no video track."""
 
 OnStep = Callable[[FilmCut], None]
 """Called with each cut when it is done."""
@@ -91,7 +91,7 @@ def _is_heard(cut: FilmCut) -> bool:
 
 
 def _add(movie: Movie, cut: FilmCut, place: CaptionPlace, images: JobImages) -> Iterator[str]:
-    """Append a cut, from its clip where that can be decoded, and yield what should be said of it."""
+    """Append a cut, from its clip where that can be decoded, and yield notes about it."""
     stage = (movie.canvas.width, movie.canvas.stage)
     with ExitStack() as files:
         shots, sound = None, None

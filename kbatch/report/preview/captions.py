@@ -64,7 +64,7 @@ def draw_lines(
 
 
 def draw_tag(picture: Image.Image, right: float, top: float, cut: FilmCut, points: float) -> float:
-    """Draw the plate that says how a cut stands, ending at `right`; return how wide it is."""
+    """Draw the plate with the state of a cut, ending at `right`; return how wide it is."""
     pen, bold = ImageDraw.Draw(picture), typefaces()[1]
     text = cut.tag.upper()
     wide = bold.width(text, points) + points

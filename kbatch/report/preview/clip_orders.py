@@ -1,4 +1,4 @@
-"""What the simulator is asked to draw for a job that has no clip here; pure."""
+"""Orders to the simulator for jobs that have no clip here; pure."""
 
 import json
 from collections.abc import Mapping
