@@ -67,7 +67,7 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     `start_image` or `elements[].image`, to the forms that it accepts (`url`, `data`, `file`). `body_key` is the key of
     the parameters in the request (None: top level). `duration` is the parameter that is the clip's length, or the
     length itself. `ratio`, `start`, `end` and `timeline` are the parameters that say the clip's shape, its first and
-    last frame and its timed prompts. `file` and `sha256` are those of a card that the user brings, `replaces` the
+    last frame and its timed prompts. `file`, `data` and `sha256` are those of a card of the user, `replaces` the
     packaged one in whose place it stands. `other_models` names, by parameter, the provider's models that have what
     this one lacks. `checked_cache` holds the results of `parameters.check`.
     """
@@ -99,6 +99,7 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     disputed: tuple[Dispute, ...] = ()
     file: str | None = None
     sha256: str | None = None
+    data: bytes = b""
     replaces: "Card | None" = None
     other_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checked_cache: dict[Any, Any] = field(default_factory=dict)
@@ -133,6 +134,11 @@ class Catalog(Struct, frozen=True, kw_only=True):
     def providers(self) -> tuple[str, ...]:
         """The providers that have a card, sorted."""
         return tuple(dict.fromkeys(card.provider for card in self.cards))
+
+    @property
+    def own(self) -> tuple[Card, ...]:
+        """The cards that the user brings."""
+        return tuple(card for card in self.cards if card.file)
 
     def find(self, provider: str, model: str) -> Card | None:
         """Return the card of a provider's model, None when there is none."""

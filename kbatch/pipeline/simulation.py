@@ -36,11 +36,13 @@ def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | 
     try:
         from kbatch.simulator.earlier_jobs import restore_job  # noqa: PLC0415
         from kbatch.simulator.exchange import PROVIDERS  # noqa: PLC0415 - needs the extra
+        from kbatch.simulator.providers.own_offers import offers_of_cards  # noqa: PLC0415 - needs the extra
         from kbatch.simulator.server import SimulatorSettings, build_app  # noqa: PLC0415
 
         others = simulated_providers(dict.fromkeys(job.provider for job in loaded.jobs), needed=True)
         rules = _rules(faults, (*PROVIDERS, *(one.name for one in others)))
-        app = build_app(SimulatorSettings(latency_s=_LATENCY_S, seed=seed, faults=rules, others=others))
+        own = offers_of_cards(card.data for card in loaded.catalog.own)
+        app = build_app(SimulatorSettings(latency_s=_LATENCY_S, seed=seed, faults=rules, others=others, offers=own))
     except ImportError as error:
         hint = "install the extra `sim`: pip install 'kbatch-render[sim]'"
         raise Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint) from error

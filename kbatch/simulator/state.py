@@ -19,6 +19,7 @@ from kbatch.simulator.bill import Bill, refund
 from kbatch.simulator.clips.orders import ClipOrder
 from kbatch.simulator.exchange import Reply, SimulatedRequest
 from kbatch.simulator.faults.selection import FaultCounts, FaultRule, FaultTarget
+from kbatch.simulator.providers.offers import OFFERS, Offer, with_own
 from kbatch.simulator.webhooks import Outbox
 
 DAY_S = 86_400.0
@@ -48,7 +49,8 @@ class WorldTerms:
     `credits` is what accounts start with that have not the usual ones: by provider, or `provider/team` for one team.
     `people` gives API keys the name that says whose they are (`accounts`). `retention_s` is how long a clip stays (24 h
     is the default in Apiframe's specification). `key_scope` is within what an idempotency key is one, `rate_scope`
-    within what calls are counted: no document tells either.
+    within what calls are counted: no document tells either. `offers` are models beside the documented ones, or in
+    their place.
     """
 
     seed: int = 0
@@ -65,6 +67,7 @@ class WorldTerms:
     people: Mapping[str, str] = field(default_factory=dict)
     webhook_key: SignatureKey = SignatureKey.RAW
     faults: tuple[FaultRule, ...] = ()
+    offers: tuple[Offer, ...] = ()
 
 
 class Phase(StrEnum):
@@ -141,6 +144,7 @@ class World:
 
     providers: Mapping[str, "SimulatedProvider"]
     terms: WorldTerms = field(default_factory=WorldTerms)
+    offers: Mapping[tuple[str, str], Offer] = field(default_factory=lambda: OFFERS)
     bill: Bill = field(default_factory=Bill)
     fault_counts: FaultCounts = field(default_factory=FaultCounts)
     jobs: dict[str, SimulatedJob] = field(default_factory=dict)
@@ -205,7 +209,10 @@ class SimulatedProvider:
 def new_world(terms: WorldTerms, providers: Iterable[SimulatedProvider]) -> World:
     """Return a world of these providers in which nothing has happened yet."""
     world = World(
-        providers={one.name: one for one in providers}, terms=terms, fault_counts=FaultCounts(seed=terms.seed)
+        providers={one.name: one for one in providers},
+        terms=terms,
+        fault_counts=FaultCounts(seed=terms.seed),
+        offers=with_own(terms.offers),
     )
     for name in world.providers:
         world.bill.charged[name] = world.bill.refunded[name] = 0

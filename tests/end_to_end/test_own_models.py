@@ -93,6 +93,7 @@ def test_a_price_where_the_packaged_card_has_none_needs_trust_or_approval(rig: R
     said = rig.run("--models", folder(rig))
     assert (said.code, "price-invented" in said.err) == (3, True), said.err
     assert "check who wrote the card first" in said.err
+    assert rig.run("--models", folder(rig), "--simulate").code == 0
 
 
 def test_a_saved_plan_is_bound_to_the_cards(rig: Rig) -> None:
@@ -197,3 +198,112 @@ def test_models_and_schema_know_the_users_cards(rig: Rig) -> None:
     assert listed["kling-2.6"].endswith("packaged")
     assert '"kling-9"' in said("schema", "manifest", "--models", "models")
     assert '"kling-9"' not in said("schema", "manifest")
+
+
+def rich(**changes: Any) -> dict[str, Any]:
+    """Return what makes a card of a model with lists, pictures inside them, and its parameters under another key."""
+    picture = {"type": "string", "minLength": 1, "description": "A picture"}
+    part = {
+        "type": "object",
+        "properties": {"image": picture, "name": {"type": "string", "description": "Its name"}},
+        "required": ["image"],
+        "additionalProperties": False,
+        "description": "One",
+    }
+    parameters = {
+        "duration": {"type": "integer", "minimum": 4, "maximum": 6, "default": 4, "description": "Seconds"},
+        "audio": {"type": "boolean", "default": False, "description": "Audio"},
+        "reference_images": {"type": "array", "maxItems": 3, "items": picture, "description": "Pictures"},
+        "elements": {"type": "array", "maxItems": 2, "items": part, "description": "Elements"},
+        "camera_control": {"type": "object", "description": "The camera"},
+    }
+    forms = ["url", "data", "file"]
+    source = {"title": "Acme", "publisher": "Apiframe", "read": "2026-11-30"}
+    pricing = {"unit": "credits", "per": "second", "variant": [{"parameter": "audio", "true": "audio"}], "note": None}
+    return {
+        "parameters": parameters,
+        "images": {"reference_images[]": forms, "elements[].image": forms},
+        "rules": [],
+        "body": {"parameters": "acmeParams"},
+        "delivers": {"duration": "duration", "audio": "audio"},
+        "pricing": {**pricing, "table": {"flat": 2, "audio": 3}, "source": source},
+        "disputed": [],
+        **changes,
+    }
+
+
+RICH = """shots:
+  - {id: hero, model: kling-2.5-turbo-pro, prompt: a ridge, params: {duration: 5}}
+  - id: rich
+    model: acme-1
+    prompt: a hat on a table
+    params:
+      duration: 6
+      audio: true
+      reference_images: [a.png, "{{ last_frame('hero') }}", "https://a.example/c.png"]
+      elements: [{image: b.png, name: hat}]
+      camera_control: {type: simple, config: {zoom: 5}}
+"""
+
+
+def offered(rig: Rig, *files: Path) -> None:
+    """Open a world that sells the models of these cards."""
+    from kbatch.simulator.providers.own_offers import offers_of_cards
+
+    rig.open(clips=True, offers=offers_of_cards(path.read_bytes() for path in files))
+
+
+def test_a_rich_model_is_planned_rehearsed_and_bought(either: Rig) -> None:
+    """Pictures in lists are uploaded, the request has the card's key, and each second is charged as priced."""
+    rig = either
+    rig.write(RICH)
+    rig.picture("a.png")
+    rig.picture("b.png", "red")
+    path = card_file(rig, model="acme-1", **rich())
+    models = ("--models", folder(rig))
+    plan = rig.kbatch("plan", "--format", "json", *models).json
+    assert [job["credits"] for job in plan["jobs"]] == [4, 18]
+    assert rig.run("--simulate", *models).code == 0
+    offered(rig, path)
+    said = rig.run(*models)
+    assert said.code == 0, said.err
+    assert [line["credits"] for line in rig.charges()] == [4, 18]
+    (job,) = [job for job in rig.world.jobs.values() if job.model == "acme-1"]
+    sent = job.input["acmeParams"]
+    urls = [*sent["reference_images"][:2], sent["elements"][0]["image"]]
+    assert all(url.startswith(f"{rig.stage.url}/uploads/") for url in urls)
+    assert (sent["reference_images"][2], sent["camera_control"]["config"]) == ("https://a.example/c.png", {"zoom": 5})
+    receipt = rig.receipt("rich")
+    assert sorted(receipt["inputs"]) == ["elements[0].image", "reference_images[0]", "reference_images[1]"]
+    assert receipt["request"]["acmeParams"]["reference_images"][0].startswith("sha256:")
+    assert rig.run(*models, "--locked").code == 0
+
+
+def test_another_picture_in_a_list_is_another_purchase(rig: Rig) -> None:
+    """The digest of each picture counts, wherever it stands; the same picture under another name buys nothing."""
+    rig.write(RICH)
+    rig.picture("a.png")
+    rig.picture("b.png", "red")
+    models = ("--models", folder(rig))
+    offered(rig, card_file(rig, model="acme-1", **rich()))
+    assert rig.run(*models).code == 0
+    rig.picture("c.png", "red")
+    rig.write(RICH.replace("b.png", "c.png"))
+    assert rig.run(*models, "--locked").code == 0
+    rig.picture("c.png", "blue")
+    said = rig.kbatch("plan", "--format", "json", *models).json["jobs"][1]
+    assert (said["action"], "elements" in said["reason"]) == ("render", True), said["reason"]
+
+
+def test_a_lost_answer_about_a_rich_model_is_asked_again_once(rig: Rig) -> None:
+    """An unknown send with pictures in lists is resent with the same body, and one clip is charged."""
+    rig.write(RICH)
+    rig.picture("a.png")
+    rig.picture("b.png", "red")
+    path = card_file(rig, model="acme-1", **rich())
+    offered(rig, path)
+    rig.faults({"fault": "lost-answer", "match": "hat", "times": 1})
+    models = ("--models", folder(rig))
+    rig.run(*models)
+    assert rig.run(*models).code == 0
+    assert [line["credits"] for line in rig.charges()] == [4, 18]

@@ -10,14 +10,17 @@ from typing import Any
 import click
 
 from kbatch.cli.documents import check_outputs, path_of
+from kbatch.cli.options import models
 from kbatch.cli.protected_paths import named
 from kbatch.cli.ui import console
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.gc_pause import gc_running
+from kbatch.pipeline.own_cards import full_catalog_with
 from kbatch.pipeline.simulation import simulated_providers
 from kbatch.providers.registry import NAMES
 from kbatch.simulator.exchange import PROVIDERS
 from kbatch.simulator.faults.selection import CATALOGUE, read_rules
+from kbatch.simulator.providers.own_offers import offers_of_cards
 from kbatch.simulator.state import KeyScope, SignatureKey
 from kbatch.storage import read_bytes
 
@@ -25,6 +28,7 @@ EXAMPLES = """\b
 Examples:
   kbatch simulate
   kbatch simulate --port 8085 --latency 20 --bill bill.json
+  kbatch simulate --models models          # sells the models of your own cards too
   kbatch simulate --no-clips --latency 0 --faults faults.yaml --seed 7
   kbatch simulate --rate 500 --key afk_of_ann=red/ann/laptop --credits apiframe/red=200
   KBATCH_APIFRAME_URL=http://127.0.0.1:8085 APIFRAME_API_KEY=any kbatch run --yes
@@ -57,6 +61,7 @@ def fault_list() -> str:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of ids and of faults by probability.")
 @click.option("--faults", "faults_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="What shall go wrong, and when.")  # fmt: skip
+@models
 @click.option("--bill", "bill_file", metavar="FILE",
               help="Write the bill here after every change.")  # fmt: skip
 @click.option("--no-clips", is_flag=True, help="Tiny files that only declare the right duration and audio.")
@@ -98,6 +103,7 @@ def command(**options: Any) -> None:
         credits=_credits(options["credit_words"], names),
         faults=_rules(options["faults_file"], names),
         others=others,
+        offers=offers_of_cards(card.data for card in full_catalog_with(options["models"]).own),
         clips=not options["no_clips"],
         key_scope=KeyScope(options["key_scope"]),
         people=_people(options["people"]),

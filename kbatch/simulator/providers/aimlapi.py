@@ -11,11 +11,11 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from kbatch.simulator.clips.orders import ClipOrder, StillImage
+from kbatch.simulator.clips.orders import Beat, ClipOrder, StillImage
 from kbatch.simulator.exchange import AIMLAPI, Reply, SimulatedRequest, read_json, reply_json
 from kbatch.simulator.providers import aimlapi_records
 from kbatch.simulator.providers.fields import Complaint, image_bytes, is_link
-from kbatch.simulator.providers.offers import AIMLAPI_CREDITS_PER_USD, OFFERS, quote
+from kbatch.simulator.providers.offers import AIMLAPI_CREDITS_PER_USD, OFFERS, Offer, quote
 from kbatch.simulator.providers.purchase import Purchase, accept, image_of, uuid_of
 from kbatch.simulator.state import (
     ENDED_WITHOUT_A_CLIP,
@@ -116,7 +116,7 @@ def _submitted(world: World, call: SimulatedRequest, now: float) -> tuple[Reply,
         body = read_json(call.body)
     except ValueError as trouble:
         return error(400, f"Invalid JSON: {trouble}", call.path, now), None
-    complaints = complaints_about(body)
+    complaints = complaints_about(body, world.offers)
     if complaints:
         return _invalid(complaints, call, now), None
     purchase = replace(purchase_of(world, body, now), asker=key_of(call), trace=trace_of(call), path=call.path)
@@ -129,9 +129,11 @@ def _submitted(world: World, call: SimulatedRequest, now: float) -> tuple[Reply,
     return reply_json(200, answer if _is_old(job) else {**answer, **_meta(job)}), job
 
 
-def complaints_about(body: object) -> list[Complaint]:
-    """Return what is wrong with the body of a submit."""
-    return OFFERS[AIMLAPI, MODEL].complaints(body, "")
+def complaints_about(body: object, offers: Mapping[tuple[str, str], Offer] = OFFERS) -> list[Complaint]:
+    """Return what is wrong with the body of a submit; an unknown model's is held against the documented one."""
+    model = body.get("model") if isinstance(body, dict) else None
+    offer = offers.get((AIMLAPI, model)) if isinstance(model, str) else None
+    return (offer or OFFERS[AIMLAPI, MODEL]).complaints(body, "")
 
 
 def poll(world: World, call: SimulatedRequest, now: float) -> Reply:
@@ -193,22 +195,24 @@ def out_of_credits(path: str, now: float) -> Reply:
 
 def purchase_of(world: World, body: Mapping[str, Any], now: float) -> Purchase:
     """Return the purchase of a valid body, with defaults filled in and images looked up."""
-    offer = OFFERS[AIMLAPI, MODEL]
+    offer = world.offers[AIMLAPI, body["model"]]
     completed = offer.complete(body)
     price = quote(offer, completed)
-    images = {
-        name: _image(world, completed[name], now) for name in ("image_url", "tail_image_url") if name in completed
-    }
+    wide, _, high = (offer.said(completed, offer.ratio) or "16:9").partition(":")
+    names = [name for name in (offer.start, offer.end) if name in completed]
+    images = {name: _image(world, completed[name], now) for name in names if name is not None}
     shown = {name: value for name, value in completed.items() if name not in images}
     clip = ClipOrder(
         provider=AIMLAPI,
         model=offer.model,
         variant=price.variant,
         prompt=completed.get("prompt", ""),
-        seconds=float(completed["duration"]),
-        audio=False,
-        start=images["image_url"][0],
-        end=images["tail_image_url"][0] if "tail_image_url" in images else None,
+        seconds=float(offer.seconds(completed)),
+        audio=bool(offer.said(completed, offer.audio)),
+        ratio=(int(wide), int(high)),
+        beats=tuple(Beat(prompt=beat["prompt"], seconds=beat["duration"]) for beat in offer.beats(completed)),
+        start=images[offer.start][0] if offer.start in images else None,
+        end=images[offer.end][0] if offer.end in images else None,
     )
     return Purchase(
         provider=AIMLAPI,

@@ -6,7 +6,7 @@ Catalogue API", read 2026-11-30.
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,18 +32,18 @@ _SECTIONS = ("pricing", "modalities", "capabilities")
 
 def list_models(world: World, call: SimulatedRequest, now: float) -> Reply:
     """Show the models that match every filter, with the sections of `include`; 304 for the ETag of this answer."""
-    return _tagged(reply_json(200, _document(call)), call)
+    return _tagged(reply_json(200, _document(call, offers_of(AIMLAPI, world.offers))), call)
 
 
 def bend(effect: str, call: SimulatedRequest) -> Reply:
     """Return the catalogue as one of its faults shows it: another content, with an ETag of its own."""
-    document = _document(call)
+    document = _document(call, offers_of(AIMLAPI))
     _CHANGES[effect](document)
     return _tagged(reply_json(200, document), call)
 
 
-def _document(call: SimulatedRequest) -> dict[str, Any]:
-    models = [_model(offer, _wanted(call)) for offer in offers_of(AIMLAPI) if _matches(offer, call)]
+def _document(call: SimulatedRequest, offers: Iterable[Offer]) -> dict[str, Any]:
+    models = [_model(offer, _wanted(call)) for offer in offers if _matches(offer, call)]
     return {"object": "list", "data": models}
 
 

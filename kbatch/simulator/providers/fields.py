@@ -142,6 +142,14 @@ def ratio() -> RequestField:
     )
 
 
+def matching(pattern: re.Pattern[str], form: str) -> RequestField:
+    """Return a text that a pattern matches as a whole; `form` is the pattern in words."""
+    return _field(
+        lambda value: None if isinstance(value, str) and pattern.fullmatch(value) else f"Expected {form}",
+        {"type": "string", "pattern": pattern.pattern},
+    )
+
+
 def link() -> RequestField:
     """Return an http or https URL; a `data:` URI is none."""
     return _field(

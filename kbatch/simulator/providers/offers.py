@@ -6,7 +6,7 @@ so that a rehearsal has something to add up (262,500 credits a second, about $0.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,9 @@ Values = Mapping[str, Any]
 class Offer:
     """One model: its parameters, their defaults, the rules between them, and its prices by variant.
 
-    `prices` is credits for a clip, or for a second of it where `by_second`.
+    `prices` is credits for a clip, for a second of it where `by_second`, or for each of the outputs that the parameter
+    `times` asks for. `body_key` is the key of the parameters in a body, `length` the clip's seconds or the parameter of
+    them; `audio`, `ratio`, `start`, `end` and `timeline` are the parameters that say the rest of the clip.
     """
 
     provider: str
@@ -51,6 +53,28 @@ class Offer:
     by_second: bool = False
     rules: tuple[Callable[[Values], list[Complaint]], ...] = ()
     duration: tuple[int, ...] = (5, 10)
+    times: str | None = None
+    body_key: str | None = "klingParams"
+    length: str | int = "duration"
+    audio: str | None = "generate_audio"
+    ratio: str | None = "aspect_ratio"
+    start: str | None = "start_image"
+    end: str | None = "end_image"
+    timeline: str | None = "multi_prompt"
+
+    def seconds(self, completed: Values) -> int:
+        """Return the length of the clip that completed parameters ask for."""
+        seconds: int = self.length if isinstance(self.length, int) else completed[self.length]
+        return seconds
+
+    def said(self, completed: Values, name: str | None) -> Any:
+        """Return a parameter's value, None where the model has none such or it was left out."""
+        return None if name is None else completed.get(name)
+
+    def beats(self, completed: Values) -> list[dict[str, Any]]:
+        """Return the beats of a checked timeline, empty without one."""
+        found = self.said(completed, self.timeline)
+        return list(json.loads(found) if isinstance(found, str) else found or ())
 
     def complete(self, values: Values) -> Values:
         """Return the parameters with every documented default filled in."""
@@ -77,7 +101,8 @@ def quote(offer: Offer, completed: Values) -> OfferedPrice:
     """Return what these parameters cost."""
     variant = offer.variant(completed)
     price = offer.prices[variant]
-    return OfferedPrice(variant=variant, credits=price * completed["duration"] if offer.by_second else price)
+    factor = offer.seconds(completed) if offer.by_second else completed[offer.times] if offer.times else 1
+    return OfferedPrice(variant=variant, credits=price * factor)
 
 
 def cheapest_and_dearest(offer: Offer) -> tuple[int, int]:
@@ -209,6 +234,12 @@ _OFFERS = (
         },
         defaults={"duration": 5, "cfg_scale": 0.5},
         variant=lambda values: f"{values['duration']}s",
+        body_key=None,
+        audio=None,
+        ratio=None,
+        start="image_url",
+        end="tail_image_url",
+        timeline=None,
         prices={"5s": 5 * PRETENDED_AIMLAPI_CREDITS_PER_SECOND, "10s": 10 * PRETENDED_AIMLAPI_CREDITS_PER_SECOND},
     ),
 )
@@ -217,6 +248,11 @@ OFFERS: Mapping[tuple[str, str], Offer] = {(offer.provider, offer.model): offer 
 """Every model by provider and name."""
 
 
-def offers_of(provider: str) -> tuple[Offer, ...]:
+def with_own(own: Iterable[Offer]) -> Mapping[tuple[str, str], Offer]:
+    """Return every model with those that a user brings, which stand in the place of others of their name."""
+    return {**OFFERS, **{(offer.provider, offer.model): offer for offer in own}}
+
+
+def offers_of(provider: str, offers: Mapping[tuple[str, str], Offer] = OFFERS) -> tuple[Offer, ...]:
     """Return the models of one provider in the pages' order."""
-    return tuple(offer for offer in _OFFERS if offer.provider == provider)
+    return tuple(offer for offer in offers.values() if offer.provider == provider)

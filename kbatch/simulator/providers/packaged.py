@@ -60,13 +60,13 @@ def _aimlapi_too_many(_world: World, call: SimulatedRequest, _wait_s: int, now: 
 
 
 def _apiframe_remembered(world: World, body: Mapping[str, Any], now: float) -> SimulatedJob | None:
-    if submit.complaints_about(body):
+    if submit.complaints_about(body, world.offers):
         return None
     return job_of(world, submit.purchase_of(world, body, None, now), frozenset(), now)
 
 
 def _aimlapi_remembered(world: World, body: Mapping[str, Any], now: float) -> SimulatedJob | None:
-    if aimlapi.complaints_about(body):
+    if aimlapi.complaints_about(body, world.offers):
         return None
     return job_of(world, aimlapi.purchase_of(world, body, now), frozenset(), now)
 

@@ -7,7 +7,7 @@ same run, another for another run, so that an id left over from an earlier world
 import heapq
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from kbatch.simulator.bill import BilledCharge, charge
 from kbatch.simulator.clips.orders import ClipOrder, StillImage
 from kbatch.simulator.faults.selection import FaultEvent, FaultTarget, draw_job_faults
+from kbatch.simulator.providers.fields import is_link
 from kbatch.simulator.providers.offers import OfferedPrice
 from kbatch.simulator.state import Phase, SimulatedJob, World, add_job, digest_of, purse, shared_image, stamp
 
@@ -101,6 +102,18 @@ def job_of(world: World, purchase: Purchase, job_faults: frozenset[str], now: fl
 def event_of(provider: str, target: FaultTarget, model: str, prompt: str) -> FaultEvent:
     """Return how the dice see a request about this model and prompt."""
     return FaultEvent(target=target, provider=provider, prompt=prompt, subject=f"{provider}|{model}|{prompt}")
+
+
+def links_in(value: Any) -> Iterator[str]:
+    """Yield every http or https URL in a value, those in lists and objects too."""
+    if isinstance(value, str):
+        yield from [value] if is_link(value) else []
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from links_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from links_in(item)
 
 
 def image_of(world: World, value: str, now: float) -> tuple[StillImage, str | None]:

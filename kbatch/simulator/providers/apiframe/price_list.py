@@ -21,7 +21,9 @@ def list_models(world: World, call: SimulatedRequest, now: float) -> Reply:
     complaints = [] if modality is None else choice(*MODALITIES).complain(modality, "modality")
     if complaints:
         return invalid(complaints)
-    models = [] if modality not in (None, "video") else [_entry(world, offer) for offer in offers_of(APIFRAME)]
+    models = (
+        [] if modality not in (None, "video") else [_entry(world, offer) for offer in offers_of(APIFRAME, world.offers)]
+    )
     return reply_json(200, {"models": [entry for entry in models if entry is not None]})
 
 

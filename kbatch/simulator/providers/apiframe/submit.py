@@ -11,8 +11,8 @@ from kbatch.simulator.providers.apiframe import disputed
 from kbatch.simulator.providers.apiframe.answers import WORDS, caller, error, invalid, owner_within, too_many
 from kbatch.simulator.providers.apiframe.webhooks import EVENTS, schedule
 from kbatch.simulator.providers.fields import Complaint, choice, link, many, record, text
-from kbatch.simulator.providers.offers import OFFERS, Offer, offers_of, quote, timeline_of
-from kbatch.simulator.providers.purchase import Purchase, accept, image_of
+from kbatch.simulator.providers.offers import OFFERS, Offer, offers_of, quote
+from kbatch.simulator.providers.purchase import Purchase, accept, image_of, links_in
 from kbatch.simulator.state import DAY_S, KeyUse, SimulatedJob, World, available, digest_of, phase, purse
 
 KEY_LIMIT = 255
@@ -22,7 +22,6 @@ COMMON = {
     "webhookUrl": link(),
     "webhookEvents": many(choice(*EVENTS), least=1),
 }
-_IMAGES = ("start_image", "end_image")
 
 
 def submit(world: World, call: SimulatedRequest, now: float) -> Reply:
@@ -31,7 +30,7 @@ def submit(world: World, call: SimulatedRequest, now: float) -> Reply:
         body = read_json(call.body)
     except ValueError as trouble:
         return error(400, f"Request body is not valid JSON: {trouble}")
-    complaints = complaints_about(body)
+    complaints = complaints_about(body, world.offers)
     if complaints:
         return invalid(complaints)
     key = call.headers.get("idempotency-key", "").strip() or None  # an empty header is none to a server
@@ -52,26 +51,27 @@ def submit(world: World, call: SimulatedRequest, now: float) -> Reply:
     return reply_json(202, {"jobId": reply.id, "status": "QUEUED"})
 
 
-def complaints_about(body: object) -> list[Complaint]:
+def complaints_about(body: object, offers: Mapping[tuple[str, str], Offer] = OFFERS) -> list[Complaint]:
     """Return what is wrong with the body of a submit: shape and common fields, then the model's own."""
-    models = tuple(offer.model for offer in offers_of(APIFRAME))
+    models = tuple(offer.model for offer in offers_of(APIFRAME, offers))
     if not isinstance(body, dict):
         return record({}).complain(body, "")
-    parameters = body.get("klingParams", {})
-    rest = {name: value for name, value in body.items() if name not in ("model", "klingParams")}
+    offer = _offer(body, offers)
+    key = (offer.body_key if offer is not None else None) or "klingParams"
+    parameters = body.get(key, {})
+    rest = {name: value for name, value in body.items() if name not in ("model", key)}
     found = record(COMMON).complain(rest, "")
     found += [(name, "Required") for name in ("prompt", "model") if name not in body]
     if "model" in body:
         found += choice(*models).complain(body["model"], "model")
-    offer = _offer(body)
     if offer is None:
-        return found + ([] if isinstance(parameters, dict) else record({}).complain(parameters, "klingParams"))
-    return found + offer.complaints(parameters, "klingParams")
+        return found + ([] if isinstance(parameters, dict) else record({}).complain(parameters, key))
+    return found + offer.complaints(parameters, key)
 
 
-def _offer(body: Mapping[str, Any]) -> Offer | None:
+def _offer(body: Mapping[str, Any], offers: Mapping[tuple[str, str], Offer]) -> Offer | None:
     model = body.get("model")
-    return OFFERS.get((APIFRAME, model)) if isinstance(model, str) else None
+    return offers.get((APIFRAME, model)) if isinstance(model, str) else None
 
 
 def _replay(world: World, use: KeyUse, body: Mapping[str, Any], now: float) -> Reply:
@@ -98,22 +98,23 @@ def _buy(world: World, purchase: Purchase, scope: str | None, now: float) -> Sim
 
 def purchase_of(world: World, body: Mapping[str, Any], key: str | None, now: float) -> Purchase:
     """Return the purchase of a valid body, with defaults filled in and images looked up."""
-    offer = OFFERS[APIFRAME, body["model"]]
-    completed = offer.complete(body.get("klingParams", {}))
+    offer = world.offers[APIFRAME, body["model"]]
+    completed = offer.complete(body.get(offer.body_key or "", {}))
     price = quote(offer, completed)
-    images = {name: image_of(world, completed[name], now) for name in _IMAGES if name in completed}
-    wide, _, high = completed.get("aspect_ratio", "16:9").partition(":")
+    images = {url: image_of(world, url, now) for url in links_in(completed)}
+    start, end = (images.get(offer.said(completed, name)) for name in (offer.start, offer.end))
+    wide, _, high = (offer.said(completed, offer.ratio) or "16:9").partition(":")
     clip = ClipOrder(
         provider=APIFRAME,
         model=offer.model,
         variant=price.variant,
         prompt=body["prompt"],
-        seconds=float(completed["duration"]),
-        audio=completed.get("generate_audio", False),
+        seconds=float(offer.seconds(completed)),
+        audio=bool(offer.said(completed, offer.audio)),
         ratio=(int(wide), int(high)),
-        beats=tuple(Beat(prompt=beat["prompt"], seconds=beat["duration"]) for beat in timeline_of(completed)),
-        start=images["start_image"][0] if "start_image" in images else None,
-        end=images["end_image"][0] if "end_image" in images else None,
+        beats=tuple(Beat(prompt=beat["prompt"], seconds=beat["duration"]) for beat in offer.beats(completed)),
+        start=start[0] if start else None,
+        end=end[0] if end else None,
     )
     return Purchase(
         provider=APIFRAME,
