@@ -16,7 +16,7 @@ from kbatch.planner.actions import Action, ActionOptions, PlanEntry, RecordedSta
 from kbatch.planner.approval.coverage import confine, is_made
 from kbatch.planner.decisions import decide
 from kbatch.planner.jobs import Job
-from kbatch.planner.live_prices import published_of
+from kbatch.planner.live_prices import asked_of, published_of
 from kbatch.planner.plan import Basis, Plan, build_plan, first_purchases
 from kbatch.planner.selection import Selection, addresses, select, with_downstream
 from kbatch.planner.summary import Summary, summarize
@@ -104,6 +104,7 @@ def make_plan(
         lockfile=_relative(target.lockfile, loaded.folder) if target else "",
         origins=_origins(jobs, target) if target else {},
         published=published_of(entries, loaded.lists or {}),
+        asked=asked_of(loaded.lists or {}),
     )
     plan = build_plan(basis, entries, lockfile.renders)
     wished = (target and target.concurrency) or loaded.settings.concurrency

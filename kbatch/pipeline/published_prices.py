@@ -43,6 +43,6 @@ def confirmed_by(plan: Plan, lists: Lists) -> Iterator[str]:
     for name in dict.fromkeys(entry.job.provider for entry in plan.purchases):
         found = lists.get(name)
         if isinstance(found, PriceList):
-            yield f"the prices of {name} are as {found.source} says (asked {found.asked_at})"
+            yield f"{found.source} contradicts no price of {name} (asked {found.asked_at})"
         else:
             yield f"{name} has no public price list, so its prices are the cards' word"

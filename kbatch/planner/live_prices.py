@@ -54,6 +54,12 @@ def published_of(entries: Iterable[PlanEntry], lists: Lists) -> dict[str, dict[s
     return dict(sorted(found.items()))
 
 
+def asked_of(lists: Lists) -> dict[str, dict[str, str | None]]:
+    """Return by provider which list was read, when, and its tag."""
+    read = {name: found for name, found in sorted(lists.items()) if isinstance(found, PriceList)}
+    return {name: {"source": one.source, "asked_at": one.asked_at, "etag": one.etag} for name, one in read.items()}
+
+
 def models_of(entries: Iterable[PlanEntry]) -> dict[str, list[str]]:
     """Return the models that entries buy, by provider."""
     found: dict[str, set[str]] = {}
@@ -79,11 +85,11 @@ def contradictions(entries: Iterable[PlanEntry], lists: Lists, *, trusted: bool)
         words = quote_drift(_priced(job), found)
         if words is not None and words not in said:
             said.add(words)
-            yield words, not (trusted and job.quote.source in ("manifest", "own-card"))
+            yield words, not (trusted and job.quote.stated)
 
 
-def silences(entries: Iterable[PlanEntry], lists: Lists) -> Iterator[str]:
-    """Yield what could not be read about the models of these entries, whose prices therefore are the cards' word."""
+def silences(entries: Iterable[PlanEntry], lists: Lists, *, trusted: bool) -> Iterator[tuple[str, bool]]:
+    """Yield what no list confirms about the prices of these entries, and whether `--live` refuses the plan for it."""
     told: set[str] = set()
     for entry in entries:
         job, found = entry.job, lists.get(entry.job.provider)
@@ -91,12 +97,18 @@ def silences(entries: Iterable[PlanEntry], lists: Lists) -> Iterator[str]:
             words = f"{found.source}: {found.message}"
         elif isinstance(found, PriceList) and job.model in found.unread:
             words = f"{found.source}: {job.card.key}: {found.unread[job.model]}"
+        elif isinstance(found, PriceList) and job.quote.credits is not None and _names_none(found, job.model):
+            words = f"{found.source} names no fixed price of it"
         else:
             continue
         words = f"{words}; the price of {job.card.key} is not confirmed ({dated(job.card)})"
         if words not in told:
             told.add(words)
-            yield words
+            yield words, not (trusted and job.quote.stated)
+
+
+def _names_none(found: PriceList, model: str) -> bool:
+    return model in found.prices and found.prices[model].low is None
 
 
 class Checking(Struct, frozen=True, kw_only=True):
@@ -111,16 +123,19 @@ def check_lists(entries: Sequence[PlanEntry], lists: Lists, how: Checking, say: 
     found = list(contradictions(entries, lists, trusted=how.trusted))
     for words, _ in found:
         say(f"the public price list disagrees: {words}")
-    silent = list(silences(entries, lists))
-    for words in silent:
-        say(f"a public price list was not read: {words}")
+    silent = list(silences(entries, lists, trusted=how.trusted))
+    for words, _ in silent:
+        say(f"a public price list confirms nothing: {words}")
     refusing = [words for words, refuses in found if refuses]
     if refusing:
         more = f" (and {len(refusing) - 1} more)" if len(refusing) > 1 else ""
         hint = "`kbatch models --diff` shows all; plan anew with --live, or state the real price under `prices`"
         raise Refused("price-drift", f"{refusing[0]}{more}: nothing was sent", hint=hint)
-    if silent and how.strict:
-        raise Refused("price-list-unread", f"--live: {silent[0]}", hint="without --live the cards' prices are taken")
+    unconfirmed = [words for words, refuses in silent if refuses]
+    if unconfirmed and how.strict:
+        raise Refused(
+            "price-list-unread", f"--live: {unconfirmed[0]}", hint="without --live the cards' prices are taken"
+        )
 
 
 def _priced(job: Job) -> Priced:

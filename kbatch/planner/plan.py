@@ -36,6 +36,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     `inputs` is the SHA-256 of the manifest and of each file that it reads, by name. `lockfile` is its path relative to
     the manifest's folder. `origins` is the paid host by provider: `https://host`, `loopback` or `simulator`.
     `published` says by model where a quote is from that only a public price list names: its address and entry's hash.
+    `asked` says by provider which list was asked, when, and its tag: no part of the digest, since it differs each time.
     """
 
     manifest: str
@@ -46,6 +47,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     lockfile: str = ""
     origins: Mapping[str, str] = {}
     published: Mapping[str, Mapping[str, str]] = {}
+    asked: Mapping[str, Mapping[str, str | None]] = {}
 
 
 class Plan(Struct, frozen=True, kw_only=True):

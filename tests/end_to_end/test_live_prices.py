@@ -74,7 +74,7 @@ def test_an_unread_list_is_said_and_is_no_agreement(strict: Rig, fault: str) -> 
     assert "the price of apiframe/kling-2.6 is not confirmed (card of 2026-" in ended.err
     ended = strict.run()
     assert (ended.code, len(strict.charges())) == (0, 1)
-    assert "a public price list was not read" in ended.err
+    assert "a public price list confirms nothing" in ended.err
 
 
 def test_a_live_plan_prices_what_only_the_list_prices(strict: Rig) -> None:
@@ -83,6 +83,7 @@ def test_a_live_plan_prices_what_only_the_list_prices(strict: Rig) -> None:
     assert strict.run().code == 3, "offline it stays unknown"
     planned = strict.kbatch("plan", "--live", "--format", "json").json
     assert (planned["jobs"][0]["credits"], planned["jobs"][0]["price"]) == (LISTED, "live")
+    assert "the provider's public list has the price" in strict.kbatch("plan", "--live").out
     ended = strict.run("--live")
     assert (ended.code, [line["credits"] for line in strict.charges()]) == (0, [LISTED]), ended.err
     assert strict.receipt("a")["credits"] == {"planned": LISTED, "reported": LISTED}
@@ -110,7 +111,10 @@ def test_an_approval_is_of_the_figure_of_its_day(strict: Rig, fault: str) -> Non
     strict.write(CLIP)
     saved = strict.folder / "plan.json"
     assert strict.kbatch("plan", "--live", "--out", str(saved)).code == 0
-    digest = json.loads(saved.read_text())["digest"]
+    kept = json.loads(saved.read_text())
+    digest, asked = kept["digest"], kept["bound"]["asked"]["aimlapi"]
+    assert asked["source"].endswith("/v1/models")
+    assert asked["etag"].startswith("W/")
     strict.faults(at_lists(fault))
     ended = strict.kbatch("run", "--approve", digest, "--live")
     assert (ended.code, strict.charges()) == (3, [])
@@ -156,6 +160,17 @@ def test_an_own_price_below_the_list_needs_trust(strict: Rig) -> None:
     assert (ended.code, strict.charges()) == (3, [])
     ended = strict.run("--trust-prices")
     assert "quoted at 100 credits (the manifest's `prices`), the list says 2,625,000" in ended.err
+    assert len(strict.charges()) == 1
+
+
+def test_a_list_that_names_no_price_confirms_none(strict: Rig) -> None:
+    """A price that varies agrees to nothing: an own price is the user's word, which needs `--trust-prices`."""
+    strict.write(f"prices: {{aimlapi/{AIMLAPI}: {{credits: {LISTED}}}}}\n" + CLIP)
+    strict.faults(at_lists("models-variable"))
+    planned = strict.kbatch("plan", "--live")
+    assert (planned.code, "names no fixed price of it" in planned.err) == (3, True)
+    ended = strict.run("--live", "--trust-prices")
+    assert (ended.code, "names no fixed price of it" in ended.err) == (0, True)
     assert len(strict.charges()) == 1
 
 

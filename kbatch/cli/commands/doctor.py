@@ -154,7 +154,9 @@ async def _prices(provider: Provider) -> list[DoctorFinding]:
         return []
     name = f"{provider.title} prices"
     rows = published.rows(cards, lists)
-    wrong = [f"{row.model}: {row.drift or row.unread}" for row in rows if row.drift or row.unread]
+    wrong = [f"{row.model}: {row.drift or row.unread}" for row in rows if row.contradicts or row.unread]
     if wrong:
         return [DoctorFinding(name=name, good=False, words="; ".join(dict.fromkeys(wrong)))]
-    return [DoctorFinding(name=name, good=True, words=f"{len(rows)} cards are as {rows[0].source} says")]
+    wider = "".join(f"; {row.model}: {row.drift}" for row in rows if row.drift)
+    words = f"{rows[0].source} contradicts none of {len(rows)} cards{wider}"
+    return [DoctorFinding(name=name, good=True, words=words)]

@@ -60,10 +60,13 @@ def quote_drift(asked: Priced, published: PriceList) -> str | None:
     return None
 
 
-def card_drift(card: Card, published: PriceList) -> Iterator[str]:
-    """Yield how a card differs from the list: gone, another measure, another lowest or highest price."""
+def card_drift(card: Card, published: PriceList) -> Iterator[tuple[str, bool]]:
+    """Yield how a card differs from the list, and whether that contradicts a price of it.
+
+    It is gone, has another measure, or another lowest or highest price; within the list's bounds no price is wrong.
+    """
     if card.model in published.gone:
-        yield "not in the list any more"
+        yield "not in the list any more", True
     price = published.prices.get(card.model)
     known = price_range(card)
     if price is None or price.low is None or price.high is None:
@@ -71,9 +74,11 @@ def card_drift(card: Card, published: PriceList) -> Iterator[str]:
     if known is None:
         return  # what no document says is no difference; `--live` quotes it
     if _differs(card, price):
-        yield f"priced by the {card.pricing.per} on the card, by the {price.measure} in the list ({figures(price)})"
+        words = f"priced by the {card.pricing.per} on the card, by the {price.measure} in the list ({figures(price)})"
+        yield words, True
     elif (price.low, price.high) not in _ranges(card, known):
-        yield f"{known[0]:,}–{known[1]:,} on the card, {figures(price)} in the list"
+        within = any(price.low <= low and high <= price.high for low, high in _ranges(card, known))
+        yield f"{known[0]:,}–{known[1]:,} on the card, {figures(price)} in the list", not within
 
 
 def figures(price: PublishedPrice) -> str:

@@ -64,6 +64,7 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, m
         "attempts": [attempt_of(entry) for entry in plan.entries],
         "receipts": plan.receipts,
         **({"published": plan.basis.published} if plan.basis.published else {}),
+        **({"asked": plan.basis.asked} if plan.basis.asked else {}),
         "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
     document = {**as_json(plan), "made_at": made_at, "bound": bound}

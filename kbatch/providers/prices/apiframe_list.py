@@ -43,6 +43,8 @@ class ApiframeList:
 
 
 def _price(entry: Mapping[str, Any]) -> PublishedPrice:
+    if not any(name in entry for name in ("costMin", "costMax", "pricingMode")):
+        raise Misread("the list names no price of it")  # only id, label and modality are required
     low, high = amount(entry.get("costMin"), "costMin"), amount(entry.get("costMax"), "costMax")
     mode = entry.get("pricingMode")
     if not isinstance(mode, str) or mode not in _MODES:

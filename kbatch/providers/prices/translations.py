@@ -10,6 +10,7 @@ from kbatch.providers.prices.apiframe_list import ApiframeList
 from kbatch.providers.prices.strict_json import Misread, read_json
 from kbatch.providers.prices.translation import PriceListTranslation
 
+_LONGEST_TAG = 200  # a hash and a length have less than a hundred characters
 _PACKAGED: Mapping[str, PriceListTranslation] = {"apiframe": ApiframeList(), "aimlapi": AimlapiList()}
 
 
@@ -42,5 +43,10 @@ def read(
         prices=found.prices,
         gone=found.gone,
         unread=found.unread,
-        etag=reply.headers.get("etag"),
+        etag=_tag(reply.headers.get("etag", "")),
     )
+
+
+def _tag(text: str) -> str | None:
+    """Return a tag that can be sent back and shown, None for any other text."""
+    return text if 0 < len(text) <= _LONGEST_TAG and text.isascii() and text.isprintable() else None

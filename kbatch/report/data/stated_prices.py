@@ -1,8 +1,9 @@
-"""Prices that a manifest or a card of the user states, in sentences for reviewers, since both may be untrusted."""
+"""Prices that no packaged card has: those that a manifest or a user's card states, and those of a public list."""
 
 from collections.abc import Iterable, Iterator
 
 from kbatch.models.pricing import MANIFEST
+from kbatch.models.published.drift import LIVE
 from kbatch.planner.actions import PlanEntry
 from kbatch.report.data.format import count
 
@@ -11,7 +12,7 @@ def stated_prices(entries: Iterable[PlanEntry]) -> Iterator[str]:
     """Yield a sentence for each model and variant whose price is not the packaged card's."""
     gathered: dict[tuple[str, str, str], list[PlanEntry]] = {}
     for entry in entries:
-        if entry.buys and entry.job.quote.stated:
+        if entry.buys and (entry.job.quote.stated or entry.job.quote.source == LIVE):
             key = (entry.job.card.key, entry.job.quote.variant, _whose(entry))
             gathered.setdefault(key, []).append(entry)
     for (name, variant, whose), group in gathered.items():
@@ -21,6 +22,8 @@ def stated_prices(entries: Iterable[PlanEntry]) -> Iterator[str]:
 
 def _whose(entry: PlanEntry) -> str:
     quote, card = entry.job.quote, entry.job.card
+    if quote.source == LIVE:
+        return "the provider's public list has the price"
     who = "the manifest" if quote.source == MANIFEST else f"the card {card.file}"
     listed = f"(the {'packaged ' if card.file else ''}card has {quote.listed or 0:,})"
     if quote.unlisted:

@@ -15,13 +15,15 @@ from kbatch.models.published.price_list import Lists, PriceList
 class PublishedRow(Struct, frozen=True, kw_only=True):
     """One model: the card's date, what the list says (None: not read, or no list), and how the card differs.
 
-    `unread` says why nothing was read; it is never agreement. `source` and `asked_at` are None where no list was read.
+    `contradicts` says that a price of the card is outside the list's bounds. `unread` says why nothing was read; it is
+    never agreement. `source` and `asked_at` are None where no list was read.
     """
 
     model: str
     card: str
     published: str | None
     drift: str | None
+    contradicts: bool
     unread: str | None
     source: str | None
     asked_at: str | None
@@ -38,14 +40,23 @@ def _row(card: Card, lists: Lists) -> PublishedRow:
         why = f"{card.provider} has no public price list" if found is None else f"{found.source}: {found.message}"
         source = None if found is None else found.source
         return PublishedRow(
-            model=card.key, card=dated(card), published=None, drift=None, unread=why, source=source, asked_at=None
+            model=card.key,
+            card=dated(card),
+            published=None,
+            drift=None,
+            contradicts=False,
+            unread=why,
+            source=source,
+            asked_at=None,
         )
+    drift = list(card_drift(card, found))
     price = found.prices.get(card.model)
     return PublishedRow(
         model=card.key,
         card=dated(card),
         published=None if price is None else "varies" if price.low is None else figures(price),
-        drift="; ".join(card_drift(card, found)) or None,
+        drift="; ".join(words for words, _ in drift) or None,
+        contradicts=any(contradicts for _, contradicts in drift),
         unread=found.unread.get(card.model),
         source=found.source,
         asked_at=found.asked_at,

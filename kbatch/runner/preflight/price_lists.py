@@ -102,10 +102,9 @@ def _kept(url: str, environment: Mapping[str, str]) -> Answer | None:
 def _keep(url: str, reply: Answer, environment: Mapping[str, str]) -> None:
     """Write the answer for the next time; where that is not possible the list is asked in full again."""
     path = _place(url, environment)
-    tag = reply.headers["etag"]
-    if path is None or not tag.isascii() or len(tag) > 200:
+    if path is None:
         return
-    document = {"url": url, "etag": tag, "body": reply.body.decode("utf-8", "replace")}
+    document = {"url": url, "etag": reply.headers["etag"], "body": reply.body.decode("utf-8", "replace")}
     try:
         storage.write_lightly(path, json.dumps(document).encode())
     except OSError:
