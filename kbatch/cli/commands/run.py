@@ -28,7 +28,7 @@ from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.receipts.lockfile.lockfile import Lockfile
-from kbatch.report.data.format import count
+from kbatch.report.data.format import count, verdict
 from kbatch.runner.endpoints import check_origins
 from kbatch.runner.outcome import NOT_HERE, JobEnd, Outcome, as_json
 from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
@@ -257,11 +257,5 @@ def _print_end(outcome: Outcome) -> None:
 
 
 def _verdict(outcome: Outcome) -> str:
-    words = {
-        ExitCode.OK: "finished",
-        ExitCode.NOT_AS_ASKED: "finished, not all as asked",
-        ExitCode.UNKNOWN: "finished, with unknown outcomes (`kbatch reconcile`)",
-        ExitCode.PROVIDER: "stopped by a provider",
-        ExitCode.INTERRUPTED: "interrupted, the same command resumes",
-    }
-    return words.get(outcome.exit_code, "ended")
+    words = verdict(outcome.exit_code)
+    return f"{words} (`kbatch reconcile`)" if outcome.exit_code == ExitCode.UNKNOWN else words

@@ -1,19 +1,29 @@
 """Formats of values for people: counts, credits, times, and harmless foreign text."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from kbatch.errors import ExitCode
 
 _CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 _BREAK = re.compile(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 _COMMAND = r"(?i):(?=:(?:add-|debug|echo|endgroup|error|group|notice|remove-|save-|set-|stop-|warning))|#(?=#\w*\[)"
 """Commands of a CI log: `::error …::` at the beginning of a line, `##[error]` or `##vso[` anywhere."""
 
+_VERDICTS: Mapping[int, str] = {
+    ExitCode.OK: "finished",
+    ExitCode.NOT_AS_ASKED: "finished, not all as asked",
+    ExitCode.UNKNOWN: "finished, with unknown outcomes",
+    ExitCode.PROVIDER: "stopped by a provider",
+    ExitCode.INTERRUPTED: "interrupted, the same command resumes",
+}
+
 
 def harmless(text: str) -> str:
     """Return text as one line that does nothing: no line breaks, escapes, direction overrides or commands of a log.
 
-    All foreign text is printed in this form. A line break or tab becomes a space, other control
-    characters and half surrogate pairs U+FFFD.
+    All foreign text is printed in this form. A line break or tab becomes a space, other control characters and half
+    surrogate pairs U+FFFD.
 
     >>> harmless("late\\n::error::forged ##[group]")
     'late : :error::forged # #[group]'
@@ -78,3 +88,8 @@ def listed(words: Sequence[str], most: int = 5) -> str:
     """Return words joined by commas, the rest counted."""
     shown = ", ".join(words[:most])
     return shown if len(words) <= most else f"{shown} and {len(words) - most:,} more"
+
+
+def verdict(exit_code: int) -> str:
+    """Return how a run ended, by its exit code."""
+    return _VERDICTS.get(exit_code, "ended")

@@ -139,7 +139,7 @@ def _charts(review: Review) -> list[dict[str, Any]]:
         if variants:
             keyed = (*_slices(summary.labels, provider), *_slices(summary.axes, provider))
             charts = [chart("by model and variant", variants), *charts_by_key(keyed)]
-            found.append({"provider": provider, "unit": total.unit, "charts": charts})
+            found.append({"provider": provider, "unit": total.unit, "settlement": "", "charts": charts})
     return found
 
 

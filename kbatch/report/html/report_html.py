@@ -14,12 +14,12 @@ from typing import Any
 from kbatch.receipts.receipt import describe_remaining_charge
 from kbatch.receipts.unknown import OUTCOME_UNKNOWN
 from kbatch.report.data.accounts import Account, Report, count_states, jobs_of
-from kbatch.report.data.format import count
+from kbatch.report.data.format import count, verdict
 from kbatch.report.data.rows import ReportRow, RowState
 from kbatch.report.data.sums import dollars
 from kbatch.report.html.pages import Parts, attributes_of, filters_of, render_page
 from kbatch.report.html.report_charts import spending, timelines
-from kbatch.report.markdown.run_markdown import ROLE_WORDS, STATE_WORDS, VERDICTS, took
+from kbatch.report.markdown.run_markdown import ROLE_WORDS, STATE_WORDS, took
 
 _PLACEHOLDER = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 9'%3E"
@@ -45,7 +45,7 @@ def as_html(report: Report, clips: Mapping[str, ShownClip], parts: Parts) -> str
     rows = jobs_of(report)
     done = sum(row.state is RowState.DONE for row in rows)
     shown, more = timelines(report)
-    ended = f": {VERDICTS.get(report.outcome.exit_code, 'ended')}" if report.outcome else ""
+    ended = f": {verdict(report.outcome.exit_code)}" if report.outcome else ""
     page = {
         "kicker": f"kbatch {'run' if report.outcome else 'report'}{ended}",
         "title": report.title,

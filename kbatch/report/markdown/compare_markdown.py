@@ -78,7 +78,7 @@ def _shots(comparison: Comparison) -> Block:
         align="llr",
         rows=rows,
         fold=f"By shot: {count(len(rows), 'shot')}",
-        rest=lambda hidden: f"… and {count(hidden, 'more shot')}",
+        noun="shot",
     )
 
 
@@ -98,7 +98,8 @@ def _jobs(changes: Sequence[Change]) -> Table:
         align="lllrr",
         rows=rows,
         fold=f"All {count(len(rows), 'change')}",
-        rest=lambda hidden: f"… and {count(hidden, 'more change')}; `kbatch plan --format json` has all",
+        noun="change",
+        elsewhere="`kbatch plan --format json` has all",
     )
 
 

@@ -6,7 +6,7 @@ says so.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -25,14 +25,21 @@ _UNSAFE_IN_BACKTICKS = re.compile(r"[`|\\]")
 class Table(Struct, frozen=True, kw_only=True):
     """A table of finished cells; `align` has `l` or `r` a column, `fold` is the line that opens it.
 
-    `fold` is HTML and may hold nothing foreign; `rest` describes the rows that did not fit, by their number.
+    `fold` is HTML and may hold nothing foreign. Rows that did not fit are counted by the `noun`; `elsewhere` says where
+    they are.
     """
 
     head: tuple[str, ...]
     align: str
     rows: tuple[tuple[str, ...], ...]
     fold: str | None = None
-    rest: Callable[[int], str] = lambda hidden: f"… and {count(hidden, 'more row')}"
+    noun: str = "row"
+    elsewhere: str = ""
+
+    def rest(self, hidden: int) -> str:
+        """Return the line for rows that did not fit."""
+        more = f"… and {count(hidden, f'more {self.noun}')}"
+        return f"{more}; {self.elsewhere}" if self.elsewhere else more
 
 
 Block = str | Table

@@ -149,7 +149,8 @@ def _changes(review: Review) -> Block:
         align="lllrl",
         rows=rows,
         fold=f"What changed since it was last bought: {count(len(rows), 'change')}",
-        rest=lambda hidden: f"… and {count(hidden, 'more change')}; `kbatch explain` shows each job",
+        noun="change",
+        elsewhere="`kbatch explain` shows each job",
     )
 
 
@@ -180,7 +181,8 @@ def _purchases(bought: Sequence[PlanEntry]) -> Table:
         align="llrl",
         rows=rows,
         fold=f"All {count(len(bought), 'purchase')}: {_credits(bought)} credits",
-        rest=lambda hidden: f"… and {count(hidden, 'more purchase')}; `kbatch plan --format json` has all",
+        noun="purchase",
+        elsewhere="`kbatch plan --format json` has all",
     )
 
 
@@ -221,7 +223,8 @@ def _others(plan: Plan) -> Block:
         align="lrll",
         rows=rows,
         fold=f"Not bought: {count(len(others), 'job')}",
-        rest=lambda hidden: f"… and {count(hidden, 'more reason')}; `kbatch plan --format json` has all",
+        noun="reason",
+        elsewhere="`kbatch plan --format json` has all",
     )
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from kbatch.errors import ExitCode
 from kbatch.report.data.accounts import Account, Report, count_states, jobs_of
-from kbatch.report.data.format import count, span
+from kbatch.report.data.format import count, span, verdict
 from kbatch.report.data.rows import ReportRow, RowRole, RowState
 from kbatch.report.data.shares import Slice, slices
 from kbatch.report.data.sums import dollars
@@ -31,14 +30,6 @@ ROLE_WORDS: Mapping[RowRole, str] = {
     RowRole.ORPHAN: "no job refers to it any more",
 }
 """Why a paid render stands beside the jobs, in words."""
-VERDICTS: Mapping[int, str] = {
-    ExitCode.OK: "finished",
-    ExitCode.NOT_AS_ASKED: "finished, not all as asked",
-    ExitCode.UNKNOWN: "finished, with unknown outcomes",
-    ExitCode.PROVIDER: "stopped by a provider",
-    ExitCode.INTERRUPTED: "interrupted, the same command resumes",
-}
-"""How a run ended, by its exit code."""
 _FINE = frozenset((RowState.DONE, RowState.NOT_BOUGHT))
 _MOST_SLICES = 20
 
@@ -65,7 +56,7 @@ def _blocks(report: Report) -> Iterator[Block]:
 def _verdict(report: Report) -> str:
     if report.stopped is not None:
         return ": nothing was run"
-    return f": {VERDICTS.get(report.outcome.exit_code, 'ended')}" if report.outcome else ""
+    return f": {verdict(report.outcome.exit_code)}" if report.outcome else ""
 
 
 def _headline(report: Report) -> str:
@@ -126,7 +117,8 @@ def _attention(report: Report) -> Block:
         head=("state", "job", "credits", "what happened"),
         align="llrl",
         rows=rows,
-        rest=lambda hidden: f"… and {count(hidden, 'more job')}; `kbatch status` has all",
+        noun="job",
+        elsewhere="`kbatch status` has all",
     )
 
 
@@ -172,7 +164,8 @@ def _all_jobs(report: Report) -> Block:
         align="lllrlrl",
         rows=rows,
         fold=f"All {count(len(rows), 'job')}",
-        rest=lambda hidden: f"… and {count(hidden, 'more job')}; `kbatch report --csv` has all",
+        noun="job",
+        elsewhere="`kbatch report --csv` has all",
     )
 
 
