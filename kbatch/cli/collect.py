@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kbatch.cli.commands.run import report, say_links
 from kbatch.cli.consent import agree
-from kbatch.cli.options import read_selection
+from kbatch.cli.options import read_accounts, read_selection
 from kbatch.cli.run_plan import collect_outcome
 from kbatch.cli.session import chosen_lockfile, with_state
 from kbatch.cli.ui import console
@@ -50,8 +50,10 @@ def collect(
     path = chosen_lockfile(loaded.path, flags)
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         loaded, found = with_state(loaded, path)
+        accounts = read_accounts(flags.get("accounts", ()))
+        target = RunTarget(lockfile=path, simulated=flags["simulate"], accounts=accounts)
         decisions = decide(loaded, found) if decide else Decisions()
-        every = make_plan(loaded, found, _selection(flags), RunTarget(lockfile=path, simulated=flags["simulate"]))
+        every = make_plan(loaded, found, _selection(flags), target)
         whole, planned = every.plan, _only(every, actions, found)
         app = simulator_app(found.lockfile, loaded, faults=None) if flags["simulate"] else None
         scene = RunSetup(
@@ -63,6 +65,7 @@ def collect(
             endpoints=Endpoints(environment=os.environ, app=app, concurrency=loaded.settings.concurrency),
             options=options,
             decisions=decisions,
+            accounts=accounts,
             interactive=console.is_terminal(),
         )
         say_links(check_writable(planned.plan, scene, fetch=options.fetch_missing))

@@ -11,6 +11,7 @@ from kbatch.cli import completion
 from kbatch.errors import did_you_mean
 from kbatch.pipeline.load import DEFAULT_MANIFEST
 from kbatch.planner.selection import Selection
+from kbatch.providers.account_keys import is_account_name
 from kbatch.providers.registry import NAMES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -38,6 +39,12 @@ models = click.option(
 max_jobs = click.option(
     "--max-jobs", type=click.IntRange(min=1), default=10_000, show_default=True, metavar="N",
     help="Refuse a matrix that makes more jobs.",
+)  # fmt: skip
+
+
+account = click.option(
+    "--account", "accounts", multiple=True, metavar="[PROVIDER=]NAME",
+    help="This account, whose key is in …_API_KEY_NAME; `default` is the plain variable.",
 )  # fmt: skip
 
 
@@ -144,6 +151,21 @@ def read_selection(flags: Mapping[str, Any]) -> Selection:
         replace=flags.get("replace", ()),
         cascade=flags.get("cascade", False),
     )
+
+
+def read_accounts(words: tuple[str, ...]) -> dict[str | None, dict[str, int]]:
+    """Return accounts by provider from `bob` and `apiframe=bob`, all of one weight; a bare name stands under None."""
+    found: dict[str | None, dict[str, int]] = {}
+    for word in words:
+        provider, _, name = word.rpartition("=")
+        if not is_account_name(name):
+            message = f"`{word}` is no account's name: the key of `bob` is in APIFRAME_API_KEY_BOB"
+            raise click.BadParameter(message, param_hint="--account")
+        if provider and provider not in NAMES:
+            hint = did_you_mean(provider, NAMES) or ""
+            raise click.BadParameter(f"`{word}` names no provider: {hint}", param_hint="--account")
+        found.setdefault(provider or None, {})[name] = 1
+    return found
 
 
 def read_concurrency(words: tuple[str, ...]) -> dict[str | None, int]:

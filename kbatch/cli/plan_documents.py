@@ -23,6 +23,7 @@ _FLAGS = {
     "replace": "--replace",
     "cascade": "--cascade",
     "simulate": "--simulate",
+    "accounts": "--account",
     "lockfile": "--lockfile",
 }
 """The flags that choose what a plan is about; a run needs them too, or its digest is another."""

@@ -6,7 +6,7 @@ from typing import Any
 ANY = "*"
 """Stands for a provider that a template names."""
 
-_BY_PROVIDER = ("max_credits", "max_credits_per_job", "rates", "concurrency")
+_BY_PROVIDER = ("max_credits", "max_credits_per_job", "rates", "concurrency", "accounts")
 _HOLDING = ("defaults", "override", "profiles", "budget", "run")
 
 

@@ -13,7 +13,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Amounts are integers in each provider's own credits; a bare number stands under `None` until a provider is known.
 
     `usd_per_credit` is exact: the decimal that was written, never a binary fraction. `output_dir` is where clips go,
-    below `output_root` in a folder of the profile's name.
+    below `output_root` in a folder of the profile's name. `accounts` are weights by provider and account name.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     output_dir: str
     output_root: str
     concurrency: Mapping[str | None, int]
+    accounts: Mapping[str, Mapping[str, int]] = {}
 
 
 def read_settings(manifest: Mapping[str, Any], profile: str | None, *, simulated: bool) -> Settings:
@@ -46,6 +47,7 @@ def read_settings(manifest: Mapping[str, Any], profile: str | None, *, simulated
         output_dir=f"{folder}/{profile}" if profile else folder,
         output_root=folder,
         concurrency=_by_provider(layered("run").get("concurrency")),
+        accounts=mapping_of(layered("run").get("accounts")),
     )
 
 

@@ -17,6 +17,7 @@ from kbatch.planner.approval.coverage import confine, is_made
 from kbatch.planner.decisions import decide
 from kbatch.planner.jobs import Job
 from kbatch.planner.live_prices import asked_of, published_of
+from kbatch.planner.payers import Weights, choose_payers
 from kbatch.planner.plan import Basis, Plan, build_plan, first_purchases
 from kbatch.planner.selection import Selection, addresses, select, with_downstream
 from kbatch.planner.summary import Summary, summarize
@@ -33,12 +34,14 @@ from kbatch.runner.endpoints import origin_of
 
 class RunTarget(Struct, frozen=True, kw_only=True):
     """The target of a plan: its lockfile, the simulator or the addresses of an environment
-    (None: the process's own), how many jobs at once (None: as the manifest says)."""
+    (None: the process's own), how many jobs at once (None: as the manifest says), and the accounts that the command
+    line lets pay, by provider."""
 
     lockfile: Path
     simulated: bool = False
     environment: Mapping[str, str] | None = None
     concurrency: Mapping[str | None, int] | None = None
+    accounts: Mapping[str | None, Weights] = {}
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -105,6 +108,7 @@ def make_plan(
         origins=_origins(jobs, target) if target else {},
         published=published_of(entries, loaded.lists or {}),
         asked=asked_of(loaded.lists or {}),
+        payers=_payers(jobs, loaded, target),
     )
     plan = build_plan(basis, entries, lockfile.renders)
     wished = (target and target.concurrency) or loaded.settings.concurrency
@@ -144,6 +148,11 @@ def _origins(jobs: Iterable[Job], target: RunTarget) -> dict[str, str]:
     names = dict.fromkeys(job.provider for job in jobs)
     environment = os.environ if target.environment is None else target.environment
     return {name: origin_of(provider_of(name), environment, simulated=target.simulated) for name in names}
+
+
+def _payers(jobs: Iterable[Job], loaded: LoadedManifest, target: RunTarget | None) -> dict[str, Weights]:
+    names = dict.fromkeys(job.provider for job in jobs)
+    return choose_payers(names, loaded.settings.accounts, target.accounts if target else {})
 
 
 def _with_resends(entries: Sequence[PlanEntry], found: store.LoadedState) -> tuple[PlanEntry, ...]:

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from kbatch.manifest.settings import Settings
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.plan_digest import SHOWN, claim_of_entries, state_of, terms_of_plan
 from kbatch.planner.charges import spent_before
+from kbatch.planner.payers import Share, Weights, shares_of
 from kbatch.receipts.claims import Claim, digest_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
@@ -33,6 +34,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     """Inputs of a plan: the manifest's name, settings and notes, and the files that it reads.
 
     `known` holds the fingerprints of this profile's jobs and of those that the lockfile lists for other profiles.
+    `payers` has the weights of accounts by provider, where not the default account alone pays.
     `inputs` is the SHA-256 of the manifest and of each file that it reads, by name. `lockfile` is its path relative to
     the manifest's folder. `origins` is the paid host by provider: `https://host`, `loopback` or `simulator`.
     `published` says by model where a quote is from that only a public price list names: its address and entry's hash.
@@ -48,6 +50,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     origins: Mapping[str, str] = {}
     published: Mapping[str, Mapping[str, str]] = {}
     asked: Mapping[str, Mapping[str, str | None]] = {}
+    payers: Mapping[str, Weights] = {}
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -82,6 +85,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     def claim(self) -> Claim:
         """The purchases that an approval of the digest covers."""
         return _claim(self.terms, self.purchases, self.basis, self.totals)
+
+    @property
+    def shares(self) -> Mapping[str, Mapping[str, Share]]:
+        """What each account pays, by provider and name, where not the default accounts alone do."""
+        payers = self.basis.payers
+        return {provider: shares_of(provider, self.purchases, weights) for provider, weights in payers.items()}
 
     @property
     def manifest(self) -> str:
@@ -136,6 +145,7 @@ def _head(basis: Basis, totals: Mapping[str, Total], receipts: Sequence[Any]) ->
         "receipts": receipts,
         "totals": {name: [total.unit, total.expected, total.maximum, total.unpriced] for name, total in totals.items()},
         **({"published": basis.published} if basis.published else {}),
+        **({"accounts": basis.payers} if basis.payers else {}),
     }
 
 
@@ -153,6 +163,7 @@ def head_of_document(document: Mapping[str, Any]) -> dict[str, Any]:
             for name, total in document["totals"].items()
         },
         **({"published": bound["published"]} if bound.get("published") else {}),
+        **({"accounts": bound["accounts"]} if bound.get("accounts") else {}),
     }
 
 
@@ -224,6 +235,13 @@ def as_stream(plan: Plan) -> dict[str, Any]:
         },
         "counts": dict(plan.counts),
         "orphans": list(plan.orphans),
+        **({"accounts": _accounts(plan)} if plan.shares else {}),
+    }
+
+
+def _accounts(plan: Plan) -> dict[str, Any]:
+    return {
+        provider: {name: asdict(share) for name, share in shares.items()} for provider, shares in plan.shares.items()
     }
 
 

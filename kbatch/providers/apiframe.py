@@ -119,7 +119,12 @@ class Apiframe:
         if isinstance(credits, bool) or not isinstance(credits, int | Decimal) or not -_LARGEST <= credits <= _LARGEST:
             return not_accepted(reply, _refusal(reply), "no credits in it")
         most = whole(inner(team, "maxConcurrentJobs"))
-        return Balance(credits=math.floor(credits), account=_account(told), max_concurrent=most if most else None)
+        return Balance(
+            credits=math.floor(credits),
+            account=_account(told),
+            max_concurrent=most if most else None,
+            role=_text(inner(told, "user", "role")),
+        )
 
     def jobs(self, cursor: str | None) -> Request:
         """Return one page of a hundred jobs."""

@@ -163,11 +163,12 @@ class Uploaded(Struct, frozen=True, kw_only=True):
 
 
 class Balance(Struct, frozen=True, kw_only=True):
-    """The balance in the provider's credits, rounded down, and the account where reported."""
+    """The balance in the provider's credits, rounded down; the account and its user's role where reported."""
 
     credits: int
     account: Account | None = None
     max_concurrent: int | None = None
+    role: str | None = None
 
 
 class Listed(Struct, frozen=True, kw_only=True):

@@ -27,18 +27,24 @@ class AccountMatch(Enum):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """Ids of team and user, and the key prefix that the provider shows; None: not reported."""
+    """Ids of team and user, and the key prefix that the provider shows; None: not reported.
+
+    `name` is the account's name in the environment of its buyer, None for the default account. It identifies nothing:
+    elsewhere the same key may have another name, and the name another key.
+    """
 
     team: str | None = None
     user: str | None = None
     key: str | None = None
+    name: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object of events and receipts."""
-        return {"team": self.team, "user": self.user, "key": self.key}
+        named = {} if self.name is None else {"name": self.name}
+        return {"team": self.team, "user": self.user, "key": self.key, **named}
 
     def __str__(self) -> str:
-        words = [f"{name} {value}" for name, value in self.as_json().items() if value]
+        words = [f"{'account' if name == 'name' else name} {value}" for name, value in self.as_json().items() if value]
         return ", ".join(words) or "an account that the provider does not name"
 
 
@@ -46,7 +52,7 @@ def account_of(stored: StoredAccount) -> Account:
     """Return the account stored in an event or a receipt."""
     if stored is None or isinstance(stored, str):
         return Account(team=stored or None)
-    return Account(team=stored.get("team") or None, user=stored.get("user") or None, key=stored.get("key") or None)
+    return Account(**{name: stored.get(name) or None for name in ("team", "user", "key", "name")})
 
 
 def payer_of(stored: StoredAccount) -> str | None:
@@ -67,13 +73,15 @@ def key_prefix(prefix: str) -> str:
 def compare_accounts(bought: StoredAccount, now: StoredAccount, *, key: bool = False) -> AccountMatch:
     """Compare the buyer's account with the present one; with `key` the API key must be the same too.
 
-    The user decides, since users see their own jobs. When a user is unknown, different teams give OTHER, else UNPROVEN.
+    The user decides, since users see their own jobs. When a user is unknown, different teams give OTHER, else UNPROVEN;
+    where a provider names neither, the same key is the same account.
     """
     one, other = account_of(bought), account_of(now)
     if one.team and other.team and one.team != other.team:
         return AccountMatch.OTHER
     if not one.user or not other.user:
-        return AccountMatch.UNPROVEN
+        nameless = not (one.user or other.user or one.team or other.team)
+        return AccountMatch.SAME if nameless and one.key and one.key == other.key else AccountMatch.UNPROVEN
     if one.user != other.user:
         return AccountMatch.OTHER
     if not key or one.key == other.key:

@@ -65,6 +65,11 @@ def digest_of(claim: Claim) -> str:
     return "sha256:" + sha256(text.encode("ascii")).hexdigest()
 
 
+def accounts_of(claim: Claim, provider: str) -> frozenset[str]:
+    """Return the accounts that have paid a provider under a claim; its keys are `apiframe`, or `apiframe/bob`."""
+    return frozenset(account for name, account in claim.accounts.items() if name.partition("/")[0] == provider)
+
+
 def fold_claims(events: Iterable[Event], before: Claims) -> dict[str, Claim]:
     """Return the claims after a run's events, starting from `before`; events of attempts are ignored."""
     claims = dict(before)

@@ -8,7 +8,8 @@ each kind, also described in `schemas/events.schema.json`:
                      known price), request (the identity body), inputs (by parameter), body (the bytes sent, as text;
                      null where the provider never resends)
                      optional provider_time: when, by the provider's own clock, which decides how long its key holds;
-                     account: the buyer, if reported (team, user, key: the key prefix)
+                     account: the buyer, if reported (team, user, key: the key prefix; name: the account's, if not the
+                     default one)
     lost             sent_at, message: why the outcome is unknown
     refused          sent_at, reason, message, by (submit | reconcile): not accepted, nothing charged
     accepted         sent_at, job_id, account, by (submit | resend | reconcile | list)
@@ -67,7 +68,10 @@ CLAIM = {
 """The fields of a claim."""
 
 ACCOUNT = json_checks.text_or(
-    json_checks.record({name: json_checks.nullable(json_checks.text) for name in ("team", "user", "key")})
+    json_checks.record(
+        {name: json_checks.nullable(json_checks.text) for name in ("team", "user", "key")},
+        {"name": json_checks.nonempty_text},
+    )
 )
 """The buyer's account; a string is a team alone, as earlier versions wrote it."""
 

@@ -18,6 +18,7 @@ from kbatch.receipts.join import records_of
 from kbatch.receipts.journal.journal import Journal
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.runner.accounts.sessions import Sessions
 from kbatch.runner.limits.credit_reservations import CreditReservations
 from kbatch.runner.limits.download_slots import DownloadSlots
 from kbatch.runner.limits.path_locks import PathLocks
@@ -80,7 +81,7 @@ class Run:
     tree: Folder
     journal: Journal
     renders: dict[str, Receipt]
-    sessions: Mapping[str, ProviderSession]
+    sessions: Sessions
     reservations: CreditReservations
     unpriced: Unpriced
     options: RunOptions

@@ -4,7 +4,7 @@ The caller holds the lock. However the run ends, its events are in the journal, 
 disk allows it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
@@ -23,27 +23,28 @@ from kbatch.planner.known_charges import known_charges
 from kbatch.planner.live_prices import Checking, check_lists, models_of
 from kbatch.receipts import store
 from kbatch.receipts.account import payer_of
-from kbatch.receipts.claims import Claim, claim_event_data, fold_claims
+from kbatch.receipts.claims import Claim, accounts_of, claim_event_data, fold_claims
 from kbatch.receipts.events import Fact
 from kbatch.receipts.journal.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.runner.accounts.sessions import Sessions, share_limits
 from kbatch.runner.collect.clip_files import archive_orphans
 from kbatch.runner.collect.job_index import lockfile_of, referenced_by
-from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.context import Run
 from kbatch.runner.endpoints import check_origins
 from kbatch.runner.limits.credit_reservations import CreditReservations
 from kbatch.runner.limits.unpriced import Unpriced
 from kbatch.runner.open_sessions import open_sessions
 from kbatch.runner.outcome import JobEnd, Outcome, count_ends
 from kbatch.runner.pending import PendingRender, orphaned_renders_of
-from kbatch.runner.preflight.account import check_account
+from kbatch.runner.preflight.account import check_accounts
 from kbatch.runner.preflight.price_lists import ask_price_lists
 from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent, ignore, safely
 from kbatch.runner.reconcile import Decisions, apply_decisions
 from kbatch.runner.run_end import finished, outcome_of
 from kbatch.runner.scheduler import work
-from kbatch.runner.setup import RunSetup, providers_needed
+from kbatch.runner.setup import RunSetup, accounts_needed, providers_needed
 from kbatch.runner.shutdown import Shutdown, listen
 from kbatch.runner.up_to_date import nothing_to_do, up_to_date
 from kbatch.storage.state_key import make_key
@@ -121,12 +122,15 @@ async def _prepare_and_run(parts: _Parts) -> Outcome:
             outcome = nothing_to_do(parts.confirmed, setup, current)
         if outcome is not None:
             return outcome
-    async with open_sessions(names, setup.endpoints) as sessions:
-        for session in sessions.values():
+    accounts = accounts_needed(names, plan, setup, pending_renders)
+    async with open_sessions(accounts, setup.endpoints) as opened:
+        sessions = Sessions(by_provider=opened, payers=plan.basis.payers)
+        for session in sessions:
             session.on_wait = partial(_emit_wait, parts.on_progress, session.provider.name)
         with parts.shutdown.block():
-            for session in sessions.values() if setup.options.buy else ():
-                await check_account(session, plan)
+            for name in opened:
+                await check_accounts(sessions, name, plan, buy=setup.options.buy)
+            share_limits(sessions)
             _check_payers(parts.confirmed, setup, sessions)
             await _check_prices(parts)
         if parts.shutdown.graceful:
@@ -155,9 +159,7 @@ def _emit_wait(on_progress: OnProgress, provider: str, text: str) -> None:
     on_progress(ProgressEvent(moment=EventKind.WAITING, text=text, provider=provider))
 
 
-async def _run_with_journal(
-    parts: _Parts, sessions: Mapping[str, ProviderSession], pending_renders: Sequence[PendingRender]
-) -> Outcome:
+async def _run_with_journal(parts: _Parts, sessions: Sessions, pending_renders: Sequence[PendingRender]) -> Outcome:
     setup = parts.setup
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
     path = journal_path(setup.lockfile_path)
@@ -231,7 +233,7 @@ def _reservations(confirmed: ConfirmedPlan) -> CreditReservations:
     return CreditReservations(confirmed.terms.ceilings, confirmed.plan.spent, held)
 
 
-def _make_run(parts: _Parts, sessions: Mapping[str, ProviderSession], journal: Journal) -> Run:
+def _make_run(parts: _Parts, sessions: Sessions, journal: Journal) -> Run:
     setup, plan = parts.setup, parts.confirmed.plan
     lockfile = setup.loaded.lockfile
     paths = {(job.fingerprint, job.draft.output) for job in setup.jobs}
@@ -260,24 +262,26 @@ def _make_run(parts: _Parts, sessions: Mapping[str, ProviderSession], journal: J
     )
 
 
-def _check_payers(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> None:
+def _check_payers(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Sessions) -> None:
     """Raise Refused when another account has already paid for a part of the approval."""
     claim = setup.loaded.lockfile.claims.get(confirmed.terms.claim or "")
-    for name, account in claim.accounts.items() if claim and confirmed.plan.purchases else ():
-        session = sessions.get(name)
-        if session is not None and payer_of(session.account) not in (None, account):
+    if claim is None or not confirmed.plan.purchases:
+        return
+    for session in sessions.paying().values():
+        known = accounts_of(claim, session.provider.name)
+        if known and payer_of(session.account) not in (None, *known):
             message = f"the plan was begun with another account of {session.provider.title} than the key's"
             hint = "run it with that account's key, or plan anew for this one"
             raise Refused("plan-account", message, hint=hint)
 
 
-def _claim(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> Claim | None:
+def _claim(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Sessions) -> Claim | None:
     """Return the claim of this run; accounts that are recorded as payers stay."""
     covers = confirmed.terms.covers
     if covers is None:
         return None
     known = setup.loaded.lockfile.claims.get(confirmed.terms.claim or "")
-    payers = {name: payer_of(session.account) for name, session in sessions.items()}
+    payers = {label: payer_of(session.account) for label, session in sessions.paying().items()}
     accounts = {name: payer for name, payer in payers.items() if payer is not None}
     return replace(covers, accounts={**accounts, **(known.accounts if known else {})})
 
@@ -287,7 +291,7 @@ def _resends(confirmed: ConfirmedPlan) -> frozenset[str]:
     return frozenset(entry.job.fingerprint for entry in confirmed.plan.resends if confirmed.method is not None)
 
 
-def _began_fact(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Mapping[str, ProviderSession]) -> Fact:
+def _began_fact(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Sessions) -> Fact:
     plan = confirmed.plan
     replacing = setup.replacing
     if replacing is None:

@@ -1,4 +1,4 @@
-"""Opens a session to each provider that a plan needs: base URL and key from the environment, or the simulator's app."""
+"""Opens a session to each account that a plan needs: base URL and key from the environment, or the simulator's app."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kbatch.errors import Invalid, Problem, Refused
+from kbatch.planner.payers import DEFAULT
+from kbatch.providers.account_keys import key_digest, key_of, key_variable_of
 from kbatch.providers.base import Provider
 from kbatch.providers.http.client import Client, Engine, Limits
 from kbatch.providers.http.environment import check_surroundings
@@ -33,24 +35,42 @@ class Endpoints:
 
 
 @asynccontextmanager
-async def open_sessions(names: Iterable[str], endpoints: Endpoints) -> AsyncIterator[dict[str, ProviderSession]]:
-    """Yield a session to each named provider; Refused when a key is missing."""
+async def open_sessions(
+    accounts: Mapping[str, Iterable[str]], endpoints: Endpoints
+) -> AsyncIterator[dict[str, dict[str, ProviderSession]]]:
+    """Yield a session to each named account by provider and name; Refused when a key is missing.
+
+    Two names with the same key share one session.
+    """
     async with AsyncExitStack() as stack:
-        sessions = {}
-        for name in names:
-            session = _session(provider_of(name), endpoints)
-            await stack.enter_async_context(session.client)
-            sessions[name] = session
+        sessions: dict[str, dict[str, ProviderSession]] = {}
+        for provider_name, names in accounts.items():
+            provider = provider_of(provider_name)
+            keys = {name: _key(provider, name, endpoints) for name in names}
+            by_key: dict[str, ProviderSession] = {}
+            for name, key in keys.items():
+                if key not in by_key:
+                    by_key[key] = _session(provider, name, key, endpoints)
+                    await stack.enter_async_context(by_key[key].client)
+            sessions[provider_name] = {name: by_key[key] for name, key in keys.items()}
         yield sessions
 
 
-def _session(provider: Provider, endpoints: Endpoints) -> ProviderSession:
+def _key(provider: Provider, account: str, endpoints: Endpoints) -> str:
+    """Return an account's key; the simulator in this process takes any, and knows the accounts apart by it."""
+    if endpoints.app is not None:
+        return "simulated" if account == DEFAULT else f"simulated-{account}"
+    key = key_of(provider, account, endpoints.environment)
+    if not key:
+        whose = provider.title if account == DEFAULT else f"{provider.title}'s account `{account}`"
+        message = f"{key_variable_of(provider, account)} is not set, and this needs {whose}"
+        raise Refused("key-missing", message, hint="keys come from the environment only; --simulate needs none")
+    return key
+
+
+def _session(provider: Provider, account: str, key: str, endpoints: Endpoints) -> ProviderSession:
     slots = concurrency_of(provider.name, endpoints.concurrency)
     url = simulated_url(provider) if endpoints.app is not None else base_url_of(provider, endpoints.environment)
-    key = "simulated" if endpoints.app is not None else endpoints.environment.get(provider.key_variable, "").strip()
-    if not key:
-        message = f"{provider.key_variable} is not set, and this needs {provider.title}"
-        raise Refused("key-missing", message, hint="keys come from the environment only; --simulate needs none")
     if endpoints.app is None:
         check_surroundings(url)
     loopback = endpoints.app is not None or is_loopback(urlsplit(url).hostname or "")
@@ -72,6 +92,8 @@ def _session(provider: Provider, endpoints: Endpoints) -> ProviderSession:
         slots=Slots(slots),
         origin=origin_of(provider, endpoints.environment, simulated=endpoints.app is not None),
         scale=scale,
+        name=account,
+        key_id=key_digest(key),
         rate=rate_of(provider.per_minute, scale=scale),
         polls=rate_of(provider.per_minute, scale=scale, share=POLLS_SHARE),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kbatch.errors import Refused
+from kbatch.errors import Bug, Refused
 from kbatch.providers.base import Balance, Failed, Listed, NotNow, Succeeded
 from kbatch.receipts.account import AccountMatch, account_of, compare_accounts
 from kbatch.receipts.events import Fact
@@ -69,12 +69,19 @@ def _unknown(run: Run, fingerprint: str) -> Receipt:
     return receipt
 
 
+def _session_of(run: Run, receipt: Receipt) -> ProviderSession:
+    session = run.sessions.owner(receipt)
+    if session is None:
+        raise Bug(f"a decision about a purchase at {receipt.provider}, to which no session is open")
+    return session
+
+
 async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> None:
     owner = owner_of(run.renders, job_id)
     if owner is not None:
         whose = run.renders[owner[0]].address or owner[0][:12]
         raise Refused("job-has-an-owner", f"job {job_id} belongs to `{whose}` already")
-    session = run.sessions[receipt.provider]
+    session = _session_of(run, receipt)
     if session.stopped:
         raise Refused("provider-stopped", f"{session.provider.title}: {session.stop_reason}")
     found = session.provider.read_job(
@@ -121,7 +128,7 @@ async def _confirm_lost(run: Run, name: str, receipt: Receipt, *, mine: bool) ->
     A provider answers 404 for another account's job as well, and a 404 may be temporary. So the key must be the
     buyer's, proven by the accounts or stated by a person (`mine`), and the job is polled twice.
     """
-    session = run.sessions[receipt.provider]
+    session = _session_of(run, receipt)
     title, job_id = session.provider.title, receipt.job_id or ""
     charged = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
     await _check_key(session, name, receipt, mine=mine)

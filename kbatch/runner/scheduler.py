@@ -5,7 +5,7 @@ slot until its render has ended. Only some jobs have a task at a time, since 100
 error of one job ends that job; a disk error ends submitting.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import anyio
@@ -43,7 +43,7 @@ async def work(run: Run, orphaned_renders: Sequence[PendingRender] = ()) -> None
             async with anyio.create_task_group() as tasks:
                 for pending in orphaned_renders:
                     tasks.start_soon(_with_disk_errors_handled, run, pending, partial(_run_orphan, run, pending))
-                for session, queue in _queues_by_provider(run, task):
+                for session, queue in _queues_by_account(run, task):
                     tasks.start_soon(_start_in_order, run, tasks, session, queue)
             sidecar_tasks.cancel_scope.cancel()
     finally:
@@ -54,17 +54,23 @@ async def work(run: Run, orphaned_renders: Sequence[PendingRender] = ()) -> None
 JobTask = tuple[PlanEntry, Callable[[], Awaitable[None]]]
 
 
-def _queues_by_provider(
-    run: Run, task: Sequence[JobTask]
-) -> Iterator[tuple[ProviderSession | None, Sequence[JobTask]]]:
-    """Yield the jobs that need slots, by provider, and all other jobs with None."""
-    placed: dict[str | None, list[JobTask]] = {}
+def _queues_by_account(run: Run, task: Sequence[JobTask]) -> Iterator[tuple[ProviderSession | None, Sequence[JobTask]]]:
+    """Yield the jobs that need slots, by account, and all other jobs with None."""
+    placed: dict[int, tuple[ProviderSession | None, list[JobTask]]] = {}
     for one in task:
         entry = one[0]
-        takes = entry.action in _NEEDS_SLOT and entry.shared_with is None and entry.job.provider in run.sessions
-        placed.setdefault(entry.job.provider if takes else None, []).append(one)
-    for name, queue in placed.items():
-        yield (None if name is None else run.sessions[name]), queue
+        takes = entry.action in _NEEDS_SLOT and entry.shared_with is None
+        session = _session_of(run, entry) if takes else None
+        placed.setdefault(id(session), (session, []))[1].append(one)
+    yield from placed.values()
+
+
+def _session_of(run: Run, entry: PlanEntry) -> ProviderSession | None:
+    """Return the session of the account that pays for an entry, or that bought it."""
+    receipt = run.renders.get(entry.job.fingerprint)
+    if entry.buys or receipt is None:
+        return run.sessions.buyer(entry.job.provider, entry.job.fingerprint)
+    return run.sessions.owner(receipt)
 
 
 async def _start_in_order(
@@ -111,7 +117,7 @@ def _end_after_disk_error(run: Run, pending: PendingRender) -> JobEnd:
 
 
 async def _work(run: Run, entry: PlanEntry, priority: float) -> None:
-    session, pending = run.sessions.get(entry.job.provider), pending_render_of(entry.job)
+    session, pending = _session_of(run, entry), pending_render_of(entry.job)
     if entry.action is Action.BLOCKED:
         run.end_job(entry.address, JobEnd.BLOCKED, entry.reason)
         run.emit(EventKind.BLOCKED, entry.address, entry.reason)
@@ -164,7 +170,7 @@ async def _run_orphan(run: Run, pending: PendingRender) -> None:
 
 
 async def _collect_orphan(run: Run, pending: PendingRender) -> None:
-    session = run.sessions.get(pending.provider)
+    session = run.sessions.owner(run.receipt(pending))
     state = run.receipt(pending).state
     if state is ReceiptState.UNKNOWN:
         if not await resolve_earlier_send(run, session, pending, may_resend=False):
@@ -184,6 +190,6 @@ async def _collect_orphan(run: Run, pending: PendingRender) -> None:
         await archive_clip(run, output)
 
 
-def stopped_sessions(sessions: Mapping[str, ProviderSession]) -> tuple[str, ...]:
-    """Return the stop reason of each stopped provider, in words."""
-    return tuple(f"{session.provider.title}: {session.stop_reason}" for session in sessions.values() if session.stopped)
+def stopped_sessions(sessions: Iterable[ProviderSession]) -> tuple[str, ...]:
+    """Return the stop reason of each stopped account, in words."""
+    return tuple(f"{session.title}: {session.stop_reason}" for session in sessions if session.stopped)

@@ -1,4 +1,4 @@
-"""One provider during a run: its adapter, HTTP client, slots, rate, clock and stop reason."""
+"""One account of a provider during a run: its adapter, HTTP client, slots, rate, clock and stop reason."""
 
 import logging
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from functools import partial
 import anyio
 from msgspec.structs import replace
 
+from kbatch.planner.payers import DEFAULT
 from kbatch.providers.base import Answer, Balance, Listed, NotAccepted, Provider, Reason, Reply, Request
 from kbatch.providers.error_messages import message_of
 from kbatch.providers.http.client import Client
@@ -29,15 +30,16 @@ FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
 
 @dataclass(slots=True, kw_only=True)
 class ProviderSession:
-    """State of one provider in a run; `scale` multiplies kbatch's own waits (loopback and simulator only).
+    """State of one account in a run; `scale` multiplies kbatch's own waits (loopback and simulator only).
 
     `rate` spaces all calls and `polls` those that read; the difference is reserved for purchases. `closed_reason` says
     why nothing is submitted for a while. `too_long_wait` is an answer whose `Retry-After` is longer than kbatch waits:
     it is returned for every call until `held_until_s`. `on_wait` is called with the text of each wait. `lookup_lock`
     lets one search at a time claim jobs of the provider's list, `listed_jobs` caches the jobs read from it. `last_date`
     is the latest `Date` header with the local monotonic time at which it arrived. `sees_team` is False once
-    the provider has refused this key the jobs of its colleagues. `watches` has the jobs in flight,
-    `submit_turn` is held by the one submit that waits for its turn at the rate.
+    the provider has refused this key the jobs of its colleagues. `watches` has the jobs in flight, `submit_turn` is
+    held by the one submit that waits for its turn at the rate. `name` is the account's, `role` its user's. `key_id`
+    names the key where its provider does not. `leader` is the session of the same team whose rate this one shares.
     """
 
     provider: Provider
@@ -61,6 +63,10 @@ class ProviderSession:
     sees_team: bool = True
     watches: Watches = field(init=False)
     submit_turn: anyio.Lock = field(default_factory=anyio.Lock)
+    name: str = DEFAULT
+    role: str = ""
+    key_id: str = ""
+    leader: "ProviderSession | None" = None
 
     def __post_init__(self) -> None:
         self.watches = Watches(self.scale)
@@ -74,11 +80,18 @@ class ProviderSession:
     @property
     def spacing_s(self) -> float:
         """Seconds between two calls while the next one has to wait for the provider's rate; 0 while it has not."""
-        return self.rate.interval_s if wait_before(self.rate, anyio.current_time()) > 0 else 0.0
+        rate = (self.leader or self).rate
+        return rate.interval_s if wait_before(rate, anyio.current_time()) > 0 else 0.0
+
+    @property
+    def title(self) -> str:
+        """The provider's name for people, with the account's where it is not the default one."""
+        return self.provider.title if self.name == DEFAULT else f"{self.provider.title} ({self.name})"
 
     def turn(self) -> float:
         """Take the next call that the provider's rate allows; return the seconds to wait before it."""
-        self.rate, wait_s = take_turn(self.rate, anyio.current_time())
+        pace = self.leader or self
+        pace.rate, wait_s = take_turn(pace.rate, anyio.current_time())
         return wait_s
 
     async def ask(self, request: Request, *, timeout_s: float) -> Reply:
@@ -113,7 +126,8 @@ class ProviderSession:
         if asked_s > LONGEST_WAIT_S:
             self.too_long_wait, self.closed_reason = answer, message
         else:
-            self.rate = hold(self.rate, anyio.current_time() + asked_s)
+            pace = self.leader or self
+            pace.rate = hold(pace.rate, anyio.current_time() + asked_s)
         if news:
             _log.info("HTTP %d: %s; no call to it before that", answer.status, message)
             self.on_wait(f"{message} ({message_of(answer)})")
@@ -128,11 +142,12 @@ class ProviderSession:
         now_s = anyio.current_time()
         self.refusing_since_s = now_s if self.refusing_since_s is None else self.refusing_since_s
         if now_s + wait_s - self.refusing_since_s > LONGEST_REFUSAL_S:
-            reason = f"{self.provider.title} has refused all purchases for {LONGEST_REFUSAL_S / 60:.0f} min"
+            reason = f"{self.title} has refused all purchases for {LONGEST_REFUSAL_S / 60:.0f} min"
             self.closed_reason = self.closed_reason or f"{reason}: {message}"
 
     async def _wait_for_turn(self) -> None:
-        self.polls, wait_s = take_turn(self.polls, anyio.current_time())
+        pace = self.leader or self
+        pace.polls, wait_s = take_turn(pace.polls, anyio.current_time())
         if wait_s > 0:
             await anyio.sleep(wait_s)
         wait_s = self.turn()
@@ -143,17 +158,18 @@ class ProviderSession:
         """Read the balance once, and store the account that the answer names."""
         answer = self.provider.read_balance(await self.ask(self.provider.balance(), timeout_s=timeout_s))
         if isinstance(answer, Balance):
-            self.account = self._kept(answer.account)
+            self.account, self.role = self._kept(answer.account), answer.role or ""
         elif self.too_long_wait is not None:
             return replace(answer, message=f"{answer.message}; {self.closed_reason}")
         return answer
 
     def _kept(self, account: Account | None) -> StoredAccount:
         """Return an account in the receipts' form, with at most half of the key as its prefix."""
+        name = None if self.name == DEFAULT else self.name
         if account is None:
-            return None
+            return Account(key=self.key_id, name=name).as_json() if self.key_id else None
         key = account.key and self.client.without_key(account.key)
-        return replace(account, key=key or None).as_json()
+        return replace(account, key=key or None, name=name).as_json()
 
     def provider_time(self) -> datetime | None:
         """Return the provider's time of day, None before its first `Date` header.

@@ -3,24 +3,28 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import anyio
 import click
 
 from kbatch._version import DISTRIBUTION, version
-from kbatch.cli.options import format_choice
+from kbatch.cli.options import account, format_choice, read_accounts
 from kbatch.cli.ui import console
 from kbatch.errors import ExitCode, Invalid, KbatchError
 from kbatch.pipeline.load import load
 from kbatch.pipeline.load_state import lockfile_path
 from kbatch.pipeline.simulation import can_simulate
+from kbatch.planner.payers import DEFAULT
+from kbatch.providers.account_keys import accounts_in, key_of, key_variable_of
 from kbatch.providers.base import Balance, Provider
 from kbatch.providers.http.client import Engine
 from kbatch.providers.registry import NAMES, full_catalog, plugin_faults, provider_of
+from kbatch.receipts.account import account_of
 from kbatch.report.data.format import harmless
 from kbatch.report.text import published
 from kbatch.runner.endpoints import origin_of
@@ -46,19 +50,27 @@ class DoctorFinding:
     name: str
     good: bool | None
     words: str
+    account: Mapping[str, Any] | None = None
+
+
+def _as_json(finding: DoctorFinding) -> dict[str, Any]:
+    return {name: value for name, value in asdict(finding).items() if name != "account" or value is not None}
 
 
 @click.command("doctor", epilog=_EXAMPLES)
 @click.argument("manifests", nargs=-1, metavar="[MANIFEST]...", type=click.Path(path_type=Path))
+@account
 @format_choice("text", "json")
-def command(manifests: tuple[Path, ...], form: str) -> int:
+def command(manifests: tuple[Path, ...], accounts: tuple[str, ...], form: str) -> int:
     """Check keys, providers, balances and this machine; exits with 1 when something is wrong. Costs nothing.
 
-    The folders of MANIFEST's clips are tried too, by default of the manifests in this folder.
+    The folders of MANIFEST's clips are tried too, by default of the manifests in this folder. Every account is shown
+    whose key is in the environment, or that a manifest names.
     """
-    findings = [*_machine(), *_folders(manifests), *anyio.run(_providers)]
+    stated: dict[str, set[str]] = {}
+    findings = [*_machine(), *_folders(manifests, stated), *anyio.run(_providers, stated, read_accounts(accounts))]
     if form == "json":
-        console.show_json({"findings": [asdict(finding) for finding in findings]})
+        console.show_json({"findings": [_as_json(finding) for finding in findings]})
     else:
         for finding in findings:
             mark = {True: "ok     ", False: "wrong  ", None: "missing"}[finding.good]
@@ -87,12 +99,17 @@ def _machine() -> Iterator[DoctorFinding]:
     yield DoctorFinding(name="simulator", good=sim or None, words=words)
 
 
-def _folders(manifests: tuple[Path, ...]) -> Iterator[DoctorFinding]:
-    """Try the folders where clips are to go; a manifest that is not right is for `kbatch check`."""
+def _folders(manifests: tuple[Path, ...], stated: dict[str, set[str]]) -> Iterator[DoctorFinding]:
+    """Try the folders where clips are to go, and note the accounts that are `stated` by provider.
+
+    A manifest that is not right is for `kbatch check`.
+    """
     found = manifests or tuple(path for ending in ("*.yaml", "*.yml") for path in names_in(Path(), ending))
     for path in found[:_MANIFESTS]:
         try:
             loaded = load(path)
+            for provider, weights in loaded.settings.accounts.items():
+                stated.setdefault(provider, set()).update(weights)
             state = lockfile_path(path, simulated=False, chosen=None).parent / ".kbatch"
             places = [*(job.draft.output for job in loaded.jobs), f"{loaded.settings.output_root}/.kept/x"]
             troubles = [*unwritable_clips(loaded.folder, places, probe=True)]
@@ -115,35 +132,60 @@ def _engine() -> DoctorFinding:
     return DoctorFinding(name="HTTP", good=True, words=f"{engine.value} sends{better}")
 
 
-async def _providers() -> list[DoctorFinding]:
+async def _providers(
+    stated: Mapping[str, set[str]], chosen: Mapping[str | None, Mapping[str, int]]
+) -> list[DoctorFinding]:
     faults = plugin_faults()
     findings = [DoctorFinding(name="plug-in", good=False, words=f"{one.message} ({one.hint})") for one in faults]
-    wiring = Endpoints(environment=os.environ)
     for name in NAMES:
         try:
             provider = provider_of(name)
         except Invalid:
             continue
-        if not os.environ.get(provider.key_variable, "").strip():
-            words = f"{provider.key_variable} is not set"
-            findings.append(DoctorFinding(name=provider.title, good=None, words=words))
-            continue
-        try:
-            async with open_sessions([provider.name], wiring) as lines:
-                lines[provider.name].on_wait = console.say
-                answer = await ask_balance(lines[provider.name], tries=2)
-                where = origin_of(provider, os.environ)
-        except KbatchError as error:
-            findings.append(DoctorFinding(name=provider.title, good=False, words=error.message))
-            continue
-        if isinstance(answer, Balance):
-            places = f", {answer.max_concurrent} jobs at once" if answer.max_concurrent else ""
-            words = f"{provider.key_variable} is set, {where} answers, {answer.credits:,} {provider.unit}{places}"
-            findings.append(DoctorFinding(name=provider.title, good=True, words=words))
-        else:
-            findings.append(DoctorFinding(name=provider.title, good=False, words=f"{where}: {answer.message}"))
+        wanted = tuple(chosen.get(name) or chosen.get(None) or ())
+        here = accounts_in(provider, os.environ)
+        accounts = wanted or tuple(dict.fromkeys((*here, *sorted(stated.get(name, ()))))) or (DEFAULT,)
+        teams: dict[str, str] = {}
+        findings += [await _account(provider, account, teams, needed=account in wanted) for account in accounts]
         findings += await _prices(provider)
     return findings
+
+
+async def _account(provider: Provider, account: str, teams: dict[str, str], *, needed: bool) -> DoctorFinding:
+    """Try one account's key; `teams` has the first account of each team, since a team's credits are one balance."""
+    title = provider.title if account == DEFAULT else f"{provider.title} ({account})"
+    variable = key_variable_of(provider, account)
+    if not key_of(provider, account, os.environ):
+        bad = False if needed else None
+        return DoctorFinding(name=title, good=bad, words=f"{variable} is not set")
+    try:
+        async with open_sessions({provider.name: (account,)}, Endpoints(environment=os.environ)) as opened:
+            session = opened[provider.name][account]
+            session.on_wait = console.say
+            answer = await ask_balance(session, tries=2)
+            where = origin_of(provider, os.environ)
+    except KbatchError as error:
+        return DoctorFinding(name=title, good=False, words=error.message)
+    if not isinstance(answer, Balance):
+        return DoctorFinding(name=title, good=False, words=f"{where}: {answer.message}")
+    known = account_of(session.account)
+    words = f"{variable} is set, {where} answers, {answer.credits:,} {provider.unit}"
+    words += f", {answer.max_concurrent} jobs at once" if answer.max_concurrent else ""
+    words += f", role {answer.role}" if answer.role else ""
+    words += f", {known}" if known.team or known.user else ""
+    first = teams.setdefault(known.team, account) if known.team else account
+    words += f"; one team with {first}: these credits are the same" if first != account else ""
+    told = {
+        "provider": provider.name,
+        "name": account,
+        "team": known.team,
+        "user": known.user,
+        "key": known.key,
+        "role": answer.role,
+        "credits": answer.credits,
+        "max_concurrent": answer.max_concurrent,
+    }
+    return DoctorFinding(name=title, good=True, words=words, account=told)
 
 
 async def _prices(provider: Provider) -> list[DoctorFinding]:

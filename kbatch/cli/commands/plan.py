@@ -11,11 +11,13 @@ import click
 from kbatch.cli.documents import check_outputs, is_stdout, path_of
 from kbatch.cli.options import (
     CHOOSING,
+    account,
     check_live,
     format_choice,
     live,
     manifest,
     max_jobs,
+    read_accounts,
     read_selection,
     refuse_given,
     selection,
@@ -53,13 +55,25 @@ Examples:
   kbatch plan campaign.yaml --out plan.json
   kbatch plan campaign.yaml --live         # with the prices of the providers' public lists
 """
-_OF_A_MANIFEST = (*CHOOSING, "max_credits", "check", "out", "live", "profile", "lockfile", "simulate", "max_jobs")
+_OF_A_MANIFEST = (
+    *CHOOSING,
+    "max_credits",
+    "check",
+    "out",
+    "live",
+    "profile",
+    "lockfile",
+    "simulate",
+    "max_jobs",
+    "accounts",
+)
 
 
 @click.command("plan", epilog=_EXAMPLES)
 @manifest
 @selection
 @click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a plan whose maximum is above.")
+@account
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
 @click.option("--compare-to", metavar="PLAN|git:REF", help="Show what differs from another plan, or from a revision.")
 @click.option("--out", metavar="FILE", help="Save the plan, to be run once as it is.")
@@ -93,7 +107,8 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
         check_outputs({"--out": out}, protected_by(loaded, path, found), stdout=printed)
     loaded = as_bought(loaded, found)
     loaded = with_lists(loaded) if flags["live"] else loaded
-    planned = make_plan(loaded, found, wished, RunTarget(lockfile=path, simulated=flags["simulate"]))
+    where = RunTarget(lockfile=path, simulated=flags["simulate"], accounts=read_accounts(flags["accounts"]))
+    planned = make_plan(loaded, found, wished, where)
     inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
     _warn(inputs, planned)
     comparison = None
@@ -123,7 +138,6 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     if over:
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:
-        where = RunTarget(lockfile=path, simulated=flags["simulate"])
         _save(out, planned, manifest, where, wished)
     return ExitCode.NOT_AS_ASKED if check and planned.plan.spends else ExitCode.OK
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kbatch.cli.collect import collect
-from kbatch.cli.options import choice, format_choice, manifest, max_jobs, state
+from kbatch.cli.options import account, choice, format_choice, manifest, max_jobs, state
 from kbatch.cli.session import load_manifest
 from kbatch.planner.actions import Action
 from kbatch.runner.context import RunOptions
@@ -25,6 +25,7 @@ _ACTIONS = frozenset((Action.POLL, Action.DOWNLOAD, Action.REUSE))
 @choice
 @click.option("--wait", is_flag=True, help="Wait for what is still rendering; else it is asked once.")
 @click.option("--allow-host", multiple=True, metavar="HOST", help="Fetch clips from this host though it is refused.")
+@account
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
 @state
 @max_jobs

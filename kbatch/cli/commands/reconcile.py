@@ -8,7 +8,7 @@ import click
 
 from kbatch.cli.collect import collect
 from kbatch.cli.consent import check_consent, consent
-from kbatch.cli.options import format_choice, manifest, max_jobs, refuse_given, state
+from kbatch.cli.options import account, format_choice, manifest, max_jobs, refuse_given, state
 from kbatch.cli.session import load_manifest
 from kbatch.errors import Invalid, Problem, Refused, did_you_mean
 from kbatch.pipeline.load import LoadedManifest
@@ -40,6 +40,7 @@ Examples:
     "--bought-with-this-key", is_flag=True, help="With --lost: I know that this key's user bought it (old receipts)."
 )
 @consent
+@account
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
 @state
 @max_jobs

@@ -12,7 +12,18 @@ import click
 from kbatch.cli.ask_consent import PlanRequest, consent_to, plan_for
 from kbatch.cli.consent import check_consent, consent
 from kbatch.cli.documents import check_outputs, path_of
-from kbatch.cli.options import check_live, format_choice, live, manifest, max_jobs, read_concurrency, selection, state
+from kbatch.cli.options import (
+    account,
+    check_live,
+    format_choice,
+    live,
+    manifest,
+    max_jobs,
+    read_accounts,
+    read_concurrency,
+    selection,
+    state,
+)
 from kbatch.cli.protected_paths import ProtectedPaths, named, protected_by
 from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console, github_actions
@@ -27,6 +38,7 @@ from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.planner.approval.saved_plan import SavedPlan
+from kbatch.planner.payers import ONLY_DEFAULT, Weights
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.report.data.format import count, verdict
 from kbatch.runner.endpoints import check_origins
@@ -67,6 +79,7 @@ Examples:
 @live
 @click.option("--locked", is_flag=True, help="Exit with 3 if anything would be bought.")
 @click.option("-j", "--concurrency", multiple=True, metavar="[PROVIDER=]N", help="How many jobs may render at once.")
+@account
 @click.option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Submit nothing more after N failures.")
 @click.option("--fail-fast", is_flag=True, help="Submit nothing more after the first failure.")
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
@@ -119,7 +132,9 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         loaded, found = with_state(loaded, path)
         loaded = with_lists(loaded) if flags["live"] else loaded
-        place = RunTarget(lockfile=path, simulated=flags["simulate"], concurrency=concurrency)
+        place = RunTarget(
+            lockfile=path, simulated=flags["simulate"], concurrency=concurrency, accounts=_accounts(flags, saved)
+        )
         planned, approved = plan_for(PlanRequest(saved=saved, flags=flags), loaded, found, place)
         inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
         say_links(check_writable(planned.plan, inputs))
@@ -150,6 +165,17 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
     if reports:
         reports.ended(outcome)
     return report(outcome, loaded, form)
+
+
+def _accounts(flags: Mapping[str, Any], saved: SavedPlan | None) -> Mapping[str | None, Weights]:
+    """Return the accounts that the command line lets pay; a saved plan says itself who pays."""
+    if saved is not None and flags["accounts"]:
+        raise click.UsageError("a saved plan says itself who pays: leave out --account")
+    if saved is None:
+        return read_accounts(flags["accounts"])
+    found: dict[str | None, Weights] = {None: ONLY_DEFAULT}
+    found.update(saved.accounts)
+    return found
 
 
 def _check_outputs(

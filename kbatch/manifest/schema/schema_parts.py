@@ -7,6 +7,9 @@ Schema = dict[str, Any]
 BY_PROVIDER = "by-provider"
 """Stands in a part for `properties` that are the names of providers, all with this one form."""
 
+ACCOUNT_NAME = "^[a-z][a-z0-9_]{0,31}$"
+"""What the environment can have as the end of a variable, in lower case."""
+
 OUTPUT_NAME: Schema = {
     "title": "Output name",
     "description": "The clip's file below `output.dir`, a template that ends in .mp4",
@@ -181,7 +184,7 @@ MONEY_PARTS: Schema = {
     },
     "run": {
         "title": "Run",
-        "description": "How it is run; nothing here changes what is bought",
+        "description": "How it is run, and which accounts pay; nothing here changes what is bought",
         "type": "object",
         "additionalProperties": False,
         "properties": {
@@ -193,7 +196,22 @@ MONEY_PARTS: Schema = {
                     _by_provider({"type": "integer", "minimum": 1, "description": "Jobs at this provider"}),
                 ],
                 "examples": [{"apiframe": 8, "aimlapi": 4}],
-            }
+            },
+            "accounts": {
+                "title": "Accounts",
+                "description": "Which accounts pay, by provider: names with weights. The key of `bob` is in "
+                "`APIFRAME_API_KEY_BOB`; `default` is the plain variable",
+                **_by_provider(
+                    {
+                        "type": "object",
+                        "minProperties": 1,
+                        "propertyNames": {"pattern": ACCOUNT_NAME},
+                        "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 100},
+                        "description": "Weights by account name, 1 to 100",
+                    }
+                ),
+                "examples": [{"apiframe": {"default": 1, "bob": 1}}],
+            },
         },
     },
 }

@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 from kbatch.errors import StateUnreadable
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.plan_digest import attempt_of, seal_of, terms_of_document
+from kbatch.planner.payers import ONLY_DEFAULT, Weights
 from kbatch.planner.plan import PLAN_VERSION, Plan, as_json, head_of_document
 from kbatch.planner.selection import Selection
 from kbatch.receipts.claims import Claim, CoveredPurchase, digest_of
@@ -49,6 +50,11 @@ class SavedPlan(Struct, frozen=True, kw_only=True):
         """Whether a price in it is from a public list, so that the list is asked again before it is carried out."""
         return bool(self.document["bound"].get("published"))
 
+    @property
+    def accounts(self) -> Mapping[str, Weights]:
+        """The weights of the accounts that pay, by provider, where not the default one alone does."""
+        return self.document["bound"].get("accounts") or {}
+
 
 def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, made_at: str = "") -> dict[str, Any]:
     """Return the document of `plan --out`: the plan's JSON, the inputs that it is bound to, and a seal over both."""
@@ -65,6 +71,7 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, m
         "receipts": plan.receipts,
         **({"published": plan.basis.published} if plan.basis.published else {}),
         **({"asked": plan.basis.asked} if plan.basis.asked else {}),
+        **({"accounts": plan.basis.payers} if plan.basis.payers else {}),
         "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
     document = {**as_json(plan), "made_at": made_at, "bound": bound}
@@ -194,6 +201,15 @@ def _binding_deviations(saved: SavedPlan, now: Plan) -> Iterator[Deviation]:
         here = now.basis.origins.get(provider)
         if provider in now.providers and here != origin:
             yield Deviation(words=f"it would pay {provider} at {here} instead of {origin}")
+    before, after = saved.accounts, now.basis.payers
+    for provider in now.providers:
+        if before.get(provider, ONLY_DEFAULT) != after.get(provider, ONLY_DEFAULT):
+            then, here = (_names(payers.get(provider, ONLY_DEFAULT)) for payers in (before, after))
+            yield Deviation(words=f"{provider} would be paid by {here} instead of {then}")
+
+
+def _names(weights: Weights) -> str:
+    return " and ".join(f"{name} ({weight})" for name, weight in weights.items())
 
 
 def _job_deviations(before: Mapping[str, Any], entry: PlanEntry, claim: Claim) -> Iterator[Deviation]:

@@ -1,9 +1,11 @@
 """Sums of credits in words: each provider's apart, since they never add up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from kbatch.planner.actions import PlanEntry
+from kbatch.planner.payers import Share
+from kbatch.report.data.format import count
 
 
 def credits_by_provider(entries: Iterable[PlanEntry]) -> dict[str, int]:
@@ -12,6 +14,15 @@ def credits_by_provider(entries: Iterable[PlanEntry]) -> dict[str, int]:
     for entry in entries:
         sums[entry.job.provider] = sums.get(entry.job.provider, 0) + (entry.credits or 0)
     return sums
+
+
+def paid_by(shares: Mapping[str, Share]) -> str:
+    """Return who pays a provider: `paid by default: 2 jobs, 30 credits; bob: 1 job, 15 credits`."""
+    parts = []
+    for name, share in shares.items():
+        credits = "unknown credits" if share.credits is None else f"{share.credits:,} credits"
+        parts.append(f"{name}: {count(share.jobs, 'job')}, {credits}")
+    return f"paid by {'; '.join(parts)}"
 
 
 def credits_of(entries: Iterable[PlanEntry]) -> str:

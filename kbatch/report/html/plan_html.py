@@ -12,7 +12,7 @@ from kbatch.report.data.reasons import why
 from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of
 from kbatch.report.data.rows import read_rows
 from kbatch.report.data.shares import Slice
-from kbatch.report.data.sums import credits_by_provider, dollars_at
+from kbatch.report.data.sums import credits_by_provider, dollars_at, paid_by
 from kbatch.report.html.compare_html import section
 from kbatch.report.html.pages import Parts, attributes_of, chart, charts_by_key, filters_of, render_page
 
@@ -83,6 +83,7 @@ def _account(plan: Plan, provider: str, total: Total) -> dict[str, Any]:
         "expected": "unknown" if total.expected is None else f"{total.expected:,}",
         "maximum": f"{total.known + total.held:,}" if total.held else "",
         "usd": dollars_at(plan.settings.usd_per_credit.get(provider), total.expected),
+        "paid_by": paid_by(plan.shares[provider]) if provider in plan.shares else "",
         "budget": budget,
         "left": None if budget is None else budget - spent - total.known - total.held,
         "meter": _meter(provider, budget, spent, total) if budget else None,

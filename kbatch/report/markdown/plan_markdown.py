@@ -11,7 +11,7 @@ from kbatch.planner.plan import Plan, Total
 from kbatch.planner.summary import CostGroup, Summary
 from kbatch.report.data.format import amount, count, span
 from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of
-from kbatch.report.data.sums import dollars_at
+from kbatch.report.data.sums import dollars_at, paid_by
 from kbatch.report.markdown import compare_markdown
 from kbatch.report.markdown.markdown import Block, Table, code, marker, prose, quote, render
 
@@ -33,6 +33,8 @@ def _blocks(review: Review) -> Iterator[Block]:
     yield f"## Plan for {code(review.name)}{profile}"
     yield _headline(plan)
     yield _totals(plan)
+    for provider, shares in plan.shares.items():
+        yield f"{code(provider)} is {prose(paid_by(shares))}."
     yield quote("Stop", (prose(said) for said in review.objections))
     rehearsal = ["this is a rehearsal: nothing real is bought"] if review.simulated else []
     yield quote("Look", (prose(said) for said in (*rehearsal, *warnings_of(review))))

@@ -9,13 +9,14 @@ from typing import Any
 
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.approval.plan_digest import SHOWN
+from kbatch.planner.payers import Share
 from kbatch.planner.plan import Plan, Total
 from kbatch.planner.summary import CostGroup, Summary
 from kbatch.report.data.format import amount, count, one_line, short_model, span
 from kbatch.report.data.prompts import prompt_of
 from kbatch.report.data.reasons import why
 from kbatch.report.data.stated_prices import stated_prices
-from kbatch.report.data.sums import credits_of, dollars_at
+from kbatch.report.data.sums import credits_of, dollars_at, paid_by
 
 Line = list[tuple[str, str]]
 _MOST_ROWS = 60
@@ -205,6 +206,8 @@ def _total(plan: Plan, provider: str, total: Total) -> Iterator[Line]:
             (f", {total.held:,} held by unknown outcomes: maximum {amount(total.maximum, total.unit)}", "warning")
         )
     yield row
+    if provider in plan.shares and plan.purchases:
+        yield [(f"            {paid_by(plan.shares[provider])}", "")]
     spent, limits = plan.spent.get(provider, 0), plan.settings.max_credits
     budget = limits.get(provider, limits.get(None))
     if budget is not None:
@@ -246,6 +249,9 @@ def saved_lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
         unit = _flat(total["unit"])
         expected = amount(total["expected"], unit)
         yield f"  {_flat(provider)}  expected {expected}, maximum {amount(total['maximum'], unit)}"
+        shares = (document.get("accounts") or {}).get(provider, {})
+        if shares:
+            yield f"            {_flat(paid_by({name: Share(**share) for name, share in shares.items()}))}"
     yield f"  {_flat(document['digest'])}"
 
 

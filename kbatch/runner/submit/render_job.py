@@ -37,7 +37,7 @@ async def _reserve_and_submit(run: Run, session: ProviderSession, entry: PlanEnt
     if guard.stopped:
         return NotSubmitted(reason=guard.stopped, skipped=True)
     if session.stopped:
-        return NotSubmitted(reason=f"{session.provider.title} stopped the run: {session.stop_reason}", skipped=True)
+        return NotSubmitted(reason=f"{session.title} stopped the run: {session.stop_reason}", skipped=True)
     if not run.may_submit():
         return NotSubmitted(reason="the run is stopping", skipped=True)
     objection = run.refused_parameters.objection(entry.job)
