@@ -111,8 +111,8 @@ def test_several_at_once_and_again(campaign: Campaign, run: Run) -> None:
     """What was accepted before is said and is no fault as long as something new is accepted."""
     run("accept", "c.yaml", "hero[city=oslo]")
     ended = run("accept", "c.yaml", "hero[city=oslo]", "next", "next", "--format", "json")
-    told = [(one["address"], one["accepted_before"]) for one in json.loads(ended.out)["accepted"]]
-    assert (ended.code, told) == (0, [("hero[city=oslo]", True), ("next", False)])
+    accepted = [(one["address"], one["accepted_before"]) for one in json.loads(ended.out)["accepted"]]
+    assert (ended.code, accepted) == (0, [("hero[city=oslo]", True), ("next", False)])
 
 
 @pytest.mark.parametrize(

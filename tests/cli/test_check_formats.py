@@ -60,6 +60,6 @@ def test_files_are_named_from_the_workspace(
 
 
 def test_a_profile_is_checked(campaign: Path, run: Run, golden: Golden) -> None:
-    """With a profile, its jobs are checked, and a name that does not exist is told with those that do."""
+    """With a profile, its jobs are checked, and an unknown name is reported with the known ones."""
     assert run("check", "campaign.yaml", "--profile", "draft").code == 0
     golden("check-unknown-profile", run("check", "campaign.yaml", "--profile", "darft"))

@@ -1,4 +1,4 @@
-"""How a command ends: at once, its words said and its code kept, and nothing of it is left where it was only called."""
+"""The end of a command: at once, with its output and exit code, and without traces in a calling process."""
 
 import gc
 import subprocess

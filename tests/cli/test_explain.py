@@ -25,7 +25,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_text(campaign: Path, run: Run, golden: Golden, name: str) -> None:
-    """Every kind of origin is told in words, within 80 columns but for the request and for long single words."""
+    """Every kind of origin stands in words, within 80 columns but for the request and for long single words."""
     address, *flags = CASES[name]
     ended = run("explain", "campaign.yaml", address, *flags)
     assert ended.code == 0

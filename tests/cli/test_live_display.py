@@ -1,4 +1,4 @@
-"""The live picture of a run, on a clock that is a variable: redrawn while nothing happens, and behind nothing."""
+"""The live display of a run on a virtual clock: redrawn while nothing happens, and never late."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -61,7 +61,7 @@ class Screen:
 
 
 def bought(names: Sequence[str], *, credits: int | None = 4) -> list[ProgressEvent]:
-    """Return what is told while these jobs are bought."""
+    """Return the output while these jobs are bought."""
     return [
         ProgressEvent(moment=moment, address=name, credits=credits, provider="apiframe")
         for name in names

@@ -51,7 +51,9 @@ def test_an_amount_beyond_64_bits_is_printed(manifest: Path, capsys: pytest.Capt
     assert str(SHOTS * 10**25) in out
 
 
-def test_a_ceiling_for_nobody_names_who_there_is(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_ceiling_for_an_unknown_provider_names_the_known_ones(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A provider that resembles none is answered with all of them."""
     code, _, err = said(capsys, "plan", str(manifest), "--max-credits", "zzz=5")
     assert code == 2

@@ -1,4 +1,4 @@
-"""Charges that no provider said are told in plain words, behind the sums and not in the middle of them."""
+"""Charges that no provider reported stand in plain words after the sums."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A run that has nothing to do says so at once, without an event loop or HTTP, and says what the whole run says."""
+"""A run without work ends at once, without an event loop or HTTP, with the same result as a full run."""
 
 import json
 import os
@@ -222,7 +222,7 @@ def _orphan(lockfile: Lockfile) -> Lockfile:
     return replace(lockfile, renders={**lockfile.renders, "f" * 64: orphan})
 
 
-def _nobodys(lockfile: Lockfile) -> Lockfile:
+def _without_a_job(lockfile: Lockfile) -> Lockfile:
     one = next(iter(lockfile.renders.values()))
     clip = one.output and replace(one.output, path="renders/old.mp4")
     return replace(lockfile, renders={**lockfile.renders, "e" * 64: replace(one, job_id="old", output=clip)})
@@ -266,8 +266,8 @@ CHANGES: Mapping[str, Callable[[Path], None]] = {
     ),
     "submitted": _lockfile(_first(state=ReceiptState.SUBMITTED, output=None)),
     "a-strange-place": _lockfile(_first(output=_OUTPUT)),
-    "owed-to-nobody": _lockfile(_orphan),
-    "a-clip-of-nobody": _both(_written("renders/old.mp4", CLIP), _lockfile(_nobodys)),
+    "owed-without-a-job": _lockfile(_orphan),
+    "a-clip-without-a-job": _both(_written("renders/old.mp4", CLIP), _lockfile(_without_a_job)),
     "an-index-of-nothing": _lockfile(lambda lockfile: replace(lockfile, jobs={})),
     "a-profile": _lockfile(lambda lockfile: replace(lockfile, profiles={"draft": lockfile.jobs})),
     "another-manifest": _lockfile(lambda lockfile: replace(lockfile, manifest="earlier.yaml")),
@@ -307,8 +307,8 @@ LIMITS = settings(
 @example(set(), [], "ftp://example.com")
 @example({"a-comment"}, ["--only", "one"], None)
 @example({"a-run-was-cut-off"}, [], None)
-@example({"a-clip-of-nobody"}, [], None)
-@example({"owed-to-nobody"}, [], None)
+@example({"a-clip-without-a-job"}, [], None)
+@example({"owed-without-a-job"}, [], None)
 @example({"a-shot-is-gone", "the-other-failed"}, [], None)
 @example({"an-index-that-is-crossed"}, [], None)
 @example({"a-clip-lies-elsewhere"}, [], None)

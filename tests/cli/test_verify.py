@@ -149,14 +149,14 @@ def test_a_clip_that_is_no_video(folder: Path, run: Run) -> None:
     path = folder / "renders-sim" / "mute.mp4"
     path.write_bytes(b"<html>not found</html>")
 
-    def told(receipt: Receipt) -> Receipt:
+    def with_media(receipt: Receipt) -> Receipt:
         assert receipt.output is not None
         from hashlib import sha256
 
         data = path.read_bytes()
         return replace(receipt, output=replace(receipt.output, bytes=len(data), sha256=sha256(data).hexdigest()))
 
-    edit(folder, told)
+    edit(folder, with_media)
     assert findings(run, 1) == {"renders-sim/mute.mp4": "not-whole"}
 
 
@@ -206,7 +206,7 @@ def test_what_no_job_needs_may_be_missing(folder: Path, run: Run) -> None:
     assert findings(run, 0) == {"renders-sim/mute.mp4": "missing"}
 
 
-def test_a_fresh_clone_is_told_to_pull(folder: Path, run: Run, golden: Golden) -> None:
+def test_a_fresh_clone_gets_the_hint_to_pull(folder: Path, run: Run, golden: Golden) -> None:
     """Without any clip everything is missing: exit 1, with the way out."""
     shutil.rmtree(folder / "renders-sim")
     golden("verify-fresh-clone", run("verify", "c.yaml", "--simulate"))

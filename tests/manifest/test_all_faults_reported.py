@@ -1,4 +1,4 @@
-"""One pass says all faults of a manifest, each once and at its place, and no echo of one that was said."""
+"""One pass reports all faults of a manifest, each once and at its place, and no consequence of another."""
 
 from textwrap import dedent
 
@@ -296,18 +296,18 @@ TOGETHER: dict[str, tuple[str, list[tuple[str, int]]]] = {
 
 
 @pytest.mark.parametrize(("text", "expected"), TOGETHER.values(), ids=TOGETHER)
-def test_all_is_said_at_once_and_without_an_echo(text: str, expected: list[tuple[str, int]]) -> None:
-    """Faults of different stages stand in one answer, each once; what only follows from one of them is not said."""
+def test_all_faults_are_reported_once(text: str, expected: list[tuple[str, int]]) -> None:
+    """Faults of different stages stand in one report, each once, without consequences of others."""
     assert said(text) == sorted(expected)
 
 
 def test_a_profile_that_cannot_be_read_is_not_unknown_too() -> None:
-    """The profile that was asked for is there, so that only its own fault is said."""
+    """A profile that exists has only its own fault."""
     assert said("profiles: {draft: 5}\nshots: [{id: a, model: kling-9, prompt: x}]\n", "draft") == [("wrong-type", 1)]
 
 
 def test_a_partly_read_axis_counts_no_jobs() -> None:
-    """How many jobs a fault hits is not said where it is not known how many there are."""
+    """A fault has no number of jobs where that number is unknown."""
     text = 'shots: [{id: a, model: kling-9, prompt: "{{ n }}", matrix: {n: [1, 2, "🔥"]}}]\n'
     with pytest.raises(Invalid) as caught:
         parse_manifest((HEAD + text).encode(), "m.yaml", FILES, LoadOptions())

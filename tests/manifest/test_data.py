@@ -1,4 +1,4 @@
-"""Data files: CSV, JSON, JSONL and YAML become rows; what is wrong in one is marked in that file."""
+"""Data files: CSV, JSON, JSONL and YAML become rows; a fault is marked in its data file."""
 
 import pytest
 from small_manifests import Files
@@ -120,7 +120,7 @@ def test_a_bad_file_is_marked_in_itself(row: tuple[str, str | bytes, str, int, i
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.csv.gz"])
 def test_an_unknown_format_is_refused(name: str) -> None:
-    """A format is told by the end of the name, and only the known ones are read."""
+    """The end of the name gives the format, and only known formats are read."""
     problem = read_rows(name, Files({name: "x"}).read, name)
     assert isinstance(problem, Problem)
     assert (problem.code, problem.hint) == ("data-format", "known: .csv, .json, .jsonl, .yaml")

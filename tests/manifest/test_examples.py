@@ -1,4 +1,4 @@
-"""The examples: each bad manifest is told what is wrong exactly as its file says, each good one makes exactly its jobs.
+"""The examples: each bad manifest has exactly the problems that its file lists, each good one exactly its jobs.
 
 A case is two files, `NAME.yaml` and `NAME.txt`; `pytest --update-golden` writes the second, to be read before it is
 kept. A first line `# arguments: …` gives the words after `kbatch check NAME.yaml`.
@@ -50,7 +50,7 @@ def compare(manifest: Path, text: str, config: pytest.Config) -> None:
 
 
 @pytest.mark.parametrize("manifest", BAD, ids=lambda path: path.stem)
-def test_a_bad_manifest_is_told_what_is_wrong(
+def test_a_bad_manifest_has_the_listed_problems(
     manifest: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
     """What `kbatch check` prints for a bad example is to the letter what was accepted; errors exit with 2."""

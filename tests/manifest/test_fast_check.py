@@ -75,7 +75,7 @@ def test_what_fits_a_schema_of_kbatch_passes_jsonschema(name: str, value: Any) -
 @example({"not": {"type": "string", "multipleOf": 2}}, {}, 1)
 @example({"anyOf": [{"not": {"multipleOf": 2}}]}, {}, 4)
 def test_what_fits_any_schema_passes_jsonschema(schema: dict[str, Any], part: dict[str, Any], value: Any) -> None:
-    """So it is for whatever a schema may say, keywords that nobody has taught it among them."""
+    """The same holds for any schema, with unknown keywords too."""
     whole = {**schema, "$defs": {"part": part, "none": True}}
     if fit_of(whole)(value):
         assert judge_of(whole).is_valid(value)

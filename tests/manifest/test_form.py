@@ -1,4 +1,4 @@
-"""The form of a manifest: what its schema does not take is said in kbatch's own words, each at its place."""
+"""The form of a manifest: each fault has kbatch's own message at its place."""
 
 import pytest
 from small_manifests import MANIFEST, SHOT, document_of
@@ -182,19 +182,19 @@ SAID: dict[str, tuple[str, str, str, str | None]] = {
         "`apiframe` must be at least 0",
         None,
     ),
-    "budget-of-nobody": (
+    "budget-of-unknown-provider": (
         GOOD + "budget: {max_credits: {apifram: 1}}\n",
         "unknown-field",
         "unknown field `apifram` in `budget.max_credits`",
         "did you mean `apiframe`?",
     ),
-    "concurrency-of-nobody": (
+    "concurrency-of-unknown-provider": (
         GOOD + "run: {concurrency: {aiml: 1}}\n",
         "unknown-field",
         "unknown field `aiml` in `run.concurrency`",
         "did you mean `aimlapi`?",
     ),
-    "rate-of-nobody": (
+    "rate-of-unknown-provider": (
         GOOD + "rates: {kling: {usd_per_credit: 1}}\n",
         "unknown-field",
         "unknown field `kling` in `rates`",
@@ -242,7 +242,7 @@ def test_one_fault_is_one_problem_in_kbatchs_own_words(text: str, code: str, mes
     assert (problem.code, problem.message, problem.hint) == (code, message, hint)
 
 
-def test_all_missing_fields_are_told() -> None:
+def test_all_missing_fields_are_reported() -> None:
     """Every field that is required and not there is a problem of its own."""
     assert [problem.message for problem in problems_of("vars: {}\n")] == [
         "the manifest needs `kbatch`",
@@ -251,14 +251,14 @@ def test_all_missing_fields_are_told() -> None:
     ]
 
 
-def test_a_misspelled_field_is_told_once() -> None:
+def test_a_misspelled_field_is_reported_once() -> None:
     """A required field under a wrong name is unknown, with a hint, and not missing as well."""
     (problem,) = problems_of("kbatch: 1\nname: a\nshot: [{id: hero}]\n")
     assert (problem.code, problem.hint) == ("unknown-field", "did you mean `shots`?")
 
 
 def test_all_shots_are_checked() -> None:
-    """Shots of one form share one check, and still each that is wrong is told at its own line."""
+    """Shots of one form share one check, and each invalid one is reported at its own line."""
     text = "kbatch: 1\nname: a\nshots:\n" + "".join(
         f"  - {{id: shot-{number}, takes: {0 if number % 2 else 1}, prompt: text {number}}}\n" for number in range(6)
     )

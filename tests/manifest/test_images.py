@@ -1,4 +1,4 @@
-"""Pictures that a manifest names: what passes, what is refused and under which code."""
+"""Images that a manifest names: accepted ones, and refused ones with their codes."""
 
 import base64
 import hashlib
@@ -176,7 +176,7 @@ def test_a_jpeg_that_holds_several_is_still_a_jpeg() -> None:
 
 
 def test_the_trees_own_words_reach_the_user() -> None:
-    """A file that may not be read keeps the code, message and hint of whoever refused it."""
+    """A file that may not be read keeps the code, message and hint of the refusal."""
     found = read_image("b.png", Files({}))
     assert found == Complaint(code="file-not-found", field=(), message="there is no file `b.png`", hint="look again")
 

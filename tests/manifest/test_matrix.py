@@ -156,7 +156,7 @@ def test_zipped_axes_advance_together_where_the_first_of_them_stands() -> None:
 
 
 def test_a_rule_that_matches_nothing_is_reported() -> None:
-    """The index of each idle rule is told; one whose matches an earlier rule removed is idle too."""
+    """The index of each idle rule is reported; a rule whose matches an earlier rule removed is idle too."""
     rules = [{"a": 3}, {"a": 1}, {"a": 1, "b": "x"}]
     assert expand(matrix({"a": [1, 2], "b": ["x"]}, exclude=rules)).idle == (("exclude", 0), ("exclude", 2))
 
@@ -216,7 +216,7 @@ def matrices(draw: st.DrawFn) -> Matrix:
 @settings(max_examples=300)
 @given(matrices())
 def test_the_count_is_the_size_of_the_expansion(made: Matrix) -> None:
-    """`count` tells exactly what `expand` makes, and never more than `most`."""
+    """`count` returns the size of `expand`, and never more than `most`."""
     assert count(made) == len(expand(made).combinations) <= most(made)
 
 

@@ -53,7 +53,7 @@ BAD = {
 
 @pytest.mark.parametrize(("name", "fault"), BAD.values(), ids=BAD)
 def test_a_name_that_some_system_does_not_take_is_refused(name: str, fault: str) -> None:
-    """What is wrong with a name is said, whatever the system at hand would let pass."""
+    """A name that some system refuses is a problem on every system."""
     assert output_fault(name) == fault
 
 
@@ -108,7 +108,7 @@ FOLDERS = {
 
 @pytest.mark.parametrize(("folder", "fault"), FOLDERS.values(), ids=FOLDERS)
 def test_the_output_folder_stays_below_the_manifests(folder: str, fault: str) -> None:
-    """A manifest may come from a stranger: clips go nowhere but below its own folder."""
+    """A manifest is not trusted: clips go nowhere but below its own folder."""
     (problem,) = resolved(f'output: {{dir: "{folder}"}}\nshots: [{{id: hero, prompt: a}}]').problems
     assert (problem.code, problem.message.endswith(fault)) == ("output-dir", True)
 

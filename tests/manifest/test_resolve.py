@@ -74,7 +74,7 @@ def test_exclusions_count_before_the_limit_does() -> None:
     assert resolved(text, wanted=Wanted(max_jobs=7)).codes == ["too-many-jobs"]
 
 
-def test_a_fault_is_told_once_with_the_jobs_it_hits() -> None:
+def test_a_fault_is_reported_once_with_the_jobs_it_hits() -> None:
     """Forty jobs with one mistake are one problem, with how many it hits and the first by address."""
     found = resolved(
         """
@@ -93,7 +93,7 @@ def test_a_fault_is_told_once_with_the_jobs_it_hits() -> None:
 
 
 def test_names_are_checked_before_anything_is_rendered() -> None:
-    """An unknown name is told for every field at once, even where `when` would leave the job out."""
+    """An unknown name is reported for every field at once, even where `when` would leave the job out."""
     found = resolved(
         """
         shots:
@@ -183,8 +183,8 @@ def test_origins_tell_where_each_value_was_written() -> None:
     }
 
 
-def test_all_problems_of_a_manifest_are_told_at_once() -> None:
-    """A bad variable, a missing file, a bad axis and a duplicate shot are told together."""
+def test_all_problems_of_a_manifest_are_reported_at_once() -> None:
+    """A bad variable, a missing file, a bad axis and a duplicate shot are reported together."""
     found = resolved(
         """
         vars: {a: "{{ b }}"}

@@ -81,8 +81,8 @@ def test_what_is_not_strict_yaml_is_refused_with_its_place(data: bytes, code: st
     assert (problem.code, problem.mark.line, problem.mark.column) == (code, line, column)
 
 
-def test_all_faults_of_a_walk_are_told_at_once() -> None:
-    """Tags, duplicate keys and bad numbers of one file are told together, in the order in which they stand."""
+def test_all_faults_of_a_walk_are_reported_at_once() -> None:
+    """Tags, duplicate keys and bad numbers of one file are reported together, in the order of the file."""
     found = problems_of(b"a: !!str 1\nb: .nan\na: 2\nc: {d: 1, d: 2}\n")
     assert [(one.code, one.mark.line if one.mark else 0) for one in found] == [
         ("yaml-tag", 1),
@@ -125,7 +125,7 @@ def test_what_would_eat_the_stack_or_the_memory_is_refused(
 
 @pytest.mark.parametrize("opening", [b"[", b"{a: ", b"- ", b"? "], ids=["brackets", "braces", "dashes", "questions"])
 @pytest.mark.parametrize("depth", [DEPTH_LIMIT + 1, 999, 1001, 5000])
-def test_what_is_too_deep_is_told_where_the_limit_is_passed(opening: bytes, depth: int) -> None:
+def test_what_is_too_deep_is_reported_where_the_limit_is_passed(opening: bytes, depth: int) -> None:
     """The 101st level is the place, whether or not libyaml refuses a depth of its own (0.2.6: 1,000)."""
     (problem,) = problems_of(opening * depth)
     assert problem.mark is not None
@@ -140,7 +140,7 @@ def test_the_limit_of_depth_is_exact(depth: int) -> None:
 
 
 def test_aliases_that_multiply_are_refused() -> None:
-    """Ten names that each repeat the one before ten times are a bomb, told once, where the limit is passed."""
+    """Ten names that each repeat the one before ten times are a bomb, reported once, where the limit is passed."""
     names = "abcdefghi"
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in pairwise(names)]

@@ -234,7 +234,7 @@ TABLE: dict[str, tuple[str, dict[str, Any], str, tuple[str | int, ...], str, str
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 def test_a_complaint_has_its_code_place_message_and_hint(row: tuple[Any, ...]) -> None:
-    """One fault is one complaint, worded for whoever wrote it, and nothing is sent."""
+    """One fault is one complaint in words for the author, and nothing is sent."""
     model, params, code, place, message, hint = row
     done = completed(model, params)
     (found,) = done.complaints
@@ -267,8 +267,8 @@ def test_a_prompt_that_cannot_be_sent(
     assert (found.code, found.field, found.message, found.hint) == (code, ("prompt",), message, hint)
 
 
-def test_all_faults_are_told_at_once() -> None:
-    """Prompt, unknown, wrong and unreadable: nobody plays find-the-error."""
+def test_all_faults_are_reported_at_once() -> None:
+    """Prompt, unknown, wrong and unreadable faults are all in one answer."""
     params = {"duration": "10", "foo": 1, "start_image": "missing.png", "aspect_ratio": "wide"}
     codes = {complaint.code for complaint in completed("kling-2.6", params, prompt="").complaints}
     assert codes == {"too-short", "wrong-type", "unknown-parameter", "file-not-found", "wrong-format"}

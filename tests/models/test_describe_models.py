@@ -160,7 +160,7 @@ def test_schema_refuses_an_unknown_name() -> None:
 
 @pytest.mark.parametrize("command", [models.command, schema.command], ids=["models", "schema"])
 def test_help_has_an_example(command: object) -> None:
-    """Nobody has to guess how a command is written."""
+    """The help of each command has an example."""
     result = CliRunner().invoke(command, ["--help"])  # type: ignore[arg-type]
     assert result.exit_code == 0
     assert "kbatch " in result.stdout

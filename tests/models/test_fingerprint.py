@@ -22,7 +22,7 @@ QUICK = settings(max_examples=150, deadline=None)
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values mean the same, told without the encoder: true is not 1, and 1 is 1.0."""
+    """Whether two JSON values mean the same, decided without the encoder: true is not 1, and 1 is 1.0."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):

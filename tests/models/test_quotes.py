@@ -110,7 +110,7 @@ def test_a_price_of_ones_own_fills_an_unknown_one(
     ids=["raised", "equal", "lowered", "lowered-by-the-clip"],
 )
 def test_lowering_a_known_price_is_said(rate: Rate, credits: int, lowers: bool) -> None:
-    """A price of one's own holds, and `lowers` tells a caller that it lies below the card's for this very clip."""
+    """The manifest's price counts, and `lowers` says that it is below the card's for this clip."""
     own = {"apiframe/kling-3.0": OwnPrice(rate=rate)}
     found = quote(card_of("kling-3.0"), request_of("kling-3.0", {"duration": 10}), own)
     assert (found.credits, found.lowers, found.source) == (credits, lowers, "manifest")

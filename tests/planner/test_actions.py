@@ -96,7 +96,7 @@ def test_replace_buys_a_paid_job_again(campaign: Campaign) -> None:
 
 
 def test_the_reason_names_what_changed(campaign: Campaign) -> None:
-    """After a change the reason tells it field by field against the receipt."""
+    """After a change the reason lists the changed fields against the receipt."""
     before = campaign(ONE).jobs[0]
     after = campaign(ONE.replace("duration: 5", "duration: 10").replace("a ridge", "a valley"))
     (entry,) = entries_of(after, {before.fingerprint: receipt_of(before)})
@@ -153,7 +153,7 @@ def test_a_downstream_whose_upstream_was_bought_anew_is_stale(campaign: Campaign
 
 
 def test_a_missing_or_altered_file_is_said(campaign: Campaign) -> None:
-    """A receipt whose file is not here, or differs in size, is reused and the reason tells it."""
+    """A receipt whose file is not here, or differs in size, is reused and the reason names it."""
     loaded = campaign(ONE)
     (job,) = loaded.jobs
     receipt = receipt_of(job)

@@ -1,4 +1,4 @@
-"""What a budget bears already: every charge of every attempt, and what unknown outcomes may have been charged."""
+"""Charges against a budget: every charge of every attempt, and the possible charges of unknown outcomes."""
 
 from datetime import UTC, datetime
 
@@ -24,11 +24,11 @@ def _attempt(shown: Receipt, state: ReceiptState, reported: int | None) -> Recei
     ("where", "state", "reported", "spent"),
     [
         pytest.param("also", ReceiptState.DONE, 10, 14, id="bought-twice-on-purpose"),
-        pytest.param("also", ReceiptState.RENDERED, None, 14, id="charge-not-told-counts-as-planned"),
+        pytest.param("also", ReceiptState.RENDERED, None, 14, id="unreported-charge-counts-as-planned"),
         pytest.param("also", ReceiptState.DONE, 12, 16, id="charged-above-the-quote"),
         pytest.param("also", ReceiptState.UNKNOWN, None, 14, id="unknown-of-another-branch-is-held"),
         pytest.param("failed", ReceiptState.FAILED, 0, 4, id="refunded"),
-        pytest.param("failed", ReceiptState.FAILED, None, 4, id="failed-and-not-told"),
+        pytest.param("failed", ReceiptState.FAILED, None, 4, id="failed-and-not-reported"),
         pytest.param("failed", ReceiptState.FAILED, 3, 7, id="not-refunded-in-full"),
     ],
 )

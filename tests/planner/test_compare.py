@@ -1,4 +1,4 @@
-"""Two plans side by side: what became of every job, and the difference in each provider's credits."""
+"""Two plans compared: the change of every job, and the difference in each provider's credits."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def sides(campaign: Campaign, body: str, renders: dict[str, Receipt] | None = No
     return compared_jobs(entries_of(campaign(body), renders))
 
 
-def told(before: Sequence[ComparedJob], after: Sequence[ComparedJob]) -> Comparison:
+def comparison_of(before: Sequence[ComparedJob], after: Sequence[ComparedJob]) -> Comparison:
     """Return the comparison of two plans."""
     return make_comparison("git:main", "abc", compare(before, after), {"apiframe": "credits"})
 
@@ -136,7 +136,7 @@ def test_what_became_of_a_job(
 ) -> None:
     """Every kind of change, what is said of it, and what it does to the total."""
     body = BODY if old in BODY else BODY + old
-    comparison = told(sides(campaign, body), sides(campaign, body.replace(old, new) if old else body))
+    comparison = comparison_of(sides(campaign, body), sides(campaign, body.replace(old, new) if old else body))
     got = rows(comparison)
     if "provider apiframe → aimlapi" in str(expected):
         assert [(one[0], one[1], one[3]) for one in got] == [(one[0], one[1], one[3]) for one in expected]  # type: ignore[index]
@@ -154,14 +154,14 @@ def test_what_is_paid_is_said(campaign: Campaign) -> None:
     before = sides(
         campaign, BODY.replace("[oslo, rome]", "[oslo]"), {loaded.jobs[0].fingerprint: receipt_of(loaded.jobs[0])}
     )
-    comparison = told(before, sides(campaign, BODY, paid))
+    comparison = comparison_of(before, sides(campaign, BODY, paid))
     assert [(change.job.address, change.kind, change.paid) for change in comparison.changes] == [
         ("hero[city=oslo]", ChangeKind.SAME, True),
         ("hero[city=rome]", ChangeKind.ADDED, True),
         ("end", ChangeKind.SAME, False),
     ]
     assert comparison.counts["paid"] == 2
-    since = told(sides(campaign, BODY), sides(campaign, BODY, paid))
+    since = comparison_of(sides(campaign, BODY), sides(campaign, BODY, paid))
     assert rows(since) == [
         ("bought", "hero[city=oslo]", (), {"apiframe": -15}),
         ("bought", "hero[city=rome]", (), {"apiframe": -15}),
@@ -169,11 +169,11 @@ def test_what_is_paid_is_said(campaign: Campaign) -> None:
 
 
 def test_what_is_bought_again_says_why(campaign: Campaign) -> None:
-    """A job that was paid and would be bought now is told with the plan's own reason."""
+    """A job that was paid and would be bought now has the plan's own reason."""
     loaded = campaign(BODY)
     paid = {job.fingerprint: receipt_of(job) for job in loaded.jobs}
     again = compared_jobs(entries_of(loaded, paid, ActionOptions(replace=frozenset({"end"}))))
-    assert rows(told(sides(campaign, BODY, paid), again)) == [
+    assert rows(comparison_of(sides(campaign, BODY, paid), again)) == [
         ("changed", "end", ("bought again on purpose (--replace)",), {"apiframe": 15})
     ]
 
@@ -181,7 +181,7 @@ def test_what_is_bought_again_says_why(campaign: Campaign) -> None:
 def test_two_names_of_one_request_are_paired_once(campaign: Campaign) -> None:
     """Several jobs that share a request and are renamed together find one former name each."""
     body = BODY.replace("a ridge above {{ city }}", "a ridge")
-    found = rows(told(sides(campaign, body), sides(campaign, body.replace("id: hero", "id: ridge"))))
+    found = rows(comparison_of(sides(campaign, body), sides(campaign, body.replace("id: hero", "id: ridge"))))
     assert [(kind, address) for kind, address, _, _ in found] == [
         ("renamed", "ridge[city=oslo]"),
         ("renamed", "ridge[city=rome]"),
@@ -194,23 +194,27 @@ def test_an_unknown_price_makes_the_difference_unknown(campaign: Campaign) -> No
     model = OWN.removeprefix("aimlapi/")
     line = f"\n  - {{id: still, provider: aimlapi, model: {model}, params: {{image_url: 'https://e.com/a.png'}}}}"
     with_still = sides(campaign, BODY + line.lstrip("\n").rstrip() + "\n")
-    added = told(sides(campaign, BODY), with_still)
+    added = comparison_of(sides(campaign, BODY), with_still)
     assert added.totals["aimlapi"].difference is None
     assert added.totals["apiframe"].difference == 0
     renamed = sides(campaign, BODY + line.lstrip("\n").replace("id: still", "id: photo") + "\n")
-    assert told(with_still, renamed).totals["aimlapi"].difference == 0
+    assert comparison_of(with_still, renamed).totals["aimlapi"].difference == 0
 
 
 def test_a_saved_plan_is_compared_as_the_plan_it_was(campaign: Campaign) -> None:
-    """Saving and reading back changes nothing; a mere listing tells no fields, and says so."""
+    """Saving and reading back changes nothing; a listing without requests has no fields, and says so."""
     plan = plan_of(campaign(BODY))
     saved = json.loads(json.dumps(to_save(plan, source="campaign.yaml", simulated=False, selection=Selection())))
     schema = json.loads(packaged("plan.schema.json"))
     jsonschema.validate(saved, schema, cls=jsonschema.Draft202012Validator)
     after = sides(campaign, BODY.replace("the end", "the start"))
-    assert rows(told(compared_jobs_of_saved(saved), after)) == rows(told(compared_jobs(plan.entries), after))
+    assert rows(comparison_of(compared_jobs_of_saved(saved), after)) == rows(
+        comparison_of(compared_jobs(plan.entries), after)
+    )
     listing = json.loads(json.dumps(as_json(plan)))
-    assert [words for _, _, words, _ in rows(told(compared_jobs_of_saved(listing), after))] == [("its request",)]
+    assert [words for _, _, words, _ in rows(comparison_of(compared_jobs_of_saved(listing), after))] == [
+        ("its request",)
+    ]
 
 
 @pytest.mark.parametrize("broken", [{}, {"jobs": 1}, {"jobs": [{}]}, {"jobs": [], "bound": 1}])
@@ -227,13 +231,13 @@ def test_a_signed_url_is_no_part_of_a_saved_plan(campaign: Campaign) -> None:
     plan = plan_of(campaign(body))
     saved = to_save(plan, source="campaign.yaml", simulated=False, selection=Selection())
     assert "SECRET" not in json.dumps(saved)
-    assert rows(told(compared_jobs_of_saved(saved), compared_jobs(plan.entries))) == []
+    assert rows(comparison_of(compared_jobs_of_saved(saved), compared_jobs(plan.entries))) == []
 
 
 def test_the_json_is_what_the_schema_says(campaign: Campaign) -> None:
     """`plan --format json` with a comparison validates."""
     plan = plan_of(campaign(BODY))
-    comparison = told(
+    comparison = comparison_of(
         sides(campaign, BODY.replace("oslo", "kyiv").replace("the end", "an end")), compared_jobs(plan.entries)
     )
     document = {**as_json(plan), "comparison": compare_json.as_json(comparison)}
@@ -265,9 +269,9 @@ _plans = st.lists(_side, max_size=4, unique_by=lambda side: side.address)
 
 
 @given(_plans, _plans)
-def test_every_job_is_told_once_and_the_sums_agree(before: list[ComparedJob], after: list[ComparedJob]) -> None:
+def test_every_job_is_reported_once_and_the_sums_agree(before: list[ComparedJob], after: list[ComparedJob]) -> None:
     """Each job of either plan stands in exactly one change, and shots and totals add up to the same difference."""
-    comparison = told(before, after)
+    comparison = comparison_of(before, after)
     assert sorted(c.before.address for c in comparison.changes if c.before) == sorted(side.address for side in before)
     assert sorted(c.after.address for c in comparison.changes if c.after) == sorted(side.address for side in after)
     by_shot = add(shot.credits for shot in comparison.shots)
@@ -280,8 +284,8 @@ def test_every_job_is_told_once_and_the_sums_agree(before: list[ComparedJob], af
 @given(_plans)
 def test_a_plan_differs_in_nothing_from_itself(plan: list[ComparedJob]) -> None:
     """Comparing a plan with itself finds nothing, whatever its prices."""
-    comparison = told(plan, plan)
+    comparison = comparison_of(plan, plan)
     assert comparison.shots == ()
     assert {total.difference for total in comparison.totals.values()} <= {0}
     moved = [replace(side, address=f"new-{side.address}", output=None) for side in plan]
-    assert {change.kind for change in told(plan, moved).changes} <= {ChangeKind.RENAMED}
+    assert {change.kind for change in comparison_of(plan, moved).changes} <= {ChangeKind.RENAMED}

@@ -101,7 +101,7 @@ def test_unpriced_jobs_need_to_be_allowed_by_number(campaign: Campaign) -> None:
 
 
 def test_a_lowered_price_needs_trust(campaign: Campaign) -> None:
-    """A manifest of a stranger cannot make a job look cheaper than its card."""
+    """An untrusted manifest cannot make a job look cheaper than its card."""
     prices = 'prices: {"apiframe/kling-2.6": {credits: 1}}\n'
     plan = plan_of(campaign(prices + TWO))
     assert refusal(plan, ConsentTerms(ceilings=NONE)) == "price-lowered"
@@ -113,7 +113,7 @@ def test_a_lowered_price_needs_trust(campaign: Campaign) -> None:
     )
 
 
-def test_nobody_agreed_is_refused_and_nothing_to_buy_needs_nobody(campaign: Campaign) -> None:
+def test_a_purchase_needs_consent(campaign: Campaign) -> None:
     """A purchase needs consent; a plan without purchases needs none."""
     loaded = campaign(TWO)
     assert refusal(plan_of(loaded), ConsentTerms(ceilings=NONE), None) == "not-confirmed"
@@ -152,7 +152,7 @@ def _sent_again(campaign: Campaign, held: int | None) -> Plan:
 @pytest.mark.parametrize(
     ("terms", "given", "code"),
     [
-        pytest.param(ConsentTerms(ceilings=NONE), None, "not-confirmed", id="nobody-agreed"),
+        pytest.param(ConsentTerms(ceilings=NONE), None, "not-confirmed", id="no-consent"),
         pytest.param(ConsentTerms(ceilings=NONE, locked=True), ConsentMethod.YES, "locked-plan", id="locked"),
         pytest.param(
             ConsentTerms(ceilings=replace(NONE, run={"apiframe": 24})), ConsentMethod.YES, "over-ceiling", id="ceiling"

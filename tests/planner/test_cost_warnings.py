@@ -1,4 +1,4 @@
-"""Warnings about money: when each is said, where, with which credits, and how it is silenced."""
+"""Warnings about cost: their conditions, places and credits, and how each is silenced."""
 
 from collections.abc import Callable
 
@@ -48,8 +48,8 @@ def source_of(problem: Problem) -> str:
         ),
     ],
 )
-def test_a_dear_default_that_nobody_wrote(campaign: Campaign, shot: str, said: dict[str, int] | None) -> None:
-    """Each dear default that nobody wrote is named with the credits it costs; the cheaper value must be allowed."""
+def test_an_expensive_default(campaign: Campaign, shot: str, said: dict[str, int] | None) -> None:
+    """Each expensive default has a warning with its cost in credits; the cheaper value must be allowed."""
     loaded = campaign(f"shots:\n  - {{id: a, prompt: dusk, {shot}}}\n")
     found = {problem.message.split("`")[1]: problem.message for problem in warnings(loaded, "dear-default")}
     assert set(found) == set(said or {})
@@ -104,7 +104,7 @@ def test_an_unknown_price_has_no_dear_default(campaign: Campaign) -> None:
 
 
 def test_identical_shots_are_named(campaign: Campaign) -> None:
-    """Two shots with one request are told with both addresses and the credits that are not bought."""
+    """Two shots with one request have a warning with both addresses and the credits that are not spent."""
     loaded = campaign(NOTHING_DEAR + "shots:\n  - {id: a, prompt: dusk}\n  - {id: b, prompt: dusk}\n")
     (found,) = warnings(loaded, "duplicate-jobs")
     assert "`b` is the same request as `a`: bought once, 4 credits less than it seems" in found.message
@@ -186,7 +186,7 @@ def test_a_long_clip_dominates(campaign: Campaign, body: str, said: bool) -> Non
     assert len(warnings(campaign(body), "long-clip")) == said
 
 
-def test_a_long_clip_is_told_with_its_credits(campaign: Campaign) -> None:
+def test_a_long_clip_is_reported_with_its_credits(campaign: Campaign) -> None:
     """The warning has the shot's credits, the whole, what a second is worth, and stands at the duration."""
     (found,) = warnings(campaign(f"shots:\n{LONG}{SHORT % '1'}"), "long-clip")
     assert "clips of 15 s, paid by the second, are 75 of 115 credits" in found.message

@@ -66,7 +66,7 @@ def test_a_reason_that_names_each_job_is_one_group_and_purchases_come_first(camp
     assert all(any(f"s[n={number}]" in row for row in rows) for number in range(90, 100))
 
 
-def test_an_axis_of_many_values_is_told_in_one_line(campaign: Campaign) -> None:
+def test_an_axis_of_many_values_is_reported_in_one_line(campaign: Campaign) -> None:
     """Where all cost the same they are counted, else the dearest stand there and the others are counted."""
     many = ", ".join(str(number) for number in range(100))
     shot = f"{{id: s, model: kling-2.1, prompt: '{{{{ n }}}}', matrix: {{n: [{many}]}}}}"
@@ -77,7 +77,7 @@ def test_an_axis_of_many_values_is_told_in_one_line(campaign: Campaign) -> None:
     assert "… and 60 more\n" in text
 
 
-def test_an_axis_of_some_values_is_told_in_full(campaign: Campaign) -> None:
+def test_an_axis_of_some_values_is_reported_in_full(campaign: Campaign) -> None:
     """Up to forty values are all there, in the manifest's order."""
     some = ", ".join(str(number) for number in range(40))
     text = words_of(campaign, f"shots: [{{id: s, model: kling-2.1, prompt: '{{{{ n }}}}', matrix: {{n: [{some}]}}}}]")

@@ -1,4 +1,4 @@
-"""What is bought is shown by what is asked for, within 80 columns, and money is never shown as nothing."""
+"""Purchases are shown with their prompts within 80 columns, and a positive amount is never shown as zero."""
 
 from decimal import Decimal
 

@@ -70,7 +70,7 @@ _requests = st.dictionaries(st.sampled_from(["prompt", "image", "duration", "kli
 
 
 @given(_requests, _requests)
-def test_every_difference_is_told_and_nothing_else(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_every_difference_is_reported_and_nothing_else(before: dict[str, Any], after: dict[str, Any]) -> None:
     """Equal requests have no differences; words are one line and never empty; there and back are as many."""
     assert differences(before, before) == ()
     found = differences(before, after)

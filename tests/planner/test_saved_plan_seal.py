@@ -1,4 +1,4 @@
-"""A saved plan is what it says: no value that a reviewer can read in it changes unseen."""
+"""The seal of a saved plan: no value that a reviewer can read changes unnoticed."""
 
 import copy
 import json
@@ -103,7 +103,7 @@ def test_no_value_can_be_changed_unseen(campaign: Campaign) -> None:
 
 
 def test_with_a_new_seal_nothing_of_what_is_bought_can_be_changed(campaign: Campaign) -> None:
-    """Who makes the seal anew is refused by the digest, or by what moved when the plan is made again."""
+    """A file with a new seal is refused by its digest, or by the deviations from the plan as made again."""
     plan, document = document_of(campaign)
     shows = [index for index, job in enumerate(document["jobs"]) if job["action"] in ("render", "unknown")]
     fields = [("jobs", index, name) for index in shows for name in document["jobs"][index] if name != "resend"]

@@ -1,4 +1,4 @@
-"""A lockfile may come from a stranger's pull request: it cannot lead kbatch out of the manifest's folder."""
+"""A lockfile is not trusted: it cannot lead kbatch out of the manifest's folder."""
 
 import json
 from pathlib import Path

@@ -183,13 +183,13 @@ def test_without_pyav_a_preview_says_what_to_install(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_progress_is_told_on_a_pipe_in_plain_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_reported_on_a_pipe_in_plain_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line every ten clips and one at the end."""
     text = TWO.replace("{id: one, prompt: the first}", "{id: one, prompt: 'n {{ n }}', matrix: {n: [" + ", ".join(
         f"n{n}" for n in range(24)) + "]}}")  # fmt: skip
     (folder / "two.yaml").write_text(text)
     assert kbatch("preview", "two.yaml", "--contact-sheet", "sheet.png") == 0
-    told = [line for line in capsys.readouterr().err.splitlines() if " of 25" in line]
-    assert told == [f"sheet.png: {n} of 25" for n in (10, 20, 25)]
+    lines = [line for line in capsys.readouterr().err.splitlines() if " of 25" in line]
+    assert lines == [f"sheet.png: {n} of 25" for n in (10, 20, 25)]
     assert [second - first for first, second in pairwise((10, 20, 25))] == [10, 5]
     assert io.BytesIO((folder / "sheet.png").read_bytes()).read(4) == b"\x89PNG"

@@ -1,4 +1,4 @@
-"""What many jobs of a shot have in common is told in a few lines, in every form that a person reads."""
+"""Changes that many jobs of a shot share take a few lines, in every form for people."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def both(folder: Path, before: str, after: str, jobs: int) -> tuple[str, str]:
     renders = {job.fingerprint: receipt_of(job) for job in old.jobs}
     then = plan_of(old, renders)
     now = plan_of(loaded(folder, shot(after, jobs)), renders)
-    comparison = told(then, now)
+    comparison = comparison_of(then, now)
     requests = {receipt.address: receipt.request for receipt in renders.values()}
     lines = [
         *plan_text.lines(now, summarize(now, {}), width=100),
@@ -35,7 +35,7 @@ def both(folder: Path, before: str, after: str, jobs: int) -> tuple[str, str]:
     return text, plan_markdown.as_markdown(review_of(now, before=requests, comparison=comparison), 60_000)
 
 
-def told(then: object, now: object) -> Comparison:
+def comparison_of(then: object, now: object) -> Comparison:
     """Return the comparison of two plans."""
     changes = compare(compared_jobs(then.entries), compared_jobs(now.entries))  # type: ignore[attr-defined]
     return make_comparison("git:main", "abc", changes, {"apiframe": "credits"})
@@ -82,7 +82,7 @@ def test_five_polls_are_one_group(tmp_path: Path) -> None:
     fresh, polled = plan_of(manifest, {}), plan_of(manifest, renders)
     rows = ["".join(words for words, _ in line) for line in plan_text.lines(polled, summarize(polled, {}), width=100)]
     assert [row for row in rows if "accepted" in row] == ["  poll     5 jobs: accepted, still rendering"]
-    markdown = plan_markdown.as_markdown(review_of(polled, comparison=told(polled, fresh)), 60_000)
+    markdown = plan_markdown.as_markdown(review_of(polled, comparison=comparison_of(polled, fresh)), 60_000)
     assert markdown.count("| poll |") == 1
-    lines = ["".join(words for words, _ in line) for line in compare_text.lines(told(fresh, polled), 100)]
+    lines = ["".join(words for words, _ in line) for line in compare_text.lines(comparison_of(fresh, polled), 100)]
     assert sum(line.startswith(("  changed", "  bought")) for line in lines) == 1

@@ -1,4 +1,4 @@
-"""What GitHub Actions is told by itself: nothing elsewhere, whole rows within 1 MiB, files by the workspace's names."""
+"""Output for GitHub Actions: only there, whole rows within 1 MiB, files by the workspace's names."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def summary(tmp_path: Path) -> dict[str, str]:
     return {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
 
 
-def test_nothing_is_told_elsewhere(tmp_path: Path) -> None:
+def test_nothing_is_written_elsewhere(tmp_path: Path) -> None:
     """Without `GITHUB_ACTIONS=true` there is no annotation, and a file of that name is left alone."""
     path = tmp_path / "summary.md"
     assert add_summary(lambda _: "words", {"GITHUB_STEP_SUMMARY": str(path)}) is None

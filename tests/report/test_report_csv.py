@@ -39,7 +39,7 @@ def test_a_formula_is_never_a_cell(text: str) -> None:
 
 
 def test_the_columns_of_credits_add_up() -> None:
-    """A shared request counts once, and an amount that nobody told is empty, not 0."""
+    """A shared request counts once, and an unknown amount is empty, not 0."""
     lines = read(csv_table.render(ROWS))
     assert sum(int(line["spent_credits"] or 0) for line in lines) == 15 * 5 + 30
     assert next(line["planned_credits"] for line in lines if line["address"] == "later") == ""

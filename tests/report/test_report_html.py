@@ -1,4 +1,4 @@
-"""The HTML pages as text: nothing fetched, nothing of a stranger's run, everything labelled."""
+"""The HTML pages as text: nothing fetched, no foreign script run, everything labelled."""
 
 import re
 from base64 import b64encode
@@ -97,7 +97,7 @@ def test_the_policy_allows_exactly_the_pages_own_code(page: Page) -> None:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
 
 
-def test_a_strangers_texts_add_no_element() -> None:
+def test_hostile_texts_add_no_element() -> None:
     """A page of hostile texts has the very elements that a page of harmless ones has."""
     tame = [row(f"shot{i}[x]", **_like(each, i)) for i, each in enumerate(hostile_rows())]
     hostile = [tag for tag, _ in report_page(*hostile_rows()).elements]

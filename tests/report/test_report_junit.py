@@ -97,11 +97,11 @@ def test_hostile_text_stays_text(text: str) -> None:
 
 
 def test_money_and_names_are_properties() -> None:
-    """Credits, model and job id stand as properties; what nobody told has none, so that it is not read as 0."""
+    """Credits, model and job id stand as properties; an unknown amount has none, so that it is not read as 0."""
     found = cases(junit.render(report((row(labels={"market": "eu"}), row("free", planned=None, job_id=None)))))
-    told = {one.attrib["name"]: one.attrib["value"] for one in found["hero[city=oslo]"].iter("property")}
-    assert told["credits.planned"] == told["credits.reported"] == told["credits.spent"] == "15"
-    assert (told["model"], told["job_id"], told["axis.city"], told["label.market"]) == (
+    properties = {one.attrib["name"]: one.attrib["value"] for one in found["hero[city=oslo]"].iter("property")}
+    assert properties["credits.planned"] == properties["credits.reported"] == properties["credits.spent"] == "15"
+    assert (properties["model"], properties["job_id"], properties["axis.city"], properties["label.market"]) == (
         "kling-2.6", "job-1", "oslo", "eu",
     )  # fmt: skip
     bare = {one.attrib["name"] for one in found["free"].iter("property")}

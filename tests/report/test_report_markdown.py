@@ -56,7 +56,7 @@ def test_code_is_plain_where_it_can_be(text: str, shown: str) -> None:
     assert code(text) == shown
 
 
-def test_nobody_is_mentioned() -> None:
+def test_mentions_are_broken_up() -> None:
     """Outside code a name, a number and a host are broken up, since GitHub would link them and notify people."""
     words = Page(prose("see @everyone and #12 at www.evil.example")).words
     assert not re.search(r"@\w|#\d", words)
@@ -85,7 +85,7 @@ def test_a_hostile_report_stays_a_report() -> None:
 
 
 def test_what_needs_a_look_stands_before_the_folds() -> None:
-    """Failed, unknown, owed and blocked jobs are told above the first fold, with their reason."""
+    """Failed, unknown, owed and blocked jobs stand above the first fold, with their reason."""
     head = run_markdown.as_markdown(report(), COMMENT_LIMIT).partition("<details>")[0]
     for address in ("failed", "unknown", "owed", "blocked", "skipped", "wrong", "running"):
         assert f"`{address}`" in head
@@ -166,7 +166,7 @@ def test_unknown_prices_and_outcomes_give_no_total(tmp_path: Path) -> None:
     assert "no total can be given" in text
 
 
-def test_changes_are_told_field_by_field(tmp_path: Path) -> None:
+def test_changes_are_reported_field_by_field(tmp_path: Path) -> None:
     """A reviewer reads what changed, the same change once; of a rewritten prompt both texts stand there."""
     before = loaded(tmp_path)
     renders = {job.fingerprint: receipt_of(job) for job in before.jobs}
@@ -180,7 +180,7 @@ def test_changes_are_told_field_by_field(tmp_path: Path) -> None:
 
 
 def test_a_hostile_plan_stays_a_plan(tmp_path: Path) -> None:
-    """Prompts and labels of a stranger's manifest do not become markup in a comment."""
+    """Prompts and labels of an untrusted manifest do not become markup in a comment."""
     shots = "".join(
         f"  - id: shot{index}\n    model: kling-2.6\n    prompt: {text!a}\n    labels: {{market: {text!a}}}\n"
         for index, text in enumerate(HOSTILE)
@@ -212,7 +212,7 @@ def test_nothing_to_buy_is_said_at_once(tmp_path: Path) -> None:
     assert "--approve" not in text
 
 
-def test_every_state_of_the_samples_is_told() -> None:
+def test_every_state_of_the_samples_is_reported() -> None:
     """No row is lost between the samples and the page."""
     text = run_markdown.as_markdown(report(), COMMENT_LIMIT)
     assert all(f"`{each.address}`" in text for each in ROWS)
