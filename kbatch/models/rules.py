@@ -132,5 +132,9 @@ def read_dispute(written: Mapping[str, Any]) -> Dispute:
 
 
 def _count(value: Any) -> int:
-    items = json.loads(value) if isinstance(value, str) else value
-    return len(items)
+    """Return the number of items of a list, also of one in JSON; 0 of anything else."""
+    try:
+        items = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return 0
+    return len(items) if isinstance(items, list) else 0

@@ -39,7 +39,7 @@ def warn_disputed(jobs: Sequence[Job], document: Document) -> Iterator[Problem]:
         name = f"params.{disputes[0].parameter}" if written else "model"
         origin = first.draft.origins.get(name) or first.draft.origins["shot"]
         names = ", ".join(f"`{dispute.parameter}`" for dispute in disputes)
-        sent = "" if written else f"; by default {names} is sent"
+        sent = "" if written else f"; sent by default: {names}"
         yield Problem(
             code=DISPUTED,
             message=f"{'; '.join(dispute.what for dispute in disputes)} (read {disputes[0].read}){sent}",

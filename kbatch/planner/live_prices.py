@@ -46,8 +46,8 @@ def _live_quote(job: Job, published: PriceList) -> Quote:
 
 def published_of(entries: Iterable[PlanEntry], lists: Lists) -> dict[str, dict[str, str]]:
     """Return where the live quotes of a plan are from: by model the list's address and the hash of its entry."""
-    found = {}
-    for entry in entries:
+    found: dict[str, dict[str, str]] = {}
+    for entry in entries if lists else ():
         listed = lists.get(entry.job.provider)
         if entry.job.quote.source == LIVE and isinstance(listed, PriceList):
             found[entry.job.card.key] = {"source": listed.source, "sha256": listed.prices[entry.job.model].sha256}

@@ -1,11 +1,12 @@
 """What a vendor's documents disagree on is said of the jobs that send it, once a model and parameter."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from kbatch.models.rules import Dispute
-from kbatch.pipeline.load import load
+from kbatch.pipeline.load import LoadOptions, load
 from kbatch.planner.disputed import DISPUTED
 
 BEAT = "{prompt: a, duration: 1}, "
@@ -52,6 +53,22 @@ def test_a_dispute_is_said_once_for_all_shots(tmp_path: Path) -> None:
     assert [(line, hit, of) for line, _, hit, of in found] == [(6, 6, 9)]
 
 
+def test_what_only_defaults_send_is_one_line_a_model(tmp_path: Path) -> None:
+    """A card whose defaults send two disputed parameters is warned of once, at the model, with all its jobs."""
+    packaged = Path(__file__).parents[2] / "schemas" / "models" / "apiframe" / "kling-2.1.json"
+    card = json.loads(packaged.read_bytes())
+    card["parameters"]["cfg_scale"]["default"] = 0.5
+    card["parameters"]["aspect_ratio"]["default"] = "16:9"
+    folder = tmp_path / "cards" / "apiframe"
+    folder.mkdir(parents=True)
+    (folder / "kling-2.1.json").write_text(json.dumps(card))
+    path = tmp_path / "m.yaml"
+    path.write_text(HEAD + "shots:\n  - id: a\n    model: kling-2.1\n    prompt: 'p {{ n }}'\n", encoding="utf-8")
+    found = [one for one in load(path, LoadOptions(models=tmp_path / "cards")).warnings if one.code == DISPUTED]
+    assert [(one.mark and one.mark.line, one.jobs and one.jobs.hit) for one in found] == [(7, 3)]
+    assert found[0].message.endswith("; sent by default: `aspect_ratio`, `cfg_scale`")
+
+
 @pytest.mark.parametrize(
     ("fields", "params", "concerned"),
     [
@@ -61,6 +78,8 @@ def test_a_dispute_is_said_once_for_all_shots(tmp_path: Path) -> None:
         ({"agreed": ("a",)}, {"p": "b"}, True),
         ({"most": 2}, {"p": "[1, 2]"}, False),
         ({"most": 2}, {"p": [1, 2, 3]}, True),
+        ({"most": 2}, {"p": "no list"}, False),
+        ({"most": 2}, {"p": 7}, False),
     ],
 )
 def test_what_a_dispute_concerns(fields: dict[str, object], params: dict[str, object], concerned: bool) -> None:

@@ -178,6 +178,8 @@ def test_the_exact_quote_of_aimlapi(pricing: Any, params: dict[str, Any], second
         {"kind": "variants", "currency": "USD", "variants": {"price": 1}},
         {**VARIANTS, "variants": [{"when": {"duration": [5]}, "price": 1, "unit": "video", "per": 1}]},
         {"kind": "new"},
+        fixed(measure="second](https://evil.example)"),
+        fixed(measure=7),
         "cheap",
     ],
 )

@@ -4,6 +4,7 @@ Source: the vendor's page "Model Catalogue API", read 2026-11-30. One dollar is 
 here. `price` is for `per` units, and a model is matched by `id` and `aliases`.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +19,7 @@ from kbatch.providers.responses import encoded
 _MOST_MODELS = 5000
 _MOST_VARIANTS = 500
 _MOST_ALIASES = 100
+_WORD = re.compile(r"[a-z][a-z0-9 _-]{0,39}")
 _SECONDS = frozenset(("second", "seconds", "sec", "s"))
 _CLIPS = frozenset(("generation", "generations", "video", "videos", "clip", "request", "output"))
 
@@ -103,6 +105,8 @@ def _plain(value: Any) -> Any:
 def _rate(written: Mapping[str, Any], unit: Any, when: Mapping[str, Any]) -> PublishedRate:
     price, per = positive(written.get("price"), "price"), positive(written.get("per"), "per")
     word = name(unit, "unit").lower()
+    if not _WORD.fullmatch(word):
+        raise Misread("`unit` is no word")  # it is shown to reviewers
     measure = Measure.SECOND if word in _SECONDS else Measure.CLIP if word in _CLIPS else Measure.VARIES
     times = "a" if per == 1 else f"for {written['per']}"
     amount: Fraction = price * CREDITS_PER_USD / per
