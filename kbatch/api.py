@@ -13,6 +13,7 @@ nothing is kept between calls.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
 from pathlib import Path
 
 import anyio
@@ -22,6 +23,7 @@ from kbatch.pipeline.load import LoadedManifest, LoadOptions
 from kbatch.pipeline.load import load as load_manifest
 from kbatch.pipeline.load_state import as_bought, load_state, lock_path, lockfile_path
 from kbatch.pipeline.make_plan import RunTarget, make_plan
+from kbatch.pipeline.published_prices import models_in, quoted_with
 from kbatch.pipeline.saved_plans import CurrentPlan, check_covered, held_claim, under_claim
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, confirm
@@ -34,6 +36,7 @@ from kbatch.runner.context import RunOptions
 from kbatch.runner.execute import RunSetup, execute
 from kbatch.runner.open_sessions import Endpoints
 from kbatch.runner.outcome import Outcome
+from kbatch.runner.preflight.price_lists import ask_price_lists
 from kbatch.runner.preflight.writable_outputs import check_writable
 from kbatch.runner.progress_events import OnProgress, ignore
 from kbatch.storage import Lock
@@ -78,6 +81,16 @@ def load(
     )
     where = lockfile_path(manifest, simulated=simulate, chosen=chosen)
     return Campaign(loaded=loaded, lockfile=where, simulated=simulate)
+
+
+async def ask_prices(campaign: Campaign, *, environment: Mapping[str, str] | None = None) -> Campaign:
+    """Return the campaign priced with the providers' public lists, as `--live` does; no key is sent.
+
+    A run of its plans raises Refused where a list contradicts a price or cannot be read.
+    """
+    loaded = campaign.loaded
+    found = await ask_price_lists(models_in(loaded), os.environ if environment is None else environment)
+    return dataclass_replace(campaign, loaded=quoted_with(loaded, found))
 
 
 def plan(  # noqa: PLR0913 - keyword-only, as a caller writes them
@@ -161,7 +174,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
                 app=app,
                 concurrency=loaded.settings.concurrency,
             ),
-            options=RunOptions(),
+            options=RunOptions(live=loaded.lists is not None),
             replacing=planned.replacing,
         )
         await anyio.to_thread.run_sync(check_writable, planned.plan, scene)

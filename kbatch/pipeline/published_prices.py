@@ -22,10 +22,19 @@ def ask_lists(models: Mapping[str, Collection[str]]) -> Lists:
 
 def with_lists(loaded: LoadedManifest) -> LoadedManifest:
     """Return a manifest whose jobs are quoted with the public lists of their providers."""
+    return quoted_with(loaded, ask_lists(models_in(loaded)))
+
+
+def models_in(loaded: LoadedManifest) -> dict[str, set[str]]:
+    """Return the models of a manifest's jobs, by provider."""
     models: dict[str, set[str]] = {}
     for job in loaded.jobs:
         models.setdefault(job.provider, set()).add(job.model)
-    lists = ask_lists(models)
+    return models
+
+
+def quoted_with(loaded: LoadedManifest, lists: Lists) -> LoadedManifest:
+    """Return a manifest whose jobs are quoted with these lists."""
     return replace(loaded, lists=lists, jobs=with_live_quotes(loaded.jobs, lists))
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 import kbatch
+from kbatch.api import ask_prices
 from kbatch.errors import ExitCode, Invalid, Refused
+from kbatch.simulator.listen import serving
+from kbatch.simulator.server import SimulatorSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -91,3 +94,35 @@ def test_what_is_wrong_is_a_value(manifest: Path) -> None:
     with pytest.raises(Invalid) as caught:
         kbatch.load(manifest)
     assert caught.value.problems[0].mark is not None
+
+
+LIVE = """
+kbatch: 1
+name: api
+provider: aimlapi
+shots:
+  - id: hero
+    model: kling-video/v2.1/pro/image-to-video
+    prompt: a
+    params: {image_url: "https://a.example/b.png", duration: 10}
+"""
+
+
+@pytest.fixture
+def unpriced(manifest: Path) -> Path:
+    """Return a manifest of one job whose card has no price."""
+    manifest.write_text(LIVE, encoding="utf-8")
+    return manifest
+
+
+async def test_prices_of_public_lists(unpriced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A campaign that asked the lists has their price and is run at it."""
+    with serving(SimulatorSettings(latency_s=0.02, clips=False)) as url:
+        there = {"KBATCH_AIMLAPI_URL": url, "AIMLAPI_API_KEY": "never-to-be-seen", "KBATCH_POLL_SCALE": "0.001"}
+        for name, value in there.items():
+            monkeypatch.setenv(name, value)
+        campaign = await ask_prices(kbatch.load(unpriced))
+        proposal = kbatch.plan(campaign)
+        assert proposal.plan.totals["aimlapi"].expected == 2_625_000
+        outcome = await kbatch.run(proposal, consent=proposal.plan.digest)
+        assert outcome.exit_code is ExitCode.OK

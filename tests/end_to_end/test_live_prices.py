@@ -130,11 +130,21 @@ def test_an_approval_is_of_the_figure_of_its_day(strict: Rig, fault: str) -> Non
     assert strict.kbatch("run", "--yes", manifest="plan.json").code == 3, "used"
 
 
-def test_a_clone_makes_the_same_digest_of_the_same_list(strict: Rig) -> None:
-    """Two plans at different times from one list are one digest: no time is in it, the entry's hash is."""
+def test_a_colleagues_clone_makes_the_same_digest_of_the_same_list(
+    strict: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another clone, with another key and no kept list, it is one digest: what was approved is run there, once."""
     strict.write(CLIP)
-    first, second = (strict.kbatch("plan", "--live", "--format", "json").json["digest"] for _ in range(2))
-    assert first == second != strict.kbatch("plan", "--format", "json").json["digest"]
+    approved = strict.kbatch("plan", "--live", "--format", "json").json["digest"]
+    assert approved != strict.kbatch("plan", "--format", "json").json["digest"]
+    strict.folder = strict.root / "clone"
+    strict.folder.mkdir()
+    strict.write(CLIP)
+    monkeypatch.setenv("AIMLAPI_API_KEY", "another-key-of-a-colleague")
+    monkeypatch.setenv("XDG_STATE_HOME", str(strict.root / "another-home"))
+    ended = strict.kbatch("run", "--approve", approved, "--live")
+    assert (ended.code, [line["credits"] for line in strict.charges()]) == (0, [LISTED]), ended.err
+    assert strict.kbatch("run", "--approve", approved, "--live").code == 3, "used"
 
 
 def test_a_list_that_changes_between_consent_and_submit_refuses(strict: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
