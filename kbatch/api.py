@@ -126,6 +126,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     max_credits: Sequence[str] = (),
     allow_unpriced: int = 0,
     trust_prices: bool = False,
+    allow_extra: bool = False,
     environment: Mapping[str, str] | None = None,
     tell: OnProgress | None = None,
 ) -> Outcome:
@@ -156,6 +157,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
                 ceilings=ceilings,
                 allow_unpriced=allow_unpriced,
                 trust_prices=trust_prices,
+                allow_extra=allow_extra,
                 simulated=campaign.simulated,
             ),
             consent,

@@ -78,6 +78,7 @@ def consent_to(planned: Planned, flags: Mapping[str, Any], approved: PriorApprov
         ceilings=ceilings,
         allow_unpriced=flags["allow_unpriced"],
         trust_prices=flags["trust_prices"],
+        allow_extra=flags["allow_extra"],
         locked=flags["locked"],
         simulated=flags["simulate"],
     )

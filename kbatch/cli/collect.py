@@ -81,7 +81,7 @@ def _agreed(planned: Planned, flags: Mapping[str, Any], whole: str) -> tuple[Pla
     `whole` is the digest of the plan that this is a part of, which covers it.
     """
     plan, method = planned.plan, None
-    terms = ConsentTerms(ceilings=NOTHING, trust_prices=True, simulated=flags["simulate"])
+    terms = ConsentTerms(ceilings=NOTHING, trust_prices=True, allow_extra=True, simulated=flags["simulate"])
     if plan.resends:
         ceilings, problems = read_ceilings(plan, flags["max_credits"], NAMES)
         if problems:

@@ -13,8 +13,14 @@ from kbatch.manifest.schema.manifest_schema import TEMPLATE, shape_schema
 from kbatch.manifest.schema.schema_parts import Schema
 from kbatch.models.cards import Card
 from kbatch.models.describe import parameter_rows, price_sentence
+from kbatch.models.extra import EXTRA
 
 _TEMPLATE: Schema = {"type": "string", "pattern": TEMPLATE}
+_EXTRA: Schema = {
+    "description": "Parameters that no document has, sent as written; a run needs --allow-extra",
+    "type": "object",
+    "minProperties": 1,
+}
 _OWN_KEYWORDS = ("form", "default_by", "since", "contentMediaType", "contentSchema")
 
 
@@ -29,14 +35,18 @@ def manifest_schema(cards: Iterable[Card]) -> Schema:
     shot = parts["shot"]
     shot["properties"] = {**shot["properties"], "params": parts["params"]}
     shot["allOf"] = [*(_narrowing([card], _name(card)) for card in cards), _otherwise(cards, "params")]
-    parts["params"] = {**parts["params"], "additionalProperties": False, "properties": _any_model(cards)}
+    parts["params"] = {
+        **parts["params"],
+        "additionalProperties": False,
+        "properties": {**_any_model(cards), EXTRA: _EXTRA},
+    }
     for card in cards:
         parts[_name(card)] = {
             "title": f"Parameters of {card.model}",
             "description": card.summary,
             "type": "object",
             "additionalProperties": False,
-            "properties": {name: _parameter(card, name) for name in card.parameters},
+            "properties": {**{name: _parameter(card, name) for name in card.parameters}, EXTRA: _EXTRA},
         }
     return schema
 

@@ -15,6 +15,7 @@ from kbatch.errors import Complaint, did_you_mean, nearest
 from kbatch.manifest.drafts import Frame
 from kbatch.models import problem_codes
 from kbatch.models.cards import Card
+from kbatch.models.extra import EXTRA, read_extra
 from kbatch.models.fingerprint import canonical
 from kbatch.models.image_paths import replaced
 from kbatch.models.parameter_messages import describe_fault, describe_path, shown
@@ -62,7 +63,7 @@ def _cache_key(card: Card, name: str, value: object) -> object:
 def _check(
     card: Card, params: Mapping[str, Any], default_only: frozenset[str], drop_unsupported: bool
 ) -> CheckedParameters:
-    lacking = [name for name in params if name not in card.parameters]
+    lacking = [name for name in params if name not in card.parameters and name != EXTRA]
     dropped = [name for name in lacking if drop_unsupported or name in default_only]
     complaints = [_unknown(card, name) for name in lacking if name not in dropped]
     meant = {nearest(name, card.parameters) for name in lacking if name not in dropped}
@@ -79,6 +80,10 @@ def _check(
             defaulted.append(name)
     complaints += _broken_rules(card, {**params, **values}, complaints)
     complaints += _several_outputs(card, values)
+    if EXTRA in params:
+        extra, found_in_extra = read_extra(card, params[EXTRA])
+        values |= extra
+        complaints += found_in_extra
     return CheckedParameters(
         values=values, dropped=tuple(dropped), defaulted=tuple(defaulted), complaints=tuple(dict.fromkeys(complaints))
     )

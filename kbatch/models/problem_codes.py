@@ -27,6 +27,8 @@ FRAME_NOT_PICTURE = "frame-not-picture"
 PICTURE_FORM = "picture-form"
 PICTURE_RATIO = "picture-ratio"
 SEVERAL_OUTPUTS = "several-outputs"
+EXTRA_PARAMETER = "extra-parameter"
+EXTRA_TAKEN = "extra-taken"
 
 MEANINGS: Mapping[str, str] = {
     UNKNOWN_PROVIDER: "no card names this provider",
@@ -49,5 +51,7 @@ MEANINGS: Mapping[str, str] = {
     FRAME_NOT_PICTURE: "a clip's frame is given to a parameter that is not a picture",
     PICTURE_FORM: "a picture in a form that the parameter does not take",
     SEVERAL_OUTPUTS: "a request for several clips at once, of which kbatch would fetch one",
+    EXTRA_PARAMETER: "parameters under `extra` that no document has: they are sent as written",
+    EXTRA_TAKEN: "a name under `extra` that is a documented parameter, the prompt, the model or a webhook",
     PICTURE_RATIO: "a local picture of another shape than the clip, so that it will be cropped or stretched",
 }

@@ -41,8 +41,11 @@ def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | 
 
         others = simulated_providers(dict.fromkeys(job.provider for job in loaded.jobs), needed=True)
         rules = _rules(faults, (*PROVIDERS, *(one.name for one in others)))
+        extra = any(job.extra for job in loaded.jobs)
         own = offers_of_cards(card.data for card in loaded.catalog.own)
-        app = build_app(SimulatorSettings(latency_s=_LATENCY_S, seed=seed, faults=rules, others=others, offers=own))
+        app = build_app(
+            SimulatorSettings(latency_s=_LATENCY_S, seed=seed, faults=rules, others=others, offers=own, lenient=extra)
+        )
     except ImportError as error:
         hint = "install the extra `sim`: pip install 'kbatch-render[sim]'"
         raise Refused("no-simulator", f"the simulator needs {error.name}, which is not installed", hint=hint) from error

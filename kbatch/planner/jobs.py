@@ -16,9 +16,11 @@ from kbatch.models.body import bind_frames, body_of, frame_token, parameters_of
 from kbatch.models.cards import Card, Catalog
 from kbatch.models.echoes import is_echo
 from kbatch.models.expected_clip import ExpectedClip, expected_clip, typical_s
+from kbatch.models.extra import EXTRA
 from kbatch.models.fingerprint import PromptFingerprints, fingerprint
 from kbatch.models.pricing import CostlyDefault, OwnPrice, Quote, costly_defaults, quote
 from kbatch.models.request import Input, Prepared, check_prompt, prepare
+from kbatch.receipts.receipt import without_queries
 
 
 class Job(Struct, frozen=True, kw_only=True, gc=False):
@@ -45,6 +47,14 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     costly_defaults: tuple[CostlyDefault, ...]
     clip: ExpectedClip
     typical_s: tuple[int, int]
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """The parameters under `extra`, which no document has, queries of URLs left out; empty for most jobs."""
+        if EXTRA not in self.draft.params:
+            return {}
+        own = {name: value for name, value in self.params.items() if name not in self.card.parameters}
+        return dict(without_queries(own))
 
     @property
     def request(self) -> dict[str, Any]:

@@ -262,4 +262,5 @@ def _rows(plan: Plan) -> Iterator[dict[str, Any]]:
             "dropped": list(job.dropped),
             "price": job.quote.source,
             **({"prompt": job.draft.prompt} if entry.action in SHOWN else {}),
+            **({"extra": job.extra} if entry.action in SHOWN and job.extra else {}),
         }

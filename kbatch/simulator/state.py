@@ -50,7 +50,7 @@ class WorldTerms:
     `people` gives API keys the name that says whose they are (`accounts`). `retention_s` is how long a clip stays (24 h
     is the default in Apiframe's specification). `key_scope` is within what an idempotency key is one, `rate_scope`
     within what calls are counted: no document tells either. `offers` are models beside the documented ones, or in
-    their place.
+    their place; a `lenient` world lets parameters pass that no document has.
     """
 
     seed: int = 0
@@ -68,6 +68,7 @@ class WorldTerms:
     webhook_key: SignatureKey = SignatureKey.RAW
     faults: tuple[FaultRule, ...] = ()
     offers: tuple[Offer, ...] = ()
+    lenient: bool = False
 
 
 class Phase(StrEnum):
@@ -212,7 +213,7 @@ def new_world(terms: WorldTerms, providers: Iterable[SimulatedProvider]) -> Worl
         providers={one.name: one for one in providers},
         terms=terms,
         fault_counts=FaultCounts(seed=terms.seed),
-        offers=with_own(terms.offers),
+        offers=with_own(terms.offers, lenient=terms.lenient),
     )
     for name in world.providers:
         world.bill.charged[name] = world.bill.refunded[name] = 0

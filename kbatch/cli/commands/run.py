@@ -77,6 +77,7 @@ Examples:
 )
 @click.option("--trust-prices", is_flag=True, help="Accept `prices` below a model's card, or that nothing else tells.")
 @live
+@click.option("--allow-extra", is_flag=True, help="Send the parameters under `extra`, which no document has.")
 @click.option("--locked", is_flag=True, help="Exit with 3 if anything would be bought.")
 @click.option("-j", "--concurrency", multiple=True, metavar="[PROVIDER=]N", help="How many jobs may render at once.")
 @account

@@ -62,6 +62,7 @@ def fault_list() -> str:
 @click.option("--faults", "faults_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="What shall go wrong, and when.")  # fmt: skip
 @models
+@click.option("--allow-extra", is_flag=True, help="Let parameters pass that no document has (`extra` in a manifest).")
 @click.option("--bill", "bill_file", metavar="FILE",
               help="Write the bill here after every change.")  # fmt: skip
 @click.option("--no-clips", is_flag=True, help="Tiny files that only declare the right duration and audio.")
@@ -103,6 +104,7 @@ def command(**options: Any) -> None:
         credits=_credits(options["credit_words"], names),
         faults=_rules(options["faults_file"], names),
         others=others,
+        lenient=options["allow_extra"],
         offers=offers_of_cards(card.data for card in full_catalog_with(options["models"]).own),
         clips=not options["no_clips"],
         key_scope=KeyScope(options["key_scope"]),

@@ -26,7 +26,7 @@ class ConsentMethod(StrEnum):
 
 
 class ConsentTerms(Struct, frozen=True, kw_only=True):
-    """Terms beside the plan: ceilings, number of unpriced jobs allowed, lowered prices, and whether credits are real.
+    """Terms beside the plan: ceilings, number of unpriced jobs allowed, what is trusted, and whether credits are real.
 
     `claim` is the digest of the approval that is carried out, which the journal records; `covers` is its claim.
     """
@@ -34,6 +34,7 @@ class ConsentTerms(Struct, frozen=True, kw_only=True):
     ceilings: Ceilings
     allow_unpriced: int = 0
     trust_prices: bool = False
+    allow_extra: bool = False
     locked: bool = False
     claim: str | None = None
     covers: Claim | None = None
@@ -61,6 +62,14 @@ def check_terms(plan: Plan, terms: ConsentTerms) -> None:
         message = f"{stating(job)} {what} of {job.card.key} {than} ({job.quote.working})"
         code = "price-lowered" if job.quote.lowers else "price-invented"
         raise Refused(code, message, hint=_trust(job.quote))
+    extra = next((entry for entry in plan.spends if entry.job.extra), None)
+    if extra is not None and not (terms.allow_extra or accepted):
+        names = ", ".join(f"`{name}`" for name in extra.job.extra)
+        message = f"`{extra.address}` sends {names} as written, and no document has such a parameter"
+        hint = (
+            "`--allow-extra` accepts it, and so does the approval of exactly this plan (`--approve`, or a saved plan)"
+        )
+        raise Refused("extra-parameter", message, hint=hint)
     if terms.locked and plan.spends:
         bought = len(plan.spends)
         raise Refused(

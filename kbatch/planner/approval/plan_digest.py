@@ -64,7 +64,8 @@ def _digest(agreed: Mapping[str, Any]) -> str:
 
 def _terms(entry: PlanEntry) -> list[Any]:
     job = entry.job
-    shown = [entry.reason, job.draft.prompt, job.dropped] if entry.action in SHOWN else []
+    extra = [job.extra] if job.extra else []
+    shown = [entry.reason, job.draft.prompt, job.dropped, *extra] if entry.action in SHOWN else []
     return [
         job.address,
         job.fingerprint,
@@ -82,7 +83,8 @@ def _terms(entry: PlanEntry) -> list[Any]:
 
 
 def _terms_of_row(row: Mapping[str, Any], held: Any, attempt: Any) -> list[Any]:
-    shown = [row["reason"], row["prompt"], row["dropped"]] if row["action"] in SHOWN else []
+    extra = [row["extra"]] if "extra" in row else []
+    shown = [row["reason"], row["prompt"], row["dropped"], *extra] if row["action"] in SHOWN else []
     return [
         row["address"],
         row["fingerprint"],

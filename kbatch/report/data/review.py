@@ -12,7 +12,7 @@ from kbatch.planner.plan import Plan
 from kbatch.planner.summary import Summary
 from kbatch.report.data.format import amount, count, one_line
 from kbatch.report.data.reasons import why
-from kbatch.report.data.stated_prices import stated_prices
+from kbatch.report.data.stated_prices import stated_extras, stated_prices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ def warnings_of(review: Review) -> Iterator[str]:
         more = f"{found.credits:,} credits more than `{found.cheaper}`"
         yield f"`{found.parameter}` is `{found.default}` by default in {count(found.jobs, 'clip')}: {more}"
     yield from stated_prices(plan.entries)
+    yield from stated_extras(plan.entries)
     yield from _dropped(plan.entries)
 
 

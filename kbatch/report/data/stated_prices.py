@@ -1,11 +1,15 @@
-"""Prices that no packaged card has: those that a manifest or a user's card states, and those of a public list."""
+"""Prices that no packaged card has, those of a public list too, and parameters that no document has, for reviewers."""
 
+import json
 from collections.abc import Iterable, Iterator
 
 from kbatch.models.pricing import MANIFEST
 from kbatch.models.published.drift import LIVE
 from kbatch.planner.actions import PlanEntry
-from kbatch.report.data.format import count
+from kbatch.report.data.format import count, one_line
+
+_MOST = 20
+_LONGEST = 200
 
 
 def stated_prices(entries: Iterable[PlanEntry]) -> Iterator[str]:
@@ -39,3 +43,18 @@ def _needs(entry: PlanEntry) -> str:
     if entry.job.quote.unlisted and entry.credits is not None:
         return f"; {entry.credits:,} counts, the most that was charged or stated"
     return ""
+
+
+def stated_extras(entries: Iterable[PlanEntry]) -> Iterator[str]:
+    """Yield a sentence for each model and each different `extra` of the jobs that a run would send."""
+    gathered: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        if (entry.buys or entry.resend) and entry.job.extra:
+            text = json.dumps(entry.job.extra, ensure_ascii=False, sort_keys=True)
+            gathered.setdefault((entry.job.card.key, text), []).append(entry.address)
+    for (name, text), addresses in list(gathered.items())[:_MOST]:
+        jobs = f"{count(len(addresses), 'job')}, first `{addresses[0]}`"
+        sent = one_line(text, _LONGEST)
+        yield f"`{name}` is sent {sent} as written, which no document has, in {jobs}: a run needs `--allow-extra`"
+    if len(gathered) > _MOST:
+        yield f"and {len(gathered) - _MOST:,} more with parameters that no document has"

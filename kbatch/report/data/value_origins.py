@@ -17,6 +17,7 @@ from kbatch.manifest.templates.template import find_templates
 from kbatch.manifest.yaml.document import Document
 from kbatch.manifest.yaml.source import read_text
 from kbatch.models.body import parameters_of
+from kbatch.models.extra import EXTRA
 from kbatch.planner.jobs import Job
 from kbatch.report.data.references import dotted_names
 
@@ -79,9 +80,12 @@ def _values(job: Job, texts: Texts) -> Iterator[Value]:
         if name in job.defaulted:
             own = ", kbatch's own" if job.card.parameters[name].get("default_by") == "kbatch" else ""
             yield Value(name=name, value=value, what=f"default of the card {job.card.key}{own}")
-        else:
+        elif name in draft.params:
             found = _value(job, f"params.{name}", draft.params[name], texts)
             yield replace(found, name=name)
+        else:
+            found = _value(job, f"params.{EXTRA}", value, texts)
+            yield replace(found, name=name, what=f"extra, sent as written, from {found.what}")
     for name, label in draft.labels.items():
         yield replace(_value(job, f"labels.{name}", label, texts), name=f"label {name}")
     if "when" in draft.origins:

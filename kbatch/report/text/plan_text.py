@@ -3,6 +3,7 @@
 Jobs that differ only in their axes and share action, price and reason are folded when a plan is long.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from kbatch.planner.summary import CostGroup, Summary
 from kbatch.report.data.format import amount, count, one_line, short_model, span
 from kbatch.report.data.prompts import prompt_of
 from kbatch.report.data.reasons import why
-from kbatch.report.data.stated_prices import stated_prices
+from kbatch.report.data.stated_prices import stated_extras, stated_prices
 from kbatch.report.data.sums import credits_of, dollars_at, paid_by
 
 Line = list[tuple[str, str]]
@@ -32,7 +33,7 @@ def lines(plan: Plan, summary: Summary, *, width: int) -> Iterator[Line]:
     yield []
     yield from _jobs(plan.entries, width)
     yield from _dropped(plan.entries)
-    for said in stated_prices(plan.entries):
+    for said in (*stated_prices(plan.entries), *stated_extras(plan.entries)):
         for index, words in enumerate(_wrap(said.split(), width - 4)):
             yield [(f"{'  ' if index == 0 else '    '}{words}", "warning")]
     if plan.purchases:
@@ -243,6 +244,8 @@ def saved_lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
         stated = _STATED.get(job.get("price", ""), "")
         words = f"{_flat(job['model'])} {_flat(job['variant'])}  {price}{stated}  {_flat(job['reason'])}"
         yield f"  {_flat(job['action']):<9} {_flat(job['address']):<{longest}}  {words}"
+        if job.get("extra"):
+            yield f"            extra, sent as written: {one_line(json.dumps(job['extra'], ensure_ascii=False), 200)}"
         if job.get("prompt"):
             yield f"            “{one_line(job['prompt'], 66)}”"
     for provider, total in document["totals"].items():

@@ -7,7 +7,7 @@ so that a rehearsal has something to add up (262,500 credits a second, about $0.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kbatch.simulator.exchange import AIMLAPI, APIFRAME
@@ -41,7 +41,8 @@ class Offer:
 
     `prices` is credits for a clip, for a second of it where `by_second`, or for each of the outputs that the parameter
     `times` asks for. `body_key` is the key of the parameters in a body, `length` the clip's seconds or the parameter of
-    them; `audio`, `ratio`, `start`, `end` and `timeline` are the parameters that say the rest of the clip.
+    them; `audio`, `ratio`, `start`, `end` and `timeline` are the parameters that say the rest of the clip. A
+    `lenient` offer lets unknown parameters pass.
     """
 
     provider: str
@@ -61,6 +62,7 @@ class Offer:
     start: str | None = "start_image"
     end: str | None = "end_image"
     timeline: str | None = "multi_prompt"
+    lenient: bool = False
 
     def seconds(self, completed: Values) -> int:
         """Return the length of the clip that completed parameters ask for."""
@@ -82,7 +84,10 @@ class Offer:
 
     def complaints(self, values: object, path: str) -> list[Complaint]:
         """Return what is wrong with the parameters: the single fields, and when those hold, the rules between them."""
-        found = record(self.parameters).complain(values, path)
+        known = values
+        if self.lenient and isinstance(values, dict):
+            known = {name: value for name, value in values.items() if name in self.parameters}
+        found = record(self.parameters).complain(known, path)
         if found or not isinstance(values, dict):
             return found
         completed = self.complete(values)
@@ -248,9 +253,10 @@ OFFERS: Mapping[tuple[str, str], Offer] = {(offer.provider, offer.model): offer 
 """Every model by provider and name."""
 
 
-def with_own(own: Iterable[Offer]) -> Mapping[tuple[str, str], Offer]:
+def with_own(own: Iterable[Offer], *, lenient: bool = False) -> Mapping[tuple[str, str], Offer]:
     """Return every model with those that a user brings, which stand in the place of others of their name."""
-    return {**OFFERS, **{(offer.provider, offer.model): offer for offer in own}}
+    found = {**OFFERS, **{(offer.provider, offer.model): offer for offer in own}}
+    return {key: replace(offer, lenient=True) for key, offer in found.items()} if lenient else found
 
 
 def offers_of(provider: str, offers: Mapping[tuple[str, str], Offer] = OFFERS) -> tuple[Offer, ...]:
