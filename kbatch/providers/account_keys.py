@@ -35,8 +35,8 @@ def accounts_in(provider: Provider, environment: Mapping[str, str]) -> tuple[str
     """Return the names of the accounts whose keys the environment has, the default one first, then by name."""
     prefix = f"{provider.key_variable}_"
     ends = (name.removeprefix(prefix) for name in environment if name.startswith(prefix))
-    named = sorted(end.lower() for end in ends if end == end.upper() and is_account_name(end.lower()))
-    return tuple(name for name in (DEFAULT, *named) if name and key_of(provider, name, environment))
+    named = {end.lower() for end in ends if end == end.upper() and is_account_name(end.lower())} - {DEFAULT}
+    return tuple(name for name in (DEFAULT, *sorted(named)) if key_of(provider, name, environment))
 
 
 def key_digest(key: str) -> str:

@@ -8,8 +8,6 @@ from kbatch.receipts.account import AccountMatch, account_of, compare_accounts, 
 from kbatch.receipts.receipt import Receipt
 from kbatch.runner.session import ProviderSession
 
-_BY_FILE = "`kbatch adopt-file ADDRESS FILE` takes"
-
 
 async def match_account(session: ProviderSession, receipt: Receipt, *, key: bool = False) -> AccountMatch:
     """Return whether this key's account bought it; asks for the balance once where the account is not known yet.
@@ -27,13 +25,13 @@ async def not_visible_reason(session: ProviderSession, receipt: Receipt) -> str 
         case AccountMatch.SAME:
             return None
         case AccountMatch.OTHER:
-            helps = f"a key of that user does, or {_BY_FILE} the clip"
-            if is_colleague(receipt.account, session.account):
-                helps = f"an admin's key of the team does; that user runs `kbatch pull`, or {_BY_FILE} the clip"
+            keys = "an admin's key of the team, or that user's" if _colleague(session, receipt) else "that user's key"
+            helps = f"`kbatch pull` with {keys} collects it, `kbatch adopt-file ADDRESS FILE` takes the clip from them"
             return f"it was {bought_by(receipt, session)}, and this key's user does not see it: {helps}"
         case AccountMatch.UNPROVEN:
             known = account_of(receipt.account)
-            return f"its receipt does not prove whose key bought it ({known}), and only that user sees it"
+            whose = f"its receipt does not prove whose key bought it ({known}), and only that user sees it"
+            return f"{whose}: `kbatch pull` with that user's key collects it"
 
 
 def bought_by(receipt: Receipt, session: ProviderSession | None = None) -> str:
@@ -44,6 +42,13 @@ def bought_by(receipt: Receipt, session: ProviderSession | None = None) -> str:
     >>> bought_by(Receipt(state=ReceiptState.SUBMITTED, attempt=1, account=account))
     "bought with another account's key (team t-1, user u-1, key afk_12)"
     """
-    colleague = session is not None and is_colleague(receipt.account, session.account)
-    whose = "by another user of the team" if colleague else "with another account's key"
+    whose = (
+        "by another user of the team"
+        if session is not None and _colleague(session, receipt)
+        else "with another account's key"
+    )
     return f"bought {whose} ({account_of(receipt.account)})"
+
+
+def _colleague(session: ProviderSession, receipt: Receipt) -> bool:
+    return is_colleague(receipt.account, session.account)

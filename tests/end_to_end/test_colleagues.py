@@ -98,7 +98,7 @@ def test_whose_job_it_is_is_said_to_a_colleague(both: Rig, command: str) -> None
     told = " ".join(said.err.split())
     for word in account.values():
         assert word in told
-    assert "an admin's key of the team does; that user runs `kbatch pull`" in told
+    assert "`kbatch pull` with an admin's key of the team, or that user's collects it" in told
     assert "`kbatch adopt-file ADDRESS FILE`" in told
     assert both.states() == {"one": "submitted"}
     assert len(both.charges()) == 1

@@ -12,7 +12,7 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.runner.context import RunOptions
 from kbatch.simulator.state import KeyScope
 from tests import crash_points
-from tests.campaign_rig import Rig, journal
+from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig, journal
 from tests.crash_points import At, When
 
 ANN, ANNS_OTHER, BEN, MAX = "red/ann/laptop-of-ann", "red/ann/key-in-the-ci", "red/ben/laptop-of-ben", "blue/max/laptop"
@@ -279,3 +279,30 @@ def test_a_rehearsal_has_accounts_too(rig: Rig) -> None:
     renders = rig.lockfile("campaign.sim.lock.json")["renders"].values()
     assert {receipt["account"].get("name", "default") for receipt in renders} == {"default", "bob"}
     assert rig.kbatch("pull", "--simulate").code == 0
+
+
+def test_accounts_of_a_provider_that_names_none(rig: Rig) -> None:
+    """On the AI/ML API, which tells neither team nor user, a hash tells keys apart; none of a key is written down."""
+    rig.picture("a.png")
+    shots = "".join(f"  - {{id: {name}, prompt: {name}}}\n" for name in NAMES[:6])
+    defaults = f"defaults: {{model: {AIMLAPI}, params: {{image_url: a.png}}}}"
+    accounts = "run: {accounts: {aimlapi: {default: 1, bob: 1}}}"
+    rig.write(f"{accounts}\n{AIMLAPI_PRICE}\n{defaults}\nshots:\n{shots}", provider="aimlapi")
+    rig.monkeypatch.setenv("AIMLAPI_API_KEY_BOB", "another-key-never-to-be-seen")
+    sent: list[str] = []
+    app = rig.stage.app
+    assert app is not None
+
+    async def watched(scope, receive, send):
+        headers = dict(scope["headers"])
+        sent.extend([headers[b"authorization"].decode()] if scope["method"] == "POST" else [])
+        await app(scope, receive, send)
+
+    rig.stage.app = watched
+    assert rig.run().code == 0
+    accounts_of = [rig.receipt(name)["account"] for name in NAMES[:6]]
+    bobs = [account for account in accounts_of if account.get("name") == "bob"]
+    assert 0 < len(bobs) == sum("another-key" in header for header in sent) < 6
+    assert len({account["key"] for account in accounts_of}) == 2
+    assert all(account["key"].startswith("sha256:") for account in accounts_of)
+    assert "never-to-be-seen" not in (rig.folder / "campaign.lock.json").read_text()

@@ -205,9 +205,10 @@ MONEY_PARTS: Schema = {
                     {
                         "type": "object",
                         "minProperties": 1,
+                        "maxProperties": 20,
                         "propertyNames": {"pattern": ACCOUNT_NAME},
-                        "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 100},
-                        "description": "Weights by account name, 1 to 100",
+                        "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 20},
+                        "description": "Weights by account name, 1 to 20",
                     }
                 ),
                 "examples": [{"apiframe": {"default": 1, "bob": 1}}],

@@ -195,7 +195,7 @@ async def unusable_poll_reason(
     whose = await not_visible_reason(session, run.receipt(pending)) if outcome.gone else None
     if whose is None:
         return None
-    return f"{session.provider.title} says: {outcome.message}; {whose}, `kbatch pull` with it collects it"
+    return f"{session.provider.title} says: {outcome.message}; {whose}"
 
 
 def _strange(outcome: NotNow) -> str:
