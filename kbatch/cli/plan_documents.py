@@ -23,6 +23,7 @@ _FLAGS = {
     "replace": "--replace",
     "cascade": "--cascade",
     "simulate": "--simulate",
+    "live": "--live",
     "accounts": "--account",
     "lockfile": "--lockfile",
 }

@@ -129,7 +129,9 @@ def check_lists(entries: Sequence[PlanEntry], lists: Lists, how: Checking, say: 
     refusing = [words for words, refuses in found if refuses]
     if refusing:
         more = f" (and {len(refusing) - 1} more)" if len(refusing) > 1 else ""
-        hint = "`kbatch models --diff` shows all; plan anew with --live, or state the real price under `prices`"
+        hint = "`kbatch models --diff` shows all; state the real price under `prices`, or take a newer card"
+        if any(entry.job.quote.source == LIVE for entry in entries):
+            hint = "plan anew with --live: what was agreed was another figure"
         raise Refused("price-drift", f"{refusing[0]}{more}: nothing was sent", hint=hint)
     unconfirmed = [words for words, refuses in silent if refuses]
     if unconfirmed and how.strict:

@@ -84,6 +84,7 @@ def test_a_live_plan_prices_what_only_the_list_prices(strict: Rig) -> None:
     planned = strict.kbatch("plan", "--live", "--format", "json").json
     assert (planned["jobs"][0]["credits"], planned["jobs"][0]["price"]) == (LISTED, "live")
     assert "the provider's public list has the price" in strict.kbatch("plan", "--live").out
+    assert "--live --approve sha256:" in strict.kbatch("plan", "--live", "--format", "markdown").out
     ended = strict.run("--live")
     assert (ended.code, [line["credits"] for line in strict.charges()]) == (0, [LISTED]), ended.err
     assert strict.receipt("a")["credits"] == {"planned": LISTED, "reported": LISTED}

@@ -196,7 +196,11 @@ async def _prices(provider: Provider) -> list[DoctorFinding]:
         return []
     name = f"{provider.title} prices"
     rows = published.rows(cards, lists)
-    wrong = [f"{row.model}: {row.drift or row.unread}" for row in rows if row.contradicts or row.unread]
+    wrong = [
+        f"{row.model}: {row.drift or row.unread}" if row.asked_at else str(row.unread)  # or the whole list is unread
+        for row in rows
+        if row.contradicts or row.unread
+    ]
     if wrong:
         return [DoctorFinding(name=name, good=False, words="; ".join(dict.fromkeys(wrong)))]
     wider = "".join(f"; {row.model}: {row.drift}" for row in rows if row.drift)

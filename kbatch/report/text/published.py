@@ -8,12 +8,13 @@ from msgspec.structs import asdict
 
 from kbatch.errors import ExitCode
 from kbatch.models.cards import Card
+from kbatch.models.describe import list_models
 from kbatch.models.published.drift import card_drift, dated, figures
 from kbatch.models.published.price_list import Lists, PriceList
 
 
 class PublishedRow(Struct, frozen=True, kw_only=True):
-    """One model: the card's date, what the list says (None: not read, or no list), and how the card differs.
+    """One model: the card's date and price, what the list says (None: not read, or no list), and how the card differs.
 
     `contradicts` says that a price of the card is outside the list's bounds. `unread` says why nothing was read; it is
     never agreement. `source` and `asked_at` are None where no list was read.
@@ -21,6 +22,7 @@ class PublishedRow(Struct, frozen=True, kw_only=True):
 
     model: str
     card: str
+    card_price: str
     published: str | None
     drift: str | None
     contradicts: bool
@@ -35,13 +37,15 @@ def rows(cards: Iterable[Card], lists: Lists) -> tuple[PublishedRow, ...]:
 
 
 def _row(card: Card, lists: Lists) -> PublishedRow:
-    found = lists.get(card.provider)
+    found, (about,) = lists.get(card.provider), list_models([card])
+    price = about.price
     if not isinstance(found, PriceList):
         why = f"{card.provider} has no public price list" if found is None else f"{found.source}: {found.message}"
         source = None if found is None else found.source
         return PublishedRow(
             model=card.key,
             card=dated(card),
+            card_price=price,
             published=None,
             drift=None,
             contradicts=False,
@@ -50,11 +54,12 @@ def _row(card: Card, lists: Lists) -> PublishedRow:
             asked_at=None,
         )
     drift = list(card_drift(card, found))
-    price = found.prices.get(card.model)
+    listed = found.prices.get(card.model)
     return PublishedRow(
         model=card.key,
         card=dated(card),
-        published=None if price is None else "varies" if price.low is None else figures(price),
+        card_price=price,
+        published=None if listed is None else "varies" if listed.low is None else figures(listed),
         drift="; ".join(words for words, _ in drift) or None,
         contradicts=any(contradicts for _, contradicts in drift),
         unread=found.unread.get(card.model),
@@ -81,7 +86,8 @@ def lines(found: tuple[PublishedRow, ...], *, diff: bool) -> Iterator[str]:
     width = max((len(row.model) for row in shown), default=0)
     for row in shown:
         words = row.drift and f"differs: {row.drift}"
-        words = words or (f"not read: {row.unread}" if row.unread else f"{row.published} in the list")
+        same = f"{row.card_price} on the card, {row.published} in the list"
+        words = words or (f"not read: {row.unread}" if row.unread else same)
         yield f"{row.model:<{width}}  {words} ({row.card})"
     for source, asked_at in dict.fromkeys((row.source, row.asked_at) for row in found if row.asked_at):
         yield f"asked {source} at {asked_at}"
