@@ -10,10 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from kbatch.errors import Invalid, Problem
-from kbatch.receipts.events import Event
+from kbatch.receipts.events import Event, write_line
 from kbatch.receipts.receipt import without_queries
 from kbatch.storage import LineFile
 
@@ -45,11 +47,12 @@ class EventsFile:
         """Append one event."""
         if self._file is None:
             return
-        data = without_queries(event.data)
-        if "body" in data:
-            data["body"] = None
+        fields = msgspec.to_builtins(replace(event, seal=UNSET))
+        fields["data"] = without_queries(fields["data"])
+        if "body" in fields["data"]:
+            fields["data"]["body"] = None
         try:
-            self._file.write(replace(event, data=data, seal=None).to_line().decode().rstrip())
+            self._file.write(write_line(fields).decode().rstrip())
         except OSError as error:
             self._close()
             self._lost(f"the event log is cut off, and the run goes on: {self._path}: {error.strerror or error}")

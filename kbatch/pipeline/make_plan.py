@@ -24,10 +24,10 @@ from kbatch.planner.summary import Summary, summarize
 from kbatch.providers.registry import concurrency_of, provider_of, way_out
 from kbatch.receipts import store
 from kbatch.receipts.claims import Claim
+from kbatch.receipts.event_data import Began
 from kbatch.receipts.join import time_key
-from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile.lockfile import IndexEntry as Reference
 from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry as Reference
 from kbatch.receipts.receipt import Output, ReceiptState
 from kbatch.runner.endpoints import origin_of
 
@@ -209,10 +209,10 @@ def _replaced_already(loaded: LoadedManifest, found: store.LoadedState) -> froze
     Only this user's own journal counts: what another one says was begun is no consent of this one.
     """
     done: set[str] = set()
-    for began in (event for event in found.own if event.kind is Kind.BEGAN):
-        for fingerprint in began.data["replacing"]:
+    for event in found.own:
+        for fingerprint in event.data.replacing if isinstance(event.data, Began) else ():
             receipt = found.lockfile.renders.get(fingerprint)
-            if receipt is not None and time_key(receipt.submitted_at) >= time_key(began.at):
+            if receipt is not None and time_key(receipt.submitted_at) >= time_key(event.at):
                 done.add(fingerprint)
     if not done:
         return frozenset()

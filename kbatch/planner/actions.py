@@ -7,8 +7,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from kbatch.planner.jobs import Job
-from kbatch.receipts.receipt import Output, Receipt
-from kbatch.receipts.unknown import how_to_resolve
+from kbatch.receipts.receipt import Output, Receipt, how_to_resolve
 
 
 class Action(StrEnum):

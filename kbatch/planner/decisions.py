@@ -16,8 +16,7 @@ from kbatch.planner.comparison.changed_fields import changed_fields
 from kbatch.planner.jobs import Job
 from kbatch.planner.known_charges import KnownCharges, known_charges
 from kbatch.receipts.join import larger_amount
-from kbatch.receipts.receipt import Receipt, ReceiptState, describe_remaining_charge
-from kbatch.receipts.unknown import OUTCOME_UNKNOWN
+from kbatch.receipts.receipt import OUTCOME_UNKNOWN, Receipt, ReceiptState, describe_remaining_charge
 
 _REPLACEABLE = (ReceiptState.RENDERED, ReceiptState.DONE, ReceiptState.DELIVERED_WRONG)
 _OVERCHARGED = "was charged above its card's price: state the real one under `prices`"
@@ -186,12 +185,12 @@ def _blocked_by(job: Job, recorded: RecordedState, made: Mapping[str, PlanEntry]
 
 
 def _after_failure(job: Job, receipt: Receipt, options: ActionOptions) -> PlanEntry:
-    error = receipt.error or {}
-    said = str(error.get("message") or "no reason given")
-    if error.get("reason") == "moderation" and error.get("at") == "submit" and not options.retry_failed:
+    error, said = receipt.error, receipt.error_message or "no reason given"
+    at_submit = error is not None and error.at == "submit"
+    if error is not None and at_submit and error.reason == "moderation" and not options.retry_failed:
         reason = f"refused by moderation and unchanged ({said}): change the prompt, or `--failed` tries it again"
         return _free(job, Action.BLOCKED, reason, receipt)
-    when = "refused last time" if error.get("at") == "submit" else "failed last time"
+    when = "refused last time" if at_submit else "failed last time"
     return _render(job, f"{when}, {describe_remaining_charge(receipt.credits.reported)}: {said}", receipt)
 
 
@@ -199,7 +198,7 @@ def _reuse(job: Job, receipt: Receipt, recorded: RecordedState, made: Mapping[st
     reason, reminder = _bought((receipt.submitted_at or "")[:10]), False
     output = receipt.output
     if receipt.state is ReceiptState.DELIVERED_WRONG:
-        said = (receipt.error or {}).get("message", "")
+        said = receipt.error_message
         if receipt.accepted_as_is:
             reason = f"{reason}, accepted as it is: {said}"
         else:

@@ -16,7 +16,7 @@ from kbatch.providers.aimlapi import AIMLAPI
 from kbatch.providers.apiframe import APIFRAME
 from kbatch.providers.base import Plugin, Provider
 from kbatch.providers.plugins import cards_of, plugins
-from kbatch.receipts.unknown import how_to_resolve
+from kbatch.receipts.receipt import how_to_resolve
 from kbatch.storage import packaged_cards
 
 PACKAGED: Mapping[str, Provider] = MappingProxyType({one.name: one for one in (APIFRAME, AIMLAPI)})

@@ -6,14 +6,13 @@ hold only a team, as a string, which does not identify the user.
 """
 
 import json
-from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Annotated
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
-StoredAccount = Mapping[str, Any] | str | None
-"""An account in events and receipts: an object of team, user and key, a team alone (earlier versions), or null."""
+from kbatch.receipts.shapes import NonEmpty
 
 _KEY_SHOWN = 12
 
@@ -26,33 +25,38 @@ class AccountMatch(Enum):
     UNPROVEN = "unproven"
 
 
-class Account(Struct, frozen=True, kw_only=True):
-    """Ids of team and user, and the key prefix that the provider shows; None: not reported.
+class Account(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The account of a key; null where the provider does not report a field.
 
-    `name` is the account's name in the environment of its buyer, None for the default account. It identifies nothing:
-    elsewhere the same key may have another name, and the name another key.
+    `name` identifies nothing: elsewhere the same key may have another name, and the name another key.
     """
 
-    team: str | None = None
-    user: str | None = None
-    key: str | None = None
-    name: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the JSON object of events and receipts."""
-        named = {} if self.name is None else {"name": self.name}
-        return {"team": self.team, "user": self.user, "key": self.key, **named}
+    team: Annotated[str | None, Meta(description="The provider's id of the team that pays")]
+    user: Annotated[str | None, Meta(description="The provider's id of the user whose jobs they are")]
+    key: Annotated[str | None, Meta(description="The prefix by which the provider names the key; never the key")]
+    name: Annotated[
+        NonEmpty | None,
+        Meta(description="The account's name in the environment of its buyer; left out for the default account"),
+    ] = None
 
     def __str__(self) -> str:
-        words = [f"{'account' if name == 'name' else name} {value}" for name, value in self.as_json().items() if value]
+        known = msgspec.structs.asdict(self)
+        words = [f"{'account' if name == 'name' else name} {value}" for name, value in known.items() if value]
         return ", ".join(words) or "an account that the provider does not name"
+
+
+StoredAccount = Annotated[
+    Account | str | None,
+    Meta(description="Whose key bought it, as far as the provider reports; a text is a team alone (earlier versions)"),
+]
+"""An account in events and receipts."""
 
 
 def account_of(stored: StoredAccount) -> Account:
     """Return the account stored in an event or a receipt."""
-    if stored is None or isinstance(stored, str):
-        return Account(team=stored or None)
-    return Account(**{name: stored.get(name) or None for name in ("team", "user", "key", "name")})
+    if isinstance(stored, Account):
+        return Account(**{name: value or None for name, value in msgspec.structs.asdict(stored).items()})
+    return Account(team=stored or None, user=None, key=None)
 
 
 def payer_of(stored: StoredAccount) -> str | None:
@@ -104,5 +108,6 @@ def join_accounts(one: StoredAccount, other: StoredAccount) -> StoredAccount:
 
 
 def _rank(stored: StoredAccount) -> tuple[int, str]:
-    known = sum(1 for value in account_of(stored).as_json().values() if value)
-    return known, json.dumps(stored, sort_keys=True)
+    fields = msgspec.to_builtins(stored)
+    known = sum(1 for value in msgspec.structs.astuple(account_of(stored)) if value)
+    return known, json.dumps(fields, sort_keys=True)

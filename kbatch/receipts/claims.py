@@ -9,39 +9,27 @@ Merging claims is commutative, associative and idempotent; a finished claim stay
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Final, Literal
 
-from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from kbatch.receipts.event_data import AgreedClaim, Began, Ended
 from kbatch.receipts.events import Event
 from kbatch.receipts.join import records_of
-from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
 
-BEGUN, FINISHED = "begun", "finished"
+BEGUN: Final = "begun"
+FINISHED: Final = "finished"
 
 
-class CoveredPurchase(Struct, frozen=True, kw_only=True, gc=False):
-    """One purchase of a claim: its attempt and its quote (None: no known price)."""
-
-    attempt: int
-    quote: int | None
-
-
-class Claim(Struct, frozen=True, kw_only=True):
-    """The content of an approval: purchases by fingerprint; maximum credits and origin by provider.
+class Claim(AgreedClaim, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """The approval and what became of it; `finished` authorises nothing any more.
 
     `maximum` is None where a price was unknown; `terms` is the hash of all other approved values. `accounts` are the
     payers known when it was first claimed; they are not part of the digest.
     """
 
-    fingerprints: Mapping[str, CoveredPurchase]
-    maximum: Mapping[str, int | None] = {}
-    origins: Mapping[str, str | None] = {}
-    terms: str = ""
-    accounts: Mapping[str, str] = {}
-    state: str = BEGUN
+    state: Literal["begun", "finished"] = BEGUN
 
     @property
     def finished(self) -> bool:
@@ -75,18 +63,14 @@ def fold_claims(events: Iterable[Event], before: Claims) -> dict[str, Claim]:
     claims = dict(before)
     of_run: dict[str, str] = {}
     for event in events:
-        if event.kind is Kind.BEGAN and event.data.get("claim") is not None:
-            digest = of_run[event.run] = str(event.data["plan"])
-            claims[digest] = join_claims(digest, claims.get(digest), _claim_of_event(event.data))
-        elif event.kind is Kind.ENDED and event.data["finished"] and event.run in of_run:
+        data = event.data
+        if isinstance(data, Began) and data.claim:
+            digest = of_run[event.run] = str(data.plan)
+            claims[digest] = join_claims(digest, claims.get(digest), Claim(**asdict(data.claim)))
+        elif isinstance(data, Ended) and data.finished and event.run in of_run:
             digest = of_run[event.run]
             claims[digest] = replace(claims[digest], state=FINISHED)
     return claims
-
-
-def _claim_of_event(data: Mapping[str, Any]) -> Claim:
-    claim = data["claim"]
-    return claim_from_json({**claim, "state": BEGUN})
 
 
 def merge_claims(one: Claims, other: Claims) -> dict[str, Claim]:
@@ -136,32 +120,6 @@ def purchased(claim: Claim, renders: Mapping[str, Receipt]) -> Iterator[Receipt]
                 yield one
 
 
-def claim_to_json(claim: Claim, renders: Mapping[str, Receipt]) -> dict[str, Any]:
-    """Return the lockfile's JSON of a claim; `spent` is informative and computed from the receipts."""
-    return {**claim_event_data(claim), "spent": spent_of(claim, renders), "state": claim.state}
-
-
-def claim_event_data(claim: Claim) -> dict[str, Any]:
-    """Return the JSON of a claim in a `began` event."""
-    return {
-        "fingerprints": {key: {"attempt": one.attempt, "quote": one.quote} for key, one in claim.fingerprints.items()},
-        "maximum": dict(claim.maximum),
-        "origins": dict(claim.origins),
-        "terms": claim.terms,
-        "accounts": dict(claim.accounts),
-    }
-
-
-def claim_from_json(data: Mapping[str, Any]) -> Claim:
-    """Return the claim of validated JSON."""
-    return Claim(
-        fingerprints={
-            key: CoveredPurchase(attempt=one["attempt"], quote=one["quote"])
-            for key, one in data["fingerprints"].items()
-        },
-        maximum=dict(data["maximum"]),
-        origins=dict(data["origins"]),
-        terms=data["terms"],
-        accounts=dict(data["accounts"]),
-        state=data["state"],
-    )
+def agreed(claim: Claim) -> AgreedClaim:
+    """Return what a `began` event says of a claim."""
+    return AgreedClaim(**{name: getattr(claim, name) for name in AgreedClaim.__struct_fields__})

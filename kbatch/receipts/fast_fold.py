@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from kbatch.receipts.event_data import Accepted, OfJob
 from kbatch.receipts.event_receipt import job_fields_of
 from kbatch.receipts.events import Event
 from kbatch.receipts.join import join_outputs, larger_amount, later_value, time_key
@@ -33,22 +34,25 @@ def fold_next_event(receipt: Receipt, event: Event) -> Receipt | None:
         return None
     if receipt.job_id is None:
         return _accepted(receipt, event)
-    stage = _STAGES.get(event.kind)
-    if stage is None or event.data["job_id"] != receipt.job_id or receipt.state is ReceiptState.FAILED:
+    stage, data = _STAGES.get(event.kind), event.data
+    if stage is None or receipt.state is ReceiptState.FAILED:
+        return None
+    if not isinstance(data, OfJob) or data.job_id != receipt.job_id:
         return None
     return _advanced(receipt, event, stage)
 
 
 def _accepted(send: Receipt, event: Event) -> Receipt | None:
     """Return the accepted job of a send; also of a refused one, when the acceptance names the same send."""
-    if event.kind is not Kind.ACCEPTED or event.data["sent_at"] != send.submitted_at:
+    data = event.data
+    if not isinstance(data, Accepted) or data.sent_at != send.submitted_at:
         return None
     return Receipt(
         provider=send.provider,
         model=send.model,
         variant=send.variant or None,
         origin=send.origin,
-        job_id=event.data["job_id"],
+        job_id=data.job_id,
         attempt=send.attempt,
         request=send.request,
         inputs=send.inputs,

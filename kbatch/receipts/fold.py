@@ -9,6 +9,7 @@ replaces a higher one. Attempts are in order; within one, order matters only aft
 from collections.abc import Iterable, Mapping
 
 from kbatch.errors import IllegalTransition
+from kbatch.receipts.event_data import Refused
 from kbatch.receipts.event_receipt import receipt_of_event
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.fast_fold import fold_next_event
@@ -41,20 +42,20 @@ def check(renders: Mapping[str, Receipt], event: Event | Fact) -> None:
     """Raise IllegalTransition when the event is not allowed after these receipts; a run's event always is."""
     if event.fingerprint is None or event.attempt is None:
         return
-    receipt = renders.get(event.fingerprint)
-    address = event.data.get("address") or (receipt.address if receipt else "") or event.fingerprint[:12]
-    job_id = None if event.kind is Kind.ACCEPTED else event.data.get("job_id")
+    receipt, data = renders.get(event.fingerprint), event.data
+    address = getattr(data, "address", "") or (receipt.address if receipt else "") or event.fingerprint[:12]
+    job_id = None if event.kind is Kind.ACCEPTED else getattr(data, "job_id", None)
     state = stage_of(receipt, event.attempt, job_id)
     advance(state, event.kind, address=address)
     if event.kind is Kind.INTENDED and event.attempt != next_attempt(receipt):
         wanted = f"attempt {event.attempt} must not be `intended`, the next one is {next_attempt(receipt)}"
         raise IllegalTransition(f"{address} is {state.value}: {wanted}")
     send = find(receipt, event.attempt, None)
-    if send is not None and event.data.get("sent_at", send.submitted_at) != send.submitted_at:
+    if send is not None and getattr(data, "sent_at", send.submitted_at) != send.submitted_at:
         raise IllegalTransition(
             f"{address} is {state.value} since {send.submitted_at}: `{event.kind.value}` is of another send"
         )
-    if event.kind is Kind.REFUSED and state is State.UNKNOWN and event.data["by"] != "reconcile":
+    if isinstance(data, Refused) and state is State.UNKNOWN and data.by != "reconcile":
         raise IllegalTransition(f"{address} is {state.value}: an answer cannot make it `refused`, only `reconcile` can")
 
 

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from kbatch.receipts.account import join_accounts
@@ -192,4 +193,4 @@ def later_value(one: Any, other: Any) -> Any:
     """Return one of two values, commutatively: a non-empty one first, then the greater JSON text."""
     if one == other or not other:
         return one
-    return max(one, other, key=lambda value: json.dumps(value, sort_keys=True)) if one else other
+    return max(one, other, key=lambda value: json.dumps(msgspec.to_builtins(value), sort_keys=True)) if one else other

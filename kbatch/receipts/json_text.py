@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from kbatch.receipts.json_checks import Path, ShapeError
+from kbatch.receipts.shapes import Path, ShapeError
 
 _WORDS = {None: "null", True: "true", False: "false"}
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
@@ -54,7 +54,7 @@ def parse_json(text: str) -> Any:
 
 
 def write_json(value: Any) -> bytes:
-    """Return the JSON of dicts, lists and scalars in UTF-8: sorted keys, two-space indent, a newline at the end.
+    """Return the JSON of a value in UTF-8: sorted keys, two-space indent, a newline at the end.
 
     The bytes are those of `json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)`, an exponent's spelling
     aside, in a tenth of the time; a lone surrogate, which a server's cut text may hold, is written as its escape.
@@ -62,7 +62,7 @@ def write_json(value: Any) -> bytes:
     try:
         return msgspec.json.format(_ENCODER.encode(value), indent=2) + b"\n"
     except (UnicodeEncodeError, OverflowError):  # a lone surrogate, a number beyond 64 bits
-        return (_write(value, "\n") + "\n").encode("utf-8", "backslashreplace")
+        return (_write(msgspec.to_builtins(value), "\n") + "\n").encode("utf-8", "backslashreplace")
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")

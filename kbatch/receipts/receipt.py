@@ -11,14 +11,20 @@ URL (an image), and from every URL in an error's message. A prompt that mentions
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec import Meta, Struct
+from msgspec.structs import force_setattr, replace
 
 from kbatch.receipts.account import StoredAccount
 from kbatch.receipts.lifecycle import State
+from kbatch.receipts.shapes import Amount, Count, Number
 
+OUTCOME_UNKNOWN = "its outcome is unknown"
+"""A request was sent, and it is not known whether the provider accepted it."""
+
+_BY_HAND = "`--adopt ADDRESS=JOB_ID` or `--refused ADDRESS`"
+_ANYWHERE = "look for it at the provider, then `kbatch reconcile`"
 _URL = re.compile(r"(https?://)(?:[^\s/?#@]*@)?([^\s?#]*)[?#]?\S*", re.IGNORECASE)
 
 
@@ -53,68 +59,107 @@ RECEIPT_STATE_OF: Mapping[State, ReceiptState] = {
 
 
 class Credits(Struct, frozen=True, kw_only=True, gc=False):
-    """In the provider's credits: `planned` is the quote, `reported` the charge that the provider reported.
+    """In the provider's credits; null is "unknown", never 0."""
 
-    None is "unknown", never 0. `charged` is set only for a failed job that had been charged before: the refund is
-    `charged` minus `reported`.
-    """
+    planned: Annotated[Amount | None, Meta(description="The quote; null: no known price")] = None
+    reported: Annotated[
+        Amount | None, Meta(description="The charge by the provider's report; 0 after a refund, null: not reported")
+    ] = None
+    charged: Annotated[
+        Amount | None, Meta(description="Of a failed job: the earlier charge; the refund is this minus `reported`")
+    ] = None
 
-    planned: int | None = None
-    reported: int | None = None
-    charged: int | None = None
+
+class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """Properties of a clip; null where its file does not state one."""
+
+    duration: Annotated[Number | None, Meta(description="Seconds")]
+    width: Annotated[Amount | None, Meta(description="Pixels")]
+    height: Annotated[Amount | None, Meta(description="Pixels")]
+    fps: Annotated[Number | None, Meta(description="Frames a second")]
+    audio: Annotated[bool | None, Meta(description="Whether there is an audio track")]
+
+    def in_one_spelling(self) -> "Media":
+        """Return these media with seconds as a float and a whole frame rate as an int."""
+        duration, fps = self.duration, self.fps
+        return replace(
+            self,
+            duration=None if duration is None else float(duration),
+            fps=int(fps) if isinstance(fps, float) and fps.is_integer() else fps,
+        )
 
 
-class Media(Struct, frozen=True, kw_only=True, gc=False):
-    """Properties of a clip: seconds, pixels, frames a second, audio track; None where its file does not state one."""
-
-    duration: float | None = None
-    width: int | None = None
-    height: int | None = None
-    fps: int | float | None = None
-    audio: bool | None = None
+NO_MEDIA = Media(duration=None, width=None, height=None, fps=None, audio=None)
 
 
 class Output(Struct, frozen=True, kw_only=True, gc=False):
-    """A clip on this disk: `path` relative to the manifest; `placed` is False while it is still a verified `.part`.
+    """A clip on this disk; `placed` is False while it is still a verified `.part`."""
 
-    `placed_at` is the time of the move to `path`: of two records the later one is valid.
-    """
-
-    path: str
-    sha256: str = ""
-    bytes: int = 0
-    media: Media = Media()
-    placed_at: str = ""
+    path: Annotated[str, Meta(description="Relative to the manifest")]
+    sha256: Annotated[str, Meta(description="SHA-256 of the file, in hex")] = ""
+    bytes: Annotated[Amount, Meta(description="Size of the file")] = 0
+    media: Media = NO_MEDIA
+    placed_at: Annotated[str, Meta(description="When it came to `path`: of two records the later one is valid")] = ""
     placed: bool = True
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
-    """The receipt of one fingerprint; `request` is the identity body, `inputs` are by parameter.
+class ReceiptError(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a purchase failed, is unknown or was delivered wrong."""
 
-    `error` has `at` (submit, render, delivery), `reason` and `message`. `last_attempt` is the highest attempt begun.
+    at: Annotated[Literal["submit", "render", "delivery"], Meta(description="Where it went wrong")]
+    reason: Annotated[str | None, Meta(description="A stable word: `moderation`, `credits`, `delivered-wrong` …")]
+    message: Annotated[str, Meta(description="What the provider or kbatch said, without the query of any URL")]
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """The receipt of one fingerprint.
+
     `address` (the last known), `key`, `body` and `provider_time` (of the send, by the provider's clock) come from the
     journal and are not in the lockfile; `account` is set when the provider reported it.
     """
 
-    provider: str = ""
-    model: str = ""
-    variant: str | None = None
-    state: ReceiptState
-    origin: str = ""
-    job_id: str | None = None
-    attempt: int
-    request: Mapping[str, Any] = {}
-    inputs: Mapping[str, Mapping[str, Any]] = {}
+    provider: Annotated[
+        str, Meta(description="Which API; empty only when nothing but later events of the purchase is known")
+    ] = ""
+    model: Annotated[str, Meta(description="The provider's name of the model")] = ""
+    variant: Annotated[str | None, Meta(description="The price variant, such as `pro-audio`")] = None
+    state: Annotated[
+        ReceiptState,
+        Meta(description="`failed` includes refused submits (without a job id); `unknown` was sent, outcome unknown"),
+    ]
+    origin: Annotated[
+        str, Meta(description="`https://host`, `loopback` or `simulator`; a receipt is used for its own origin only")
+    ] = ""
+    job_id: Annotated[str | None, Meta(description="The provider's id of the job, once it is accepted")] = None
+    attempt: Annotated[Count, Meta(description="Which purchase of this fingerprint it is, from 1")]
+    request: Annotated[
+        Mapping[str, Any],
+        Meta(description="The request as it is hashed into the fingerprint, without the query of any URL"),
+    ] = {}
+    inputs: Annotated[
+        Mapping[str, Mapping[str, Any]],
+        Meta(description="Sources of chained and uploaded images, by parameter: digest, upstream fingerprint, job id"),
+    ] = {}
     credits: Credits = Credits()
-    submitted_at: str | None = None
-    finished_at: str | None = None
-    output: Output | None = None
-    error: Mapping[str, Any] | None = None
+    submitted_at: Annotated[str | None, Meta(description="When it was sent")] = None
+    finished_at: Annotated[
+        str | None, Meta(description="When the render was seen to have ended, or the refusal came")
+    ] = None
+    output: Annotated[Output | None, Meta(description="The clip on disk; null until it is at its place")] = None
+    error: ReceiptError | None = None
     account: StoredAccount = None
-    accepted_as_is: bool = False
-    also: tuple["Receipt", ...] = ()
-    failed: tuple["Receipt", ...] = ()
-    last_attempt: int = 0
+    accepted_as_is: Annotated[
+        bool, Meta(description="`kbatch accept` ended the reminder that this is wrong or stale")
+    ] = False
+    also: Annotated[
+        tuple["Receipt", ...],
+        Meta(description="Further paid renders of this fingerprint (a merge, `--replace`), the latest first"),
+    ] = ()
+    failed: Annotated[
+        tuple["Receipt", ...],
+        Meta(description="Attempts that ended without a purchase and are not the shown one, the latest first"),
+    ] = ()
+    last_attempt: Annotated[int, Meta(description="The highest attempt begun, where it is not the shown one")] = 0
     address: str = ""
     key: str = ""
     body: str | None = None
@@ -127,6 +172,11 @@ class Receipt(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         fields = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "body")
         return f"Receipt({', '.join(fields)})"
+
+    @property
+    def error_message(self) -> str:
+        """What was said of its error; empty without one."""
+        return self.error.message if self.error else ""
 
     @property
     def stage(self) -> State:
@@ -167,101 +217,6 @@ def without_queries_within(message: str) -> str:
     return _URL.sub(r"\1\2", message)
 
 
-def media_of(data: Mapping[str, Any]) -> Media:
-    """Return the media of an event or a lockfile; a whole frame rate is an int, so that it has one spelling."""
-    duration, fps = data["duration"], data["fps"]
-    return Media(
-        duration=None if duration is None else float(duration),
-        width=data["width"],
-        height=data["height"],
-        fps=int(fps) if isinstance(fps, float) and fps.is_integer() else fps,
-        audio=data["audio"],
-    )
-
-
-def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
-    """Return the lockfile's JSON of a receipt; optional fields are left out when empty."""
-    data = _attempt_to_json(receipt)
-    if receipt.also:
-        data["also"] = [_attempt_to_json(one) for one in receipt.also]
-    if receipt.failed:
-        data["failed"] = [_attempt_to_json(one) for one in receipt.failed]
-    if receipt.last_attempt > receipt.attempt:
-        data["last_attempt"] = receipt.last_attempt
-    return data
-
-
-def _attempt_to_json(receipt: Receipt) -> dict[str, Any]:
-    credits = receipt.credits
-    data: dict[str, Any] = {
-        "provider": receipt.provider,
-        "model": receipt.model,
-        "variant": receipt.variant,
-        "state": receipt.state.value,
-        "origin": receipt.origin,
-        "job_id": receipt.job_id,
-        "attempt": receipt.attempt,
-        "request": receipt.request,
-        "inputs": receipt.inputs,
-        "credits": {"planned": credits.planned, "reported": credits.reported},
-        "submitted_at": receipt.submitted_at,
-        "finished_at": receipt.finished_at,
-        "output": _output_to_json(receipt.output),
-        "error": receipt.error,
-    }
-    if credits.charged is not None:
-        data["credits"]["charged"] = credits.charged
-    if receipt.account is not None:
-        data["account"] = receipt.account
-    if receipt.accepted_as_is:
-        data["accepted_as_is"] = True
-    return data
-
-
-def _output_to_json(output: Output | None) -> dict[str, Any] | None:
-    if output is None or not output.placed or not output.sha256:
-        return None
-    media = output.media
-    data: dict[str, Any] = {
-        "path": output.path,
-        "sha256": output.sha256,
-        "bytes": output.bytes,
-        "media": {
-            "duration": media.duration,
-            "width": media.width,
-            "height": media.height,
-            "fps": media.fps,
-            "audio": media.audio,
-        },
-    }
-    if output.placed_at:
-        data["placed_at"] = output.placed_at
-    return data
-
-
-def attempt_from_json(data: Mapping[str, Any]) -> Receipt:
-    """Return one attempt from validated lockfile JSON, without its lists."""
-    output = data["output"]
-    return Receipt(
-        provider=data["provider"],
-        model=data["model"],
-        variant=data["variant"],
-        state=ReceiptState(data["state"]),
-        origin=data["origin"],
-        job_id=data["job_id"],
-        attempt=data["attempt"],
-        request=data["request"],
-        inputs=data["inputs"],
-        credits=Credits(**data["credits"]),
-        submitted_at=data["submitted_at"],
-        finished_at=data["finished_at"],
-        output=output and Output(**{**output, "media": media_of(output["media"])}),
-        error=data["error"],
-        account=data.get("account"),
-        accepted_as_is=data.get("accepted_as_is", False),
-    )
-
-
 def describe_remaining_charge(credits: int | None) -> str:
     """Return in words what stays charged for a failed job, None when the provider did not report it.
 
@@ -271,3 +226,12 @@ def describe_remaining_charge(credits: int | None) -> str:
     if not credits:
         return "its charge was not told" if credits is None else "not charged"
     return f"{credits:,} {'credit stays' if credits == 1 else 'credits stay'} charged"
+
+
+def how_to_resolve(provider_help: str | None) -> str:
+    """Return where to look for a job that may have been bought (a provider's own words), and the flags that settle it.
+
+    >>> how_to_resolve(None)
+    'look for it at the provider, then `kbatch reconcile` with `--adopt ADDRESS=JOB_ID` or `--refused ADDRESS`'
+    """
+    return f"{provider_help or _ANYWHERE} with {_BY_HAND}"

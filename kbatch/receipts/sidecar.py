@@ -9,7 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kbatch.receipts.receipt import Receipt, receipt_to_json
+import msgspec
+
+from kbatch.receipts.lockfile.lockfile_shape import receipt_json
+from kbatch.receipts.receipt import Receipt
 from kbatch.receipts.simulated_origin import ORIGIN
 
 VERSION = 1
@@ -27,7 +30,7 @@ def sidecar_of(receipt: Receipt, *, fingerprint: str, address: str, path: str, k
 
     The origin `loopback` does not count as simulated, since it may forward to a provider.
     """
-    kept = receipt_to_json(receipt)
+    kept = msgspec.to_builtins(receipt_json(receipt))
     output = kept["output"]
     simulated = receipt.origin == ORIGIN
     return {

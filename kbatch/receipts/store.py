@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from kbatch import storage
 from kbatch.errors import StateUnreadable
 from kbatch.receipts.claims import Claims, fold_claims
+from kbatch.receipts.event_data import Began
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import fold
 from kbatch.receipts.join import records_of, time_key
@@ -31,9 +32,10 @@ from kbatch.receipts.journal.journal import JournalReader, journal_path, read_jo
 from kbatch.receipts.journal.run_records import used_plans
 from kbatch.receipts.journal.seals import Seals
 from kbatch.receipts.lifecycle import PAID, Kind
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, parse_trusted, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, parse_trusted, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry, receipt_json
 from kbatch.receipts.lockfile.merge import merge
-from kbatch.receipts.receipt import Receipt, receipt_to_json, set_address
+from kbatch.receipts.receipt import Receipt, set_address
 from kbatch.receipts.simulated_origin import kinds
 from kbatch.storage.state_key import find_key
 
@@ -233,8 +235,8 @@ def _order(event: Event) -> tuple[str, str, int]:
 
 def _check_manifest(events: Iterable[Event], lockfile_path: Path, manifest_name: str) -> None:
     for event in events:
-        if event.kind is Kind.BEGAN and event.data["manifest"] != manifest_name:
-            other, path = event.data["manifest"], journal_path(lockfile_path)
+        if isinstance(event.data, Began) and event.data.manifest != manifest_name:
+            other, path = event.data.manifest, journal_path(lockfile_path)
             message = f"{path}: is the journal of a run of `{other}`, not of `{manifest_name}`"
             hint = f"`kbatch run {other}` finishes it; or `--lockfile` gives `{manifest_name}` a lockfile of its own"
             raise StateUnreadable(message, hint=hint)
@@ -259,7 +261,7 @@ def _restored(
         before, after = kept.renders.get(fingerprint), restored[fingerprint]
         lacked = _purchases(after) - _purchases(before)
         missing += len(lacked)
-        behind += not lacked and before is not None and receipt_to_json(before) != receipt_to_json(after)
+        behind += not lacked and before is not None and receipt_json(before) != receipt_json(after)
     if missing:
         yield f"{lockfile_path.name} lacked {_renders(missing, 'paid render')}: restored from `.kbatch/history/`"
     if behind:

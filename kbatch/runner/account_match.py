@@ -37,8 +37,9 @@ async def not_visible_reason(session: ProviderSession, receipt: Receipt) -> str 
 def bought_by(receipt: Receipt, session: ProviderSession | None = None) -> str:
     """Return the buyer's account in words, as far as it is known; `session` tells whether that is a colleague.
 
+    >>> from kbatch.receipts.account import Account
     >>> from kbatch.receipts.receipt import ReceiptState
-    >>> account = {"team": "t-1", "user": "u-1", "key": "afk_12"}
+    >>> account = Account(team="t-1", user="u-1", key="afk_12")
     >>> bought_by(Receipt(state=ReceiptState.SUBMITTED, attempt=1, account=account))
     "bought with another account's key (team t-1, user u-1, key afk_12)"
     """

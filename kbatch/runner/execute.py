@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
-from typing import Any
 
 import anyio
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from kbatch import storage
@@ -23,7 +22,8 @@ from kbatch.planner.known_charges import known_charges
 from kbatch.planner.live_prices import Checking, check_lists, models_of
 from kbatch.receipts import store
 from kbatch.receipts.account import payer_of
-from kbatch.receipts.claims import Claim, accounts_of, claim_event_data, fold_claims
+from kbatch.receipts.claims import Claim, accounts_of, agreed, fold_claims
+from kbatch.receipts.event_data import Began, Ended
 from kbatch.receipts.events import Fact
 from kbatch.receipts.journal.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
@@ -188,9 +188,9 @@ def _warn_about_state_key(run: Run) -> None:
 
 
 async def _record_ended(run: Run, outcome: Outcome) -> Outcome:
-    data = {"exit_code": int(outcome.exit_code), "finished": finished(run)}
+    ended = Ended(exit_code=int(outcome.exit_code), finished=finished(run))
     try:
-        await run.record(Fact(kind=Kind.ENDED, data=data))
+        await run.record(Fact(data=ended))
     except OSError as error:
         run.stop_submitting(f"the journal cannot be written: {error.strerror}")
         return replace(outcome, problems=tuple(run.problems))
@@ -296,16 +296,15 @@ def _began_fact(confirmed: ConfirmedPlan, setup: RunSetup, sessions: Sessions) -
     replacing = setup.replacing
     if replacing is None:
         replacing = frozenset(entry.job.fingerprint for entry in plan.entries if entry.replaces)
-    data: dict[str, Any] = {
-        "manifest": plan.manifest,
-        "plan": confirmed.terms.claim,
-        "maximum": {name: total.maximum for name, total in plan.totals.items()},
-        "replacing": sorted(replacing),
-    }
     claim = _claim(confirmed, setup, sessions)
-    if claim is not None:
-        data["claim"] = claim_event_data(claim)
-    return Fact(kind=Kind.BEGAN, data=data)
+    began = Began(
+        manifest=plan.manifest,
+        plan=confirmed.terms.claim,
+        maximum={name: total.maximum for name, total in plan.totals.items()},
+        replacing=sorted(replacing),
+        claim=UNSET if claim is None else agreed(claim),
+    )
+    return Fact(data=began)
 
 
 async def _work(run: Run, setup: RunSetup, pending_renders: Sequence[PendingRender]) -> None:

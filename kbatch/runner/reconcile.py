@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from kbatch.errors import Bug, Refused
 from kbatch.providers.base import Balance, Failed, Listed, NotNow, Succeeded
+from kbatch.receipts import event_data
 from kbatch.receipts.account import AccountMatch, account_of, compare_accounts
 from kbatch.receipts.events import Fact
 from kbatch.receipts.join import records_of
-from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState, describe_remaining_charge
 from kbatch.runner.account_match import bought_by
 from kbatch.runner.collect.adopt_file import adopt_file
@@ -47,13 +47,13 @@ async def apply_decisions(run: Run, decisions: Decisions) -> None:
         await _adopt(run, fingerprint, receipt, job_id)
     for fingerprint in sorted(decisions.refused):
         receipt = _unknown(run, fingerprint)
-        data = {
-            "sent_at": receipt.submitted_at,
-            "reason": "reconciled",
-            "message": "not accepted, as the user says",
-            "by": "reconcile",
-        }
-        await run.record(Fact(kind=Kind.REFUSED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+        data = event_data.Refused(
+            sent_at=receipt.submitted_at or "",
+            reason="reconciled",
+            message="not accepted, as the user says",
+            by="reconcile",
+        )
+        await run.record(Fact(fingerprint=fingerprint, attempt=receipt.attempt, data=data))
         run.emit(EventKind.NOTE, receipt.address, "settled: it was not accepted, nothing is held")
     for job_id, name in decisions.lost.items():
         await _give_up(run, job_id, name, mine=decisions.mine)
@@ -99,8 +99,9 @@ async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> N
     if session.account is None:
         await session.ask_balance()
     run.claim(receipt.provider, job_id, fingerprint, receipt.attempt)
-    data = {"sent_at": receipt.submitted_at, "job_id": job_id, "account": session.account, "by": "reconcile"}
-    await run.record(Fact(kind=Kind.ACCEPTED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+    sent_at = receipt.submitted_at or ""
+    data = event_data.Accepted(sent_at=sent_at, job_id=job_id, account=session.account, by="reconcile")
+    await run.record(Fact(fingerprint=fingerprint, attempt=receipt.attempt, data=data))
     run.emit(EventKind.ACCEPTED, receipt.address, f"adopted job {job_id}", provider=receipt.provider)
 
 
@@ -110,8 +111,8 @@ async def _give_up(run: Run, job_id: str, name: str, *, mine: bool) -> None:
         raise not_submitted(name, owner[1].state if owner else None)
     fingerprint, receipt = owner
     said, credits = await _confirm_lost(run, name, receipt, mine=mine)
-    data = {"job_id": job_id, "message": f"given up as lost; the provider says: {said}", "credits": credits}
-    await run.record(Fact(kind=Kind.FAILED, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+    data = event_data.Failed(job_id=job_id, message=f"given up as lost; the provider says: {said}", credits=credits)
+    await run.record(Fact(fingerprint=fingerprint, attempt=receipt.attempt, data=data))
     run.emit(EventKind.NOTE, name, f"given up: {describe_remaining_charge(credits)}")
 
 

@@ -167,9 +167,9 @@ class ProviderSession:
         """Return an account in the receipts' form, with at most half of the key as its prefix."""
         name = None if self.name == DEFAULT else self.name
         if account is None:
-            return Account(key=self.key_id, name=name).as_json() if self.key_id else None
+            return Account(team=None, user=None, key=self.key_id, name=name) if self.key_id else None
         key = account.key and self.client.without_key(account.key)
-        return replace(account, key=key or None, name=name).as_json()
+        return replace(account, key=key or None, name=name)
 
     def provider_time(self) -> datetime | None:
         """Return the provider's time of day, None before its first `Date` header.

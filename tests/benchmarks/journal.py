@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.measure import PYTHON, Row, floor_of, folder, pair, ratio_row, run
 
@@ -28,9 +29,11 @@ def journal(name: str) -> None:
     """Record the events of all jobs, 64 at a time, and fold nothing."""
     import anyio
 
+    from kbatch.receipts.event_data import DATA
     from kbatch.receipts.events import Fact
     from kbatch.receipts.journal.journal import Journal
     from kbatch.receipts.lifecycle import Kind
+    from kbatch.receipts.receipt import Media
 
     async def work() -> None:
         path = Path(name) / ".kbatch" / f"{time.time_ns()}.journal.jsonl"
@@ -40,7 +43,9 @@ def journal(name: str) -> None:
             async def worker() -> None:
                 for number in numbers:
                     for kind, data in _life(number):
-                        await opened.record(Fact(kind=Kind(kind), fingerprint=f"{number:064}", attempt=1, data=data))
+                        known = {**data, "media": Media(**data["media"])} if "media" in data else data
+                        said = DATA[Kind(kind)](**known)
+                        await opened.record(Fact(fingerprint=f"{number:064}", attempt=1, data=said))
 
             for _ in range(TASKS):
                 tasks.start_soon(worker)
@@ -48,7 +53,7 @@ def journal(name: str) -> None:
     anyio.run(work)
 
 
-def _life(number: int) -> list[tuple[str, dict[str, object]]]:
+def _life(number: int) -> list[tuple[str, dict[str, Any]]]:
     job_id, at = f"job-{number}", "2026-11-21T10:00:00.000Z"
     request = {"prompt": "a lighthouse " * 20, "model": "kling-3.0", "klingParams": {"duration": 5}}
     media = {"duration": 5.0, "width": 1280, "height": 720, "fps": 24, "audio": False}

@@ -42,7 +42,8 @@ def rows(sizes: tuple[int, ...] = SIZES) -> Iterator[Row]:
 def bought(manifest: Path, jobs: int) -> Path:
     """Write the lockfile and the clips of a campaign that is wholly bought; return the lockfile."""
     from kbatch.pipeline.load import LoadOptions, load
-    from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
+    from kbatch.receipts.lockfile.lockfile import Lockfile
+    from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
     from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
     from kbatch.receipts.store import save
 

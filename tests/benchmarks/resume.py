@@ -25,6 +25,9 @@ def rows() -> Iterator[Row]:
 
 def write(name: str) -> None:
     """Write the journal of a run that was killed."""
+    from msgspec import convert
+
+    from kbatch.receipts.event_data import DATA
     from kbatch.receipts.events import Fact, stamp
     from kbatch.receipts.lifecycle import Kind
 
@@ -40,7 +43,7 @@ def write(name: str) -> None:
             if "sent_at" in data:
                 data["sent_at"] = sent
 
-            fact = Fact(kind=Kind(kind), fingerprint=f"{number:064}", attempt=1, data=data)
+            fact = Fact(fingerprint=f"{number:064}", attempt=1, data=convert(data, DATA[Kind(kind)]))
             out.write(stamp(fact, at=at, run="killed", sequence=sequence).to_line())
 
 

@@ -13,7 +13,8 @@ from kbatch.pipeline.load_state import lock_path
 from kbatch.planner.jobs import Job
 from kbatch.receipts.journal.journal import journal_path, read_journal
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from tests.planner.conftest import receipt_of
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from kbatch.pipeline.load import load
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.storage import packaged
 from tests.git_repository import Repository
 from tests.planner.conftest import receipt_of

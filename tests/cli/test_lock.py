@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from kbatch.pipeline.load import load
 from kbatch.planner.jobs import Job
 from kbatch.receipts.join import records_of
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.storage.git.merge_driver import driver
 from tests.git_repository import Repository

@@ -21,10 +21,11 @@ from msgspec.structs import replace
 from kbatch.cli.main import main
 from kbatch.pipeline.load import load
 from kbatch.providers.registry import PACKAGED
+from kbatch.receipts.event_data import Began
 from kbatch.receipts.events import Fact, stamp
-from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
-from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
+from kbatch.receipts.receipt import NO_MEDIA, Credits, Media, Output, Receipt, ReceiptError, ReceiptState
 from kbatch.receipts.store import load as load_state
 from kbatch.receipts.store import save
 
@@ -229,13 +230,13 @@ def _without_a_job(lockfile: Lockfile) -> Lockfile:
 
 
 def _began(folder: Path) -> None:
-    data = {"manifest": "campaign.yaml", "plan": None, "maximum": {}, "replacing": []}
-    event = stamp(Fact(kind=Kind.BEGAN, data=data), at="2026-11-21T10:00:00.000Z", run="earlier", sequence=1)
+    began = Began(manifest="campaign.yaml", plan=None, maximum={}, replacing=[])
+    event = stamp(Fact(data=began), at="2026-11-21T10:00:00.000Z", run="earlier", sequence=1)
     (folder / ".kbatch" / "campaign.journal.jsonl").write_bytes(event.to_line())
 
 
-_OUTPUT = Output(path="../one.mp4", sha256="0" * 64, bytes=len(CLIP), media=Media(duration=5.0))
-_SHORT = {"at": "delivery", "reason": None, "message": "short"}
+_OUTPUT = Output(path="../one.mp4", sha256="0" * 64, bytes=len(CLIP), media=replace(NO_MEDIA, duration=5.0))
+_SHORT = ReceiptError(at="delivery", reason=None, message="short")
 CHANGES: Mapping[str, Callable[[Path], None]] = {
     "a-clip-is-gone": _gone("renders/one.mp4"),
     "a-sidecar-is-gone": _gone("renders/two.mp4.json"),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kbatch.cli.main import main
 from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.receipt import Receipt, ReceiptError, ReceiptState
 
 Run = Callable[..., Any]
 Golden = Callable[[str, Any], None]
@@ -115,7 +115,7 @@ def test_a_changed_file_is_a_difference(folder: Path, run: Run, act: Callable[[P
             lambda receipt: replace(
                 receipt,
                 state=ReceiptState.DELIVERED_WRONG,
-                error={"at": "delivery", "reason": "delivered-wrong", "message": "too short"},
+                error=ReceiptError(at="delivery", reason="delivered-wrong", message="too short"),
             ),
             "delivered-wrong",
             0,

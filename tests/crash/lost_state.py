@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from kbatch.receipts.event_data import Accepted
 from tests.campaign_rig import KEYS, Rig, environment, history, journal
 from tests.crash.scenario import Scenario, begin
 from tests.crash.tally import Tally
@@ -205,7 +206,7 @@ def lost_state(rig: Rig) -> Tally:
 
 def _found_by(rig: Rig) -> list[str]:
     events = (*history(rig.folder), *journal(rig.folder))
-    return sorted(str(event.data["by"]) for event in events if event.kind.value == "accepted")
+    return sorted(event.data.by for event in events if isinstance(event.data, Accepted))
 
 
 def _both_bought(scenario: Scenario, *folders: Path) -> Tally:

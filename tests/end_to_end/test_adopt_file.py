@@ -73,7 +73,7 @@ def test_a_clone_takes_the_clip_of_the_receipt(both: Rig) -> None:
     assert not both.leftovers()
     assert {**both.receipt("one"), "output": None} == {**before, "output": None}
     events = [event for event in history(both.folder) if event.kind in (Kind.DOWNLOADED, Kind.DELIVERED)]
-    assert [event.data["adopted_from"] for event in events] == ["one.mp4", "one.mp4"]
+    assert [event.data.adopted_from for event in events] == ["one.mp4", "one.mp4"]
     assert theirs.stat().st_ino != (both.folder / "renders" / "one.mp4").stat().st_ino
     again = both.kbatch("adopt-file", "one", str(theirs))
     assert again.code == 0

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from kbatch.media.frames import extract_frame
+from kbatch.receipts.event_data import Uploaded
 from kbatch.receipts.events import Event
 from kbatch.runner import open_sessions
 from tests.campaign_rig import AIMLAPI, AIMLAPI_PRICE, Rig, doubles, history, journal
@@ -71,7 +72,7 @@ def test_the_very_frame_is_sent_and_recorded_before_it_is_used(chain: Rig, which
         assert (picture.format, picture.mode, picture.info["srgb"]) == ("PNG", "RGB", 0)
     events = [event for event in history(chain.folder) if _about(event, chain, "second") or event.kind == "uploaded"]
     assert [event.kind.value for event in events[:3]] == ["uploaded", "intended", "accepted"]
-    assert events[0].data["digest"] == events[1].data["inputs"]["start_image"]["sha256"] == used["sha256"]
+    assert events[0].data.digest == events[1].data.inputs["start_image"]["sha256"] == used["sha256"]
 
 
 def _about(event: Event, rig: Rig, address: str) -> bool:
@@ -293,7 +294,7 @@ def test_a_picture_that_twenty_jobs_use_is_uploaded_once(both: Rig, picture: str
     assert uploads(both) == 1
     assert len(both.charges()) == 20
     assert len({start_of(both, line["job_id"]) for line in both.charges()}) == 1
-    digests = [event.data["digest"] for event in history(both.folder) if event.kind == "uploaded"]
+    digests = [event.data.digest for event in history(both.folder) if isinstance(event.data, Uploaded)]
     assert digests == [sha256((both.folder / "a.png").read_bytes()).hexdigest()]
 
 

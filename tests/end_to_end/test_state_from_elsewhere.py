@@ -16,9 +16,12 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from msgspec import UNSET, convert
+from msgspec.structs import replace
 
 from kbatch.cli import main
 from kbatch.cli.ui import console
+from kbatch.receipts.event_data import Began, Intended, Uploaded
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.journal.history import index_path
 from kbatch.receipts.journal.journal import journal_path
@@ -70,7 +73,7 @@ def intended(rig: Rig, **changes: Any) -> Fact:
         "provider_time": now()[:19] + "Z",
         **changes,
     }
-    return Fact(kind=Kind.INTENDED, fingerprint=job["fingerprint"], attempt=1, data=data)
+    return Fact(fingerprint=job["fingerprint"], attempt=1, data=convert(data, Intended))
 
 
 COMMANDS = {
@@ -244,8 +247,7 @@ def test_a_picture_that_a_stranger_uploaded_is_not_used(rig: Rig) -> None:
     picture = sha256((rig.folder / "a.png").read_bytes()).hexdigest()
     theirs = "https://cdn.example.com/theirs.png"
     ends = now(ago=timedelta(hours=-20))[:19] + "Z"
-    uploaded = {"provider": "apiframe", "digest": picture, "url": theirs, "expires_at": ends}
-    forge(rig, Fact(kind=Kind.UPLOADED, data=uploaded))
+    forge(rig, Fact(data=Uploaded(provider="apiframe", digest=picture, url=theirs, expires_at=ends)))
     assert rig.run().code == 0
     sent = [body for method, path, _, body in rig.stage.seen if method == "POST" and "upload" not in path]
     assert not any(theirs.encode() in body for body in sent)
@@ -257,8 +259,8 @@ def test_a_replacement_that_a_stranger_began_is_not_finished(rig: Rig) -> None:
     rig.write(ONE)
     assert rig.run().code == 0
     fingerprint = rig.lockfile()["jobs"]["one"]["fingerprint"]
-    data = {"manifest": "campaign.yaml", "plan": None, "maximum": {}, "replacing": [fingerprint]}
-    forge(rig, Fact(kind=Kind.BEGAN, data=data), at="2026-01-01T00:00:00.000Z")
+    began = Began(manifest="campaign.yaml", plan=None, maximum={}, replacing=[fingerprint])
+    forge(rig, Fact(data=began), at="2026-01-01T00:00:00.000Z")
     assert rig.kbatch("plan", "--replace", "one", "--format", "json").json["counts"]["render"] == 1
 
 
@@ -430,15 +432,10 @@ def test_sealed_lines_are_read_as_before(rig: Rig) -> None:
     assert all(event.seal for event in sealed)
     assert not any(Event.from_line(line).seal for line in events.read_bytes().splitlines())
     path = rig.folder / ".kbatch" / "campaign.journal.jsonl"
-    path.write_bytes(b"".join(_unsealed(event).to_line() for event in sealed))
+    path.write_bytes(b"".join(replace(event, seal=UNSET).to_line() for event in sealed))
     rig.faults()
     assert rig.run().code == 0
     assert len(rig.charges()) == 1
-
-
-def _unsealed(event: Event) -> Event:
-    fields = {name: getattr(event, name) for name in event.__struct_fields__ if name != "seal"}
-    return Event(**fields)
 
 
 READERS = {

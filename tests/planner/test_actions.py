@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from kbatch.planner.actions import Action, ActionOptions, RecordedState
 from kbatch.planner.comparison.changed_fields import changed_fields
 from kbatch.planner.decisions import decide
-from kbatch.receipts.receipt import Credits, ReceiptState
+from kbatch.receipts.receipt import Credits, ReceiptError, ReceiptState
 from tests.planner.conftest import Campaign, entries_of, receipt_of
 
 ONE = "shots: [{id: hero, model: kling-2.6, prompt: a ridge, params: {duration: 5, generate_audio: false}}]"
@@ -48,27 +48,27 @@ def test_what_is_on_record_costs_nothing(campaign: Campaign, state: ReceiptState
     ("error", "options", "action", "credits"),
     [
         pytest.param(
-            {"at": "render", "reason": None, "message": "boom"}, ActionOptions(), Action.RENDER, 15, id="failed"
+            ReceiptError(at="render", reason=None, message="boom"), ActionOptions(), Action.RENDER, 15, id="failed"
         ),
         pytest.param(
-            {"at": "submit", "reason": "invalid", "message": "no"}, ActionOptions(), Action.RENDER, 15, id="refused"
+            ReceiptError(at="submit", reason="invalid", message="no"), ActionOptions(), Action.RENDER, 15, id="refused"
         ),
         pytest.param(
-            {"at": "submit", "reason": "moderation", "message": "no"},
+            ReceiptError(at="submit", reason="moderation", message="no"),
             ActionOptions(),
             Action.BLOCKED,
             0,
             id="moderation",
         ),
         pytest.param(
-            {"at": "submit", "reason": "moderation", "message": "no"},
+            ReceiptError(at="submit", reason="moderation", message="no"),
             ActionOptions(retry_failed=True),
             Action.RENDER,
             15,
             id="moderation-with-failed",
         ),
         pytest.param(
-            {"at": "render", "reason": "moderation", "message": "no"},
+            ReceiptError(at="render", reason="moderation", message="no"),
             ActionOptions(),
             Action.RENDER,
             15,

@@ -277,7 +277,7 @@ def test_an_upload_answers_with_its_url():
         pytest.param({"credits": -0.5}, Balance(credits=-1), id="negative-rounded-down"),
         pytest.param(
             {"credits": 1, "id": "t1", "maxConcurrentJobs": 10, "name": "x"},
-            Balance(credits=1, account=Account(team="t1"), max_concurrent=10),
+            Balance(credits=1, account=Account(team="t1", user=None, key=None), max_concurrent=10),
             id="account-and-limit",
         ),
     ],
@@ -295,12 +295,18 @@ def test_the_balance_is_the_teams(team, balance):
             Account(team="t-1", user="u-1", key="afk_01234567"),
             id="all",
         ),
-        pytest.param({"user": {"id": "u-1"}, "apiKey": None}, Account(team="t-1", user="u-1"), id="no-key"),
-        pytest.param({"apiKey": {"prefix": "a b"}}, Account(team="t-1"), id="prefix-that-is-no-key"),
+        pytest.param({"user": {"id": "u-1"}, "apiKey": None}, Account(team="t-1", user="u-1", key=None), id="no-key"),
         pytest.param(
-            {"apiKey": {"prefix": "afk_0123456789abcdef"}}, Account(team="t-1", key="afk_01234567"), id="long-prefix"
+            {"apiKey": {"prefix": "a b"}}, Account(team="t-1", user=None, key=None), id="prefix-that-is-no-key"
         ),
-        pytest.param({"user": {"id": "\x1b[1m"}, "apiKey": {"prefix": 7}}, Account(team="t-1"), id="escapes"),
+        pytest.param(
+            {"apiKey": {"prefix": "afk_0123456789abcdef"}},
+            Account(team="t-1", user=None, key="afk_01234567"),
+            id="long-prefix",
+        ),
+        pytest.param(
+            {"user": {"id": "\x1b[1m"}, "apiKey": {"prefix": 7}}, Account(team="t-1", user=None, key=None), id="escapes"
+        ),
     ],
 )
 def test_whose_key_it_is(told, account):

@@ -5,17 +5,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import convert
+from msgspec.structs import replace
 
+from kbatch.receipts.account import Account
+from kbatch.receipts.event_data import DATA
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check, next_attempt, stage_of
 from kbatch.receipts.join import combine_records, find
 from kbatch.receipts.lifecycle import TRANSITIONS, Kind, State
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
-from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
+from kbatch.receipts.receipt import NO_MEDIA, Credits, Output, Receipt, ReceiptError, ReceiptState
 
 MEDIA = {"duration": 5.0, "width": 1280, "height": 720, "fps": 24, "audio": False}
 SHA = "ab" * 32
-ACCOUNTS = (None, "team", {"team": "t", "user": "u", "key": None}, {"team": "t", "user": "u", "key": "afk_1"})
+ACCOUNTS = (None, "team", Account(team="t", user="u", key=None), Account(team="t", user="u", key="afk_1"))
 
 
 def data_of(kind: Kind, **changes: Any) -> dict[str, Any]:
@@ -54,6 +59,11 @@ def data_of(kind: Kind, **changes: Any) -> dict[str, Any]:
     return {**samples[kind], **changes}
 
 
+def fact_of(kind: Kind, data: Mapping[str, Any], fingerprint: str | None = None, attempt: int | None = None) -> Fact:
+    """Return the fact with this data, given as JSON."""
+    return Fact(fingerprint=fingerprint, attempt=attempt, data=convert(data, DATA[kind]))
+
+
 class Teller:
     """Stamps facts as a journal would, each a second later than the one before; answers are about the last send."""
 
@@ -72,7 +82,7 @@ class Teller:
             self._sent_at[fingerprint, attempt] = at
         if kind in (Kind.LOST, Kind.REFUSED, Kind.ACCEPTED) and (fingerprint, attempt) in self._sent_at:
             changes = {"sent_at": self._sent_at[fingerprint, attempt], **changes}
-        fact = Fact(kind=kind, fingerprint=fingerprint, attempt=attempt, data=data_of(kind, **changes))
+        fact = fact_of(kind, data_of(kind, **changes), fingerprint, attempt)
         return stamp(fact, at=at, run=self.run, sequence=self._sequence)
 
     def tell_all(self, *kinds: Kind, attempt: int = 1, job_id: str = "job-1") -> list[Event]:
@@ -155,14 +165,18 @@ _outputs = st.builds(
     path=st.sampled_from(["renders/a.mp4", "renders/b.mp4"]),
     sha256=st.sampled_from([SHA, "cd" * 32]),
     bytes=st.integers(1, 2),
-    media=st.builds(Media, duration=st.sampled_from([None, 5.0]), fps=st.sampled_from([24, 23.976])),
+    media=st.builds(
+        lambda duration, fps: replace(NO_MEDIA, duration=duration, fps=fps),
+        st.sampled_from([None, 5.0]),
+        st.sampled_from([24, 23.976]),
+    ),
     placed_at=_times,
 )
 _errors = st.builds(
-    lambda at, reason, message: {"at": at, "reason": reason, "message": message},
-    st.sampled_from(["submit", "render", "delivery"]),
-    st.sampled_from([None, "moderation"]),
-    st.sampled_from(["", "no", "é"]),
+    ReceiptError,
+    at=st.sampled_from(["submit", "render", "delivery"]),
+    reason=st.sampled_from([None, "moderation"]),
+    message=st.sampled_from(["", "no", "é"]),
 )
 
 

@@ -17,9 +17,9 @@ from kbatch.receipts.account import (
 )
 
 
-def stored(team: str | None = None, user: str | None = None, key: str | None = None) -> StoredAccount:
+def stored(team: str | None = None, user: str | None = None, key: str | None = None) -> Account:
     """Return an account as receipts store it."""
-    return {"team": team, "user": user, "key": key}
+    return Account(team=team, user=user, key=key)
 
 
 SAME, OTHER, UNPROVEN = AccountMatch
@@ -53,7 +53,7 @@ def test_an_account_in_words() -> None:
     """A message names all that is known, and nothing else."""
     assert str(account_of(stored("t-1", "u-1", "afk_12"))) == "team t-1, user u-1, key afk_12"
     assert str(account_of("t-1")) == "team t-1"
-    assert str(Account()) == "an account that the provider does not name"
+    assert str(stored()) == "an account that the provider does not name"
     assert key_prefix("afk_0123456789abcdef") == "afk_01234567"
 
 

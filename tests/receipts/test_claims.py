@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from msgspec.structs import replace
 from receipt_samples import DONE, FAILED, Teller
 
@@ -11,14 +12,14 @@ from kbatch.receipts.claims import (
     BEGUN,
     FINISHED,
     Claim,
-    CoveredPurchase,
-    claim_event_data,
+    agreed,
     digest_of,
     fold_claims,
     join_claims,
     merge_claims,
     spent_of,
 )
+from kbatch.receipts.event_data import CoveredPurchase
 from kbatch.receipts.events import Event
 from kbatch.receipts.fold import fold
 from kbatch.receipts.lifecycle import Kind
@@ -37,7 +38,14 @@ claim_values = st.builds(
     accounts=st.dictionaries(st.sampled_from(["apiframe", "aimlapi"]), st.sampled_from(["team 1", "team 2"])),
     state=st.sampled_from([BEGUN, FINISHED]),
 )
-TRUE = Claim(fingerprints={"fp": CoveredPurchase(attempt=1, quote=15)}, maximum={"apiframe": 15}, terms="sha256:1")
+
+
+def _claim(attempt: int, terms: str = "", credits: int = 15) -> Claim:
+    purchases = {"fp": CoveredPurchase(attempt=attempt, quote=credits)}
+    return Claim(fingerprints=purchases, maximum={"apiframe": credits}, origins={}, terms=terms, accounts={})
+
+
+TRUE = _claim(1, "sha256:1")
 claims = st.dictionaries(
     st.sampled_from(["sha256:a", digest_of(TRUE)]),
     claim_values | st.builds(lambda state: replace(TRUE, state=state), st.sampled_from([BEGUN, FINISHED])),
@@ -71,10 +79,10 @@ def test_lockfiles_carry_claims_through_files_and_merges(one: Any, two: Any) -> 
 
 
 def _began(teller: Teller, claim: Claim, plan: str = "sha256:a") -> Event:
-    return teller.tell(Kind.BEGAN, None, None, plan=plan, claim=claim_event_data(claim))
+    return teller.tell(Kind.BEGAN, None, None, plan=plan, claim=to_builtins(agreed(claim)))
 
 
-ONE = Claim(fingerprints={"fp": CoveredPurchase(attempt=1, quote=15)}, maximum={"apiframe": 15})
+ONE = _claim(1)
 
 
 def test_a_run_begins_and_finishes_a_claim() -> None:
@@ -106,15 +114,13 @@ def test_what_is_spent_is_what_receipts_were_charged() -> None:
     told = Teller()
     kept = [*told.tell_all(*FAILED[:-1]), told.tell(Kind.FAILED, credits=4)]
     assert spent_of(ONE, fold(kept)) == {"apiframe": 4}
-    second = Claim(fingerprints={"fp": CoveredPurchase(attempt=2, quote=15)}, maximum={"apiframe": 15})
+    second = _claim(2)
     assert spent_of(second, bought) == {"apiframe": 0}
 
 
 def test_a_claim_that_its_digest_is_not_of_gives_way() -> None:
     """Whatever a stranger writes under the digest of an approval, what was approved stands, in either order."""
-    wide = Claim(
-        fingerprints={"fp": CoveredPurchase(attempt=2, quote=900)}, maximum={"apiframe": 900}, terms="sha256:1"
-    )
+    wide = _claim(2, "sha256:1", credits=900)
     digest = digest_of(TRUE)
     assert join_claims(digest, TRUE, wide) == join_claims(digest, wide, TRUE) == TRUE
     neither = join_claims("sha256:other", TRUE, wide)

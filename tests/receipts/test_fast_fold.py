@@ -6,22 +6,24 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from receipt_samples import DONE, MEDIA, SHA, Teller, data_of, lives, records
+from msgspec.structs import replace
+from receipt_samples import DONE, MEDIA, SHA, Teller, data_of, fact_of, lives, records
 
+from kbatch.receipts.account import Account
 from kbatch.receipts.event_receipt import receipt_of_event
-from kbatch.receipts.events import Event, Fact, stamp
+from kbatch.receipts.events import Event, stamp
 from kbatch.receipts.fold import apply, fold
 from kbatch.receipts.join import join
 from kbatch.receipts.lifecycle import RUN_KINDS, Kind
-from kbatch.receipts.receipt import Credits, Output, Receipt, ReceiptState
+from kbatch.receipts.receipt import Credits, Output, Receipt, ReceiptError, ReceiptState
 
 TIMES = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z")
-ERROR = {"at": "delivery", "reason": None, "message": "no"}
+ERROR = ReceiptError(at="delivery", reason=None, message="no")
 OFFERED: Mapping[str, tuple[Any, ...]] = {
     "job_id": ("a", "a", "a", "b"),
     "sent_at": TIMES,
     "credits": (None, 0, 15, 30),
-    "account": (None, "", "team", {"team": "t", "user": "u", "key": None}, {"team": "t", "user": "u", "key": "afk_1"}),
+    "account": (None, "", "team", Account(team="t", user="u", key=None), Account(team="t", user="u", key="afk_1")),
     "variant": (None, "", "5s"),
     "body": (None, "", "body"),
     "provider_time": (None, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
@@ -65,7 +67,7 @@ def any_events(draw: st.DrawFn) -> Event:
         data[name] = draw(st.sampled_from(OFFERED[name]))
     if kind is Kind.REPORTED:
         data["credits"] = data["credits"] or 0
-    fact = Fact(kind=kind, fingerprint="fp", attempt=draw(st.sampled_from([1, 1, 1, 1, 2])), data=data)
+    fact = fact_of(kind, data, "fp", draw(st.sampled_from([1, 1, 1, 1, 2])))
     return stamp(fact, at=draw(st.sampled_from(TIMES)), run="r", sequence=1)
 
 
@@ -84,7 +86,7 @@ def any_receipts(draw: st.DrawFn) -> Receipt:
         "key": ("", "key"),
         "submitted_at": (*TIMES, *TIMES, None, "Z"),
         "finished_at": (None, *TIMES),
-        "error": (None, None, {}, ERROR, {**ERROR, "message": "ä"}),
+        "error": (None, None, ERROR, replace(ERROR, message="ä")),
         "accepted_as_is": (False, True),
         "last_attempt": (0, 0, 0, 2),
         "output": (None, *(Output(path="renders/a.mp4", placed_at=at, placed=at > TIMES[1]) for at in TIMES)),
@@ -113,7 +115,7 @@ def test_every_send_becomes_its_job_as_it_joins() -> None:
     """Sends that say something of everything, or nothing, and an acceptance of this send or of another."""
     for empty, sent_at, account in product((None, "", "x"), TIMES, OFFERED["account"]):
         given = dict.fromkeys(("variant", "body", "account"), empty) | {"provider_time": TIMES[0] if empty else None}
-        fact = Fact(kind=Kind.INTENDED, fingerprint="fp", attempt=1, data={**data_of(Kind.INTENDED), **given})
+        fact = fact_of(Kind.INTENDED, {**data_of(Kind.INTENDED), **given}, "fp", 1)
         sent = stamp(fact, at=TIMES[0], run="r", sequence=1)
         answer = Teller().tell(Kind.ACCEPTED, sent_at=sent_at, account=account)
         for known in ({}, {"fp": Receipt(state=ReceiptState.UNKNOWN, attempt=1, last_attempt=2)}):

@@ -14,7 +14,7 @@ from kbatch.receipts.events import Event
 from kbatch.receipts.fold import apply, check, fold, next_attempt
 from kbatch.receipts.lifecycle import Kind, State
 from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.receipt import Receipt, ReceiptError, ReceiptState
 
 
 def written(renders: dict[str, Receipt]) -> bytes:
@@ -72,10 +72,10 @@ def test_refused_and_failed_cost_nothing() -> None:
     teller = Teller()
     refused = fold(teller.tell_all(Kind.INTENDED, Kind.REFUSED))["fp"]
     assert refused.credits.reported == 0
-    assert refused.error == {"at": "submit", "reason": "rate", "message": "too many requests"}
+    assert refused.error == ReceiptError(at="submit", reason="rate", message="too many requests")
     failed = fold([*teller.tell_all(*DONE[:2]), teller.tell(Kind.REPORTED), teller.tell(Kind.FAILED)])["fp"]
     assert (failed.credits.reported, failed.credits.charged) == (0, 15)
-    assert failed.error == {"at": "render", "reason": None, "message": "the model gave up"}
+    assert failed.error == ReceiptError(at="render", reason=None, message="the model gave up")
 
 
 def test_delivered_wrong_says_why_until_it_is_put_right() -> None:
@@ -83,8 +83,7 @@ def test_delivered_wrong_says_why_until_it_is_put_right() -> None:
     teller = Teller()
     events = teller.tell_all(*DONE[:4], Kind.DELIVERED_WRONG, Kind.ACCEPTED_AS_IS)
     wrong = fold(events)["fp"]
-    assert wrong.error is not None
-    assert wrong.error["message"] == "the clip is 3 s long, 5 s were bought"
+    assert wrong.error_message == "the clip is 3 s long, 5 s were bought"
     assert (wrong.state, wrong.accepted_as_is) == (ReceiptState.DELIVERED_WRONG, True)
     right = fold([teller.tell(Kind.DELIVERED)], {"fp": wrong})["fp"]
     assert (right.state, right.error) == (ReceiptState.DONE, None)
@@ -239,8 +238,7 @@ def test_what_a_url_hides_is_in_no_receipt() -> None:
     receipt = fold([intended, lost])["fp"]
     assert receipt.request == {"prompt": prompt, "start_image": "https://cdn.example/a.png", "n": [1, None]}
     assert receipt.inputs == {"a": {"url": "https://cdn.example/b"}}
-    assert receipt.error is not None
-    assert receipt.error["message"] == "GET https://cdn.example/c was cut"
+    assert receipt.error_message == "GET https://cdn.example/c was cut"
     assert b"SECRET" not in written({"fp": receipt})
 
 

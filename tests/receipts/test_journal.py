@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from receipt_samples import DONE, LOST, Teller, data_of
+from receipt_samples import DONE, LOST, Teller, data_of, fact_of
 from slow_disk import Disk
 
 from kbatch.errors import StateUnreadable
@@ -17,7 +17,7 @@ from kbatch.receipts.journal.journal import Journal, journal_path, read_journal,
 from kbatch.receipts.journal.run_records import events_to_carry, unfinished_runs, used_plans
 from kbatch.receipts.lifecycle import Kind
 
-FACTS = [Fact(kind=kind, fingerprint="fp", attempt=1, data=data_of(kind)) for kind in DONE]
+FACTS = [fact_of(kind, data_of(kind), "fp", 1) for kind in DONE]
 
 
 def lines_of(events: Sequence[Event]) -> bytes:
@@ -154,7 +154,7 @@ async def test_events_that_wait_at_once_share_one_write(tmp_path: Path) -> None:
         return disks[0]
 
     async def record(number: int) -> None:
-        (told[number],) = await journal.record(Fact(kind=Kind.INTENDED, fingerprint=f"{number}", attempt=1, data=data))
+        (told[number],) = await journal.record(fact_of(Kind.INTENDED, data, f"{number}", 1))
 
     data = data_of(Kind.INTENDED)
     async with Journal.open(tmp_path / "j", run_id="run-1", sink=open_disk) as journal:

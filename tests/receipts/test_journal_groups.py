@@ -7,14 +7,14 @@ from pathlib import Path
 
 import anyio
 import pytest
-from receipt_samples import data_of
+from receipt_samples import data_of, fact_of
 from slow_disk import Disk
 
-from kbatch.receipts.events import Event, Fact
+from kbatch.receipts.events import Event
 from kbatch.receipts.journal.journal import Journal, read_journal
 from kbatch.receipts.lifecycle import Kind
 
-FACTS = [Fact(kind=Kind.LOST, fingerprint=str(number), attempt=1, data=data_of(Kind.LOST)) for number in range(30)]
+FACTS = [fact_of(Kind.LOST, data_of(Kind.LOST), str(number), 1) for number in range(30)]
 
 
 @asynccontextmanager

@@ -17,7 +17,8 @@ from kbatch.receipts.fold import fold
 from kbatch.receipts.json_text import write_json
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.audit import audit
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, parse_trusted, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, parse_trusted, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.storage import packaged
 
 SCHEMA = Draft202012Validator(json.loads(packaged("lockfile.schema.json")))

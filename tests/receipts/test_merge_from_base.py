@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from receipt_samples import lockfiles
 
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.receipts.lockfile.merge import merge, merge_from
 
 

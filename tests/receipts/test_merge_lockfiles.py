@@ -8,7 +8,8 @@ from receipt_samples import DONE, FAILED, LOST, Teller, lives, lockfiles, receip
 from kbatch.receipts.fold import fold, next_attempt
 from kbatch.receipts.join import join, records_of
 from kbatch.receipts.lifecycle import OPEN, PAID, Kind
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.receipts.lockfile.merge import merge
 from kbatch.receipts.receipt import Receipt, ReceiptState
 

@@ -15,7 +15,8 @@ from kbatch.receipts.fold import fold
 from kbatch.receipts.journal.history import history_files, index_path
 from kbatch.receipts.journal.journal import journal_path, read_journal
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.receipts.receipt import ReceiptState
 from kbatch.receipts.store import LoadedState, finalize, load, other_lockfiles_holding, save
 

@@ -2,15 +2,13 @@
 
 import pytest
 
+from kbatch.receipts.event_data import Ended
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.journal.seals import Seals, with_seal
-from kbatch.receipts.lifecycle import Kind
 
 KEY = bytes(range(32))
 SEALS = Seals(key=KEY, stem="campaign")
-LINE = stamp(
-    Fact(kind=Kind.ENDED, data={"exit_code": 0, "finished": True}), at="2026-01-01T00:00:00.000Z", run="r", sequence=7
-).to_line()
+LINE = stamp(Fact(data=Ended(exit_code=0, finished=True)), at="2026-01-01T00:00:00.000Z", run="r", sequence=7).to_line()
 SEALED = with_seal(LINE, SEALS.seal_line(LINE))
 
 

@@ -12,8 +12,9 @@ from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Basis, Plan, build_plan
 from kbatch.planner.summary import summarize
 from kbatch.providers.registry import way_out
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
-from kbatch.receipts.receipt import Credits, Media, Output, Receipt, ReceiptState
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
+from kbatch.receipts.receipt import NO_MEDIA, Credits, Output, Receipt, ReceiptState
 from kbatch.report.data.review import Review
 
 HEAD = "kbatch: 1\nname: solstice\nprovider: apiframe\n"
@@ -45,7 +46,8 @@ def loaded(folder: Path, body: str = CITIES) -> LoadedManifest:
 def receipt_of(job: Job, state: ReceiptState = ReceiptState.DONE, **changes: object) -> Receipt:
     """Return the receipt that a run leaves of a job."""
     quote = job.quote.credits
-    output = Output(path=job.draft.output, sha256="ab" * 32, bytes=10, media=Media(duration=5.0, width=16, height=9))
+    media = replace(NO_MEDIA, duration=5.0, width=16, height=9)
+    output = Output(path=job.draft.output, sha256="ab" * 32, bytes=10, media=media)
     made = Receipt(
         provider=job.provider,
         model=job.model,

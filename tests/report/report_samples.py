@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from kbatch.receipts.receipt import Media
+from kbatch.receipts.receipt import NO_MEDIA, Media
 from kbatch.report.data.accounts import Account, Report
 from kbatch.report.data.rows import ReportRow, RowRole, RowState
 from kbatch.report.html.pages import TEMPLATES, Parts
@@ -63,7 +63,7 @@ def row(address: str = "hero[city=oslo]", **changes: object) -> ReportRow:
 def nothing_bought(address: str, state: RowState, **changes: object) -> ReportRow:
     """Return the row of a job that has no clip."""
     bare: dict[str, object] = {"reported": None, "spent": 0, "job_id": None, "submitted_at": None, "finished_at": None}
-    return row(address, state=state, **{**bare, "here": False, "sha256": "", "media": Media(), **changes})
+    return row(address, state=state, **{**bare, "here": False, "sha256": "", "media": NO_MEDIA, **changes})
 
 
 ROWS = (

@@ -10,7 +10,7 @@ from report_samples import row
 
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.planner.charges import charged
-from kbatch.receipts.lockfile.lockfile import IndexEntry
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.receipts.receipt import Credits, Receipt, ReceiptState
 from kbatch.report.data.accounts import Report, make_report, not_run, of_run
 from kbatch.report.data.rows import RowRole, RowState, paths_of

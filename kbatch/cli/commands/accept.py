@@ -21,10 +21,10 @@ from kbatch.pipeline.make_plan import make_plan
 from kbatch.planner.approval.acceptance import Acceptance, accept
 from kbatch.planner.selection import Selection
 from kbatch.receipts import store as states
+from kbatch.receipts.event_data import AcceptedAsIs
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.fold import fold
 from kbatch.receipts.journal.journal import Journal, journal_path
-from kbatch.receipts.lifecycle import Kind
 from kbatch.report.data.format import harmless
 from kbatch.storage import Lock
 
@@ -91,7 +91,7 @@ def _record(accepted: Sequence[Acceptance], found: states.LoadedState, path: Pat
 
 
 def _fact(one: Acceptance) -> Fact:
-    return Fact(kind=Kind.ACCEPTED_AS_IS, fingerprint=one.fingerprint, attempt=one.attempt, data={"job_id": one.job_id})
+    return Fact(fingerprint=one.fingerprint, attempt=one.attempt, data=AcceptedAsIs(job_id=one.job_id or ""))
 
 
 def _as_json(accepted: Sequence[Acceptance], path: Path) -> dict[str, Any]:

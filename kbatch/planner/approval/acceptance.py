@@ -58,7 +58,7 @@ def _accept(address: str, key: str, receipt: Receipt | None, *, stale: bool) -> 
         message = f"`{address}` is {receipt.state.label}, there is nothing to accept"
         hint = "only what was delivered-wrong or is stale can be accepted: `kbatch status` and `kbatch plan` show both"
         raise Refused("nothing-to-accept", message, hint=hint)
-    said = str((receipt.error or {}).get("message") or "")
+    said = receipt.error_message
     return Acceptance(
         address=address,
         fingerprint=key,

@@ -12,7 +12,8 @@ from hashlib import sha256
 from typing import Any
 
 from kbatch.planner.actions import Action, PlanEntry
-from kbatch.receipts.claims import Claim, CoveredPurchase
+from kbatch.receipts.claims import Claim
+from kbatch.receipts.event_data import CoveredPurchase
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import Receipt
 
@@ -35,6 +36,7 @@ def claim_of_entries(
         maximum={name: maximum for name, (maximum, _) in pays.items()},
         origins={name: origin for name, (_, origin) in pays.items()},
         terms=terms,
+        accounts={},
     )
 
 

@@ -18,7 +18,8 @@ from kbatch.planner.approval.plan_digest import attempt_of, seal_of, terms_of_do
 from kbatch.planner.payers import ONLY_DEFAULT, Weights
 from kbatch.planner.plan import PLAN_VERSION, Plan, as_json, head_of_document
 from kbatch.planner.selection import Selection
-from kbatch.receipts.claims import Claim, CoveredPurchase, digest_of
+from kbatch.receipts.claims import Claim, digest_of
+from kbatch.receipts.event_data import CoveredPurchase
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import without_queries
 
@@ -117,7 +118,7 @@ def read_saved(data: bytes, name: str) -> SavedPlan:
             selection=_selection(bound["selection"]),
             lockfile=bound["lockfile"] if sealed else "",
             inputs=bound["inputs"],
-            claim=_claim(document) if sealed else Claim(fingerprints={}),
+            claim=_claim(document) if sealed else Claim(fingerprints={}, maximum={}, origins={}, terms="", accounts={}),
             sealed=sealed,
             document=document,
         )
@@ -147,6 +148,7 @@ def _claim(document: Mapping[str, Any]) -> Claim:
         maximum={provider: total["maximum"] for provider, total in document["totals"].items()},
         origins=document["bound"]["origins"],
         terms=terms_of_document(document, head_of_document(document)),
+        accounts={},
     )
 
 

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict
 
 from kbatch import storage
-from kbatch.receipts import json_checks
 from kbatch.receipts.journal.seals import Seals
 from kbatch.receipts.json_text import parse_json
+from kbatch.receipts.shapes import Amount, shaped
 from kbatch.storage.state_key import find_key, make_key
 
 RUN_ID = re.compile(r"[A-Za-z0-9_-]+")
@@ -39,15 +40,14 @@ class HistoryIndex(Struct, frozen=True, kw_only=True):
         return self.own and data is not None and hashlib.sha256(data).hexdigest() == self.lockfile
 
 
-_INDEX = json_checks.record(
-    {
-        "lockfile": json_checks.text,
-        "renders": json_checks.integer(),
-        "history": json_checks.list_of(json_checks.text),
-        "used_plans": json_checks.list_of(json_checks.text),
-    },
-    {"seal": json_checks.text},
-)
+class _IndexFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The JSON of the index."""
+
+    lockfile: str
+    renders: Amount
+    history: list[str]
+    used_plans: list[str]
+    seal: str | UnsetType = UNSET
 
 
 def stem_of(lockfile_path: Path) -> str:
@@ -84,23 +84,24 @@ def read_history_index(lockfile_path: Path) -> HistoryIndex:
     if data is None:
         return HistoryIndex()
     try:
-        fields: Any = parse_json(data.decode("utf-8"))
-        _INDEX(fields)
+        index = shaped(parse_json(data.decode("utf-8")), _IndexFile)
     except ValueError:
         return HistoryIndex()
     return HistoryIndex(
-        lockfile=fields["lockfile"],
-        renders=fields["renders"],
-        history=frozenset(fields["history"]),
-        used_plans=frozenset(fields["used_plans"]),
-        own=_is_own(fields, stem_of(lockfile_path)),
+        lockfile=index.lockfile,
+        renders=index.renders,
+        history=frozenset(index.history),
+        used_plans=frozenset(index.used_plans),
+        own=_is_own(index, stem_of(lockfile_path)),
     )
 
 
-def _is_own(fields: Mapping[str, Any], stem: str) -> bool:
-    key = find_key() if "seal" in fields else None
-    said = {name: value for name, value in fields.items() if name != "seal"}
-    return key is not None and Seals(key=key, stem=stem).verifies("index", _index_bytes(said), fields["seal"])
+def _is_own(index: _IndexFile, stem: str) -> bool:
+    if index.seal is UNSET:
+        return False
+    key, said = find_key(), asdict(index)
+    seal = said.pop("seal")
+    return key is not None and Seals(key=key, stem=stem).verifies("index", _index_bytes(said), seal)
 
 
 def _index_bytes(index: Mapping[str, Any]) -> bytes:

@@ -28,8 +28,8 @@ from kbatch.receipts.join import time_key
 from kbatch.receipts.journal.history import RUN_ID, ignore_in_git, state_folder, stem_of
 from kbatch.receipts.journal.run_records import events_to_carry
 from kbatch.receipts.journal.seals import Seals, with_seal
-from kbatch.receipts.json_checks import ShapeError
 from kbatch.receipts.lifecycle import Kind
+from kbatch.receipts.shapes import ShapeError
 from kbatch.storage.state_key import make_key
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

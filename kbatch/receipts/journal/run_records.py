@@ -5,6 +5,7 @@ They outlive a journal: when it is rotated, `events_to_carry` starts the next on
 
 from collections.abc import Iterable
 
+from kbatch.receipts.event_data import Began, Ended, Intended, Uploaded
 from kbatch.receipts.events import Event
 from kbatch.receipts.lifecycle import Kind
 
@@ -31,8 +32,8 @@ def events_to_carry(events: Iterable[Event]) -> tuple[Event, ...]:
                 open_sends[attempt] = (open_sends[attempt][0], event)
             case Kind.ACCEPTED | Kind.REFUSED:
                 open_sends.pop(attempt, None)
-    sent = "\n".join(send[0].data["body"] or "" for send in open_sends.values())
-    needed = (event for event in uploads if event.data["url"] in sent)
+    sent = "\n".join(send[0].data.body or "" for send in open_sends.values() if isinstance(send[0].data, Intended))
+    needed = (event for event in uploads if isinstance(event.data, Uploaded) and event.data.url in sent)
     return (*unfinished_runs(of_runs), *needed, *(event for send in open_sends.values() for event in send))
 
 
@@ -45,12 +46,13 @@ def unfinished_runs(events: Iterable[Event]) -> tuple[Event, ...]:
     unfinished: list[Event] = []
     of_run: dict[str, Event] = {}
     for event in events:
-        if event.kind is Kind.BEGAN:
+        data = event.data
+        if isinstance(data, Began):
             of_run[event.run] = event
-            work = event.data["plan"] is not None or event.data["replacing"]
+            work = data.plan is not None or data.replacing
             if work and not any(_covers(event, other) and _covers(other, event) for other in unfinished):
                 unfinished.append(event)
-        elif event.kind is Kind.ENDED and event.data["finished"] and event.run in of_run:
+        elif isinstance(data, Ended) and data.finished and event.run in of_run:
             unfinished = [other for other in unfinished if not _covers(of_run[event.run], other)]
     return tuple(unfinished)
 
@@ -60,13 +62,16 @@ def used_plans(events: Iterable[Event]) -> frozenset[str]:
     plans: dict[str, str] = {}
     used = set()
     for event in events:
-        if event.kind is Kind.BEGAN and event.data["plan"] is not None:
-            plans[event.run] = event.data["plan"]
-        elif event.kind is Kind.ENDED and event.data["finished"] and event.run in plans:
+        data = event.data
+        if isinstance(data, Began) and data.plan is not None:
+            plans[event.run] = data.plan
+        elif isinstance(data, Ended) and data.finished and event.run in plans:
             used.add(plans[event.run])
     return frozenset(used)
 
 
 def _covers(run: Event, work: Event) -> bool:
-    same_plan = work.data["plan"] in (None, run.data["plan"])
-    return same_plan and set(work.data["replacing"]) <= set(run.data["replacing"])
+    one, other = run.data, work.data
+    if not isinstance(one, Began) or not isinstance(other, Began):
+        return False
+    return other.plan in (None, one.plan) and set(other.replacing) <= set(one.replacing)

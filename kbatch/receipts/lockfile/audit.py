@@ -16,10 +16,11 @@ from kbatch.errors import Mark, Problem, StateUnreadable
 from kbatch.models.cards import Catalog
 from kbatch.models.fingerprint import fingerprint
 from kbatch.receipts.join import records_of
-from kbatch.receipts.json_checks import Path
 from kbatch.receipts.json_text import lines_of
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile, parse
+from kbatch.receipts.lockfile.lockfile import Lockfile, parse
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.receipts.receipt import Receipt
+from kbatch.receipts.shapes import Path
 from kbatch.receipts.simulated_origin import kinds
 
 UNREADABLE = "lockfile-unreadable"

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from kbatch.receipts.claims import merge_claims
 from kbatch.receipts.join import join
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 
 
 def merge(one: Lockfile, other: Lockfile) -> Lockfile:

@@ -15,7 +15,7 @@ from kbatch.manifest.drafts import Frame
 from kbatch.models.body import parameters_of
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.jobs import Job
-from kbatch.receipts.receipt import Media, Receipt, ReceiptState, without_queries
+from kbatch.receipts.receipt import NO_MEDIA, Media, Receipt, ReceiptState, without_queries
 
 _NOT_PARAMETERS = frozenset(("prompt", "model"))
 
@@ -90,7 +90,7 @@ class ReportRow:
     output: str = ""
     here: bool = False
     sha256: str = ""
-    media: Media = field(default_factory=Media)
+    media: Media = NO_MEDIA
     error: str | None = None
     reason: str = ""
     shares: str | None = None
@@ -152,7 +152,7 @@ def _row(entry: PlanEntry, receipt: Receipt | None, here: frozenset[str], shares
 
 def _with_receipt(row: ReportRow, receipt: Receipt) -> ReportRow:
     credits, unknown = receipt.credits, receipt.state is ReceiptState.UNKNOWN
-    said = str(receipt.error.get("message") or "no reason given") if receipt.error else None
+    said = (receipt.error_message or "no reason given") if receipt.error else None
     lived_with = receipt.accepted_as_is and receipt.state is ReceiptState.DELIVERED_WRONG
     output = receipt.output if _delivered(receipt) else None
     return replace(

@@ -83,7 +83,7 @@ def _row(address: str, receipt: Receipt, here: frozenset[str], now: datetime) ->
 
 
 def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, bool]:
-    said = str((receipt.error or {}).get("message") or "")
+    said = receipt.error_message
     match receipt.state:
         case ReceiptState.SUBMITTED:
             return f"rendering as {receipt.job_id} since {_day(receipt.submitted_at)}; `kbatch pull` collects it", True

@@ -224,7 +224,7 @@ def _judge_clip(one: Expected, seen: Seen) -> Verdict:
 def _delivered_wrong(one: Expected, reasons: str) -> Verdict:
     if one.receipt.accepted_as_is:
         return _verdict(one, Finding.RIGHT, "accepted as it is", wrong=False)
-    said = reasons or str((one.receipt.error or {}).get("message", ""))
+    said = reasons or one.receipt.error_message
     words = f"as it was delivered: {said}; `--replace` buys it again, `kbatch accept` keeps it"
     return _verdict(one, Finding.DELIVERED_WRONG, words, wrong=False)
 

@@ -11,8 +11,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from kbatch.receipts.receipt import describe_remaining_charge
-from kbatch.receipts.unknown import OUTCOME_UNKNOWN
+from kbatch.receipts.receipt import OUTCOME_UNKNOWN, describe_remaining_charge
 from kbatch.report.data.accounts import Account, Report, count_states, jobs_of
 from kbatch.report.data.format import count, verdict
 from kbatch.report.data.rows import ReportRow, RowState

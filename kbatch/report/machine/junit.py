@@ -11,8 +11,7 @@ from datetime import datetime
 from xml.etree import ElementTree as Tree
 
 from kbatch.errors import ExitCode
-from kbatch.receipts.receipt import describe_remaining_charge
-from kbatch.receipts.unknown import OUTCOME_UNKNOWN
+from kbatch.receipts.receipt import OUTCOME_UNKNOWN, describe_remaining_charge
 from kbatch.report.data.accounts import Report, jobs_of
 from kbatch.report.data.format import harmless_lines
 from kbatch.report.data.rows import ReportRow, RowState

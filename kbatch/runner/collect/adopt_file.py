@@ -8,11 +8,12 @@ Nothing is sent. A run that was killed in between is finished by the same comman
 from pathlib import Path
 
 import anyio
+from msgspec.structs import asdict, replace
 
 from kbatch import storage
 from kbatch.media.mp4 import NotWhole, ProbedMedia, probe
+from kbatch.receipts.event_data import Downloaded, Rendered
 from kbatch.receipts.events import Fact
-from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.runner.collect.clip_files import is_clip
 from kbatch.runner.collect.deliver import Delivered, clip_data, differences, part_path, put_clip
@@ -71,15 +72,13 @@ async def _take(run: Run, pending: PendingRender, file: Path, found: Fetched, re
             await anyio.to_thread.run_sync(storage.remove, part)
             _refuse(run, pending, f"{file} was changed while it was copied")
             return
-    data = {**clip_data(pending, receipt, found), "adopted_from": file.name}
+    clip = replace(clip_data(pending, receipt, found), adopted_from=file.name)
     attempt = receipt.attempt
     if receipt.state is ReceiptState.SUBMITTED:
-        rendered = {"job_id": receipt.job_id, "credits": None}
-        await run.record(
-            Fact(kind=Kind.RENDERED, fingerprint=pending.fingerprint, attempt=attempt, data=rendered),
-        )
-    await run.record(Fact(kind=Kind.DOWNLOADED, fingerprint=pending.fingerprint, attempt=attempt, data=data))
-    await put_clip(run, pending, part, data, reasons)
+        rendered = Rendered(job_id=clip.job_id, credits=None)
+        await run.record(Fact(fingerprint=pending.fingerprint, attempt=attempt, data=rendered))
+    await run.record(Fact(fingerprint=pending.fingerprint, attempt=attempt, data=Downloaded(**asdict(clip))))
+    await put_clip(run, pending, part, clip, reasons)
     end = JobEnd.DELIVERED_WRONG if reasons and not receipt.accepted_as_is else JobEnd.DONE
     run.end_job(pending.address, end, "; ".join(reasons))
     run.emit(EventKind.NOTE, pending.address, f"adopted from {file}: {pending.output}, SHA-256 {found.sha256[:12]}…")

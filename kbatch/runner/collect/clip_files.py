@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 
 from kbatch import storage
+from kbatch.receipts.event_data import Moved
 from kbatch.receipts.events import Fact
-from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Output, Receipt
 from kbatch.runner.collect.job_index import clips_to_archive, is_archived
 from kbatch.runner.collect.sidecars import take_along
@@ -153,5 +153,5 @@ def _archive_path(run: Run, digest: str) -> str:
 
 
 async def _moved(run: Run, fingerprint: str, owner: Receipt, path: str) -> None:
-    data = {"job_id": owner.job_id, "path": path}
-    await run.record(Fact(kind=Kind.MOVED, fingerprint=fingerprint, attempt=owner.attempt, data=data))
+    data = Moved(job_id=owner.job_id or "", path=path)
+    await run.record(Fact(fingerprint=fingerprint, attempt=owner.attempt, data=data))

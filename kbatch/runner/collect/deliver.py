@@ -7,16 +7,17 @@ interrupted after its digest was recorded is finished from the disk, without the
 import math
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import anyio
+from msgspec.structs import asdict
 
 from kbatch import storage
 from kbatch.media.mp4 import NotWhole, ProbedMedia, differences_from_purchase, probe
 from kbatch.providers.base import Failed, NotNow, Running, Succeeded
+from kbatch.receipts import event_data
+from kbatch.receipts.event_data import Clip, EventData
 from kbatch.receipts.events import Fact
-from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.receipt import NO_MEDIA, Media, Receipt, ReceiptState
 from kbatch.runner.collect.clip_files import archive_path, clear_path, is_clip
 from kbatch.runner.collect.poll import StillOwed, poll, unusable_poll_reason
 from kbatch.runner.collect.sidecars import request_sidecar
@@ -158,9 +159,9 @@ async def _deliver(run: Run, pending: PendingRender, part: Path, fetched: Fetche
     reasons = differences(pending, fetched)
     if _differs_from_record(receipt, fetched, right=not reasons):
         return await _keep_difference(run, receipt, part, fetched)
-    data = clip_data(pending, receipt, fetched)
-    await _record(run, pending, Kind.DOWNLOADED, data)
-    return await put_clip(run, pending, part, data, reasons)
+    clip = clip_data(pending, receipt, fetched)
+    await _record(run, pending, event_data.Downloaded(**asdict(clip)))
+    return await put_clip(run, pending, part, clip, reasons)
 
 
 def _differs_from_record(receipt: Receipt, fetched: Fetched, *, right: bool) -> bool:
@@ -186,7 +187,7 @@ async def _keep_difference(run: Run, receipt: Receipt, part: Path, fetched: Fetc
     return StillOwed(reason=f"{what}: kept aside as {archived}, and the receipt stays as it is")
 
 
-async def put_clip(run: Run, pending: PendingRender, part: Path, data: dict[str, Any], reasons: Delivered) -> Delivered:
+async def put_clip(run: Run, pending: PendingRender, part: Path, clip: Clip, reasons: Delivered) -> Delivered:
     """Move a verified clip to its target and record it, under the lock of the path."""
     target = run.folder / pending.output
     async with run.path_locks.hold(pending.output):
@@ -197,9 +198,9 @@ async def put_clip(run: Run, pending: PendingRender, part: Path, data: dict[str,
                 await clear_path(run, pending.output)
                 await anyio.to_thread.run_sync(storage.move, part, target)
         if reasons:
-            await _record(run, pending, Kind.DELIVERED_WRONG, {**data, "reasons": list(reasons)})
+            await _record(run, pending, event_data.DeliveredWrong(**asdict(clip), reasons=list(reasons)))
         else:
-            await _record(run, pending, Kind.DELIVERED, data)
+            await _record(run, pending, event_data.Delivered(**asdict(clip)))
         request_sidecar(run, pending)
     return reasons
 
@@ -235,18 +236,14 @@ def differences(pending: PendingRender, fetched: Fetched) -> Delivered:
     )
 
 
-async def _record(run: Run, pending: PendingRender, kind: Kind, data: dict[str, Any]) -> None:
+async def _record(run: Run, pending: PendingRender, data: EventData) -> None:
     attempt = run.receipt(pending).attempt
-    await run.record(Fact(kind=kind, fingerprint=pending.fingerprint, attempt=attempt, data=data))
+    await run.record(Fact(fingerprint=pending.fingerprint, attempt=attempt, data=data))
 
 
-def clip_data(pending: PendingRender, receipt: Receipt, fetched: Fetched) -> dict[str, Any]:
-    """Return the data that an event of a clip records."""
-    media = fetched.media
-    return {
-        "job_id": receipt.job_id,
-        "path": pending.output,
-        "sha256": fetched.sha256,
-        "bytes": fetched.bytes,
-        "media": {name: getattr(media, name, None) for name in ("duration", "width", "height", "fps", "audio")},
-    }
+def clip_data(pending: PendingRender, receipt: Receipt, fetched: Fetched) -> Clip:
+    """Return what an event of a clip records."""
+    media = Media(**asdict(fetched.media)) if fetched.media else NO_MEDIA
+    return Clip(
+        job_id=receipt.job_id or "", path=pending.output, sha256=fetched.sha256, bytes=fetched.bytes, media=media
+    )

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from kbatch.planner.jobs import Job
-from kbatch.receipts.lockfile.lockfile import IndexEntry, Lockfile
+from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
 from kbatch.receipts.receipt import Output, Receipt, ReceiptState
 
 

@@ -2,14 +2,14 @@
 
 import logging
 from contextlib import AbstractContextManager
-from typing import Any
 
 import anyio
 from msgspec import Struct
 
 from kbatch.providers.base import Failed, NotNow, PollOutcome, Running, Succeeded
+from kbatch.receipts import event_data
+from kbatch.receipts.event_data import EventData, Reported
 from kbatch.receipts.events import Fact
-from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.runner.account_match import not_visible_reason
 from kbatch.runner.collect.list_poll import date_in, is_proof, read_ended
@@ -274,7 +274,7 @@ def _charged(run: Run, session: ProviderSession, pending: PendingRender, credits
         if surprise not in run.surprises:
             run.surprises.append(surprise)
             run.emit(EventKind.NOTE, pending.address, f"{surprise}: nothing more of this model is submitted")
-    return (_fact(run, pending, Kind.REPORTED, {"credits": credits}),)
+    return (_fact(run, pending, Reported(job_id=receipt.job_id, credits=credits)),)
 
 
 def _rendered(run: Run, session: ProviderSession, pending: PendingRender, found: Succeeded) -> Rendered:
@@ -284,20 +284,20 @@ def _rendered(run: Run, session: ProviderSession, pending: PendingRender, found:
     if charges:
         run.reservations.finalize(pending.provider, pending.purchase, max(charges), before=max(charges))
     run.unpriced.rendered(pending.provider, pending.purchase)
-    if run.receipt(pending).state is ReceiptState.SUBMITTED:
-        facts = (*facts, _fact(run, pending, Kind.RENDERED, {"credits": found.credits}))
+    receipt = run.receipt(pending)
+    if receipt.state is ReceiptState.SUBMITTED:
+        facts = (*facts, _fact(run, pending, event_data.Rendered(job_id=receipt.job_id or "", credits=found.credits)))
     return Rendered(found=found, facts=facts)
 
 
-def _fact(run: Run, pending: PendingRender, kind: Kind, data: dict[str, Any]) -> Fact:
-    receipt = run.receipt(pending)
-    data = {"job_id": receipt.job_id, **data}
-    return Fact(kind=kind, fingerprint=pending.fingerprint, attempt=receipt.attempt, data=data)
+def _fact(run: Run, pending: PendingRender, data: EventData) -> Fact:
+    return Fact(fingerprint=pending.fingerprint, attempt=run.receipt(pending).attempt, data=data)
 
 
 async def _failed(run: Run, session: ProviderSession, pending: PendingRender, outcome: Failed) -> None:
     receipt = run.receipt(pending)
     before = receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
-    await run.record(_fact(run, pending, Kind.FAILED, {"message": outcome.message, "credits": outcome.credits}))
+    failed = event_data.Failed(job_id=receipt.job_id or "", message=outcome.message, credits=outcome.credits)
+    await run.record(_fact(run, pending, failed))
     run.reservations.finalize(pending.provider, pending.purchase, outcome.credits or 0, before=before)
     run.unpriced.not_charged(pending.provider, pending.purchase)

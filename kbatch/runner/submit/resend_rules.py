@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from kbatch.manifest.drafts import Frame
 from kbatch.manifest.images import InlineImage, LocalImage, RemoteImage
@@ -20,8 +20,8 @@ from kbatch.models.fingerprint import canonical
 from kbatch.models.request import Input
 from kbatch.planner.jobs import Job
 from kbatch.providers.registry import provider_of
+from kbatch.receipts.event_data import Intended, Uploaded
 from kbatch.receipts.events import Event
-from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt, without_queries
 from kbatch.runner.preflight.clip_paths import is_of_another_request
 from kbatch.runner.submit.resolve_unknown import within_window
@@ -34,14 +34,14 @@ _AS_SENT = ("origin", "key", "body", "provider_time", "account")
 class OwnRecords(Struct, frozen=True, kw_only=True):
     """This user's own events: data of sends by fingerprint, attempt and time, and of uploads."""
 
-    sends: Mapping[_Send, Mapping[str, Any]]
-    uploads: tuple[Mapping[str, Any], ...]
+    sends: Mapping[_Send, Intended]
+    uploads: tuple[Uploaded, ...]
 
     def uploaded(self, url: object, digest: str, receipt: Receipt) -> bool:
         """Whether an image was uploaded to this URL, for the receipt's provider and origin."""
         return any(
-            (one["url"], one["digest"], one["provider"]) == (url, digest, receipt.provider)
-            and one.get("origin", receipt.origin) == receipt.origin
+            (one.url, one.digest, one.provider) == (url, digest, receipt.provider)
+            and one.origin in (UNSET, receipt.origin)
             for one in self.uploads
         )
 
@@ -50,8 +50,8 @@ def own_records_of(events: Iterable[Event]) -> OwnRecords:
     """Return the records of events, all of which the caller has verified as this user's own."""
     known = tuple(events)
     return OwnRecords(
-        sends={(one.fingerprint, one.attempt, one.at): one.data for one in known if one.kind is Kind.INTENDED},
-        uploads=tuple(one.data for one in known if one.kind is Kind.UPLOADED),
+        sends={(one.fingerprint, one.attempt, one.at): data for one in known if isinstance(data := one.data, Intended)},
+        uploads=tuple(data for one in known if isinstance(data := one.data, Uploaded)),
     )
 
 
@@ -61,7 +61,7 @@ def resend_objection(job: Job, receipt: Receipt, own: OwnRecords, now: datetime)
     `now` is this machine's time, which saves a request; the provider's own clock decides before the send.
     """
     sent = own.sends.get((job.fingerprint, receipt.attempt, receipt.submitted_at or ""))
-    if sent is None or any(sent.get(name) != getattr(receipt, name) for name in _AS_SENT):
+    if sent is None or any((getattr(sent, name) or None) != (getattr(receipt, name) or None) for name in _AS_SENT):
         return "its record here was not made by this user on this machine"
     if receipt.key != idempotency_key(job.fingerprint, receipt.attempt) or not _is_request(job, receipt, own):
         return "the body on record is not what this job's request gives"

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 
 from kbatch.providers.base import Accepted, Listed, NotNow, Unknown
 from kbatch.receipts.account import AccountMatch, compare_accounts
-from kbatch.receipts.receipt import Receipt
-from kbatch.receipts.unknown import how_to_resolve
+from kbatch.receipts.receipt import Receipt, how_to_resolve
 from kbatch.runner.account_match import bought_by, match_account
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.progress_events import EventKind

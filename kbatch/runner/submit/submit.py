@@ -8,7 +8,6 @@ unknown, and only a provider with idempotency keys gets a resend, with the same 
 import logging
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 import anyio
 from msgspec import Struct
@@ -16,9 +15,10 @@ from msgspec import Struct
 from kbatch.models.body import publish
 from kbatch.planner.actions import PlanEntry
 from kbatch.providers.base import Accepted, NotAccepted, Reason, SubmitOutcome, Unknown
+from kbatch.receipts import event_data
+from kbatch.receipts.event_data import AcceptedBy, EventData, Intended, Lost, Refused
 from kbatch.receipts.events import Fact
 from kbatch.receipts.fold import next_attempt
-from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt
 from kbatch.runner.context import FATAL, ProviderSession, Run
 from kbatch.runner.limits.retry import retry_wait
@@ -109,37 +109,36 @@ async def _send_first(
     body = publish(job.card, job.request, published.values)
     intention = _intention(session, entry, published, attempt, body)
     with anyio.CancelScope(shield=True):
-        await run.record(Fact(kind=Kind.INTENDED, fingerprint=fingerprint, attempt=attempt, data=intention))
+        await run.record(Fact(fingerprint=fingerprint, attempt=attempt, data=intention))
         if run.shutdown.graceful:
-            unsent = {"reason": "not-sent", "message": f"not sent, {_STOPPED}", "by": "submit"}
-            await _record(run, fingerprint, Kind.REFUSED, unsent)
+            sent_at = _sent_at(run, fingerprint)
+            unsent = Refused(sent_at=sent_at, reason="not-sent", message=f"not sent, {_STOPPED}", by="submit")
+            await _record(run, fingerprint, unsent)
             return None
         run.touched.add((fingerprint, attempt))
-        outcome = await _send(run, session, body, intention["key"], first=True)
+        outcome = await _send(run, session, body, intention.key, first=True)
         outcome = _reject_claimed_job(run, session, fingerprint, attempt, outcome)
         await record_answer(run, session, fingerprint, outcome, by="submit")
     return outcome
 
 
-def _intention(
-    session: ProviderSession, entry: PlanEntry, published: Published, attempt: int, body: bytes
-) -> dict[str, Any]:
+def _intention(session: ProviderSession, entry: PlanEntry, published: Published, attempt: int, body: bytes) -> Intended:
     job = entry.job
     provider_time = session.provider_time()
-    return {
-        "address": job.address,
-        "provider": job.provider,
-        "model": job.model,
-        "variant": job.quote.variant,
-        "origin": session.origin,
-        "account": session.account,
-        "key": idempotency_key(job.fingerprint, attempt),
-        "credits": entry.credits,
-        "request": dict(job.request),
-        "inputs": {name: dict(used) for name, used in published.record.items()},
-        "body": body.decode() if session.provider.resend_within else None,
-        "provider_time": provider_time.strftime("%Y-%m-%dT%H:%M:%SZ") if provider_time else None,
-    }
+    return Intended(
+        address=job.address,
+        provider=job.provider,
+        model=job.model,
+        variant=job.quote.variant,
+        origin=session.origin,
+        account=session.account,
+        key=idempotency_key(job.fingerprint, attempt),
+        credits=entry.credits,
+        request=dict(job.request),
+        inputs={name: dict(used) for name, used in published.record.items()},
+        body=body.decode() if session.provider.resend_within else None,
+        provider_time=provider_time.strftime("%Y-%m-%dT%H:%M:%SZ") if provider_time else None,
+    )
 
 
 async def send_again(run: Run, session: ProviderSession, fingerprint: str, receipt: Receipt) -> SubmitOutcome:
@@ -178,24 +177,26 @@ def _reject_claimed_job(
 
 
 async def record_answer(
-    run: Run, session: ProviderSession, fingerprint: str, outcome: SubmitOutcome, *, by: str
+    run: Run, session: ProviderSession, fingerprint: str, outcome: SubmitOutcome, *, by: AcceptedBy
 ) -> None:
     """Record the outcome of the latest send; a job id that cannot be written is reported to the user."""
     match outcome:
         case Accepted(job_id=job_id):
             await record_accepted(run, session, fingerprint, job_id, by=by)
         case NotAccepted(reason=reason, message=message):
-            refused = {"reason": reason.value, "message": message, "by": "submit"}
-            await _record(run, fingerprint, Kind.REFUSED, refused)
+            sent_at = _sent_at(run, fingerprint)
+            await _record(run, fingerprint, Refused(sent_at=sent_at, reason=reason.value, message=message, by="submit"))
         case Unknown(message=message):
-            await _record(run, fingerprint, Kind.LOST, {"message": message})
+            await _record(run, fingerprint, Lost(sent_at=_sent_at(run, fingerprint), message=message))
 
 
-async def record_accepted(run: Run, session: ProviderSession, fingerprint: str, job_id: str, *, by: str) -> None:
+async def record_accepted(run: Run, session: ProviderSession, fingerprint: str, job_id: str, *, by: AcceptedBy) -> None:
     """Record a job id; on any failure it is reported to the user, so that `reconcile --adopt` can restore it."""
     address = run.renders[fingerprint].address
     try:
-        await _record(run, fingerprint, Kind.ACCEPTED, {"job_id": job_id, "account": session.account, "by": by})
+        sent_at = _sent_at(run, fingerprint)
+        accepted = event_data.Accepted(sent_at=sent_at, job_id=job_id, account=session.account, by=by)
+        await _record(run, fingerprint, accepted)
     except Exception as error:
         why = "the journal cannot be written" if isinstance(error, OSError) else f"that cannot be recorded ({error})"
         run.emit(EventKind.NOTE, address, f"accepted as job {job_id}, and {why}: keep this line")
@@ -203,10 +204,12 @@ async def record_accepted(run: Run, session: ProviderSession, fingerprint: str, 
         raise
 
 
-async def _record(run: Run, fingerprint: str, kind: Kind, data: dict[str, Any]) -> None:
-    receipt = run.renders[fingerprint]
-    data = {"sent_at": receipt.submitted_at, **data}
-    await run.record(Fact(kind=kind, fingerprint=fingerprint, attempt=receipt.attempt, data=data))
+def _sent_at(run: Run, fingerprint: str) -> str:
+    return run.renders[fingerprint].submitted_at or ""
+
+
+async def _record(run: Run, fingerprint: str, data: EventData) -> None:
+    await run.record(Fact(fingerprint=fingerprint, attempt=run.renders[fingerprint].attempt, data=data))
 
 
 async def _after_refusal(run: Run, session: ProviderSession, outcome: NotAccepted, tries: dict[Reason, int]) -> bool:

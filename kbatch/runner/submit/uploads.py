@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 import anyio
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from kbatch.errors import Unreadable
 from kbatch.manifest.drafts import Frame
@@ -19,8 +19,8 @@ from kbatch.manifest.images import LARGEST_BYTES, InlineImage, LocalImage, Remot
 from kbatch.media.frames import NoFrames, extract_frame
 from kbatch.planner.jobs import Job
 from kbatch.providers.base import Reason, Uploaded
+from kbatch.receipts import event_data
 from kbatch.receipts.events import Event, Fact
-from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Receipt
 from kbatch.runner.context import FATAL, ProviderSession, Run, UploadedImage
 from kbatch.storage import examine, sha256_of
@@ -130,14 +130,10 @@ async def _ensure_uploaded(run: Run, session: ProviderSession, content: bytes, m
         picture = UploadedImage(url=uploaded.url, ends=_ends(uploaded.expires_at, _now(session)))
         # Recorded even without a reported expiry, which could later only be derived from this machine's clock.
         ends = f"{picture.ends.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        data = {
-            "provider": session.provider.name,
-            "digest": digest,
-            "url": picture.url,
-            "expires_at": ends,
-            "origin": session.origin,
-        }
-        await run.record(Fact(kind=Kind.UPLOADED, data=data))
+        data = event_data.Uploaded(
+            provider=session.provider.name, digest=digest, url=picture.url, expires_at=ends, origin=session.origin
+        )
+        await run.record(Fact(data=data))
         run.uploads[key] = picture
         return picture
 
@@ -147,12 +143,11 @@ def _earlier_upload(run: Run, session: ProviderSession, digest: str) -> Uploaded
     if session.client.simulated:
         return None
     uploads = (
-        UploadedImage(
-            url=str(event.data["url"]), ends=_ends(event.data["expires_at"], datetime.fromisoformat(event.at))
-        )
+        UploadedImage(url=upload.url, ends=_ends(upload.expires_at, datetime.fromisoformat(event.at)))
         for event in run.uploaded
-        if (event.data["provider"], event.data["digest"]) == (session.provider.name, digest)
-        and event.data.get("origin", session.origin) == session.origin
+        if isinstance(upload := event.data, event_data.Uploaded)
+        and (upload.provider, upload.digest) == (session.provider.name, digest)
+        and upload.origin in (UNSET, session.origin)
     )
     return max(uploads, key=lambda picture: picture.ends, default=None)
 
@@ -181,9 +176,9 @@ async def _upload(run: Run, session: ProviderSession, content: bytes, name: str,
 def expired_uploads(events: Iterable[Event], receipt: Receipt, at: datetime) -> bool:
     """Whether the body of a send names an upload that has expired at a provider's time."""
     return any(
-        event.kind is Kind.UPLOADED
-        and str(event.data["url"]) in (receipt.body or "")
-        and at > _ends(event.data["expires_at"], datetime.fromisoformat(event.at)) - _SPARE
+        isinstance(upload := event.data, event_data.Uploaded)
+        and upload.url in (receipt.body or "")
+        and at > _ends(upload.expires_at, datetime.fromisoformat(event.at)) - _SPARE
         for event in events
     )
 

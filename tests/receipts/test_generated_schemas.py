@@ -1,0 +1,67 @@
+"""The JSON Schemas of events and lockfile are generated from the types that decode them.
+
+`pytest -n0 tests/receipts/test_generated_schemas.py --update-golden` writes them anew.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Union
+
+import pytest
+from jsonschema import Draft202012Validator
+from msgspec.json import schema
+from receipt_samples import DONE, Teller
+
+from kbatch.receipts.events import EVENTS
+from kbatch.receipts.fold import fold
+from kbatch.receipts.lockfile.lockfile import Lockfile, serialize
+from kbatch.receipts.lockfile.lockfile_shape import IndexEntry, LockfileJson
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+
+
+def example_event() -> Any:
+    """Return the JSON of an accepted job."""
+    return json.loads(Teller().tell_all(*DONE[:2])[1].to_line())
+
+
+def example_lockfile() -> Any:
+    """Return the JSON of a lockfile with one clip."""
+    entry = IndexEntry(fingerprint="fp", path="renders/hero.mp4")
+    renders = fold(Teller().tell_all(*DONE))
+    lockfile = Lockfile(manifest="campaign.yaml", jobs={"hero[city=lisbon]": entry}, renders=renders)
+    return json.loads(serialize(lockfile))
+
+
+SHAPES = {
+    "event": ("events", Union[tuple(EVENTS.values())], example_event),  # noqa: UP007 - made of a tuple
+    "lockfile": ("lockfile", LockfileJson, example_lockfile),
+}
+
+
+def document(title: str, shape: Any, example: Any) -> dict[str, Any]:
+    """Return a JSON Schema as a file has it."""
+    made = schema(shape)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"kbatch {title}",
+        **({"description": EVENT} if title == "event" else {}),
+        **made,
+        "examples": [example],
+    }
+
+
+EVENT = "One line of a journal (JSON Lines): an event of one attempt, or of the run."
+
+
+@pytest.mark.parametrize("title", SHAPES)
+def test_a_schema_is_what_its_types_give(title: str, request: pytest.FixtureRequest) -> None:
+    """The file equals what is generated, is a schema, and accepts its example."""
+    name, shape, example = SHAPES[title]
+    wanted = document(title, shape, example())
+    path = SCHEMAS / f"{name}.schema.json"
+    if request.config.getoption("--update-golden"):
+        path.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+    assert json.loads(path.read_text(encoding="utf-8")) == wanted, f"`--update-golden` writes {path.name} anew"
+    Draft202012Validator.check_schema(wanted)
+    Draft202012Validator(wanted).validate(wanted["examples"][0])
