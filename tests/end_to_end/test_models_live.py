@@ -57,6 +57,16 @@ def test_published_prices_stand_beside_the_cards(rig: Rig) -> None:
     assert (ended, "unknown on the card, 1,312,500–2,625,000 a clip in the list" in said) == (0, True)
 
 
+def test_the_doctor_asks_no_list_of_a_provider_without_a_key(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has no key of a provider does not use it: nothing is asked there, and nothing is wrong."""
+    monkeypatch.delenv("AIMLAPI_API_KEY")
+    rig.capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["doctor", "--format", "json"])
+    names = {one["name"] for one in json.loads(rig.capsys.readouterr().out)["findings"]}
+    assert ("Apiframe prices" in names, "AI/ML API prices" in names) == (True, False)
+
+
 @pytest.mark.parametrize(("fault", "good"), [(None, True), ("price-lowered", False), ("503", False)])
 def test_the_doctor_holds_the_cards_against_the_lists(rig: Rig, fault: str | None, good: bool) -> None:
     """A list that contradicts a card, or that cannot be read, is something wrong."""

@@ -147,7 +147,8 @@ async def _providers(
         accounts = wanted or tuple(dict.fromkeys((*here, *sorted(stated.get(name, ()))))) or (DEFAULT,)
         teams: dict[str, str] = {}
         findings += [await _account(provider, account, teams, needed=account in wanted) for account in accounts]
-        findings += await _prices(provider)
+        if here:  # without a key the provider is not used
+            findings += await _prices(provider)
     return findings
 
 
