@@ -7,7 +7,7 @@ from msgspec import field
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.payers import DEFAULT, ONLY_DEFAULT, Weights
 from kbatch.planner.plan import Plan
-from kbatch.providers.account_keys import accounts_in
+from kbatch.providers.account_keys import accounts_in, is_account_name
 from kbatch.providers.registry import provider_of
 from kbatch.receipts.account import account_of
 from kbatch.receipts.events import Event
@@ -73,7 +73,8 @@ def _asked(name: str, setup: RunSetup) -> tuple[str, ...]:
     if chosen:
         return tuple(chosen)
     records = (record for receipt in setup.loaded.lockfile.renders.values() for record in records_of(receipt))
-    bought = {account_of(record.account).name or DEFAULT for record in records if record.provider == name}
+    stored = (account_of(record.account).name or DEFAULT for record in records if record.provider == name)
+    bought = filter(is_account_name, set(stored))  # a lockfile may be a stranger's, and a name becomes a variable
     if setup.endpoints.app is not None:
         return tuple(sorted(bought)) or (DEFAULT,)
     here = accounts_in(provider_of(name), setup.endpoints.environment)

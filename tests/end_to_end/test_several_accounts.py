@@ -306,3 +306,23 @@ def test_accounts_of_a_provider_that_names_none(rig: Rig) -> None:
     assert len({account["key"] for account in accounts_of}) == 2
     assert all(account["key"].startswith("sha256:") for account in accounts_of)
     assert "never-to-be-seen" not in (rig.folder / "campaign.lock.json").read_text()
+
+
+@pytest.mark.parametrize("simulated", [False, True], ids=["bought", "simulated"])
+def test_a_name_that_is_none_in_a_lockfile(rig: Rig, simulated: bool) -> None:
+    """A lockfile may be a stranger's: a name that no variable can have is looked for nowhere, and breaks nothing."""
+    rig.write("shots:\n  - {id: a, model: kling-2.6, prompt: a}\n")
+    keys(rig, ANN)
+    flags = ("--simulate",) if simulated else ()
+    assert rig.kbatch("run", "--yes", *flags).code == 0
+    path = rig.folder / f"campaign{'.sim' if simulated else ''}.lock.json"
+    document = json.loads(path.read_text())
+    (receipt,) = document["renders"].values()
+    receipt["account"]["name"] = "bob\r\nx-api-key: é"
+    path.write_text(json.dumps(document))
+    shutil.rmtree(rig.folder / ".kbatch")
+    clip = rig.folder / receipt["output"]["path"]
+    clip.unlink()
+    assert rig.kbatch("pull", *flags).code in (0, 1)
+    keys(rig, None)
+    assert rig.kbatch("pull", *flags).code in ((0, 1) if simulated else (3,))
