@@ -20,6 +20,7 @@ from kbatch.runner.open_sessions import Endpoints
 from kbatch.runner.outcome import Outcome
 from kbatch.runner.progress_events import ProgressEvent
 from kbatch.runner.run_inputs import RunInputs
+from kbatch.runner.webhooks.target import WebhookTarget
 
 
 def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
@@ -31,6 +32,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
     concurrency: Mapping[str | None, int],
     max_failures: int | None,
     live: bool,
+    webhooks: WebhookTarget | None,
     on_event: Callable[[Event], None],
 ) -> Outcome:
     """Run a plan and return its outcome; `follow` is called with every event once it is durable."""
@@ -41,7 +43,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
         lockfile_path=inputs.lockfile_path,
         loaded=inputs.loaded,
         endpoints=Endpoints(environment=os.environ, app=app, concurrency=concurrency),
-        options=RunOptions(max_failures=max_failures, live=live),
+        options=RunOptions(max_failures=max_failures, live=live, webhooks=webhooks),
         interactive=console.is_terminal(),
         replacing=planned.replacing,
         on_event=on_event,

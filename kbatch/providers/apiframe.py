@@ -6,6 +6,7 @@ credits are taken at submission and returned in full when a job fails.
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from kbatch.errors import Bug
+from kbatch.models.fingerprint import canonical
 from kbatch.providers.base import (
     Answer,
     Balance,
@@ -30,6 +32,7 @@ from kbatch.providers.base import (
     SubmitOutcome,
     Succeeded,
     Uploaded,
+    Webhook,
 )
 from kbatch.providers.error_messages import describe, harmless, is_moderation
 from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
@@ -69,6 +72,22 @@ class Apiframe:
             raise Bug(f"not an idempotency key: {idempotency_key!r}")
         headers = {**_JSON, "Content-Type": "application/json", "Idempotency-Key": idempotency_key}
         return Request(method="POST", path="/v2/videos/generate", headers=headers, content=body)
+
+    def with_webhook(self, body: bytes, url: str) -> bytes:
+        """Add `webhookUrl` and `webhookEvents`, which are delivery and no part of what is bought."""
+        return canonical({**(read_object(body) or {}), "webhookEvents": ["completed", "failed"], "webhookUrl": url})
+
+    def without_webhook(self, body: bytes) -> bytes:
+        """Return the bytes of a body before `with_webhook`; all else is returned as it is."""
+        asked = read_object(body) or {}
+        if not isinstance(asked.get("webhookUrl"), str) or self.with_webhook(body, asked["webhookUrl"]) != body:
+            return body
+        return canonical({name: value for name, value in asked.items() if name not in ("webhookUrl", "webhookEvents")})
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> Webhook | None:
+        """Read `jobId` and the header `X-Webhook-Signature`; None without either."""
+        job_id, signature = identifier((read_object(body) or {}).get("jobId")), headers.get("x-webhook-signature")
+        return Webhook(job_id=job_id, signature=signature) if job_id and signature else None
 
     def read_submit(self, reply: Reply, *, first: bool) -> SubmitOutcome:
         """Read 202 `{"jobId", "status"}`; `id` and a replay's status 200 are tolerated."""

@@ -193,6 +193,13 @@ class JobPage(Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
+class Webhook(Struct, frozen=True, kw_only=True):
+    """A delivery: the job that it names, and its signature, which is not checked yet."""
+
+    job_id: str
+    signature: str
+
+
 class Provider(Protocol):
     """One paid API, translated: all that kbatch knows of it; `read_*` never raise for anything that a server may send.
 
@@ -209,6 +216,9 @@ class Provider(Protocol):
 
     A provider whose list items have an `outcome` may also have `ended_jobs(cursor, *, failed)`, the call for one page
     of the jobs that have completed, or failed, newest first: then many jobs are polled by it at once.
+
+    A provider that sends webhooks has `with_webhook(body, url)`, the body of a submit that asks for them, its inverse
+    `without_webhook(body)`, and `read_webhook(headers, body)`, which returns a `Webhook`, or None for anything else.
     """
 
     name: str

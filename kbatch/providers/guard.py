@@ -20,6 +20,7 @@ from kbatch.providers.base import (
     Succeeded,
     Unknown,
     Uploaded,
+    Webhook,
 )
 
 
@@ -42,6 +43,7 @@ _READERS: dict[str, tuple[tuple[type, ...], Callable[[str], Any]]] = {
     "read_upload": ((Uploaded, NotAccepted), _refused),
     "read_balance": ((Balance, NotAccepted), _refused),
     "read_jobs": ((JobPage, NotNow), _not_now),
+    "read_webhook": ((Webhook, type(None)), lambda _message: None),
 }
 
 

@@ -32,6 +32,7 @@ from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent
 from kbatch.runner.session import FATAL, ProviderSession
 from kbatch.runner.shutdown import Shutdown
 from kbatch.runner.submit.refused_parameters import RefusedParameters
+from kbatch.runner.webhooks.target import WebhookTarget
 from kbatch.storage import Folder
 
 _log = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ __all__ = ["FATAL", "ProviderSession", "Run", "RunOptions", "UploadedImage"]
 class RunOptions(Struct, frozen=True, kw_only=True):
     """Settings of a run: `max_failures` ends submitting (None: no limit), `render_deadline_s` bounds one render.
 
-    `allow_hosts` are the hosts that clips may come from. `kbatch pull` sets `buy` to False and `fetch_missing` to True.
-    With `live` a public price list that cannot be read refuses the run.
+    `allow_hosts` are the hosts that clips may come from, `webhooks` is where webhooks are received. `kbatch pull` sets
+    `buy` to False and `fetch_missing` to True. With `live` a public price list that cannot be read refuses the run.
     """
 
     max_failures: int | None = None
@@ -54,6 +55,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     buy: bool = True
     fetch_missing: bool = False
     live: bool = False
+    webhooks: WebhookTarget | None = None
 
 
 class UploadedImage(Struct, frozen=True, kw_only=True):

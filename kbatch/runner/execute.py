@@ -47,6 +47,7 @@ from kbatch.runner.scheduler import work
 from kbatch.runner.setup import RunSetup, accounts_needed, providers_needed
 from kbatch.runner.shutdown import Shutdown, listen
 from kbatch.runner.up_to_date import nothing_to_do, up_to_date
+from kbatch.runner.webhooks.listener import bound, receiving
 from kbatch.storage.state_key import make_key
 
 __all__ = ["RunSetup", "execute"]
@@ -122,8 +123,8 @@ async def _prepare_and_run(parts: _Parts) -> Outcome:
             outcome = nothing_to_do(parts.confirmed, setup, current)
         if outcome is not None:
             return outcome
-    accounts = accounts_needed(names, plan, setup, pending_renders)
-    async with open_sessions(accounts, setup.endpoints) as opened:
+    accounts, target = accounts_needed(names, plan, setup, pending_renders), setup.options.webhooks
+    async with bound(target) as listeners, open_sessions(accounts, setup.endpoints) as opened:
         sessions = Sessions(by_provider=opened, payers=plan.basis.payers)
         for session in sessions:
             session.on_wait = partial(_emit_wait, parts.on_progress, session.provider.name)
@@ -138,7 +139,8 @@ async def _prepare_and_run(parts: _Parts) -> Outcome:
             return Outcome(ends=ends, interrupted=True, lockfile=str(setup.lockfile_path), counts=count_ends(ends))
         # A frame source is compared by digest before its frame is taken, so it is not skipped as up to date.
         parts = replace(parts, frame_sources=frame_sources, current=current - frame_sources)
-        return await _run_with_journal(parts, sessions, pending_renders)
+        async with receiving(listeners, target, tuple(sessions)):
+            return await _run_with_journal(parts, sessions, pending_renders)
 
 
 async def _check_prices(parts: _Parts) -> None:

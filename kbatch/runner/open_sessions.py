@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -96,6 +97,7 @@ def _session(provider: Provider, account: str, key: str, endpoints: Endpoints) -
         key_id=key_digest(key),
         rate=rate_of(provider.per_minute, scale=scale),
         polls=rate_of(provider.per_minute, scale=scale, share=POLLS_SHARE),
+        webhook_secret=sha256(key.encode()).digest(),
     )
 
 

@@ -40,6 +40,8 @@ class ProviderSession:
     the provider has refused this key the jobs of its colleagues. `watches` has the jobs in flight, `submit_turn` is
     held by the one submit that waits for its turn at the rate. `name` is the account's, `role` its user's. `key_id`
     names the key where its provider does not. `leader` is the session of the same team whose rate this one shares.
+    `webhook_url` is where this run receives webhooks, empty where it does not; `webhook_secret` is the SHA-256 of the
+    API key, with which they are signed.
     """
 
     provider: Provider
@@ -67,6 +69,8 @@ class ProviderSession:
     role: str = ""
     key_id: str = ""
     leader: "ProviderSession | None" = None
+    webhook_url: str = field(default="", repr=False)
+    webhook_secret: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         self.watches = Watches(self.scale)
@@ -76,6 +80,18 @@ class ProviderSession:
         """The provider's `ended_jobs`, None where its jobs can only be polled singly."""
         found: Callable[..., Request] | None = getattr(self.provider, "ended_jobs", None)
         return found
+
+    @property
+    def sends_webhooks(self) -> bool:
+        """Whether the provider sends webhooks."""
+        return hasattr(self.provider, "with_webhook")
+
+    def with_webhook(self, body: bytes) -> bytes:
+        """Return a body that also asks for webhooks, where this run receives them."""
+        if not self.webhook_url:
+            return body
+        asking: bytes = self.provider.with_webhook(body, self.webhook_url)  # type: ignore[attr-defined]
+        return asking
 
     @property
     def spacing_s(self) -> float:

@@ -51,6 +51,7 @@ from kbatch.storage import FolderSnapshot, Lock
 
 if TYPE_CHECKING:
     from kbatch.cli.run_reports import RunReports
+    from kbatch.runner.webhooks.target import WebhookTarget
 
 _SHOWN = 8
 _EXAMPLES = """\b
@@ -61,6 +62,7 @@ Examples:
   kbatch run campaign.yaml --approve sha256:9f2c…
   kbatch run plan.json --yes                    # exactly what was saved, once
   kbatch run campaign.yaml --live --yes         # only at prices that the public lists confirm
+  kbatch run --webhook-url https://hooks.example.com --webhook-port 8099    # noticed at once
 """
 
 
@@ -90,6 +92,13 @@ Examples:
     help="With --simulate: what shall go wrong, and when; `kbatch simulate --help` has the names.",
 )
 @click.option("--seed", type=int, metavar="N", help="With --faults: which of those with a probability strike.")
+@click.option(
+    "--webhook-url",
+    metavar="URL",
+    help="Let Apiframe say to this public address when a job has ended; needs --webhook-port.",
+)
+@click.option("--webhook-port", type=click.IntRange(1, 65535), metavar="N", help="Where webhooks arrive here.")
+@click.option("--webhook-host", default="127.0.0.1", show_default=True, metavar="ADDR", help="On which address.")
 @click.option("--events", metavar="FILE", help="Write what happens to this file, one JSON object a line.")
 @click.option("--junit", metavar="FILE", help="Write JUnit XML: one testcase a job, however the run ends.")
 @state
@@ -159,6 +168,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
                     planned,
                     app=app,
                     concurrency=concurrency,
+                    webhooks=_webhooks(flags),
                     max_failures=1 if flags["fail_fast"] else flags["max_failures"],
                     live=flags["live"],
                     on_event=events.write,
@@ -220,7 +230,19 @@ def _check_flags(flags: Mapping[str, Any]) -> None:
         raise click.UsageError("--faults needs --simulate")
     if flags["seed"] is not None and not flags["faults"]:
         raise click.UsageError("--seed needs --faults")
+    if (flags["webhook_url"] is None) is not (flags["webhook_port"] is None):
+        raise click.UsageError("--webhook-url and --webhook-port need each other")
+    _webhooks(flags)
     check_consent(flags)
+
+
+def _webhooks(flags: Mapping[str, Any]) -> "WebhookTarget | None":
+    """Return where webhooks are received; only the command line says so, never a manifest."""
+    if flags["webhook_url"] is None:
+        return None
+    from kbatch.runner.webhooks.target import WebhookTarget  # noqa: PLC0415 - only where they are wanted
+
+    return WebhookTarget(url=flags["webhook_url"], port=flags["webhook_port"], host=flags["webhook_host"])
 
 
 def _as_saved(saved: SavedPlan, flags: dict[str, Any]) -> dict[str, Any]:

@@ -153,9 +153,11 @@ async def _outcome_of(
 async def _shown(run: Run, session: ProviderSession, watch: Watch) -> bool:
     """Wait until a list shows the job or it is to be polled singly; False when a list was read and neither holds."""
     watches, absences = session.watches, watch.absences
-    watch.due, watch.missed = True, False
+    hinted, watch.due, watch.missed, watch.hinted = watch.hinted, True, False, False
     try:
         while watch.shown is None and not watch.missed:
+            if hinted and session.spacing_s == 0:
+                return True
             if watch.absences > absences:
                 singly = polled_singly(watches.lists, watch.absences)
                 watches.lists = after_single(watches.lists) if singly else watches.lists

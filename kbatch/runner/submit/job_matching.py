@@ -46,14 +46,14 @@ def sent_body(receipt: Receipt) -> Mapping[str, Any] | None:
 
 
 def likeness(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any], *, pictures: bool = True) -> Likeness:
-    """Compare a job's input with a body, ignoring the nesting; `pictures` False ignores images."""
+    """Compare a job's input with a body, ignoring the nesting and webhooks; `pictures` False ignores images."""
     if theirs is None:
         return Likeness.UNSURE
-    mine, given = _flat(ours), _flat(theirs)
+    mine, given = ({name: body[name] for name in body.keys() - _ASIDE} for body in (_flat(ours), _flat(theirs)))
     if not pictures:
         aside = {name for body in (mine, given) for name, value in body.items() if _holds_image(name, value)}
         mine, given = ({name: body[name] for name in body.keys() - aside} for body in (mine, given))
-    found = {name: value for name, value in given.items() if value is not None and (name in mine or name not in _ASIDE)}
+    found = {name: value for name, value in given.items() if value is not None}
     if any(name in mine and not _equal(value, mine[name]) for name, value in found.items()):
         return Likeness.OTHER
     return Likeness.SAME if found.keys() | {"model"} == mine.keys() | {"model"} else Likeness.UNSURE

@@ -106,7 +106,7 @@ async def _send_first(
     """
     job = entry.job
     fingerprint, attempt = job.fingerprint, next_attempt(run.renders.get(job.fingerprint))
-    body = publish(job.card, job.request, published.values)
+    body = session.with_webhook(publish(job.card, job.request, published.values))
     intention = _intention(session, entry, published, attempt, body)
     with anyio.CancelScope(shield=True):
         await run.record(Fact(fingerprint=fingerprint, attempt=attempt, data=intention))

@@ -1,0 +1,1 @@
+"""Receives webhooks: a signed delivery makes one job be polled now, and says nothing that is believed."""
