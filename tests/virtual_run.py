@@ -24,6 +24,7 @@ from kbatch.providers.apiframe import Apiframe
 from kbatch.providers.http.client import Client
 from kbatch.providers.registry import PACKAGED
 from kbatch.receipts.events import Event, Fact, stamp
+from kbatch.runner.accounts.sessions import Sessions
 from kbatch.runner.collect.poll import Rendered
 from kbatch.runner.context import Run, RunOptions
 from kbatch.runner.limits.concurrency import Slots
@@ -221,7 +222,7 @@ class VirtualRun:
             tree=Folder.of(manifest),
             journal=cast(Any, MemoryJournal()),
             renders={},
-            sessions={"apiframe": session},
+            sessions=Sessions(by_provider={"apiframe": {"default": session}}),
             reservations=reservations,
             unpriced=Unpriced(reservations, {}),
             options=RunOptions(),
