@@ -45,7 +45,7 @@ def _live_quote(job: Job, published: PriceList) -> Quote:
 
 
 def published_of(entries: Iterable[PlanEntry], lists: Lists) -> dict[str, dict[str, str]]:
-    """Return where the live quotes of a plan are from: by model the list's address and the hash of its entry."""
+    """Return where the live quotes of a plan are from: by model the list's address and the hash of its prices."""
     found: dict[str, dict[str, str]] = {}
     for entry in entries if lists else ():
         listed = lists.get(entry.job.provider)

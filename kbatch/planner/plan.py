@@ -37,7 +37,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     `payers` has the weights of accounts by provider, where not the default account alone pays.
     `inputs` is the SHA-256 of the manifest and of each file that it reads, by name. `lockfile` is its path relative to
     the manifest's folder. `origins` is the paid host by provider: `https://host`, `loopback` or `simulator`.
-    `published` says by model where a quote is from that only a public price list names: its address and entry's hash.
+    `published` says by model where a quote is from that only a public price list names: its address and prices' hash.
     `asked` says by provider which list was asked, when, and its tag: no part of the digest, since it differs each time.
     """
 

@@ -212,3 +212,18 @@ def test_a_simulated_run_asks_no_list(rig: Rig) -> None:
     rig.faults(at_lists("price-gone"))
     assert rig.kbatch("run", "--simulate", "--yes").code == 0
     assert rig.kbatch("plan", "--simulate", "--live").code == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b'{"url": 1}'], ids=["empty", "object", "list", "other"])
+def test_a_kept_list_that_was_damaged_is_asked_anew(rig: Rig, monkeypatch: pytest.MonkeyPatch, damage: bytes) -> None:
+    """What lies in the user's folder is a help, and no source: damaged or unreadable, the whole list is asked."""
+    home = rig.root / "home"
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    rig.write(CLIP)
+    assert rig.kbatch("plan", "--live").code == 0
+    (kept,) = home.glob("kbatch/price-lists/*.json")
+    document = json.loads(kept.read_bytes())
+    kept.write_bytes(damage)
+    assert rig.kbatch("plan", "--live", "--format", "json").json["jobs"][0]["credits"] == LISTED
+    kept.write_text(json.dumps({**document, "body": "no list"}))
+    assert rig.kbatch("plan", "--live", "--format", "json").json["jobs"][0]["credits"] == LISTED

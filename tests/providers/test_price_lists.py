@@ -197,3 +197,9 @@ def test_a_model_is_found_by_its_alias_and_first_by_its_id() -> None:
     found = heard(AIMLAPI, body({"data": [alias, model(fixed())]}), KLING)
     assert isinstance(found, PriceList)
     assert found.prices[KLING].low == 200_000
+
+
+def test_the_hash_is_of_the_prices_only() -> None:
+    """An entry whose words change is the same price to an approval; one whose price changes is another."""
+    same, other = aimlapi_price(model(fixed(), info={"name": "New"})), aimlapi_price(model(fixed(price=0.2)))
+    assert aimlapi_price(model(fixed())).sha256 == same.sha256 != other.sha256

@@ -37,7 +37,7 @@ class PublishedRate(Struct, frozen=True, kw_only=True):
 class PublishedPrice(Struct, frozen=True, kw_only=True):
     """What a list says of one model: lowest and highest amount, None where it names none, and exact rates if any.
 
-    `sha256` is the hash of the model's own entry, so that a change of another model changes nothing.
+    `sha256` is the hash of the model's prices as the list writes them: a change of anything else changes nothing.
     """
 
     measure: Measure

@@ -84,11 +84,13 @@ def _price(entry: Mapping[str, Any]) -> PublishedPrice:
         return _varies(entry)
     amounts = [rate.amount for rate in rates]
     low, high = min(amounts), max(amounts)
-    return PublishedPrice(measure=measures.pop(), low=low, high=high, sha256=digest(entry), rates=tuple(rates))
+    return PublishedPrice(
+        measure=measures.pop(), low=low, high=high, sha256=digest({"pricing": entry.get("pricing")}), rates=tuple(rates)
+    )
 
 
 def _varies(entry: Mapping[str, Any]) -> PublishedPrice:
-    return PublishedPrice(measure=Measure.VARIES, low=None, high=None, sha256=digest(entry))
+    return PublishedPrice(measure=Measure.VARIES, low=None, high=None, sha256=digest({"pricing": entry.get("pricing")}))
 
 
 def _variant(written: Mapping[str, Any]) -> PublishedRate:

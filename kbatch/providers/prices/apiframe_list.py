@@ -11,6 +11,7 @@ from kbatch.providers.prices.strict_json import Misread, amount, digest, entries
 from kbatch.providers.prices.translation import ReadList
 
 _MODES = {"flat": Measure.CLIP, "per-second": Measure.SECOND, "per-output": Measure.OUTPUT}
+_PRICES = ("costMin", "costMax", "pricingMode")
 _MOST_MODELS = 2000
 
 
@@ -43,7 +44,7 @@ class ApiframeList:
 
 
 def _price(entry: Mapping[str, Any]) -> PublishedPrice:
-    if not any(name in entry for name in ("costMin", "costMax", "pricingMode")):
+    if not any(name in entry for name in _PRICES):
         raise Misread("the list names no price of it")  # only id, label and modality are required
     low, high = amount(entry.get("costMin"), "costMin"), amount(entry.get("costMax"), "costMax")
     mode = entry.get("pricingMode")
@@ -51,4 +52,6 @@ def _price(entry: Mapping[str, Any]) -> PublishedPrice:
         raise Misread("`pricingMode` is none of flat, per-second, per-output")
     if low > high:
         raise Misread("`costMin` is above `costMax`")
-    return PublishedPrice(measure=_MODES[mode], low=low, high=high, sha256=digest(entry))
+    return PublishedPrice(
+        measure=_MODES[mode], low=low, high=high, sha256=digest({name: entry[name] for name in _PRICES})
+    )

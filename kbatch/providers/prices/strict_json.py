@@ -73,7 +73,7 @@ def entries(document: Mapping[str, Any], key: str, most: int) -> list[dict[str, 
 
 
 def digest(entry: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of an entry, whatever the order of its names."""
+    """Return the SHA-256 of a model's prices, whatever the order of their names."""
     text = json.dumps(entry, sort_keys=True, separators=(",", ":"), default=str)
     return sha256(text.encode("ascii")).hexdigest()
 

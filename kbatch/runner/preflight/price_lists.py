@@ -18,6 +18,7 @@ from kbatch.providers.base import Answer, NoAnswer, Provider, Reply
 from kbatch.providers.http.client import Client, Limits
 from kbatch.providers.http.environment import check_surroundings
 from kbatch.providers.prices.strict_json import MOST_BYTES
+from kbatch.providers.prices.translation import PriceListTranslation
 from kbatch.providers.prices.translations import ask, read, translation_of
 from kbatch.providers.registry import provider_of
 from kbatch.runner.endpoints import base_url_of
@@ -35,19 +36,20 @@ async def ask_price_lists(
     """Return what the lists say of these models by provider; providers without a public list are left out."""
     found: dict[str, PriceList | ListUnread] = {}
 
-    async def ask_one(name: str) -> None:
-        found[name] = await _ask(provider_of(name), models[name], environment)
+    async def ask_one(name: str, translation: PriceListTranslation) -> None:
+        found[name] = await _ask(provider_of(name), translation, models[name], environment)
 
     async with anyio.create_task_group() as tasks:
         for name in models:
-            if models[name] and translation_of(provider_of(name)) is not None:
-                tasks.start_soon(ask_one, name)
+            translation = translation_of(provider_of(name))
+            if models[name] and translation is not None:
+                tasks.start_soon(ask_one, name, translation)
     return found
 
 
-async def _ask(provider: Provider, models: Collection[str], environment: Mapping[str, str]) -> PriceList | ListUnread:
-    translation = translation_of(provider)
-    assert translation is not None
+async def _ask(
+    provider: Provider, translation: PriceListTranslation, models: Collection[str], environment: Mapping[str, str]
+) -> PriceList | ListUnread:
     base, path = base_url_of(provider, environment), translation.path(models)
     url = base.rstrip("/") + path
     source = url.partition("?")[0]
@@ -58,13 +60,16 @@ async def _ask(provider: Provider, models: Collection[str], environment: Mapping
     except KbatchError as error:
         return ListUnread(source=source, message=error.message)
     kept = await anyio.to_thread.run_sync(_kept, url, environment)
+    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     async with client:
         reply = await _send(client, path, kept)
-    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(reply, Answer) and reply.status == 304 and kept is not None:
-        reply = kept
+        if kept is not None and isinstance(reply, Answer) and reply.status == 304:
+            found = read(kept, translation, models, source, at)
+            if isinstance(found, PriceList):
+                return found
+            reply = await _send(client, path, None)  # what an earlier kbatch kept is not read by this one
     found = read(reply, translation, models, source, at)
-    if isinstance(found, PriceList) and found.etag and isinstance(reply, Answer) and reply is not kept:
+    if isinstance(found, PriceList) and found.etag and isinstance(reply, Answer):
         await anyio.to_thread.run_sync(_keep, url, reply, environment)
     return found
 
