@@ -20,6 +20,12 @@ def test_the_wheel_holds_schemas_cards_and_the_typing_marker(wheel: Path) -> Non
     assert pages <= inside
 
 
+def test_the_wheel_holds_every_package(wheel: Path) -> None:
+    """A new folder of code has to be named in pyproject.toml; one that is not is missed only by who installs."""
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "kbatch").rglob("*.py")} <= inside
+
+
 def test_the_wheel_works_from_another_directory(wheel: Path, tmp_path: Path) -> None:
     """Unpacked alone, with nothing of the checkout on the path, the commands find their cards and schemas."""
     site = tmp_path / "site"
