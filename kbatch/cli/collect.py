@@ -24,7 +24,8 @@ from kbatch.planner.ceilings import Ceilings, read_ceilings
 from kbatch.planner.plan import Plan, build_plan
 from kbatch.planner.selection import Selection
 from kbatch.planner.summary import summarize
-from kbatch.providers.registry import NAMES
+from kbatch.providers.registry import NAMES, provider_of
+from kbatch.providers.request_records import request_records
 from kbatch.receipts import store
 from kbatch.runner.context import RunOptions
 from kbatch.runner.execute import RunSetup, execute
@@ -110,9 +111,15 @@ def _selection(flags: Mapping[str, Any]) -> Selection:
 
 def _only(planned: Planned, actions: frozenset[Action], found: store.LoadedState) -> Planned:
     plan = planned.plan
-    entries = tuple(entry for entry in plan.entries if entry.action in actions and not _shares_a_purchase(entry, plan))
+    entries = tuple(entry for entry in plan.entries if _takes(entry, actions) and not _shares_a_purchase(entry, plan))
     part = build_plan(plan.basis, entries, found.lockfile.renders)
     return replace(planned, plan=part, summary=summarize(part, planned.concurrency))
+
+
+def _takes(entry: PlanEntry, actions: frozenset[Action]) -> bool:
+    """Whether an entry is worked: one of the actions, or a send that its provider's log may settle."""
+    logged = entry.action is Action.UNKNOWN and request_records(provider_of(entry.job.provider)) is not None
+    return entry.action in actions or logged
 
 
 def _shares_a_purchase(entry: PlanEntry, plan: Plan) -> bool:

@@ -145,7 +145,8 @@ def _decide(job: Job, recorded: RecordedState, options: ActionOptions, made: Map
         case ReceiptState.RENDERED:
             return _free(job, Action.DOWNLOAD, "rendered, not fetched yet", receipt)
         case ReceiptState.UNKNOWN:
-            reason = f"sent earlier, {OUTCOME_UNKNOWN}; {recorded.way_out(job.provider)}"
+            named = f" as {receipt.client_request_id}" if receipt.client_request_id else ""
+            reason = f"sent earlier{named}, {OUTCOME_UNKNOWN}; {recorded.way_out(job.provider)}"
             held = _held(job, receipt)
             return PlanEntry(job=job, action=Action.UNKNOWN, credits=0, reason=reason, held=held, receipt=receipt)
         case ReceiptState.FAILED:

@@ -1,7 +1,7 @@
 """The AI/ML API (https://api.aimlapi.com), translated: requests from what kbatch wants, outcomes from what it answers.
 
 Source: the vendor's model page and OpenAPI, and public clients for the error bodies. There is no idempotency key, no
-list, no upload and no cancel: a purchase is sent once, ever. One dollar is 2,000,000 credits.
+list, no upload and no cancel: a purchase is sent once, ever. What became of it is read from the request log.
 """
 
 import math
@@ -11,6 +11,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from kbatch.errors import Bug
+from kbatch.providers.aimlapi_records import CREDITS_PER_USD, RECORDS
 from kbatch.providers.base import (
     Answer,
     Balance,
@@ -32,7 +33,6 @@ from kbatch.providers.error_messages import describe, harmless, is_moderation
 from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
 from kbatch.providers.responses import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
 
-CREDITS_PER_USD = 2_000_000
 _PATH = "/v2/generate/video/kling/generation"
 _JSON = {"Accept": "application/json"}
 _OUT_OF_CREDITS = {"err_insufficent_credits", "err_insufficient_credits"}
@@ -54,7 +54,11 @@ class Aimlapi:
     uploads = False
     concurrency = 4
     clips_kept: timedelta | None = None
-    unknown_help = "AI/ML API has no list to ask: look for it in the usage on its dashboard, then `kbatch reconcile`"
+    unknown_help = (
+        "each run, `kbatch pull` and `kbatch reconcile` look for it in AI/ML API's request log; else look for it in "
+        "the usage on its dashboard, then `kbatch reconcile`"
+    )
+    records = RECORDS
     per_minute: int | None = None
 
     def authorization(self, key: str) -> tuple[str, str]:
@@ -62,9 +66,9 @@ class Aimlapi:
         return ("Authorization", f"Bearer {key.strip()}")
 
     def submit(self, body: bytes, *, idempotency_key: str) -> Request:
-        """Return the paying call; the key goes along for tracing only, this API does not heed it."""
+        """Return the paying call; the key is its name in the request log, this API does not heed it otherwise."""
         headers = {**_JSON, "Content-Type": "application/json"}
-        if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", idempotency_key):
+        if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", idempotency_key):  # any other is dropped there in silence
             headers["X-Client-Request-Id"] = idempotency_key
         return Request(method="POST", path=_PATH, headers=headers, content=body)
 
@@ -78,7 +82,7 @@ class Aimlapi:
         if len(ids) != 1 and isinstance(reply, Answer) and 200 <= reply.status < 300 and not _complains(told):
             named = identifier(reply.headers.get("x-inference-id"))
             ids = (named,) if named is not None and (not ids or named in ids) else ids
-        return sort_submit(reply, first=first, ids=ids, credits=_credits(told), refused=_refusal(reply))
+        return sort_submit(reply, first=first, ids=ids, credits=_credits(told, reply), refused=_refusal(reply))
 
     def poll(self, job_id: str) -> Request:
         """Return `GET …?generation_id=`; ids hold `:` and `/` too."""
@@ -95,7 +99,7 @@ class Aimlapi:
                 url = first_url([told.get("video"), told.get("video_url")], relative=True)
                 if url is None:
                     return not_now(reply, None, "completed, but no clip is named")
-                return Succeeded(url=url, credits=_credits(told))
+                return Succeeded(url=url, credits=_credits(told, reply))
             case "error":
                 words = describe(told.get("error")) or "the generation ended with an error"
                 return Failed(message=words, credits=_credits(told))
@@ -158,8 +162,11 @@ def _refusal(reply: Reply) -> Reason | None:
     return Reason.MODERATION if is_moderation(reply) else REFUSALS.get(reply.status)
 
 
-def _credits(told: dict[str, Any]) -> int | None:
-    return whole(inner(told, "meta", "usage", "credits_used"))
+def _credits(told: dict[str, Any], reply: Reply | None = None) -> int | None:
+    """Return the charge that a body names, else the one of the answer's header."""
+    named = whole(inner(told, "meta", "usage", "credits_used"))
+    header = reply.headers.get("x-aimlapi-credits-used", "") if isinstance(reply, Answer) else ""
+    return int(header) if named is None and re.fullmatch(r"[0-9]{1,15}", header) else named
 
 
 def _amount(value: Any) -> Decimal | None:

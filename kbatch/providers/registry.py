@@ -16,6 +16,7 @@ from kbatch.providers.aimlapi import AIMLAPI
 from kbatch.providers.apiframe import APIFRAME
 from kbatch.providers.base import Plugin, Provider
 from kbatch.providers.plugins import cards_of, plugins
+from kbatch.providers.request_records import request_records
 from kbatch.receipts.receipt import how_to_resolve
 from kbatch.storage import packaged_cards
 
@@ -81,6 +82,15 @@ def clips_kept(name: str) -> timedelta | None:
         return provider_of(name).clips_kept
     except Invalid:
         return None
+
+
+def log_kept(name: str) -> timedelta | None:
+    """Return how long a provider's request log has a row, None where it has no log or is not here."""
+    try:
+        records = request_records(provider_of(name))
+    except Invalid:
+        return None
+    return records.kept if records else None
 
 
 def catalog_of(names: Iterable[str]) -> Catalog:

@@ -18,7 +18,7 @@ from kbatch.receipts.shapes import Amount, Count, Digest, Moment, NonEmpty, Stor
 SentAt = Annotated[Moment, Meta(description="The time of the `intended` that this answers, also after a resend")]
 Bytes = Annotated[Amount, Meta(description="Size of the file")]
 Provider = Annotated[NonEmpty, Meta(description="Which API")]
-AcceptedBy = Literal["submit", "resend", "reconcile", "list"]
+AcceptedBy = Literal["submit", "resend", "reconcile", "list", "log"]
 Origin = Annotated[str, Meta(description="`https://host`, `loopback` or `simulator`")]
 
 
@@ -53,6 +53,9 @@ class Intended(EventData, frozen=True, kw_only=True):
         Meta(description="When, by the provider's own clock, which decides how long its key holds; null: not known"),
     ] = UNSET
     account: StoredAccount | UnsetType = UNSET
+    client_request_id: Annotated[
+        Storable | UnsetType, Meta(description="The name of the request in the provider's log, where it has one")
+    ] = UNSET
 
 
 class Lost(EventData, frozen=True, kw_only=True):

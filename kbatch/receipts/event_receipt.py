@@ -98,6 +98,7 @@ def _sent(attempt: int, at: str, data: Intended) -> Receipt:
         body=data.body,
         provider_time=data.provider_time or None,
         account=data.account or None,
+        client_request_id=data.client_request_id or None,
     )
 
 

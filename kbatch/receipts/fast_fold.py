@@ -61,6 +61,7 @@ def _accepted(send: Receipt, event: Event) -> Receipt | None:
         key=send.key,
         body=send.body or None,
         provider_time=send.provider_time or None,
+        client_request_id=send.client_request_id or None,
         **job_fields_of(event),
     )
 

@@ -23,7 +23,7 @@ from kbatch.receipts.lifecycle import OPEN, PAID
 from kbatch.receipts.receipt import RECEIPT_STATE_OF, Credits, Output, Receipt, ReceiptState
 
 _SHARED = ("provider", "model", "variant", "origin", "request", "inputs")
-_OF_SENDING = (*_SHARED, "submitted_at", "key", "body", "provider_time", "address")
+_OF_SENDING = (*_SHARED, "submitted_at", "key", "body", "provider_time", "address", "client_request_id")
 
 
 def records_of(receipt: Receipt) -> tuple[Receipt, ...]:

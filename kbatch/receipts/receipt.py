@@ -10,6 +10,7 @@ URL (an image), and from every URL in an error's message. A prompt that mentions
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -148,6 +149,9 @@ class Receipt(Struct, frozen=True, kw_only=True):
     output: Annotated[Output | None, Meta(description="The clip on disk; null until it is at its place")] = None
     error: ReceiptError | None = None
     account: StoredAccount = None
+    client_request_id: Annotated[
+        str | None, Meta(description="The name of the request in the provider's log, where it has one")
+    ] = None
     accepted_as_is: Annotated[
         bool, Meta(description="`kbatch accept` ended the reminder that this is wrong or stale")
     ] = False
@@ -235,3 +239,14 @@ def how_to_resolve(provider_help: str | None) -> str:
     'look for it at the provider, then `kbatch reconcile` with `--adopt ADDRESS=JOB_ID` or `--refused ADDRESS`'
     """
     return f"{provider_help or _ANYWHERE} with {_BY_HAND}"
+
+
+def asked_until(sent_at: str | None, kept: timedelta | None) -> str | None:
+    """Return the day until which a log that keeps rows for `kept` is asked for a send; None without a log.
+
+    >>> asked_until("2026-11-30T12:00:00Z", timedelta(days=92))
+    '2027-03-02'
+    """
+    if sent_at is None or kept is None:
+        return None
+    return (datetime.fromisoformat(sent_at) + kept).date().isoformat()

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 from msgspec import Struct
 
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.approval.consent import ConfirmedPlan
+from kbatch.providers.base import NotNow, Reply, Request
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check
 from kbatch.receipts.join import records_of
@@ -36,6 +38,9 @@ from kbatch.runner.webhooks.target import WebhookTarget
 from kbatch.storage import Folder
 
 _log = logging.getLogger(__name__)
+
+Page = TypeVar("Page")
+_PAGE_TRIES = 3
 
 __all__ = ["FATAL", "ProviderSession", "Run", "RunOptions", "UploadedImage"]
 
@@ -216,6 +221,19 @@ class Run:
         _log.info("%s is asked again in %.1f s, try %d", session.provider.name, wait_s, attempt + 2)
         await anyio.sleep(wait_s)
         return True
+
+    async def ask_page(
+        self, session: ProviderSession, request: Request, read: Callable[[Reply], Page | NotNow]
+    ) -> Page | NotNow:
+        """Ask for a page of a list, again where that may help; the last answer that was no page is returned."""
+        page: Page | NotNow = NotNow(message="not asked")
+        for attempt in range(_PAGE_TRIES):
+            page = read(await session.ask(request, timeout_s=self.options.poll_timeout_s))
+            if not isinstance(page, NotNow) or page.stop or attempt + 1 == _PAGE_TRIES:
+                break
+            if not await self.wait(session, attempt, page.retry_after_s):
+                break
+        return page
 
     async def wait_to_submit(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
         """Wait before a resend, as in `wait`; a shutdown ends the wait."""

@@ -43,13 +43,14 @@ CODES = {
         ("moderation", "submit", (1, 1), (1, 1)),
         ("401 402 403 no-credits", "submit", (5, 0), (5, 0)),
         ("429 429-date", "submit", (0, 0), (0, 0)),
-        # nobody knows: Apiframe is asked again with the same key, AI/ML waits for a person
+        # unknown: Apiframe is asked again with the same key; AI/ML's log shows what was accepted, the rest waits
         ("500 502 504 524 503-non-json 409", "submit", (0, 0), (4, 4)),
         ("non-json redirect cut timeout", "submit", (0, 0), (4, 4)),
-        ("lost-answer hang-answer non-json-after-accept", "submit", (0, 0), (4, 4)),
+        ("lost-answer hang-answer non-json-after-accept", "submit", (0, 0), (0, 0)),
         ("garbled-after-accept", "submit", (0, 0), (0, 0)),  # AI/ML's head names the job
-        ("500-after-accept 502-after-accept 504-after-accept 524-after-accept", "submit", (0, 0), (4, 4)),
-        ("503 503-after-accept", "submit", (0, 0), (4, 4)),  # Apiframe documents: not accepted, and has the key
+        ("500-after-accept 502-after-accept 504-after-accept 524-after-accept", "submit", (0, 0), (0, 0)),
+        ("503", "submit", (0, 0), (4, 4)),  # Apiframe documents: not accepted, and has the key
+        ("503-after-accept", "submit", (0, 0), (0, 0)),
         ("slow", "submit", (0, 0), (0, 0)),
         # what becomes of a job: a surprising price stops its model until it is agreed to
         ("charge-double", "submit", (1, 3), (1, 3)),
@@ -143,7 +144,7 @@ def _resent(case: Case) -> Iterator[Case]:
     for then in _THEN:
         if case.unknown:
             yield replace(case, then=then)
-        elif case.fault in _FIRST_SENDS:
+        elif case.fault in _FIRST_SENDS and not (case.provider == "aimlapi" and kind.moment is FaultMoment.AFTER):
             yield replace(case, then=then, codes=_AFTER_FIRST_SENDS[then])
         elif case.codes == (0, 0):
             found = kind.moment is FaultMoment.AFTER  # in the list of jobs, which only the accepted are in

@@ -89,7 +89,7 @@ def under_the_journal(rig: Rig) -> Tally:
 
 def under_a_job_id(rig: Rig) -> Tally:
     """Refuse a job id in journal and lockfile: it stands in the message, and `reconcile --adopt` brings it back."""
-    scenario = begin(rig, "id", _BODY, _CEILINGS)
+    scenario = begin(rig, "id", _BODY, _CEILINGS, faults=[{"fault": "row-never"}])
     with pytest.MonkeyPatch.context() as patch:
         FullDisk(patch, 2)
         write = storage.write_atomic

@@ -99,7 +99,9 @@ def test_what_is_owed_is_not_lost_until_nobody_knows_of_it(rig: Rig) -> None:
 
 def test_what_is_unknown_is_held_once(rig: Rig) -> None:
     """A lost answer is covered by its unknown receipt, for one charge and for no other; called failed it is lost."""
-    scenario = begin(rig, "judged", BODY, CEILINGS, faults=[{"fault": "lost-answer", "provider": "aimlapi"}])
+    scenario = begin(
+        rig, "judged", BODY, CEILINGS, faults=[{"fault": "lost-answer", "provider": "aimlapi"}, {"fault": "row-never"}]
+    )
     scenario.run()
     tally = scenario.tally()
     assert (tally.unknown, tally.lost, tally.sound) == (1, 0, True)

@@ -262,7 +262,7 @@ def test_a_job_of_another_account_is_not_given_up(rig: Rig, path: str, was: byte
 
 def test_an_unknown_send_is_not_given_up(rig: Rig) -> None:
     """Nobody knows whether it was bought: that is what is said, and how to find out."""
-    rig.open({"fault": "lost-answer", "times": 1})
+    rig.open({"fault": "lost-answer", "times": 1}, "row-never")
     rig.write(OTHER, provider="aimlapi")
     assert rig.run().code == 4
     said = rig.kbatch("reconcile", "--lost", "one")

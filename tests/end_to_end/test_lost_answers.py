@@ -46,7 +46,7 @@ def test_apiframe_is_asked_again_with_the_same_key(either: Rig, fault: str) -> N
 @pytest.mark.parametrize("fault", [*AFTER_ACCEPTANCE, *BEFORE_ACCEPTANCE])
 def test_aimlapi_is_never_sent_again(either: Rig, fault: str) -> None:
     """One send without a readable answer is unknown: exit 4, no second send, now or in the next run."""
-    either.open({"fault": fault, "at": "submit", "times": 1})
+    either.open({"fault": fault, "at": "submit", "times": 1}, "row-never")
     either.write(OTHER, provider="aimlapi")
     said = either.run()
     assert said.code == 4, said.err
@@ -62,7 +62,7 @@ def test_aimlapi_is_never_sent_again(either: Rig, fault: str) -> None:
 
 def test_unknown_credits_are_held_against_the_ceiling(rig: Rig) -> None:
     """What an unknown send may have cost counts: a third job that would pass the ceiling with it is refused."""
-    rig.open({"fault": "lost-answer", "match": "a", "times": 1})
+    rig.open({"fault": "lost-answer", "match": "a", "times": 1}, "row-never")
     rig.write(OTHER + f"budget: {{max_credits: {3 * PRICE}}}\n", provider="aimlapi")
     assert rig.run().code == 4
     rig.write(
@@ -78,7 +78,7 @@ def test_unknown_credits_are_held_against_the_ceiling(rig: Rig) -> None:
 
 def test_an_unknown_send_is_held_after_its_prompt_was_changed(rig: Rig) -> None:
     """A job that nobody refers to any more may have been paid all the same: the budget counts it, and exit 4 stays."""
-    rig.open({"fault": "lost-answer", "match": "a", "times": 1})
+    rig.open({"fault": "lost-answer", "match": "a", "times": 1}, "row-never")
     rig.write(OTHER + f"budget: {{max_credits: {3 * PRICE}}}\n", provider="aimlapi")
     assert rig.run().code == 4
     rig.write(
@@ -118,7 +118,7 @@ def test_a_send_that_nobody_wants_any_more_is_only_looked_for(rig: Rig, fault: s
 @pytest.mark.parametrize("word", ["one", "by digest"])
 def test_reconcile_settles_a_send_that_no_job_refers_to(rig: Rig, word: str) -> None:
     """After the prompt was changed its unknown send still has the job's address, and the beginning of its digest."""
-    rig.open({"fault": "lost-answer", "match": "a", "times": 1})
+    rig.open({"fault": "lost-answer", "match": "a", "times": 1}, "row-never")
     rig.write(OTHER, provider="aimlapi")
     assert rig.run().code == 4
     lost = next(job.id for job in rig.world.jobs.values() if job.prompt == "a")
@@ -140,7 +140,7 @@ def test_no_answer_in_time_is_unknown(either: Rig) -> None:
     either.write(APIFRAME)
     assert either.run().code == 0
     assert len(either.charges()) == 2
-    either.fresh("other", {"fault": "hang-answer", "match": "a", "times": 1}, hang_s=60.0)
+    either.fresh("other", {"fault": "hang-answer", "match": "a", "times": 1}, "row-never", hang_s=60.0)
     either.write(OTHER, provider="aimlapi")
     assert either.run().code == 4
     assert either.bill()["requests"]["submit"] == 2
@@ -211,7 +211,7 @@ def test_a_job_of_somebody_else_is_not_claimed(rig: Rig, change: dict[str, Any],
 
 def test_reconcile_adopts_the_job_that_a_person_names(both: Rig) -> None:
     """`--adopt` asks for the job, refuses one that is not there or has an owner, then collects it without a charge."""
-    both.open({"fault": "lost-answer", "match": "a", "times": 1})
+    both.open({"fault": "lost-answer", "match": "a", "times": 1}, "row-never")
     both.write(OTHER, provider="aimlapi")
     assert both.run().code == 4
     lost = next(job.id for job in both.world.jobs.values() if job.prompt == "a")
@@ -264,7 +264,7 @@ def test_reconcile_takes_a_persons_word_for_a_refusal(both: Rig) -> None:
 
 def test_status_tells_what_is_unknown_without_a_network(rig: Rig) -> None:
     """`status` names the unknown send, what it holds, and where to look; it asks nobody."""
-    rig.open({"fault": "lost-answer", "match": "a", "times": 1})
+    rig.open({"fault": "lost-answer", "match": "a", "times": 1}, "row-never")
     rig.write(OTHER, provider="aimlapi")
     rig.run()
     before = rig.bill()["requests"]

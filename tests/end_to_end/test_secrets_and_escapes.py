@@ -135,7 +135,8 @@ def test_no_key_in_anything_that_is_written_said_or_sent(rig: Rig, records: str)
         assert not [path.name for path, data in files.items() if key.encode() in data]
     for method, path, headers, body in bad.sent:
         with_key = [name for name, value in headers.items() if any(key in value for key in KEYS.values())]
-        wanted = "authorization" if path in ("/v2/billing", "/v2/generate/video/kling/generation") else "x-api-key"
+        bearer = ("/v2/billing", "/v2/generate/video/kling/generation", "/v2/logs", "/v2/billing/transactions")
+        wanted = "authorization" if path in bearer else "x-api-key"
         public = path.startswith("/clips/") or path in ("/v1/models", "/v2/models")
         assert with_key == ([] if public else [wanted]), f"{method} {path}"
         assert "cookie" not in headers

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from kbatch.models.published.price_list import Measure, PublishedPrice, PublishedRate
-from kbatch.providers.aimlapi import CREDITS_PER_USD
+from kbatch.providers.aimlapi_records import CREDITS_PER_USD
 from kbatch.providers.prices.strict_json import Misread, digest, entries, name, positive
 from kbatch.providers.prices.translation import ReadList
 from kbatch.providers.responses import encoded

@@ -62,12 +62,13 @@ def _receipt_type(text: Any, moment: Any, digest: Any) -> Any:
     )
     types = {
         "job_id": text | None,
+        "client_request_id": text | None,
         "credits": _written("Credits", Credits, optional=("charged",)),
         "submitted_at": moment | None,
         "finished_at": moment | None,
         "output": output | None,
     }
-    seldom = ("account", "accepted_as_is")
+    seldom = ("account", "client_request_id", "accepted_as_is")
     attempt = _written("Attempt", Receipt, optional=seldom, without=(*_JOURNAL_ONLY, *_LISTS), **types)
     attempts = GenericAlias(list, (Annotated[(attempt, _JOB_RULE)],))
     lists = {"also": attempts, "failed": attempts, "last_attempt": Count}

@@ -7,16 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from kbatch.planner.charges import charged
-from kbatch.providers.registry import clips_kept, way_out
+from kbatch.providers.registry import clips_kept, log_kept, way_out
 from kbatch.receipts.join import records_of
-from kbatch.receipts.receipt import Receipt, ReceiptState, describe_remaining_charge
+from kbatch.receipts.receipt import Receipt, ReceiptState, asked_until, describe_remaining_charge
 
 _STATE_WORDS = {state.value: state.label for state in ReceiptState}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
-    """Status of one job in words; `attention` when the user has to act."""
+    """Status of one job in words; `attention` when the user has to act.
+
+    Of an unknown send `client_request_id` is its name in the provider's log, which is asked until `asked_until`.
+    """
 
     address: str
     state: str
@@ -24,6 +27,8 @@ class StatusRow:
     credits: int | None
     words: str
     attention: bool
+    client_request_id: str | None = None
+    asked_until: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,16 @@ def _row(address: str, receipt: Receipt, here: frozenset[str], now: datetime) ->
         credits=credits,
         words=words,
         attention=attention,
+        client_request_id=receipt.client_request_id if receipt.state is ReceiptState.UNKNOWN else None,
+        asked_until=_asked_until(receipt),
     )
+
+
+def _asked_until(receipt: Receipt) -> str | None:
+    """Return the day until which the log is asked for an unknown send; None for all else, and without a log."""
+    if receipt.state is not ReceiptState.UNKNOWN or receipt.client_request_id is None:
+        return None
+    return asked_until(receipt.submitted_at, log_kept(receipt.provider))
 
 
 def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, bool]:
@@ -90,7 +104,10 @@ def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, 
         case ReceiptState.RENDERED:
             return f"rendered, its clip is owed; {_expiry(receipt, now)}`kbatch pull` fetches it", True
         case ReceiptState.UNKNOWN:
-            sent = f"sent {_day(receipt.submitted_at)}, outcome unknown ({said or 'cut off'})"
+            named = f" as {receipt.client_request_id}" if receipt.client_request_id else ""
+            sent = f"sent {_day(receipt.submitted_at)}{named}, outcome unknown ({said or 'cut off'})"
+            until = _asked_until(receipt)
+            sent += f"; its log is asked until {until}" if until else ""
             return f"{sent}; {way_out(receipt.provider)}", True
         case ReceiptState.FAILED:
             return f"failed, {describe_remaining_charge(receipt.credits.reported)}: {said}", False

@@ -9,6 +9,7 @@ from kbatch.runner.limits.price_guard import PriceGuard
 from kbatch.runner.outcome import JobEnd
 from kbatch.runner.pending import PendingRender, pending_render_of
 from kbatch.runner.progress_events import EventKind
+from kbatch.runner.submit.resolve_from_log import wait_for_log
 from kbatch.runner.submit.resolve_unknown import resolve_unknown
 from kbatch.runner.submit.submit import NotSubmitted, SubmitResult, Submitted, SubmitUnknown, submit
 
@@ -23,6 +24,10 @@ async def render(run: Run, session: ProviderSession, entry: PlanEntry, priority:
                 result = await _reserve_and_submit(run, session, entry, guard)
                 if isinstance(result, Submitted) and await _accepted(run, session, pending, result, ahead=ahead):
                     guard.open()
+            if isinstance(result, SubmitUnknown):  # outside the guard: the others of its variant need not wait for it
+                result = await wait_for_log(run, session, pending.fingerprint, result)
+                if isinstance(result, Submitted):
+                    await _accepted(run, session, pending, result, ahead=False)
             ended = await collect(run, session, pending, fresh=True) if isinstance(result, Submitted) else None
         finally:
             run.unpriced.ended(pending.provider, pending.fingerprint)
@@ -84,10 +89,13 @@ async def resolve_earlier_send(
         result: SubmitResult = SubmitUnknown(reason="sent earlier, and its provider takes no part in this run")
         if session is not None:
             result = await resolve_unknown(run, session, pending.fingerprint, may_resend=may_resend)
+            result = await wait_for_log(run, session, pending.fingerprint, result)
         if not isinstance(result, Submitted):
             end_without_job(run, pending, result)
             return False
         run.emit(EventKind.ACCEPTED, pending.address, "found: it was accepted", provider=pending.provider)
+        if session is not None and result.credits is not None:
+            await note_charge(run, session, pending, result.credits)
     if run.receipt(pending).state is ReceiptState.SUBMITTED:
         return True
     run.end_job(pending.address, JobEnd.REUSED, "settled: not accepted; the next run buys it")

@@ -1,4 +1,4 @@
-"""Resolves a send without an answer: a resend with the same key while that is safe, else the job list.
+"""Resolves a send without an answer: a resend with the same key while that is safe, else the job list, or the log.
 
 Safety is decided by the provider's own clock, read anew each time, since this machine's may have jumped. A key belongs
 to an account, so a resend never goes to another account. A resend may be a purchase: for a send of an earlier run it
@@ -14,6 +14,7 @@ from kbatch.runner.account_match import bought_by, match_account
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.find_job import Ambiguous, find_job
+from kbatch.runner.submit.resolve_from_log import resolve_from_log
 from kbatch.runner.submit.submit import SubmitResult, Submitted, SubmitUnknown, record_accepted, send_again
 from kbatch.runner.submit.uploads import expired_uploads
 
@@ -51,6 +52,9 @@ async def resolve_unknown(
         found = await _look_up(run, session, fingerprint, exists=exists)
     if isinstance(found, Listed):
         return Submitted(credits=found.credits)
+    logged = await resolve_from_log(run, session, fingerprint)
+    if logged is not None:
+        return logged
     why = run.resend_objections.get(fingerprint)
     words = [f"sent, and it is not known whether it was accepted; {how_to_resolve(session.provider.unknown_help)}"]
     words += [f"not sent again: {why}"] if why else []

@@ -10,11 +10,12 @@ from datetime import datetime
 from hashlib import sha256
 
 import anyio
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from kbatch.models.body import publish
 from kbatch.planner.actions import PlanEntry
 from kbatch.providers.base import Accepted, NotAccepted, Reason, SubmitOutcome, Unknown
+from kbatch.providers.request_records import request_records
 from kbatch.receipts import event_data
 from kbatch.receipts.event_data import AcceptedBy, EventData, Intended, Lost, Refused
 from kbatch.receipts.events import Fact
@@ -51,10 +52,14 @@ class NotSubmitted(Struct, frozen=True, kw_only=True):
 
 
 class SubmitUnknown(Struct, frozen=True, kw_only=True):
-    """The outcome is unknown and the credits stay reserved; `exists`: the provider says that the purchase exists."""
+    """The outcome is unknown and the credits stay reserved; `exists`: the provider says that the purchase exists.
+
+    `final`: to ask the provider's log again will not settle it.
+    """
 
     reason: str
     exists: bool = False
+    final: bool = False
     retry_after_s: float | None = None
 
 
@@ -124,7 +129,7 @@ async def _send_first(
 
 def _intention(session: ProviderSession, entry: PlanEntry, published: Published, attempt: int, body: bytes) -> Intended:
     job = entry.job
-    provider_time = session.provider_time()
+    provider_time, key = session.provider_time(), idempotency_key(job.fingerprint, attempt)
     return Intended(
         address=job.address,
         provider=job.provider,
@@ -132,7 +137,8 @@ def _intention(session: ProviderSession, entry: PlanEntry, published: Published,
         variant=job.quote.variant,
         origin=session.origin,
         account=session.account,
-        key=idempotency_key(job.fingerprint, attempt),
+        key=key,
+        client_request_id=UNSET if request_records(session.provider) is None else key,
         credits=entry.credits,
         request=dict(job.request),
         inputs={name: dict(used) for name, used in published.record.items()},
