@@ -17,8 +17,9 @@ This module does not depend on files, manifests or terminals.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
 
 
 class ExitCode(IntEnum):
@@ -48,8 +49,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Struct, frozen=True, kw_only=True):
     """A position in a text: `line` and `column` count from 1, in characters; `width` is the length of the underline."""
 
     file: str
@@ -59,8 +59,7 @@ class Mark:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class Hit(Struct, frozen=True, kw_only=True):
     """Which jobs a problem is about: `hit` of the shot's `of` jobs, the first one by address."""
 
     hit: int
@@ -68,8 +67,7 @@ class Hit:
     first: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """One mistake in a user's input; `code` is stable and kebab-case, `message` has no full stop."""
 
     code: str
@@ -85,8 +83,7 @@ class Problem:
         return self.severity is Severity.ERROR
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
+class Complaint(Struct, frozen=True, kw_only=True):
     """A problem before its mark is known: `field` is its path in the shot, such as `("params", "duration")`.
 
     `on_key` puts the mark on the key and not on its value.

@@ -1,8 +1,7 @@
 """Collects problems of a manifest: one per path and code, with the number of jobs that it concerns."""
 
-from dataclasses import replace
-
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kbatch.errors import Hit, Mark, Problem, Severity
 from kbatch.manifest.drafts import Path

@@ -6,10 +6,10 @@ complaint about an absent field carries the path where the field belongs.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.errors import Complaint, Severity
 from kbatch.manifest.drafts import Draft, Frame

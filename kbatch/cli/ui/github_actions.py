@@ -7,8 +7,9 @@ step.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from kbatch.errors import Mark, Problem
 from kbatch.report.machine import github_annotations

@@ -1,8 +1,7 @@
 """Faults of templates, and their conversion to problems with marks."""
 
-from dataclasses import replace
-
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kbatch.errors import Mark
 from kbatch.manifest.drafts import Path

@@ -8,9 +8,10 @@ not a problem.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
+
+from msgspec import Struct
 
 from kbatch.errors import Mark, Problem, StateUnreadable
 from kbatch.models.cards import Catalog
@@ -47,8 +48,7 @@ _RELATIVE = "paths are relative to the manifest and stay in its folder"
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
+class Audit(Struct, frozen=True, kw_only=True):
     """The result of an audit; `lockfile` is None when it cannot be read."""
 
     lockfile: Lockfile | None
@@ -86,8 +86,7 @@ def is_clip_path(path: str) -> bool:
     return path.endswith(".mp4") and not any(part.startswith(".") and part not in ("..", ".kept") for part in parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Finding:
+class _Finding(Struct, frozen=True, kw_only=True):
     """A problem at a JSON path, before its line is known."""
 
     code: str
