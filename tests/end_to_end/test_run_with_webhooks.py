@@ -26,7 +26,7 @@ def flags() -> list[str]:
 
 def sent(rig: Rig) -> list[dict[str, Any]]:
     """Return the bodies that this folder's runs have sent."""
-    return [json.loads(event.data["body"]) for event in history(rig.folder) if event.kind == "intended"]
+    return [json.loads(event.data.body) for event in history(rig.folder) if event.kind == "intended"]
 
 
 def test_a_webhook_makes_its_job_be_polled_at_once(both: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
