@@ -326,3 +326,32 @@ def test_a_name_that_is_none_in_a_lockfile(rig: Rig, simulated: bool) -> None:
     assert rig.kbatch("pull", *flags).code in (0, 1)
     keys(rig, None)
     assert rig.kbatch("pull", *flags).code in ((0, 1) if simulated else (3,))
+
+
+def test_a_lost_answer_is_looked_up_in_the_log_of_its_own_key(rig: Rig) -> None:
+    """On the AI/ML API the log of another account settles nothing; the sender's does, whatever its key is called."""
+    rig.picture("a.png")
+    defaults = f"defaults: {{model: {AIMLAPI}, params: {{image_url: a.png}}}}"
+    rig.write(f"{AIMLAPI_PRICE}\n{defaults}\nshots:\n  - {{id: a, prompt: a}}\n", provider="aimlapi")
+    rig.open({"fault": "lost-answer", "at": "submit", "times": 1})
+    rig.monkeypatch.setenv("AIMLAPI_API_KEY_BOB", "another-key-never-to-be-seen")
+    app = rig.stage.app
+    assert app is not None
+
+    async def without_a_log(scope, receive, send):
+        if scope["path"] == "/v2/logs":
+            await scope["extensions"]["kbatch.sever"]()
+        else:
+            await app(scope, receive, send)
+
+    rig.stage.app = without_a_log
+    assert rig.run("--account", "bob").code == 4
+    rig.stage.app = app
+    rig.monkeypatch.delenv("AIMLAPI_API_KEY_BOB")
+    for flags in ((), ("--account", "default")):
+        assert rig.run(*flags).code == 4
+        assert "only that key's log can show it" in " ".join(rig.kbatch("reconcile", *flags).err.split())
+    rig.monkeypatch.setenv("AIMLAPI_API_KEY_EVE", "another-key-never-to-be-seen")
+    assert rig.run().code == 0
+    assert rig.states() == {"a": "done"}
+    assert len(rig.charges()) == 1
