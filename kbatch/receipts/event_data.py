@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kbatch.receipts.account import StoredAccount
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import Media
+from kbatch.receipts.receipt import Media, Purchase
 from kbatch.receipts.shapes import Amount, Count, Digest, Moment, NonEmpty, Storable
 
 SentAt = Annotated[Moment, Meta(description="The time of the `intended` that this answers, also after a resend")]
@@ -56,6 +56,7 @@ class Intended(EventData, frozen=True, kw_only=True):
     client_request_id: Annotated[
         Storable | UnsetType, Meta(description="The name of the request in the provider's log, where it has one")
     ] = UNSET
+    purchase: Purchase | UnsetType = UNSET
 
 
 class Lost(EventData, frozen=True, kw_only=True):

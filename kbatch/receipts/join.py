@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from kbatch.receipts.account import join_accounts
 from kbatch.receipts.lifecycle import OPEN, PAID
-from kbatch.receipts.receipt import RECEIPT_STATE_OF, Credits, Output, Receipt, ReceiptState
+from kbatch.receipts.receipt import RECEIPT_STATE_OF, Credits, Output, Purchase, Receipt, ReceiptState
 
 _SHARED = ("provider", "model", "variant", "origin", "request", "inputs")
 _OF_SENDING = (*_SHARED, "submitted_at", "key", "body", "provider_time", "address", "client_request_id")
@@ -135,7 +135,12 @@ def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
 
 
 def _with_sending(record: Receipt, other: Receipt) -> Receipt:
-    """Return the record with the send fields of the earlier submission, joined when both are of the same."""
+    """Return the record with the send fields of the earlier submission, joined when both are of the same.
+
+    Of two memories of the purchase the first one stays, by the time with which a run's id begins.
+    """
+    if record.purchase != other.purchase:
+        record = replace(record, purchase=_first_purchase(record.purchase, other.purchase))
     mine, theirs = time_key(record.submitted_at), time_key(other.submitted_at)
     if mine == theirs:
         sending = {name: later_value(getattr(record, name), getattr(other, name)) for name in _OF_SENDING}
@@ -146,6 +151,12 @@ def _with_sending(record: Receipt, other: Receipt) -> Receipt:
         sending = {name: getattr(other, name) for name in _OF_SENDING}
         planned = other.credits.planned
     return replace(record, **sending, credits=replace(record.credits, planned=planned))
+
+
+def _first_purchase(one: Purchase | None, other: Purchase | None) -> Purchase | None:
+    if one is None or other is None:
+        return one or other
+    return min(one, other, key=lambda each: (each.run, json.dumps(msgspec.to_builtins(each), sort_keys=True)))
 
 
 def _sending_rank(record: Receipt) -> tuple[bool, bool, str]:

@@ -112,6 +112,22 @@ class ReceiptError(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     message: Annotated[str, Meta(description="What the provider or kbatch said, without the query of any URL")]
 
 
+class Purchase(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """For what, where and by whom it was bought: set once when it is sent, outside the fingerprint."""
+
+    address: Annotated[str, Meta(description="The address of the job")]
+    labels: Annotated[Mapping[str, str], Meta(description="Its labels")] = {}
+    axes: Annotated[Mapping[str, str], Meta(description="The label of its value of each axis")] = {}
+    campaign: Annotated[str, Meta(description="The name of the manifest")]
+    profile: Annotated[str | None, Meta(description="The profile, if any")] = None
+    run: Annotated[str, Meta(description="The id of the run")]
+    actor: Annotated[str | None, Meta(description="Who ran it: the CI's actor, else git's user")] = None
+    commit: Annotated[
+        str | None, Meta(description="The commit of the manifest's folder; `-dirty` when tracked files were changed")
+    ] = None
+    approval: Annotated[str | None, Meta(description="The digest of the approval, if any")] = None
+
+
 class Receipt(Struct, frozen=True, kw_only=True):
     """The receipt of one fingerprint.
 
@@ -152,6 +168,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     client_request_id: Annotated[
         str | None, Meta(description="The name of the request in the provider's log, where it has one")
     ] = None
+    purchase: Purchase | None = None
     accepted_as_is: Annotated[
         bool, Meta(description="`kbatch accept` ended the reminder that this is wrong or stale")
     ] = False

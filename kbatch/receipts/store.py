@@ -278,13 +278,16 @@ def _purchases(receipt: Receipt | None) -> set[tuple[int, str | None]]:
 
 
 def _with_addresses(renders: Mapping[str, Receipt], kept: Lockfile) -> dict[str, Receipt]:
-    """Name receipts that came from the lockfile by the jobs that refer to them, the default profile's first."""
+    """Name receipts of the lockfile by the jobs that refer to them, the default profile's first, else as bought."""
     named = dict(renders)  # the receipts are new: only this state has them
     for jobs in (kept.jobs, *kept.profiles.values()):
         for address, entry in jobs.items():
             receipt = named.get(entry.fingerprint)
             if receipt is not None and not receipt.address:
                 set_address(receipt, address)
+    for receipt in named.values():
+        if not receipt.address and receipt.purchase is not None:  # no job refers to it any more
+            set_address(receipt, receipt.purchase.address)
     return named
 
 

@@ -19,7 +19,7 @@ from kbatch.receipts.fold import apply, check
 from kbatch.receipts.join import records_of
 from kbatch.receipts.journal.journal import Journal
 from kbatch.receipts.lifecycle import Kind
-from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.receipt import Purchase, Receipt, ReceiptState
 from kbatch.runner.accounts.sessions import Sessions
 from kbatch.runner.limits.credit_reservations import CreditReservations
 from kbatch.runner.limits.download_slots import DownloadSlots
@@ -74,7 +74,8 @@ class UploadedImage(Struct, frozen=True, kw_only=True):
 class Run:
     """State that the tasks of one run share; only `record` changes the receipts.
 
-    `on_event` is called with every durable event. `referenced` has (fingerprint, path) of each job of any profile,
+    `on_event` is called with every durable event. `purchase` is what receipts remember of this run.
+    `referenced` has (fingerprint, path) of each job of any profile,
     `frame_sources` the addresses whose clips purchases need, `current` the addresses of up-to-date jobs. `completed`
     has an event for each job that others wait for, set at its end. `pending_sidecars` are clips whose sidecars are not
     written yet. `run_events` are the run's own events, `uploaded` the recorded uploads of this user. `resends` are the
@@ -96,6 +97,7 @@ class Run:
     shutdown: Shutdown
     on_event: Callable[[Event], None]
     referenced: frozenset[tuple[str, str]] = frozenset()
+    purchase: Purchase | None = None
     frame_sources: frozenset[str] = frozenset()
     current: frozenset[str] = frozenset()
     price_guards: PriceGuards = field(default_factory=PriceGuards)

@@ -28,6 +28,7 @@ from kbatch.receipts.events import Fact
 from kbatch.receipts.journal.journal import Journal, journal_path
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.receipt import Purchase
 from kbatch.runner.accounts.sessions import Sessions, share_limits
 from kbatch.runner.collect.clip_files import archive_orphans
 from kbatch.runner.collect.job_index import lockfile_of, referenced_by
@@ -41,6 +42,7 @@ from kbatch.runner.outcome import JobEnd, Outcome, count_ends
 from kbatch.runner.pending import PendingRender, orphaned_renders_of
 from kbatch.runner.preflight.account import check_accounts
 from kbatch.runner.preflight.price_lists import ask_price_lists
+from kbatch.runner.preflight.provenance import actor_of, commit_of_folder
 from kbatch.runner.progress_events import EventKind, OnProgress, ProgressEvent, ignore, safely
 from kbatch.runner.reconcile import Decisions, apply_decisions
 from kbatch.runner.run_end import finished, outcome_of
@@ -168,6 +170,7 @@ async def _run_with_journal(parts: _Parts, sessions: Sessions, pending_renders: 
     path = journal_path(setup.lockfile_path)
     async with Journal.open(path, run_id=run_id, after=setup.loaded.newest) as journal:
         run = _make_run(parts, sessions, journal)
+        run.purchase = await _purchase(parts, run_id)
         _warn_about_state_key(run)
         await run.record(_began_fact(parts.confirmed, setup, sessions))
         with run.shutdown.block():
@@ -263,6 +266,22 @@ def _make_run(parts: _Parts, sessions: Sessions, journal: Journal) -> Run:
         resends=_resends(parts.confirmed),
         mismatched=frozenset(entry.job.fingerprint for entry in plan.entries if entry.mistaken),
         resend_objections={entry.job.fingerprint: entry.objection for entry in plan.entries if entry.objection},
+    )
+
+
+async def _purchase(parts: _Parts, run_id: str) -> Purchase | None:
+    """Return what receipts remember of this run, None when it buys nothing; each purchase adds its job."""
+    setup, plan = parts.setup, parts.confirmed.plan
+    if not plan.purchases or not setup.options.buy:
+        return None
+    return Purchase(
+        address="",
+        campaign=plan.settings.name,
+        profile=plan.settings.profile,
+        run=run_id,
+        actor=await anyio.to_thread.run_sync(actor_of, setup.endpoints.environment, setup.folder),
+        commit=await anyio.to_thread.run_sync(commit_of_folder, setup.folder),
+        approval=parts.confirmed.terms.claim,
     )
 
 

@@ -43,6 +43,8 @@ def _spoiled(value: Any) -> Any:
     spoiled = {**value, "model": f"m{NASTY}", "variant": f"v{NASTY}", "account": f"a{NASTY}"}
     spoiled["request"] = {**value["request"], "prompt": f"p{NASTY}", f"n{NASTY}": NASTY}
     spoiled["error"] = {"at": "delivery", "reason": f"r{NASTY}", "message": f"m{NASTY}\ud83d"}
+    nasty = {"labels": {f"k{NASTY}": NASTY}, "axes": {f"a{NASTY}": NASTY}, "profile": NASTY, "commit": NASTY}
+    spoiled["purchase"] = {"address": f"d{NASTY}", "campaign": NASTY, "run": NASTY, "actor": NASTY, **nasty}
     spoiled["job_id"] = f"j{NASTY}"
     spoiled["output"] = {**value["output"], "path": f"renders/o{NASTY}.mp4"}
     return {**spoiled, "state": "delivered-wrong"}

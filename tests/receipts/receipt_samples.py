@@ -16,7 +16,7 @@ from kbatch.receipts.join import combine_records, find
 from kbatch.receipts.lifecycle import TRANSITIONS, Kind, State
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.lockfile.lockfile_shape import IndexEntry
-from kbatch.receipts.receipt import NO_MEDIA, Credits, Output, Receipt, ReceiptError, ReceiptState
+from kbatch.receipts.receipt import NO_MEDIA, Credits, Output, Purchase, Receipt, ReceiptError, ReceiptState
 
 MEDIA = {"duration": 5.0, "width": 1280, "height": 720, "fps": 24, "audio": False}
 SHA = "ab" * 32
@@ -180,6 +180,11 @@ _errors = st.builds(
 )
 
 
+def purchase_of(run: str, market: str = "eu") -> Purchase:
+    """Return what a receipt remembers of its purchase in a run."""
+    return Purchase(address="hero", labels={"market": market}, axes={"city": "oslo"}, campaign="solstice", run=run)
+
+
 @st.composite
 def records(draw: st.DrawFn) -> Receipt:
     """Return one attempt as a lockfile may have it, from a small world, so that two often are the same purchase.
@@ -211,6 +216,7 @@ def records(draw: st.DrawFn) -> Receipt:
         output=draw(_outputs) if placed else None,
         error=draw(_errors if state is ReceiptState.FAILED else st.none() | _errors),
         account=draw(st.sampled_from(ACCOUNTS)),
+        purchase=purchase_of(f"{submitted_at}-{attempt}") if planned != 30 else None,
         accepted_as_is=draw(st.booleans()),
     )
 

@@ -171,6 +171,8 @@ def _with_receipt(row: ReportRow, receipt: Receipt) -> ReportRow:
         error=None if lived_with else said,
         failures=len(receipt.failed),
         simulated=receipt.origin == "simulator",
+        labels=row.labels if receipt.purchase is None else receipt.purchase.labels,
+        axes=row.axes or (tuple(receipt.purchase.axes.items()) if receipt.purchase else ()),
     )
 
 

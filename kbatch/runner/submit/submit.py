@@ -11,16 +11,18 @@ from hashlib import sha256
 
 import anyio
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from kbatch.models.body import publish
 from kbatch.planner.actions import PlanEntry
+from kbatch.planner.jobs import Job
 from kbatch.providers.base import Accepted, NotAccepted, Reason, SubmitOutcome, Unknown
 from kbatch.providers.request_records import request_records
 from kbatch.receipts import event_data
 from kbatch.receipts.event_data import AcceptedBy, EventData, Intended, Lost, Refused
 from kbatch.receipts.events import Fact
 from kbatch.receipts.fold import next_attempt
-from kbatch.receipts.receipt import Receipt
+from kbatch.receipts.receipt import Purchase, Receipt, without_queries
 from kbatch.runner.context import FATAL, ProviderSession, Run
 from kbatch.runner.limits.retry import retry_wait
 from kbatch.runner.limits.waits import until
@@ -113,6 +115,8 @@ async def _send_first(
     fingerprint, attempt = job.fingerprint, next_attempt(run.renders.get(job.fingerprint))
     body = session.with_webhook(publish(job.card, job.request, published.values))
     intention = _intention(session, entry, published, attempt, body)
+    if run.purchase is not None:
+        intention = replace(intention, purchase=_purchase(run.purchase, job))
     with anyio.CancelScope(shield=True):
         await run.record(Fact(fingerprint=fingerprint, attempt=attempt, data=intention))
         if run.shutdown.graceful:
@@ -145,6 +149,11 @@ def _intention(session: ProviderSession, entry: PlanEntry, published: Published,
         body=body.decode() if session.provider.resend_within else None,
         provider_time=provider_time.strftime("%Y-%m-%dT%H:%M:%SZ") if provider_time else None,
     )
+
+
+def _purchase(of_run: Purchase, job: Job) -> Purchase:
+    labels, axes = without_queries(job.draft.labels), dict(job.draft.axes)
+    return replace(of_run, address=job.address, labels=labels, axes=axes)
 
 
 async def send_again(run: Run, session: ProviderSession, fingerprint: str, receipt: Receipt) -> SubmitOutcome:
