@@ -67,8 +67,8 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     `start_image` or `elements[].image`, to the forms that it accepts (`url`, `data`, `file`). `body_key` is the key of
     the parameters in the request (None: top level). `duration` is the parameter that is the clip's length, or the
     length itself. `ratio`, `start`, `end` and `timeline` are the parameters that say the clip's shape, its first and
-    last frame and its timed prompts. `file`, `data` and `sha256` are those of a card of the user, `replaces` the
-    packaged one in whose place it stands. `other_models` names, by parameter, the provider's models that have what
+    last frame and its timed prompts. `data` is its text, `file` and `sha256` are of a user's card, `replaces` is
+    the packaged one in whose place it stands. `other_models` names, by parameter, the provider's models that have what
     this one lacks. `checked_cache` holds the results of `parameters.check`.
     """
 
@@ -177,7 +177,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
 def read_cards(files: Iterable[tuple[str, bytes]], unusable: Mapping[str, Problem] | None = None) -> Catalog:
     """Read cards from pairs of name and bytes; a name must end in `<provider>/<model>.json`, else it is a Bug."""
-    return joined((_card(name, json.loads(data)) for name, data in files), unusable)
+    return joined((replace(_card(name, json.loads(data)), data=data) for name, data in files), unusable)
 
 
 def joined(cards: Iterable[Card], unusable: Mapping[str, Problem] | None = None) -> Catalog:

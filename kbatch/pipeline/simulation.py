@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kbatch.errors import Invalid, Problem, Refused
+from kbatch.models.cards import Catalog
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.providers.registry import plugin_of
 from kbatch.receipts.lockfile.lockfile import Lockfile
@@ -42,7 +43,7 @@ def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | 
         others = simulated_providers(dict.fromkeys(job.provider for job in loaded.jobs), needed=True)
         rules = _rules(faults, (*PROVIDERS, *(one.name for one in others)))
         extra = any(job.extra for job in loaded.jobs)
-        own = offers_of_cards(card.data for card in loaded.catalog.own)
+        own = offers_of_cards(sold_by_card(loaded.catalog))
         app = build_app(
             SimulatorSettings(latency_s=_LATENCY_S, seed=seed, faults=rules, others=others, offers=own, lenient=extra)
         )
@@ -55,6 +56,15 @@ def simulator_app(lockfile: Lockfile, loaded: LoadedManifest, *, faults: Path | 
             body = {name: _with_pictures(value) for name, value in receipt.request.items()}
             restore_job(app.state.world, receipt.provider, receipt.job_id, body, earlier)
     return app
+
+
+def sold_by_card(catalog: Catalog) -> tuple[bytes, ...]:
+    """Return the cards that the simulator sells by what they say: the user's, and those that it has no offer of."""
+    from kbatch.simulator.exchange import PROVIDERS  # noqa: PLC0415 - needs the extra
+    from kbatch.simulator.providers.offers import OFFERS  # noqa: PLC0415 - needs the extra
+
+    wanted = (card for card in catalog.cards if card.file or (card.provider, card.model) not in OFFERS)
+    return tuple(card.data for card in wanted if card.provider in PROVIDERS)
 
 
 def simulated_providers(names: Iterable[str], *, needed: bool = False) -> tuple[Any, ...]:

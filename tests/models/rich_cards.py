@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from packaged_cards import FILES, SCHEMAS, pictures
+from packaged_cards import KLING_2_1, SCHEMAS, pictures
 
 from kbatch.manifest.drafts import Draft
 from kbatch.manifest.schema.validate import strict_validator
@@ -18,7 +18,7 @@ _PICTURES = ["url", "data", "file"]
 
 def written(**changes: Any) -> dict[str, Any]:
     """Return the JSON of a card of `acme/acme-1` with some of its parts replaced."""
-    card = json.loads(FILES[1][1])
+    card = json.loads(KLING_2_1[1])
     card |= {"provider": "acme", "model": "acme-1", "source": _SOURCE, "rules": [], "disputed": [], "notes": []}
     card["parameters"] = {
         "duration": {"type": "integer", "enum": [4, 8], "default": 4, "description": "Seconds"},

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 from jsonschema import Draft202012Validator
-from packaged_cards import CATALOG, FILES, SCHEMAS
+from packaged_cards import CATALOG, FILES, KLING_2_1, SCHEMAS
 
 from kbatch.errors import Bug
 from kbatch.manifest.schema.validate import strict_validator
@@ -17,13 +17,22 @@ CARDS = pytest.mark.parametrize("card", CATALOG.cards, ids=lambda card: card.key
 
 
 def test_there_is_one_card_for_each_model_of_the_documents() -> None:
-    """The five documented models, and no other, have a card."""
+    """The documented models, and no other, have a card."""
     assert [card.key for card in CATALOG.cards] == [
         "aimlapi/kling-video/v2.1/pro/image-to-video",
+        "aimlapi/kling-video/v2.1/standard/image-to-video",
+        "aimlapi/klingai/video-v2-6-pro-image-to-video",
+        "aimlapi/klingai/video-v3-pro-image-to-video",
+        "aimlapi/klingai/video-v3-standard-image-to-video",
         "apiframe/kling-2.1",
+        "apiframe/kling-2.1-master",
         "apiframe/kling-2.5-turbo-pro",
         "apiframe/kling-2.6",
         "apiframe/kling-3.0",
+        "apiframe/sora-2",
+        "apiframe/sora-2-pro",
+        "apiframe/veo-2",
+        "apiframe/veo-3.1",
     ]
 
 
@@ -37,7 +46,7 @@ def test_a_card_has_the_form_of_its_schema(name: str, data: bytes) -> None:
 
 def test_the_schema_refuses_a_card_that_says_nothing_of_its_price() -> None:
     """A card without a table must say why; a table without a source is refused."""
-    card = json.loads(FILES[1][1])
+    card = json.loads(KLING_2_1[1])
     for change in ({"table": None}, {"source": None}, {"table": {"5s": 0}}, {"table": {"5s": 2.5}}):
         worse = {**card, "pricing": {**card["pricing"], **change}}
         assert not Draft202012Validator(SCHEMA).is_valid(worse), change
@@ -54,7 +63,7 @@ def test_each_parameter_is_a_valid_json_schema(card: Card) -> None:
 @CARDS
 def test_a_card_only_names_parameters_that_it_has(card: Card) -> None:
     """Images, rules, variants, durations and what is required refer to parameters of the same card."""
-    named = {part.parameter for part in card.pricing.variant} | set(card.images) | {card.duration}
+    named = {part.parameter for part in card.pricing.variant} | card.image_parameters | {card.duration}
     named |= {name for rule in card.rules for name in rule.involved} | (card.required - {"prompt"})
     named |= {card.audio} if card.audio else set()
     assert named <= set(card.parameters)
@@ -90,19 +99,19 @@ def test_every_fact_has_a_source_and_a_day(card: Card) -> None:
     sources = [card.source, card.typical_source, *([card.pricing.source] if card.pricing.table else [])]
     for source in sources:
         assert source is not None
-        assert (bool(source.title), bool(source.publisher), source.read) == (True, True, "2026-11-21")
+        assert (bool(source.title), bool(source.publisher), source.read >= "2026-11-21") == (True, True, True)
 
 
 def test_a_card_in_the_wrong_place_is_a_bug() -> None:
     """A file whose path is not its provider and model is not read as something else."""
     with pytest.raises(Bug, match=r"is that of apiframe/kling-2\.1"):
-        read_cards([("models/apiframe/kling-9.json", FILES[1][1])])
+        read_cards([("models/apiframe/kling-9.json", KLING_2_1[1])])
 
 
 def test_two_cards_of_one_model_are_a_bug() -> None:
     """A second card never hides a first."""
     with pytest.raises(Bug, match="two model cards"):
-        read_cards([FILES[1], FILES[1]])
+        read_cards([KLING_2_1, KLING_2_1])
 
 
 @pytest.mark.parametrize(

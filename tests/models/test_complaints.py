@@ -28,8 +28,8 @@ TABLE: dict[str, tuple[str, dict[str, Any], str, tuple[str | int, ...], str, str
         "`kling-2.6` has no parameter `multi_prompt`", "`kling-3.0` has it",
     ),
     "like-nothing": (
-        "kling-2.5-turbo-pro", {"seed": 5}, "unknown-parameter", ("seed",),
-        "`kling-2.5-turbo-pro` has no parameter `seed`",
+        "kling-2.5-turbo-pro", {"wumpus": 5}, "unknown-parameter", ("wumpus",),
+        "`kling-2.5-turbo-pro` has no parameter `wumpus`",
         "known: `duration`, `aspect_ratio`, `start_image`, `end_image`, `negative_prompt`, `cfg_scale`",
     ),
     "missing": (

@@ -115,7 +115,7 @@ def test_models_prints_one_model(name: str) -> None:
 
 def test_models_prints_the_list() -> None:
     """Every model and the price range of each, aligned under the headings."""
-    result = CliRunner(env={"COLUMNS": "120"}).invoke(models.command, [])
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(models.command, [])
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["provider", "model", "price", "duration", "audio", "pictures"]

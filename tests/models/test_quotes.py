@@ -6,6 +6,7 @@ import pytest
 from packaged_cards import AIMLAPI, CATALOG, card_of, request_of
 
 from kbatch.models.body import body_of
+from kbatch.models.cards import Card
 from kbatch.models.pricing import CostlyDefault, OwnPrice, Rate, costly_defaults, price_range, quote, read_prices
 
 PICTURE = "https://example.org/a.png"
@@ -20,6 +21,25 @@ CLIPS: list[tuple[str, dict[str, Any], str, int]] = [
     ("kling-2.6", {"duration": 5, "generate_audio": True}, "5s-audio", 25),
     ("kling-2.6", {"duration": 10, "generate_audio": False}, "10s", 25),
     ("kling-2.6", {"duration": 10, "generate_audio": True}, "10s-audio", 40),
+    ("sora-2", {}, "4s", 4),
+    ("sora-2", {"duration": 8}, "8s", 8),
+    ("sora-2", {"duration": 10}, "10s", 10),
+    ("sora-2", {"duration": 12}, "12s", 12),
+    ("sora-2", {"duration": 15}, "15s", 15),
+    ("sora-2-pro", {}, "standard-4s", 12),
+    ("sora-2-pro", {"duration": 15}, "standard-15s", 45),
+    ("sora-2-pro", {"resolution": "high"}, "high-4s", 20),
+    ("sora-2-pro", {"resolution": "high", "duration": 15}, "high-15s", 75),
+    ("veo-2", {}, "5s", 15),
+    ("veo-2", {"duration": 6}, "6s", 18),
+    ("veo-2", {"duration": 7}, "7s", 20),
+    ("veo-2", {"duration": 8}, "8s", 22),
+    ("veo-3.1", {}, "4s", 5),
+    ("veo-3.1", {"generate_audio": True}, "4s-audio", 10),
+    ("veo-3.1", {"duration": 6}, "6s", 8),
+    ("veo-3.1", {"duration": 6, "generate_audio": True}, "6s-audio", 15),
+    ("veo-3.1", {"duration": 8}, "8s", 10),
+    ("veo-3.1", {"duration": 8, "generate_audio": True}, "8s-audio", 20),
     ("kling-2.1", {}, "pro-5s", 5),
     ("kling-2.5-turbo-pro", {}, "5s", 4),
     ("kling-2.6", {}, "5s-audio", 25),
@@ -186,3 +206,21 @@ def test_expensive_defaults_come_from_table_and_default(model: str, params: dict
 def test_the_range_of_a_models_prices(model: str, expected: tuple[int, int] | None) -> None:
     """From the cheapest clip that can be asked for to the dearest."""
     assert price_range(card_of(model)) == expected
+
+
+@pytest.mark.parametrize("resolution", ["standard", "high"])
+@pytest.mark.parametrize("duration", [8, 10, 12])
+def test_a_step_between_two_documented_prices_is_unknown(resolution: str, duration: int) -> None:
+    """Nothing is worked out between the least and the greatest price: such a job needs `--allow-unpriced`."""
+    found = quote(card_of("sora-2-pro"), request_of("sora-2-pro", {"resolution": resolution, "duration": duration}), {})
+    assert (found.credits, found.source) == (None, "unknown")
+
+
+@pytest.mark.parametrize("card", CATALOG.cards, ids=lambda card: card.key)
+def test_a_model_without_a_price_says_so(card: Card) -> None:
+    """Each card of AI/ML, and kling-2.1-master, has no price and a note that tells why."""
+    unpriced = card.provider == "aimlapi" or card.model == "kling-2.1-master"
+    assert (card.pricing.table is None, card.pricing.note is not None) == (
+        unpriced,
+        unpriced or card.model == "sora-2-pro",
+    )

@@ -16,7 +16,7 @@ from kbatch.cli.ui import console
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.gc_pause import gc_running
 from kbatch.pipeline.own_cards import full_catalog_with
-from kbatch.pipeline.simulation import simulated_providers
+from kbatch.pipeline.simulation import simulated_providers, sold_by_card
 from kbatch.providers.registry import NAMES
 from kbatch.simulator.exchange import PROVIDERS
 from kbatch.simulator.faults.selection import CATALOGUE, read_rules
@@ -105,7 +105,7 @@ def command(**options: Any) -> None:
         faults=_rules(options["faults_file"], names),
         others=others,
         lenient=options["allow_extra"],
-        offers=offers_of_cards(card.data for card in full_catalog_with(options["models"]).own),
+        offers=offers_of_cards(sold_by_card(full_catalog_with(options["models"]))),
         clips=not options["no_clips"],
         key_scope=KeyScope(options["key_scope"]),
         people=_people(options["people"]),

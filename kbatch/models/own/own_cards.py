@@ -44,7 +44,7 @@ def own_cards(
             problems += found
             continue
         (card,) = read_cards([(file.path, file.data)]).cards
-        cards.append(replace(card, file=file.file, data=file.data, sha256=sha256(file.data).hexdigest()))
+        cards.append(replace(card, file=file.file, sha256=sha256(file.data).hexdigest()))
     return tuple(cards), tuple(problems)
 
 

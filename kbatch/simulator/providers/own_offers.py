@@ -1,7 +1,7 @@
 """Models that a user brings, as this simulator sells them: an own reading of a card's JSON, apart from kbatch's.
 
 A price that the card does not know is pretended, as that of the AI/ML model is (`offers`), so that a rehearsal has
-something to add up.
+something to add up: the dearest that the card knows, where it knows any.
 """
 
 import json
@@ -58,6 +58,7 @@ def _offer(card: Mapping[str, Any]) -> Offer:
     variant = _variant(pricing["variant"])
     names = [part["parameter"] for part in pricing["variant"]]
     variants = {variant(dict(zip(names, row, strict=True))) for row in product(*values)} or {"flat"}
+    prices = {name: _price(card, row) for name, row in (pricing["table"] or {}).items() if row is not None}
     span = (length,) if isinstance(length, int) else _values(card["parameters"][length])
     return Offer(
         provider=provider,
@@ -65,7 +66,9 @@ def _offer(card: Mapping[str, Any]) -> Offer:
         parameters=fields,
         defaults=defaults,
         variant=variant,
-        prices={name: _price(card, (pricing["table"] or {}).get(name)) for name in sorted(variants)},
+        prices={
+            name: prices.get(name) or max(prices.values(), default=_pretended(provider)) for name in sorted(variants)
+        },
         by_second=pricing["per"] == "second",
         times=pricing.get("outputs"),
         rules=tuple(_rule(rule) for rule in card["rules"]),
@@ -80,9 +83,11 @@ def _offer(card: Mapping[str, Any]) -> Offer:
     )
 
 
-def _price(card: Mapping[str, Any], row: int | str | None) -> int:
-    if row is None:
-        return 5 * PRETENDED_AIMLAPI_CREDITS_PER_SECOND if card["provider"] == AIMLAPI else PRETENDED_CREDITS
+def _pretended(provider: str) -> int:
+    return 5 * PRETENDED_AIMLAPI_CREDITS_PER_SECOND if provider == AIMLAPI else PRETENDED_CREDITS
+
+
+def _price(card: Mapping[str, Any], row: int | str) -> int:
     if isinstance(row, int):
         return row
     return int(Decimal(row.split()[0]) * card["pricing"]["per_usd"])
