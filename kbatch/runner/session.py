@@ -32,16 +32,16 @@ FATAL = (Reason.KEY, Reason.CREDITS, Reason.FORBIDDEN)
 class ProviderSession:
     """State of one account in a run; `scale` multiplies kbatch's own waits (loopback and simulator only).
 
-    `rate` spaces all calls and `polls` those that read; the difference is reserved for purchases. `closed_reason` says
-    why nothing is submitted for a while. `too_long_wait` is an answer whose `Retry-After` is longer than kbatch waits:
-    it is returned for every call until `held_until_s`. `on_wait` is called with the text of each wait. `lookup_lock`
-    lets one search at a time claim jobs of the provider's list, `listed_jobs` caches the jobs read from it. `last_date`
-    is the latest `Date` header with the local monotonic time at which it arrived. `sees_team` is False once
-    the provider has refused this key the jobs of its colleagues. `watches` has the jobs in flight, `submit_turn` is
-    held by the one submit that waits for its turn at the rate. `name` is the account's, `role` its user's. `key_id`
-    names the key where its provider does not. `leader` is the session of the same team whose rate this one shares.
-    `webhook_url` is where this run receives webhooks, empty where it does not; `webhook_secret` is the SHA-256 of the
-    API key, with which they are signed.
+    `rate` spaces all calls and `polls` those that read; the difference is reserved for purchases. `closed_reason`
+    says why nothing is submitted for a while. `too_long_wait` is an answer whose `Retry-After` is longer than kbatch
+    waits: it is returned for every call until `held_until_s`; `holds_s` is the sum of all such waits. `on_wait` is
+    called with the text of each wait. `lookup_lock` lets one search at a time claim jobs of the provider's list,
+    `listed_jobs` caches the jobs read from it. `last_date` is the latest `Date` header with the local monotonic time
+    at which it arrived. `sees_team` is False once the provider has refused this key the jobs of its colleagues.
+    `watches` has the jobs in flight, `submit_turn` is held by the one submit that waits for its turn at the rate.
+    `name` is the account's, `role` its user's. `key_id` names the key where its provider does not. `leader` is the
+    session of the same team whose rate this one shares. `webhook_url` is where this run receives webhooks, empty
+    where it does not; `webhook_secret` is the SHA-256 of the API key, with which they are signed.
     """
 
     provider: Provider
@@ -60,6 +60,7 @@ class ProviderSession:
     closed_reason: str = ""
     too_long_wait: Answer | None = None
     held_until_s: float = 0.0
+    holds_s: float = 0.0
     refusing_since_s: float | None = None
     on_wait: Callable[[str], None] = ignore
     sees_team: bool = True
@@ -137,7 +138,9 @@ class ProviderSession:
         if asked_s is None or (answer.status == 503 and asked_s <= LONGEST_WAIT_S):
             return
         news = asked_s > self.held_s + 1.0
-        self.held_until_s = max(self.held_until_s, anyio.current_time() + asked_s)
+        now_s = anyio.current_time()
+        before_s, self.held_until_s = max(self.held_until_s, now_s), max(self.held_until_s, now_s + asked_s)
+        self.holds_s += max(0.0, self.held_until_s - before_s)
         message = asked_for(self.provider.title, asked_s)
         if asked_s > LONGEST_WAIT_S:
             self.too_long_wait, self.closed_reason = answer, message
@@ -152,6 +155,20 @@ class ProviderSession:
     def held_s(self) -> float:
         """Seconds that remain of the provider's `Retry-After`; 0 without one."""
         return max(0.0, self.held_until_s - anyio.current_time())
+
+    def since(self, began_s: float, held_s: float) -> float:
+        """Return the seconds since `began_s`, those of `Retry-After` as they are and all others without the scale.
+
+        `held_s` is what `held_so_far_s` was then.
+        """
+        passed_s = anyio.current_time() - began_s
+        held_s = min(passed_s, self.held_so_far_s - held_s)
+        return (passed_s - held_s) / self.scale + held_s
+
+    @property
+    def held_so_far_s(self) -> float:
+        """Seconds of `Retry-After` that have passed in this run."""
+        return self.holds_s - self.held_s
 
     def note_refusal(self, wait_s: float, message: str) -> None:
         """Count a temporary refusal of a purchase; after `LONGEST_REFUSAL_S` without an acceptance submitting ends."""

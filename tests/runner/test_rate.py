@@ -150,3 +150,22 @@ def test_what_is_held_goes_no_sooner_and_one_at_a_time() -> None:
         waits.append(wait_s)
     assert waits == [10.0, 12.0, 14.0]
     assert hold(rate, 1.0) == rate, "a shorter wish takes nothing from a longer one"
+
+
+def test_a_wait_that_was_asked_for_is_no_longer_in_a_rehearsal() -> None:
+    """At a hundredth of the waits, 30 s of `Retry-After` are 30 s of a render's deadline, and not 3,000."""
+    server = Server(refused=1)
+
+    async def work() -> tuple[float, float]:
+        line = line_to(server, 500)
+        line.scale = 0.01
+        began_s, held_s = anyio.current_time(), line.held_so_far_s
+        await _ask(line)
+        await anyio.sleep(10.0)
+        within = line.since(began_s, held_s)
+        await anyio.sleep(21.0)
+        return within, line.since(began_s, held_s)
+
+    within, after = on_a_free_clock(work)
+    assert abs(within - 10.0) < 1e-6
+    assert abs(after - (30.0 + 1.0 / 0.01)) < 1e-6

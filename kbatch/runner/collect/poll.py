@@ -71,20 +71,20 @@ async def collect(
     The deadline counts from the call, for a resumed job from its first poll.
     """
     schedule = run.poll_schedules.of(pending, session.scale, fresh=fresh)
-    began, running_s, strange, singly = anyio.current_time(), 0.0, 0, not fresh
+    began, held, running_s, strange, singly = anyio.current_time(), session.held_so_far_s, 0.0, 0, not fresh
     with schedule.following(fresh=fresh) as leads, _watching(run, session, pending, fresh=fresh) as watch:
         if fresh:
             with watch.sleeping():
                 await schedule.first_poll(run.jitter(), leads=leads)
         while True:
-            asked = (anyio.current_time() - began) / session.scale
+            asked = session.since(began, held)
             if session.held_s > 0 and asked + session.held_s > run.options.render_deadline_s:
                 return StillOwed(reason=_held(session))
             # A job of an earlier run may be another account's, and what is asked last decides what is said of it.
             singly = singly or asked + 2 * POLL_CEILING_S > run.options.render_deadline_s
             outcome = await _outcome_of(run, session, pending, watch, singly=singly)
             singly = False
-            elapsed = (anyio.current_time() - began) / session.scale
+            elapsed = session.since(began, held)
             wait, asked_s = schedule.next_poll_after(elapsed, run.jitter(), leads=leads), 0.0
             match outcome:
                 case Succeeded():
