@@ -47,10 +47,14 @@ def address_of(shot: str, shown: tuple[tuple[str, str], ...]) -> str:
 
 
 def _warn_no_jobs(findings: Findings, compiled: CompiledShot) -> None:
-    origin = compiled.origins.get("when")
-    path = (*compiled.shot.path, "matrix", "exclude") if origin is None else origin.path
-    what = "`exclude` leaves out every combination" if origin is None else "`when` is false for every combination"
-    message = f"shot `{compiled.shot.id}` has no jobs: {what}"
+    origin, shot = compiled.origins.get("when"), compiled.shot
+    if origin is not None:
+        path, what = origin.path, "`when` is false for every combination"
+    elif shot.without:
+        path, what = shot.without_path, "`without` leaves out every combination"
+    else:
+        path, what = (*shot.path, "matrix", "exclude"), "`exclude` leaves out every combination"
+    message = f"shot `{shot.id}` has no jobs: {what}"
     findings.say("no-jobs", path, message, hint="remove the shot, or the rule", severity=Severity.WARNING)
 
 

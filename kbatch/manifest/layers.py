@@ -29,7 +29,8 @@ class LayeredValue(Struct, frozen=True):
 class Shot(Struct, frozen=True, kw_only=True):
     """A shot after layering, templates not yet rendered; `fields` holds all but params and labels.
 
-    `faulty` are fields that may have been written in a part that could not be read.
+    `without` are the labels that a profile leaves out, by axis. `faulty` are fields that may have been written in a
+    part that could not be read.
     """
 
     id: str
@@ -39,6 +40,8 @@ class Shot(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, LayeredValue]
     matrix: Mapping[str, Any]
     drop_unsupported: bool
+    without: Mapping[str, tuple[str, ...]] = {}
+    without_path: Path = ()
     faulty: frozenset[str] = frozenset()
 
     def value(self, field: str, default: Any = None) -> Any:
@@ -70,13 +73,23 @@ def layer_shots(manifest: Mapping[str, Any], profile: str | None) -> tuple[Shot,
         ("defaults", ("defaults",), manifest.get("defaults", {})),
         ("profile defaults", (*base, "defaults"), chosen.get("defaults", {})),
     ]
-    above = [("profile", (*base, "override"), override)]
+    above = ("profile", (*base, "override"), override)
+    singles = mapping_of(chosen.get("shots"))
     shots = manifest["shots"]
     return tuple(
-        _layer(shot, ("shots", index), (*below, ("shot", ("shots", index), shot), *above))
+        _layer(
+            shot,
+            ("shots", index),
+            (*below, ("shot", ("shots", index), shot), above, *_single(singles, (*base, "shots"), shot.get("id"))),
+        )
         for index, shot in enumerate(shots if isinstance(shots, list) else ())
         if isinstance(shot, dict)
     )
+
+
+def _single(singles: Mapping[str, Any], base: Path, named: Any) -> tuple[tuple[str, Path, Any], ...]:
+    """Return the layer that a profile has for one shot, none where it has none."""
+    return (("profile", (*base, named), singles[named]),) if isinstance(named, str) and named in singles else ()
 
 
 def layer_vars(manifest: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
@@ -109,6 +122,8 @@ def _layer(shot: Mapping[str, Any], path: Path, layers: tuple[tuple[str, Path, M
     params: dict[str, LayeredValue] = {}
     labels: dict[str, LayeredValue] = {}
     drop = False
+    without: dict[str, tuple[str, ...]] = {}
+    without_path: Path = ()
     faulty = set()
     for layer, where, values in layers:
         if not isinstance(values, dict):
@@ -122,6 +137,10 @@ def _layer(shot: Mapping[str, Any], path: Path, layers: tuple[tuple[str, Path, M
                     into[key] = LayeredValue(part, Origin(layer=layer, path=(*where, name, key)))
             elif name == "drop_unsupported":
                 drop = bool(value)
+            elif name == "without":
+                left_out = mapping_of(value).items()
+                without = {axis: tuple(labels) for axis, labels in left_out if isinstance(labels, list)}
+                without_path = (*where, name)
             elif name not in ("id", "matrix"):
                 if name in ("prompt", "prompt_file"):
                     fields.pop("prompt_file" if name == "prompt" else "prompt", None)
@@ -139,5 +158,7 @@ def _layer(shot: Mapping[str, Any], path: Path, layers: tuple[tuple[str, Path, M
         labels=labels,
         matrix=shot.get("matrix", {}),
         drop_unsupported=drop,
+        without=without,
+        without_path=without_path,
         faulty=frozenset(faulty),
     )

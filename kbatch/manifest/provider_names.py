@@ -33,7 +33,7 @@ def _named(part: Any) -> Iterator[str]:
         for one in held.values() if name == "profiles" and isinstance(held, dict) else (held,):
             yield from _named(one)
     shots = part.get("shots")
-    for shot in shots if isinstance(shots, list) else ():
+    for shot in shots.values() if isinstance(shots, dict) else shots if isinstance(shots, list) else ():
         if isinstance(shot, dict) and "provider" in shot:
             yield from _named({"provider": shot["provider"]})
 

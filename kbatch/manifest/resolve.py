@@ -32,6 +32,7 @@ def resolve(document: Document, tree: ShotTree, wanted: Wanted, findings: Findin
         findings.say("unknown-profile", ("profiles",), f"there is no profile `{wanted.profile}`", hint=hint)
         return ()
     check_folder(findings, manifest, wanted.profile)
+    _check_profile_shots(findings, manifest, wanted.profile)
     base = {
         **_read_vars(manifest, wanted.profile, findings),
         "data": _read_data(manifest, wanted.profile, tree, findings),
@@ -57,6 +58,19 @@ def resolve(document: Document, tree: ShotTree, wanted: Wanted, findings: Findin
     profiles = () if wanted.profile else tuple(mapping_of(names))
     check_outputs(findings, drafts, wanted.output_dir, profiles)
     return tuple(drafts)
+
+
+def _check_profile_shots(findings: Findings, manifest: Mapping[str, Any], profile: str | None) -> None:
+    """Report overrides of single shots whose id no shot has."""
+    shots = manifest["shots"] if isinstance(manifest["shots"], list) else []
+    known = [shot["id"] for shot in shots if isinstance(shot, dict) and isinstance(shot.get("id"), str)]
+    if len(known) < len(shots):
+        return
+    for named in mapping_of(chosen_of(manifest, profile).get("shots")):
+        if named not in known:
+            where = ("profiles", profile or "", "shots", named)
+            message, hint = f"there is no shot `{named}`", did_you_mean(named, known)
+            findings.say("unknown-shot", where, message, hint=hint, on_key=True)
 
 
 def _read_vars(manifest: Mapping[str, Any], profile: str | None, findings: Findings) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _validators(providers: tuple[str, ...]) -> tuple[Any, Any]:
 def load(path: Path, options: LoadOptions | None = None) -> LoadedManifest:
     """Return a loaded manifest; Invalid carries all problems, warnings among them, when one of them is an error."""
     path = real_manifest(path)
-    data = _read(path)
+    data = read_manifest_bytes(path)
     tree = Folder.of(path)
     read = parse_manifest(data, str(path), tree, options or LoadOptions())
     _check_names(read.jobs)
@@ -184,7 +184,7 @@ def parse_manifest(data: bytes, name: str, tree: ShotTree, options: LoadOptions)
     wanted = Wanted(profile=options.profile, output_dir=settings.output_dir, max_jobs=options.max_jobs)
     drafts = resolve(sound, tree, wanted, findings)
     prices = _read_prices(catalog, settings, sound, findings)
-    jobs = complete_jobs(drafts, catalog, _pictures(tree), prices, findings)
+    jobs = complete_jobs(drafts, catalog, picture_reader(tree), prices, findings)
     problems = findings.problems()
     if findings.fatal:
         raise Invalid(problems)
@@ -206,7 +206,8 @@ def _replaced(jobs: Sequence[Job]) -> Iterator[Problem]:
         )
 
 
-def _read(path: Path) -> bytes:
+def read_manifest_bytes(path: Path) -> bytes:
+    """Return a manifest's bytes; Invalid when there is none, or when it cannot be read."""
     name = str(path)
     start = Mark(file=name, line=1, column=1)
     try:
@@ -241,7 +242,7 @@ def _read_prices(catalog: Catalog, settings: Settings, sound: Document, findings
     return dict(prices)
 
 
-def _pictures(tree: ShotTree) -> Callable[[str], ImageSource | Complaint]:
+def picture_reader(tree: ShotTree) -> Callable[[str], ImageSource | Complaint]:
     """Return a reader of picture references that decodes each only once."""
     known: dict[str, ImageSource | Complaint] = {}
 

@@ -73,7 +73,6 @@ def make_plan(
     """
     lockfile = found.lockfile
     profile = loaded.settings.profile
-    index = lockfile.of(profile)
     failed = _failed(loaded.jobs, lockfile) if selection.failed else frozenset()
     jobs, problems = select(loaded.jobs, selection, failed)
     wanted, more = addresses(selection.replace, loaded.jobs, "--replace")
@@ -83,13 +82,7 @@ def make_plan(
     replaced = wanted & _replaced_already(loaded, found)
     made = _made(jobs, claim, found) if claim else frozenset()
     look = storage.FolderSnapshot(loaded.folder)
-    recorded = RecordedState(
-        renders=lockfile.renders,
-        addresses=_Addresses(index),
-        sizes=_Sizes(look),
-        altered=_Altered(look, loaded.folder, target.lockfile) if target else _trusted,
-        way_out=way_out,
-    )
+    recorded = recorded_state(loaded, found, look, target)
     options = ActionOptions(replace=wanted - replaced - made, cascade=cascade, retry_failed=selection.failed)
     entries = decide(jobs, recorded, options)
     if any(entry.action is Action.UNKNOWN for entry in entries):
@@ -119,6 +112,19 @@ def make_plan(
         concurrency=concurrency,
         look=look,
         replacing=frozenset(job.fingerprint for job in jobs if job.address in wanted),
+    )
+
+
+def recorded_state(
+    loaded: LoadedManifest, found: store.LoadedState, look: storage.FolderSnapshot, target: "RunTarget | None" = None
+) -> RecordedState:
+    """Return the recorded state that decides what jobs need: receipts, addresses, what `look` sees of the clips."""
+    return RecordedState(
+        renders=found.lockfile.renders,
+        addresses=_Addresses(found.lockfile.of(loaded.settings.profile)),
+        sizes=_Sizes(look),
+        altered=_Altered(look, loaded.folder, target.lockfile) if target else _trusted,
+        way_out=way_out,
     )
 
 

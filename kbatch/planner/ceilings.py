@@ -26,45 +26,63 @@ class Ceilings(Struct, frozen=True, kw_only=True):
 
 
 class ExceededCeiling(Struct, frozen=True, kw_only=True):
-    """A ceiling that the plan exceeds; `ceiling` and `wanted` are in the provider's credits."""
+    """A ceiling that the plan exceeds; `ceiling` and `wanted` are in the provider's credits, of one job or of all."""
 
     provider: str
     ceiling: int
     wanted: int
     message: str
+    of_a_job: bool = False
 
 
 def read_ceilings(
     plan: Plan, max_credits: Sequence[str], providers: Collection[str]
 ) -> tuple[Ceilings, tuple[Problem, ...]]:
     """Return the ceilings of a plan from `--max-credits` words, which name `providers`, and its manifest's budget."""
+    run, wrong = _read_words(max_credits, plan.providers, providers)
+    problems = list(wrong)
+    budget, job = plan.settings.max_credits, plan.settings.max_credits_per_job
+    ceilings = Ceilings(
+        run=_by_provider(plan.providers, run, "`--max-credits`", problems),
+        budget=_by_provider(plan.providers, budget.items(), "`budget.max_credits`", problems),
+        job=_by_provider(plan.providers, job.items(), "`budget.max_credits_per_job`", problems),
+    )
+    return ceilings, tuple(problems)
+
+
+def read_limits(
+    used: Sequence[str], max_credits: Sequence[str], providers: Collection[str]
+) -> tuple[dict[str, int], tuple[Problem, ...]]:
+    """Return the credits by provider of `--max-credits` words, for jobs that use these providers."""
+    amounts, wrong = _read_words(max_credits, used, providers)
+    problems = list(wrong)
+    limits = _by_provider(used, amounts, "`--max-credits`", problems)
+    return limits, tuple(problems)
+
+
+def _read_words(
+    words: Sequence[str], used: Sequence[str], providers: Collection[str]
+) -> tuple[list[tuple[str | None, int]], list[Problem]]:
     problems: list[Problem] = []
-    run: list[tuple[str | None, int]] = []
-    for word in max_credits:
+    amounts: list[tuple[str | None, int]] = []
+    for word in words:
         provider, _, amount = word.rpartition("=")
         if not (amount.isascii() and amount.isdigit()):
-            hint = f"a whole number, or `{next(iter(plan.providers), 'PROVIDER')}=500`"
+            hint = f"a whole number, or `{next(iter(used), 'PROVIDER')}=500`"
             message = f"`--max-credits {word}` is not a ceiling"
             problems.append(Problem(code="bad-ceiling", message=message, hint=hint))
         elif provider and provider not in providers:
             message = f"`--max-credits {word}` names no provider"
             problems.append(Problem(code="unknown-provider", message=message, hint=did_you_mean(provider, providers)))
         else:
-            run.append((provider or None, int(amount)))
-    budget, job = plan.settings.max_credits, plan.settings.max_credits_per_job
-    ceilings = Ceilings(
-        run=_by_provider(plan, run, "`--max-credits`", problems),
-        budget=_by_provider(plan, budget.items(), "`budget.max_credits`", problems),
-        job=_by_provider(plan, job.items(), "`budget.max_credits_per_job`", problems),
-    )
-    return ceilings, tuple(problems)
+            amounts.append((provider or None, int(amount)))
+    return amounts, problems
 
 
 def _by_provider(
-    plan: Plan, amounts: Iterable[tuple[str | None, int]], what: str, problems: list[Problem]
+    used: Sequence[str], amounts: Iterable[tuple[str | None, int]], what: str, problems: list[Problem]
 ) -> dict[str, int]:
     """Return the lowest ceiling of each provider; a number without a provider applies to the only one in use."""
-    used = plan.providers
     found: dict[str, int] = {}
     for named, amount in amounts:
         provider = named or (used[0] if len(used) == 1 else None)
@@ -101,6 +119,8 @@ def find_exceeded(plan: Plan, ceilings: Ceilings) -> tuple[ExceededCeiling, ...]
         if limit is not None and credits is not None and credits > limit:
             message = f"`{entry.address}` costs {credits:,}, `max_credits_per_job` allows {limit:,}"
             exceeded.append(
-                ExceededCeiling(provider=entry.job.provider, ceiling=limit, wanted=credits, message=message)
+                ExceededCeiling(
+                    provider=entry.job.provider, ceiling=limit, wanted=credits, message=message, of_a_job=True
+                )
             )
     return tuple(exceeded)

@@ -16,6 +16,7 @@ from kbatch.manifest.drafts import Path
 from kbatch.manifest.yaml.document import Document
 from kbatch.models.fingerprint import canonical
 from kbatch.planner.jobs import Job
+from kbatch.planner.written_values import as_written
 
 DEAR_DEFAULT = "dear-default"
 DUPLICATE_JOBS = "duplicate-jobs"
@@ -112,7 +113,7 @@ def _costly_defaults(jobs: Sequence[Job], context: _LintContext) -> Iterator[Pro
         for found in job.costly_defaults:
             if found.parameter == job.card.duration:
                 continue  # authors choose the length of a clip deliberately
-            key = (job.draft.shot, job.provider, found.parameter, _word(found.default), _word(found.cheaper))
+            key = (job.draft.shot, job.provider, found.parameter, as_written(found.default), as_written(found.cheaper))
             once = (found.parameter, job.fingerprint)
             groups[key].add(job, 0 if once in counted else found.saves)
             counted.add(once)
@@ -131,10 +132,6 @@ def _costly_defaults(jobs: Sequence[Job], context: _LintContext) -> Iterator[Pro
         where = " (under `defaults`, since not all its models have it)" if lacking else ""
         hint = f"write `{name}: {default}` to keep it{where}, or `{name}: {cheaper}` to save them"
         yield context.warn(DEAR_DEFAULT, group.jobs, context.mark(first, "params"), message, hint)
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 # one request for several jobs

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.plan import Plan
+from kbatch.planner.written_values import as_written
 
 _RUNNING = (Action.RENDER, Action.POLL)
 
@@ -89,7 +90,7 @@ def _costly_defaults(bought: Iterable[PlanEntry]) -> tuple[CostlyDefaultTotal, .
     for entry in bought:
         for found in entry.job.costly_defaults:
             if found.parameter != entry.job.card.duration:
-                key = (entry.job.provider, found.parameter, _word(found.default), _word(found.cheaper))
+                key = (entry.job.provider, found.parameter, as_written(found.default), as_written(found.cheaper))
                 gathered[key].append(found.saves)
     return tuple(
         CostlyDefaultTotal(
@@ -97,10 +98,6 @@ def _costly_defaults(bought: Iterable[PlanEntry]) -> tuple[CostlyDefaultTotal, .
         )
         for key, saves in gathered.items()
     )
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def expected_seconds(plan: Plan, concurrency: Mapping[str, int]) -> tuple[int, int]:

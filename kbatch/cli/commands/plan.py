@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kbatch.cli.documents import check_outputs, is_stdout, path_of
+from kbatch.cli.fit_offers import offers
 from kbatch.cli.options import (
     CHOOSING,
     account,
@@ -129,13 +130,16 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     elif form == "text":
         _show_text(planned, comparison, stderr=out is not None and is_stdout(out))
     over = find_exceeded(planned.plan, ceilings)
+    fitting = offers(over, planned.plan, loaded, found, flags)
     if form in _REVIEWED or github_actions.active():
         from kbatch.cli.plan_documents import make_review, show_review  # noqa: PLC0415 - most plans are read as text
 
         review = make_review(planned, found.lockfile, manifest, over, flags)
-        show_review(replace(review, comparison=comparison), form)
+        show_review(replace(review, comparison=comparison, offers=fitting), form)
     check_plan(planned.plan, loaded.lists, console.say, trusted=False)
     if over:
+        for each in fitting:
+            console.say(each)
         raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
     if out is not None:
         _save(out, planned, manifest, where, wished)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kbatch.cli.ask_consent import PlanRequest, consent_to, plan_for
+from kbatch.cli.ask_consent import PlanRequest, PriorApproval, consent_to, plan_for
 from kbatch.cli.consent import check_consent, consent
 from kbatch.cli.documents import check_outputs, path_of
+from kbatch.cli.fit_offers import offers
 from kbatch.cli.options import (
     account,
     check_live,
@@ -28,18 +29,21 @@ from kbatch.cli.protected_paths import ProtectedPaths, named, protected_by
 from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console, github_actions
 from kbatch.cli.ui.streams import put, unheard
-from kbatch.errors import ExitCode, Invalid
+from kbatch.errors import ExitCode, Invalid, Refused
 from kbatch.pipeline.events_file import EventsFile
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.pipeline.load_state import lock_path
-from kbatch.pipeline.make_plan import RunTarget
+from kbatch.pipeline.make_plan import Planned, RunTarget
 from kbatch.pipeline.published_prices import check_plan, with_lists
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.planner.approval.saved_plan import SavedPlan
+from kbatch.planner.ceilings import find_exceeded, read_ceilings
 from kbatch.planner.payers import ONLY_DEFAULT, Weights
+from kbatch.providers.registry import NAMES
 from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.receipts.store import LoadedState
 from kbatch.report.data.format import count, verdict
 from kbatch.runner.endpoints import check_origins
 from kbatch.runner.outcome import NOT_HERE, JobEnd, Outcome, as_json
@@ -129,6 +133,20 @@ def _run_reports(manifest: Path, junit: str | None) -> "AbstractContextManager[R
     return RunReports(manifest, junit)
 
 
+def _agreed(
+    planned: Planned, flags: Mapping[str, Any], approved: PriorApproval, loaded: LoadedManifest, found: LoadedState
+) -> ConfirmedPlan:
+    """Return the plan with consent; a refusal for a ceiling comes after what would fit below it."""
+    try:
+        return consent_to(planned, flags, approved)
+    except Refused as refused:
+        if refused.code == "over-ceiling":
+            ceilings, _ = read_ceilings(planned.plan, flags["max_credits"], NAMES)
+            for each in offers(find_exceeded(planned.plan, ceilings), planned.plan, loaded, found, flags):
+                console.say(each)
+        raise
+
+
 def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports | None") -> int:
     saved = read_plan_file(manifest)
     if saved is not None:
@@ -155,7 +173,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
         if reports:
             reports.planned(loaded, planned.plan, path, found.lockfile)
         check_plan(planned.plan, loaded.lists, console.say, trusted=flags["trust_prices"])
-        confirmed = consent_to(planned, flags, approved)
+        confirmed = _agreed(planned, flags, approved, loaded, found)
         app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
         with EventsFile(_events_path(flags["events"]), lost=console.say) as events:
             outcome = None if app else _nothing_to_do(confirmed, inputs, planned.look)

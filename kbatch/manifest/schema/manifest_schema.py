@@ -57,6 +57,15 @@ SHOT_FIELDS: Schema = {
 }
 
 
+_OVERRIDE_FIELDS: Schema = {
+    **SHOT_FIELDS,
+    "drop_unsupported": {
+        "title": "Drop unsupported",
+        "description": "Leave out parameters that the model lacks, also a shot's own; the plan names them",
+        "type": "boolean",
+        "default": False,
+    },
+}
 _EXCLUSIVE: Schema = {"not": {"type": "object", "required": ["prompt", "prompt_file"]}}
 _PROFILE_FIELDS = ("provider", "vars", "data", "matrix", "defaults", "budget", "rates", "prices", "output", "run")
 
@@ -148,16 +157,24 @@ _PARTS: Schema = {
         "description": "Wins over every shot, its `params` key by key",
         "type": "object",
         "additionalProperties": False,
-        "properties": {
-            **SHOT_FIELDS,
-            "drop_unsupported": {
-                "title": "Drop unsupported",
-                "description": "Leave out parameters that the model lacks, also a shot's own; the plan names them",
-                "type": "boolean",
-                "default": False,
-            },
-        },
+        "properties": _OVERRIDE_FIELDS,
         **_EXCLUSIVE,
+    },
+    "shot_override": {
+        "title": "Override of one shot",
+        "description": "Wins over that shot and over `override`, its `params` key by key",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {**_OVERRIDE_FIELDS, "without": {"$ref": "#/$defs/without"}},
+        **_EXCLUSIVE,
+    },
+    "without": {
+        "title": "Without",
+        "description": "Leaves out the combinations that have one of these labels on an axis",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+        "examples": [{"city": ["tokyo"]}],
     },
     "shot": {
         "title": "Shot",
@@ -186,6 +203,13 @@ _PARTS: Schema = {
         "additionalProperties": False,
         "properties": {
             "override": {"$ref": "#/$defs/override"},
+            "shots": {
+                "title": "Overrides of single shots",
+                "description": "By the id of a shot; wins over `override`",
+                "type": "object",
+                "additionalProperties": {"$ref": "#/$defs/shot_override"},
+                "examples": [{"hero": {"takes": 1, "without": {"city": ["tokyo"]}}}],
+            },
             **{name: {"$ref": f"#/$defs/{name}"} for name in _PROFILE_FIELDS},
         },
         "examples": [{"override": {"model": "kling-2.5-turbo-pro", "takes": 1, "drop_unsupported": True}}],

@@ -14,7 +14,7 @@ from kbatch.manifest.matrix.axes import ALWAYS, AxisReading, ReadMatrix, read_ma
 from kbatch.manifest.matrix.combinations import Combination, Matrix, cross
 from kbatch.manifest.matrix.labels import slug
 from kbatch.manifest.shots.compiled_shot import CompiledShot, ResolveContext
-from kbatch.manifest.shots.expansion import check_size, expand_matrix, takes_of
+from kbatch.manifest.shots.expansion import check_size, expand_matrix, leave_out, takes_of
 from kbatch.manifest.shots.shot_templates import TemplateCompiler, texts_of
 from kbatch.manifest.shots.unused_axes import warn_unused_axes
 from kbatch.manifest.templates.template import Template
@@ -55,7 +55,7 @@ def compile_shots(context: ResolveContext, manifest: Mapping[str, Any]) -> list[
         crossed = _Crossed(
             shot=shot,
             read=read,
-            combinations=cross(outer, own) if fits else (),
+            combinations=leave_out(findings, shot, cross(outer, own)) if fits else (),
             common=_names_of(common.matrix) | common.faulty,
             faulty=common.faulty | read.faulty,
             whole=fits and common.whole and read.whole,

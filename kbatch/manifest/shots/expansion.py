@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kbatch.errors import Severity, nearest
+from kbatch.errors import Severity, did_you_mean, nearest
 from kbatch.manifest.drafts import Path
 from kbatch.manifest.faulty import Faulty
 from kbatch.manifest.findings import Findings
@@ -78,3 +78,29 @@ def expand_matrix(findings: Findings, read: ReadMatrix, where: Path) -> tuple[Co
                 break
         findings.say("rule-matches-nothing", (*where, kind, index), message, hint=hint, severity=Severity.WARNING)
     return expanded.combinations
+
+
+def leave_out(findings: Findings, shot: Shot, combinations: tuple[Combination, ...]) -> tuple[Combination, ...]:
+    """Return the combinations without those that a profile's `without` names; a label that matches none is an error.
+
+    A misspelled label would keep what was to be left out, and it would be paid.
+    """
+    if not shot.without:
+        return combinations
+    labels: dict[str, set[str]] = {}
+    for combination in combinations:
+        for axis, label in combination.shown:
+            labels.setdefault(axis, set()).add(label)
+    for axis, named in shot.without.items():
+        for number, label in enumerate(named):
+            if label not in labels.get(axis, ()):
+                known = sorted(labels.get(axis) or labels)
+                what = f"`{axis}` has no label `{label}`" if axis in labels else f"there is no axis `{axis}`"
+                hint = did_you_mean(label if axis in labels else axis, known)
+                message = f"`without` names nothing of shot `{shot.id}`: {what}"
+                findings.say("without-nothing", (*shot.without_path, axis, number), message, hint=hint)
+    return tuple(
+        combination
+        for combination in combinations
+        if not any(label in shot.without.get(axis, ()) for axis, label in combination.shown)
+    )

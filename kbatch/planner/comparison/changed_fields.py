@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kbatch.planner.written_values import as_written
+
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return the differences of two request bodies as texts: `prompt`, `duration 5 → 10`."""
@@ -21,6 +23,4 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
 
 
 def _word(value: Any) -> str:
-    if value is None:
-        return "unset"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return "unset" if value is None else as_written(value)

@@ -20,7 +20,8 @@ class Review:
     """The content of a review: the plan under its manifest's name, and the objections to it.
 
     `flags` are the words of the command line that chose these jobs, which a run needs too; `before` is the request that
-    an address had when it was last bought; `objections` are sentences, such as a ceiling that the plan passes.
+    an address had when it was last bought; `objections` are sentences, such as a ceiling that the plan passes,
+    and `offers` say what would fit below it.
     """
 
     plan: Plan
@@ -29,6 +30,7 @@ class Review:
     flags: tuple[str, ...] = ()
     before: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     objections: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
     simulated: bool = False
     comparison: Comparison | None = None
 

@@ -39,7 +39,7 @@ def as_html(review: Review, parts: Parts) -> str:
         "profile": plan.settings.profile,
         "headline": _headline(plan),
         "simulated": review.simulated,
-        "objections": review.objections,
+        "objections": (*review.objections, *review.offers),
         "warnings": list(warnings_of(review)),
         "accounts": [_account(plan, provider, total) for provider, total in plan.totals.items()],
         "time": span(*review.summary.seconds) if plan.purchases else "",

@@ -57,7 +57,7 @@ MATRIX: Mapping[str, str] = {
     "axis-name": "An axis has a name that templates cannot use: letters, digits and `_` only.",
     "axis-not-a-list": "An axis is not a list of values, nor a template that yields one.",
     "duplicate-address": "Two jobs have one address; an `include` repeats a combination.",
-    "no-jobs": "Nothing is left to render: `exclude` or `when` leaves out every combination.",
+    "no-jobs": "Nothing is left to render: `exclude`, `when` or `without` leaves out every combination.",
     "name-reserved": "A name has a meaning of its own in templates; choose another.",
     "name-taken": "An axis, a variable and a top-level axis share a name; rename one.",
     "rule-matches-nothing": "An `include` or `exclude` matches no combination, so it does nothing.",
@@ -66,6 +66,8 @@ MATRIX: Mapping[str, str] = {
     "unknown-axis": "There is no axis of this name.",
     "unused-axis": "Nothing of the request uses an axis, so its values make identical jobs, which are bought once.",
     "when-not-boolean": "`when` is neither true nor false.",
+    "unknown-shot": "A profile overrides a shot that the manifest does not have.",
+    "without-nothing": "A profile's `without` names an axis or a label that the shot does not have.",
     "zip-length": "Zipped axes are not equally long, so they cannot advance together.",
     "zip-twice": "An axis is zipped twice.",
 }

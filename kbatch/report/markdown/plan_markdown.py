@@ -35,7 +35,7 @@ def _blocks(review: Review) -> Iterator[Block]:
     yield _totals(plan)
     for provider, shares in plan.shares.items():
         yield f"{code(provider)} is {prose(paid_by(shares))}."
-    yield quote("Stop", (prose(said) for said in review.objections))
+    yield quote("Stop", (prose(said) for said in (*review.objections, *review.offers)))
     rehearsal = ["this is a rehearsal: nothing real is bought"] if review.simulated else []
     yield quote("Look", (prose(said) for said in (*rehearsal, *warnings_of(review))))
     if review.comparison is not None:
