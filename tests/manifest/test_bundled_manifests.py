@@ -33,10 +33,15 @@ def test_a_shown_manifest_is_right_under_every_profile(manifest: Path) -> None:
         assert load(manifest, LoadOptions(profile=profile)).jobs
 
 
-@pytest.mark.parametrize("name", ["quickstart", "campaign", "all-models", "aimlapi"])
+@pytest.mark.parametrize("name", ["quickstart", "campaign", "aimlapi"])
 def test_a_shown_manifest_has_no_warning(name: str) -> None:
     """What users copy from is above reproach."""
     assert loaded(name).warnings == ()
+
+
+def test_the_manifest_of_all_parameters_warns_of_disputed_ones_only() -> None:
+    """It uses every parameter of every document, so it is warned of those that another document refuses."""
+    assert {problem.code for problem in loaded("all-models").warnings} == {"disputed-parameter"}
 
 
 def test_the_quickstart_is_three_cheap_clips() -> None:
