@@ -2,18 +2,22 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from kbatch.cli.commands.run import report, say_links
+from kbatch.cli.commands.run import report, reports_of, say_links
 from kbatch.cli.consent import agree
+from kbatch.cli.documents import check_outputs
 from kbatch.cli.options import read_accounts, read_selection
+from kbatch.cli.protected_paths import named, protected_by
 from kbatch.cli.run_plan import collect_outcome
-from kbatch.cli.session import chosen_lockfile, with_state
+from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.progress import Progress
-from kbatch.errors import Invalid
+from kbatch.errors import ExitCode, Invalid
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.pipeline.load_state import lock_path
 from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
@@ -34,28 +38,43 @@ from kbatch.runner.preflight.writable_outputs import check_writable
 from kbatch.runner.reconcile import Decisions
 from kbatch.storage import Lock
 
+if TYPE_CHECKING:
+    from kbatch.cli.run_reports import RunReports
+
 Decide = Callable[[LoadedManifest, store.LoadedState], Decisions]
 """Makes of the state what a person has decided on the command line."""
 
 NOTHING = Ceilings(run={}, budget={}, job={})
 
 
-def collect(
-    loaded: LoadedManifest,
-    flags: Mapping[str, Any],
-    actions: frozenset[Action],
-    options: RunOptions,
-    decide: Decide | None = None,
-) -> int:
-    """Lock, plan, keep the entries with these actions, and work them; `decide` makes Decisions of the state."""
+class Collection(Struct, frozen=True, kw_only=True):
+    """What a collecting command does: the actions that it works, how, and what a person decided of the state."""
+
+    actions: frozenset[Action]
+    options: RunOptions
+    decide: Decide | None = None
+
+
+def collect(manifest: Path, flags: Mapping[str, Any], work: Collection) -> int:
+    """Load, lock, plan, keep the entries with these actions, and work them; reports are written however that ends."""
+    given = named((manifest, "what is collected"), (flags["lockfile"], "a lockfile"))
+    junit = flags.get("junit")
+    check_outputs({"--junit": junit}, given, stdout=flags["form"] == "json")
+    with reports_of(manifest, junit) as reports:
+        code = _collect(manifest, flags, work, reports)
+    return ExitCode.worst((ExitCode(code), reports.exit_code)) if reports else code
+
+
+def _collect(manifest: Path, flags: Mapping[str, Any], work: Collection, reports: "RunReports | None") -> int:
+    loaded = load_manifest(manifest, flags)
     path = chosen_lockfile(loaded.path, flags)
     with Lock(lock_path(path), break_foreign=flags["break_lock"]):
         loaded, found = with_state(loaded, path)
         accounts = read_accounts(flags.get("accounts", ()))
         target = RunTarget(lockfile=path, simulated=flags["simulate"], accounts=accounts)
-        decisions = decide(loaded, found) if decide else Decisions()
+        decisions = work.decide(loaded, found) if work.decide else Decisions()
         every = make_plan(loaded, found, _selection(flags), target)
-        whole, planned = every.plan, _only(every, actions, found)
+        whole, planned = every.plan, _only(every, work.actions, found)
         app = simulator_app(found.lockfile, loaded, faults=None) if flags["simulate"] else None
         scene = RunSetup(
             folder=loaded.folder,
@@ -64,15 +83,20 @@ def collect(
             lockfile_path=path,
             loaded=found,
             endpoints=Endpoints(environment=os.environ, app=app, concurrency=loaded.settings.concurrency),
-            options=options,
+            options=work.options,
             decisions=decisions,
             accounts=accounts,
             interactive=console.is_terminal(),
         )
-        say_links(check_writable(planned.plan, scene, fetch=options.fetch_missing))
+        say_links(check_writable(planned.plan, scene, fetch=work.options.fetch_missing))
+        if reports:
+            reports.check_junit(protected_by(loaded, path, found))
+            reports.planned(loaded, planned.plan, path, found.lockfile)
         planned, confirmed = _agreed(planned, flags, whole.digest)
         progress = Progress(planned.plan, planned.summary)
         outcome = collect_outcome(lambda tell: execute(confirmed, scene, tell), progress)
+    if reports:
+        reports.ended(outcome)
     return report(outcome, loaded, flags["form"])
 
 

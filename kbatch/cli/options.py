@@ -41,7 +41,9 @@ max_jobs = click.option(
     help="Refuse a matrix that makes more jobs.",
 )  # fmt: skip
 
-
+junit = click.option(
+    "--junit", metavar="FILE", help="Write JUnit XML: one testcase a job, however the command ends."
+)  # fmt: skip
 account = click.option(
     "--account", "accounts", multiple=True, metavar="[PROVIDER=]NAME",
     help="This account, whose key is in …_API_KEY_NAME; `default` is the plain variable.",

@@ -13,10 +13,11 @@ from typing import Self
 
 import click
 
-from kbatch.cli.documents import is_whole, write_output
+from kbatch.cli.documents import check_outputs, is_whole, write_output
+from kbatch.cli.protected_paths import ProtectedPaths
 from kbatch.cli.ui import console, github_actions
 from kbatch.cli.ui.streams import unheard
-from kbatch.errors import Bug, ExitCode, Invalid, KbatchError, Problem
+from kbatch.errors import Bug, ExitCode, Invalid, KbatchError, Mark, Problem
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.pipeline.load_state import load_state
 from kbatch.planner.plan import Plan
@@ -75,12 +76,31 @@ class RunReports:
         if self.junit or github_actions.active():
             report = self._report(error)
             self._write(report)
+            marks = self._marks()
             failed = github_actions.add_summary(lambda limit: run_markdown.as_markdown(report, limit))
             with unheard():
-                for line in github_actions.annotations(_problems(report)):
+                for line in github_actions.annotations(_problems(report, marks)):
                     click.echo(line, err=True)
                 if failed:
                     console.say(failed)
+
+    def check_junit(self, taken: ProtectedPaths) -> None:
+        """Refuse a JUnit file that would destroy something; none is written where it is refused."""
+        try:
+            check_outputs({"--junit": self.junit}, taken)
+        except Invalid:
+            self.junit = None
+            raise
+
+    def _marks(self) -> dict[str, Mark]:
+        """Return where each job's shot begins, by address."""
+        if self._scene is None:
+            return {}
+        document = self._scene.loaded.document
+        jobs = [entry.job for entry in self._scene.plan.entries]
+        shots = {job.draft.shot: job.draft.origins["shot"].path for job in jobs}
+        begins = {shot: document.mark(path) for shot, path in shots.items()}
+        return {job.address: begins[job.draft.shot] for job in jobs}
 
     def _report(self, error: BaseException | None) -> Report:
         why = _words(error)
@@ -144,7 +164,7 @@ def _words(error: BaseException | None) -> str:
             return f"a bug of kbatch: {type(error).__name__}: {error}"
 
 
-def _problems(report: Report) -> Iterator[Problem]:
+def _problems(report: Report, marks: Mapping[str, Mark]) -> Iterator[Problem]:
     """Yield what a run's annotations say: jobs that are not as asked, then what stopped it."""
     words: Mapping[RowState, str] = run_markdown.STATE_WORDS
     if report.outcome is None:
@@ -152,6 +172,10 @@ def _problems(report: Report) -> Iterator[Problem]:
     for row in jobs_of(report):
         if row.state in _WRONG:
             said = row.error or row.reason
-            yield Problem(code=row.state.value, message=f"{row.address}: {words[row.state]}: {said}")
+            yield Problem(
+                code=row.state.value,
+                message=f"{row.address}: {words[row.state]}: {said}",
+                mark=marks.get(row.address),
+            )
     for said in (*report.outcome.stopped, *report.outcome.surprises, *report.outcome.problems):
         yield Problem(code="run", message=said)

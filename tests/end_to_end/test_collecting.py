@@ -3,6 +3,8 @@
 import shutil
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
+from xml.etree import ElementTree as Tree
 
 import pytest
 
@@ -338,3 +340,51 @@ shots:
   - {id: pictured, prompt: a quay, params: {aspect_ratio: 1:1, start_image: a.png}}
 """)
     assert rig.run().code == 0
+
+
+def cases(path: Path) -> dict[str, str]:
+    """Return how each case of a JUnit file ended."""
+    found = Tree.fromstring(path.read_text(encoding="utf-8")).iter("testcase")
+    ends = ("failure", "error", "skipped")
+    return {case.attrib["name"]: next((child.tag for child in case if child.tag in ends), "passed") for case in found}
+
+
+def test_pull_reports_what_it_fetched_and_what_it_could_not(either: Rig) -> None:
+    """A clip that a fresh clone fetches is green; one that its host lacks is red, and marked at its shot's line."""
+    either.write("shots:\n  - {id: one, model: kling-2.6, prompt: a}\n  - {id: two, model: kling-2.6, prompt: b}\n")
+    assert either.run().code == 0
+    shutil.rmtree(either.folder / "renders")
+    either.monkeypatch.chdir(either.folder)
+    either.monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    either.faults({"fault": "download-404", "match": "b"})
+    path = either.folder / "pull.xml"
+    said = either.kbatch("pull", "--junit", str(path))
+    assert said.code == 1
+    assert cases(path) == {"one": "passed", "two": "error"}
+    assert "::error file=campaign.yaml,line=7,col=5," in said.err
+    either.faults()
+    assert either.kbatch("pull", "--junit", str(path)).code == 0
+    assert cases(path) == {"one": "passed", "two": "passed"}
+
+
+def test_reconcile_reports_what_stays_unknown(either: Rig) -> None:
+    """An unknown send is red in reconcile's report."""
+    either.open({"fault": "lost-answer", "at": "submit"}, "row-never")
+    either.write(OTHER, provider="aimlapi")
+    assert either.run().code == 4
+    path = either.folder / "reconcile.xml"
+    said = either.kbatch("reconcile", "--junit", str(path))
+    assert (said.code, cases(path)) == (4, {"one": "error"})
+
+
+@pytest.mark.parametrize("command", ["pull", "reconcile"])
+def test_a_collecting_command_that_cannot_begin_leaves_a_red_report(either: Rig, command: str) -> None:
+    """A manifest that does not check is one red case; a report over the manifest is refused and harms nothing."""
+    either.write("shotz: []\n")
+    path = either.folder / "r.xml"
+    assert either.kbatch(command, "--junit", str(path)).code == 2
+    assert list(cases(path).values()) == ["error"]
+    manifest = either.folder / "campaign.yaml"
+    before = manifest.read_bytes()
+    assert either.kbatch(command, "--junit", str(manifest)).code == 2
+    assert manifest.read_bytes() == before

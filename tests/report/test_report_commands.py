@@ -181,12 +181,14 @@ def test_a_plan_joins_the_summary(kbatch: Run, actions: Path) -> None:
 
 
 def test_a_run_joins_the_summary_and_its_failures_are_annotated(kbatch: Run, actions: Path, tmp_path: Path) -> None:
-    """The summary has the run's Markdown; a failed job is an error annotation on stderr."""
+    """The summary has the run's Markdown; a failed job is an error at its shot's line, on stderr."""
     (tmp_path / "faults.yaml").write_text("- {fault: fail, match: card}\n", encoding="utf-8")
     code, _, err = kbatch("run", "--simulate", "--yes", "--faults", "faults.yaml", "--only", "card")
     assert code == 1
     assert "Run of `kbatch.yaml`: finished, not all as asked" in actions.read_text(encoding="utf-8")
-    assert re.search(r"^::error title=failed::card: failed: ", err, re.MULTILINE)
+    assert re.search(
+        r"^::error file=kbatch.yaml,line=8,col=5,endColumn=\d+,title=failed::card: failed: ", err, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("command", ["check", "plan", "run"])

@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from kbatch.cli.collect import collect
+from kbatch.cli.collect import Collection, collect
 from kbatch.cli.options import format_choice, max_jobs, state
-from kbatch.cli.session import load_manifest
 from kbatch.errors import Invalid, Problem, Refused, did_you_mean
 from kbatch.pipeline.load import DEFAULT_MANIFEST, LoadedManifest
 from kbatch.planner.jobs import Job
@@ -50,7 +49,8 @@ def command(words: tuple[str, ...], **flags: Any) -> int:
         _check_paid(address, found.lockfile.renders.get(job.fingerprint))
         return Decisions(files=((pending_render_of(job), file),))
 
-    return collect(load_manifest(Path(manifest), flags), flags, frozenset(), RunOptions(buy=False), decide)
+    work = Collection(actions=frozenset(), options=RunOptions(buy=False), decide=decide)
+    return collect(Path(manifest), flags, work)
 
 
 def _job_at(address: str, loaded: LoadedManifest) -> Job:

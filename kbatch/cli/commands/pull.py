@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from kbatch.cli.collect import collect
-from kbatch.cli.options import account, choice, format_choice, manifest, max_jobs, state
-from kbatch.cli.session import load_manifest
+from kbatch.cli.collect import Collection, collect
+from kbatch.cli.options import account, choice, format_choice, junit, manifest, max_jobs, state
 from kbatch.planner.actions import Action
 from kbatch.runner.context import RunOptions
 
@@ -16,6 +15,7 @@ Examples:
   kbatch pull campaign.yaml
   kbatch pull campaign.yaml --wait              # until everything that renders has ended
   kbatch pull campaign.yaml --allow-host media.example.com
+  kbatch pull campaign.yaml --junit pull.xml    # in CI: red where a paid clip is not here
 """
 _ACTIONS = frozenset((Action.POLL, Action.DOWNLOAD, Action.REUSE))
 
@@ -27,6 +27,7 @@ _ACTIONS = frozenset((Action.POLL, Action.DOWNLOAD, Action.REUSE))
 @click.option("--allow-host", multiple=True, metavar="HOST", help="Fetch clips from this host though it is refused.")
 @account
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
+@junit
 @state
 @max_jobs
 @format_choice("text", "json")
@@ -38,4 +39,4 @@ def command(manifest: Path, wait: bool, allow_host: tuple[str, ...], **flags: An
         allow_hosts=frozenset(allow_host),
         render_deadline_s=RunOptions().render_deadline_s if wait else 0.0,
     )
-    return collect(load_manifest(manifest, flags), flags, _ACTIONS, options)
+    return collect(manifest, flags, Collection(actions=_ACTIONS, options=options))

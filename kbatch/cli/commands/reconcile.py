@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from kbatch.cli.collect import collect
+from kbatch.cli.collect import Collection, collect
 from kbatch.cli.consent import check_consent, consent
-from kbatch.cli.options import account, format_choice, manifest, max_jobs, refuse_given, state
-from kbatch.cli.session import load_manifest
+from kbatch.cli.options import account, format_choice, junit, manifest, max_jobs, refuse_given, state
 from kbatch.errors import Invalid, Problem, Refused, did_you_mean
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.planner.actions import Action
@@ -26,6 +25,7 @@ Examples:
   kbatch reconcile campaign.yaml --adopt 'hero[city=oslo]=4f1c2f0e-…'
   kbatch reconcile campaign.yaml --refused 'hero[city=oslo]'
   kbatch reconcile campaign.yaml --lost 'hero[city=oslo]'
+  kbatch reconcile campaign.yaml --junit reconcile.xml
 """
 
 
@@ -42,6 +42,7 @@ Examples:
 @consent
 @account
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
+@junit
 @state
 @max_jobs
 @format_choice("text", "json")
@@ -76,7 +77,8 @@ def command(
     if not lost:
         refuse_given(("bought_with_this_key",), "needs --lost")
     check_consent(flags)
-    return collect(load_manifest(manifest, flags), flags, unknown, RunOptions(buy=False), decide)
+    work = Collection(actions=unknown, options=RunOptions(buy=False), decide=decide)
+    return collect(manifest, flags, work)
 
 
 def _addresses(loaded: LoadedManifest, found: states.LoadedState) -> dict[str, str]:

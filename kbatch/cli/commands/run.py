@@ -17,6 +17,7 @@ from kbatch.cli.options import (
     account,
     check_live,
     format_choice,
+    junit,
     live,
     manifest,
     max_jobs,
@@ -104,7 +105,7 @@ Examples:
 @click.option("--webhook-port", type=click.IntRange(1, 65535), metavar="N", help="Where webhooks arrive here.")
 @click.option("--webhook-host", default="127.0.0.1", show_default=True, metavar="ADDR", help="On which address.")
 @click.option("--events", metavar="FILE", help="Write what happens to this file, one JSON object a line.")
-@click.option("--junit", metavar="FILE", help="Write JUnit XML: one testcase a job, however the run ends.")
+@junit
 @state
 @max_jobs
 @format_choice("text", "json")
@@ -119,18 +120,18 @@ def command(manifest: Path, form: str, **flags: Any) -> int:
     _check_flags(flags)
     given = named((manifest, "what is run"), (flags["lockfile"], "a lockfile"), (flags["faults"], "a file of faults"))
     _check_outputs(flags, given, None, stdout=form == "json")
-    with _run_reports(manifest, flags["junit"]) as reports:
+    with reports_of(manifest, flags["junit"]) as reports:
         code = _run(manifest, form, flags, reports)
     return ExitCode.worst((ExitCode(code), reports.exit_code)) if reports else code
 
 
-def _run_reports(manifest: Path, junit: str | None) -> "AbstractContextManager[RunReports | None]":
-    """Return what writes a run's reports, None where none are wanted."""
-    if not (junit or github_actions.active()):
+def reports_of(manifest: Path, target: str | None) -> "AbstractContextManager[RunReports | None]":
+    """Return what writes a run's reports, None where none are wanted; `target` is where its JUnit goes."""
+    if not (target or github_actions.active()):
         return nullcontext()
     from kbatch.cli.run_reports import RunReports  # noqa: PLC0415 - reports are made only where they are wanted
 
-    return RunReports(manifest, junit)
+    return RunReports(manifest, target)
 
 
 def _agreed(

@@ -113,7 +113,9 @@ def _ended(row: ReportRow, outcome: Outcome) -> ReportRow:
     reason = outcome.reasons.get(row.address, "")
     if end in (JobEnd.DONE, JobEnd.REUSED, None):
         return replace(row, reason="bought earlier" if end is JobEnd.REUSED else reason)
-    return replace(row, state=_ENDED.get(end, row.state), reason=reason, error=row.error or reason or None)
+    lacking = end is JobEnd.OWED and row.state is RowState.DONE  # bought and known, but its clip is not here
+    state = RowState.RENDERED if lacking else _ENDED.get(end, row.state)
+    return replace(row, state=state, reason=reason, error=row.error or reason or None)
 
 
 def not_run(report: Report, why: str) -> Report:
