@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "Find everything that is wrong with manifests, offline",
     "plan": "Show what a manifest would buy, reuse and fetch, with prices",
     "fit": "Find the edits that make a manifest fit a number of credits, each priced",
+    "approve": "Record that a person agrees to a saved plan, up to a maximum and a time",
     "run": "Plan, confirm, render and collect; the same command resumes",
     "explain": "Show one job's request, where each value came from, its price and reason",
     "status": "Show what is bought, running, owed and unknown, offline",

@@ -1,6 +1,8 @@
 """Options that several commands share, and the words of the command line turned into values."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,6 +50,15 @@ account = click.option(
     "--account", "accounts", multiple=True, metavar="[PROVIDER=]NAME",
     help="This account, whose key is in …_API_KEY_NAME; `default` is the plain variable.",
 )  # fmt: skip
+
+
+def duration(word: str) -> timedelta:
+    """Return the time of a word such as `90m`, `24h` or `3d`: at most ten years, which the calendar has."""
+    found = re.fullmatch(r"([1-9][0-9]{0,6})([mhd])", word, re.ASCII)
+    time = timedelta(minutes=int(found[1]) * {"m": 1, "h": 60, "d": 1440}[found[2]]) if found else None
+    if time is None or time > timedelta(days=3650):
+        raise click.BadParameter(f"`{word}` is not a time such as 90m, 24h or 3d")
+    return time
 
 
 def format_choice(*names: str) -> Callable[[Function], Function]:

@@ -20,6 +20,7 @@ from kbatch.planner.selection import Selection
 from kbatch.receipts import store
 from kbatch.receipts.claims import Claim, digest_of
 from kbatch.receipts.receipt import Receipt
+from kbatch.runner.preflight.provenance import person_of
 from kbatch.storage import descriptor_of, put, read_if_there
 
 _LOCKFILE = ".lock.json"
@@ -38,7 +39,10 @@ def write_plan_file(path: Path, plan: Plan, *, manifest: Path, simulated: bool, 
     folder = Path.cwd() if descriptor_of(path) is not None else path.resolve().parent
     source = PurePosixPath(Path(os.path.relpath(manifest.resolve(), folder)).as_posix())
     made_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    document = to_save(plan, source=str(source), simulated=simulated, selection=selection, made_at=made_at)
+    author = person_of(os.environ, manifest.parent)
+    document = to_save(
+        plan, source=str(source), simulated=simulated, selection=selection, made_at=made_at, author=author
+    )
     put(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
 
 

@@ -11,9 +11,11 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from kbatch.errors import StateUnreadable
 from kbatch.receipts.shapes import Path, ShapeError
 
 _WORDS = {None: "null", True: "true", False: "false"}
+_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
 
 
@@ -51,6 +53,36 @@ def parse_json(text: str) -> Any:
         raise
     except ValueError:  # Python reads no whole number of more than 4,300 digits
         raise ShapeError("holds a number that is too long") from None
+
+
+class DocumentHints(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do about a document that cannot be read, and about one that a merge left unfinished."""
+
+    restore: str
+    merge: str
+
+
+def read_document(data: bytes, name: str, hints: DocumentHints) -> tuple[str, Any]:
+    """Return the text of a JSON document and its value; StateUnreadable has `name`, the line and a hint."""
+    try:
+        text = data.decode("utf-8-sig")  # an editor may have put a byte order mark before it
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise StateUnreadable(f"{name}:{line}: is not UTF-8 text", hint=hints.restore) from None
+    if not text.strip():
+        raise StateUnreadable(f"{name}:1: is empty, which no such file is", hint=hints.restore)
+    try:
+        return text, parse_json(text)
+    except json.JSONDecodeError as error:
+        for number, line_text in enumerate(text.splitlines(), start=1):
+            if line_text.startswith(_MARKERS):
+                message = f"{name}:{number}: an unfinished merge (`{line_text[:7]}`)"
+                raise StateUnreadable(message, hint=hints.merge) from None
+        raise StateUnreadable(f"{name}:{error.lineno}: is not JSON: {error.msg}", hint=hints.restore) from None
+    except DuplicateName as error:
+        raise StateUnreadable(f"{name}:{line_of_duplicate(text)}: {error}", hint=hints.restore) from None
+    except ShapeError as error:
+        raise StateUnreadable(f"{name}:1: {error}", hint=hints.restore) from None
 
 
 def write_json(value: Any) -> bytes:

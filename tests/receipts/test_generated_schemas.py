@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Union
 
 import pytest
+from approval_samples import sample_approval
 from jsonschema import Draft202012Validator
 from msgspec.json import schema
 from receipt_samples import DONE, Teller
 
+from kbatch.receipts.approvals.approvals_file import ApprovalsJson
+from kbatch.receipts.approvals.approvals_file import serialize as serialize_approvals
 from kbatch.receipts.events import EVENTS
 from kbatch.receipts.fold import fold
 from kbatch.receipts.lockfile.lockfile import Lockfile, serialize
@@ -33,7 +36,14 @@ def example_lockfile() -> Any:
     return json.loads(serialize(lockfile))
 
 
+def example_approvals() -> Any:
+    """Return the JSON of one approval of two purchases."""
+    approval = sample_approval()
+    return json.loads(serialize_approvals({approval.id: approval}))
+
+
 SHAPES = {
+    "approvals": ("approvals", ApprovalsJson, example_approvals),
     "event": ("events", Union[tuple(EVENTS.values())], example_event),  # noqa: UP007 - made of a tuple
     "lockfile": ("lockfile", LockfileJson, example_lockfile),
 }

@@ -8,7 +8,7 @@ from kbatch.cli.options import models
 from kbatch.pipeline.editor_schema_file import editor_schema_file
 from kbatch.storage import packaged
 
-NAMES = ("manifest", "lockfile", "plan", "events", "model-card", "sidecar")
+NAMES = ("manifest", "lockfile", "approvals", "plan", "events", "model-card", "sidecar")
 _EXAMPLES = """\b
 Examples:
   kbatch schema manifest > manifest.schema.json
@@ -21,7 +21,9 @@ Examples:
 @click.argument("name", type=click.Choice(NAMES), metavar="NAME")
 @models
 def command(name: str, models: Path | None) -> None:
-    """Print the JSON Schema (draft 2020-12) of NAME: manifest, lockfile, plan, events, model-card or sidecar.
+    """Print the JSON Schema (draft 2020-12) of NAME.
+
+    NAME is manifest, lockfile, approvals, plan, events, model-card or sidecar.
 
     An editor with a YAML language server completes and checks a manifest whose first line is
 

@@ -18,6 +18,7 @@ from kbatch.planner.approval.plan_digest import attempt_of, seal_of, terms_of_do
 from kbatch.planner.payers import ONLY_DEFAULT, Weights
 from kbatch.planner.plan import PLAN_VERSION, Plan, as_json, head_of_document
 from kbatch.planner.selection import Selection
+from kbatch.receipts.approvals.approval import Person
 from kbatch.receipts.claims import Claim, digest_of
 from kbatch.receipts.event_data import CoveredPurchase
 from kbatch.receipts.fold import next_attempt
@@ -57,7 +58,15 @@ class SavedPlan(Struct, frozen=True, kw_only=True):
         return self.document["bound"].get("accounts") or {}
 
 
-def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, made_at: str = "") -> dict[str, Any]:
+def to_save(  # noqa: PLR0913 - keyword-only, each a line of the file
+    plan: Plan,
+    *,
+    source: str,
+    simulated: bool,
+    selection: Selection,
+    made_at: str = "",
+    author: Person | None = None,
+) -> dict[str, Any]:
     """Return the document of `plan --out`: the plan's JSON, the inputs that it is bound to, and a seal over both."""
     bound = {
         "source": source,
@@ -75,7 +84,8 @@ def to_save(plan: Plan, *, source: str, simulated: bool, selection: Selection, m
         **({"accounts": plan.basis.payers} if plan.basis.payers else {}),
         "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
-    document = {**as_json(plan), "made_at": made_at, "bound": bound}
+    by = {"author": asdict(author)} if author else {}
+    document = {**as_json(plan), "made_at": made_at, **by, "bound": bound}
     return {**document, "seal": seal_of(document)}
 
 

@@ -4,7 +4,6 @@ The file is sorted and indented, so that git can show and merge it. An unreadabl
 line, and is never treated as empty, since its receipts were paid. `schemas/lockfile.schema.json` describes the shape.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -16,17 +15,18 @@ from msgspec.structs import asdict
 from kbatch.errors import StateUnreadable
 from kbatch.receipts.claims import Claim, spent_of
 from kbatch.receipts.join import combine_records, records_of
-from kbatch.receipts.json_text import DuplicateName, line_of, line_of_duplicate, parse_json, write_json
+from kbatch.receipts.json_text import DocumentHints, line_of, read_document, write_json
 from kbatch.receipts.lockfile.lockfile_shape import IndexEntry, LockfileJson, check_jobs, receipt_json
 from kbatch.receipts.receipt import Receipt
 from kbatch.receipts.shapes import Path, ShapeError, shaped
 
 VERSION = 1
 
-_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _RESTORE = "restore it from git; what was bought from here since then is read again from `.kbatch/history/`"
-_MERGE = "`kbatch lock merge FILE --out FILE` takes both sides apart and keeps what either knows"
+_HINTS = DocumentHints(
+    restore=_RESTORE, merge="`kbatch lock merge FILE --out FILE` takes both sides apart and keeps what either knows"
+)
 
 
 class Lockfile(Struct, frozen=True, kw_only=True):
@@ -53,14 +53,7 @@ class Lockfile(Struct, frozen=True, kw_only=True):
 
 def parse(data: bytes, name: str) -> Lockfile:
     """Return the lockfile in `data`; StateUnreadable has `name`, the line and a hint."""
-    try:
-        text = data.decode("utf-8-sig")  # an editor may have put a byte order mark before it
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise StateUnreadable(f"{name}:{line}: is not UTF-8 text", hint=_RESTORE) from None
-    if not text.strip():
-        raise StateUnreadable(f"{name}:1: is empty, which no lockfile is", hint=_RESTORE)
-    return _parse_written(data) or _read(_parse_text(text, name), text, name)
+    return _parse_written(data) or _read(*read_document(data, name, _HINTS), name)
 
 
 def _parse_written(data: bytes) -> Lockfile | None:
@@ -141,22 +134,7 @@ def serialize(lockfile: Lockfile) -> bytes:
     return write_json(fields)
 
 
-def _parse_text(text: str, name: str) -> Any:
-    try:
-        return parse_json(text)
-    except json.JSONDecodeError as error:
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.startswith(_MARKERS):
-                message = f"{name}:{number}: an unfinished merge (`{line[:7]}`)"
-                raise StateUnreadable(message, hint=_MERGE) from None
-        raise StateUnreadable(f"{name}:{error.lineno}: is not JSON: {error.msg}", hint=_RESTORE) from None
-    except DuplicateName as error:
-        raise StateUnreadable(f"{name}:{line_of_duplicate(text)}: {error}", hint=_RESTORE) from None
-    except ShapeError as error:
-        raise StateUnreadable(f"{name}:1: {error}", hint=_RESTORE) from None
-
-
-def _read(value: Any, text: str, name: str) -> Lockfile:
+def _read(text: str, value: Any, name: str) -> Lockfile:
     version = value.get("lockfile_version") if isinstance(value, dict) else None
     if type(version) is int and version > VERSION:
         line = line_of(text, ("lockfile_version",))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kbatch.errors import Invalid
+from kbatch.receipts.approvals.approval import Person
 from kbatch.storage.git.git_program import ask
 
 _CI_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BITBUCKET_STEP_TRIGGERER_UUID", "CIRCLE_USERNAME")
@@ -17,6 +18,14 @@ def actor_of(environment: Mapping[str, str], folder: Path) -> str | None:
     named = (_text(environment.get(name, "")) for name in _CI_ACTORS)
     asked = (_git(folder, "config", "--get", name) for name in ("user.name", "user.email"))
     return next((name for name in named if name), None) or next((name for name in asked if name), None)
+
+
+def person_of(environment: Mapping[str, str], folder: Path) -> Person | None:
+    """Return `actor_of` with git's `user.email`, which in a CI job is a robot's; None where neither is known."""
+    name = actor_of(environment, folder)
+    by_ci = any(_text(environment.get(variable, "")) for variable in _CI_ACTORS)
+    email = None if by_ci else _git(folder, "config", "--get", "user.email")
+    return Person(name=name, email=email) if name else None
 
 
 def commit_of_folder(folder: Path) -> str | None:
