@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from kbatch.cli.ui import console, github_actions
+from kbatch.errors import Refused
 from kbatch.pipeline.make_plan import Planned
-from kbatch.planner.ceilings import ExceededCeiling
 from kbatch.planner.plan import Plan
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.report.data.review import Review
@@ -31,7 +31,11 @@ _FLAGS = {
 
 
 def make_review(
-    planned: Planned, lockfile: Lockfile, manifest: Path, over: Iterable[ExceededCeiling], flags: Mapping[str, Any]
+    planned: Planned,
+    lockfile: Lockfile,
+    manifest: Path,
+    against: Iterable[Refused],
+    flags: Mapping[str, Any],
 ) -> Review:
     """Return what a reviewer is shown of a plan; `flags` are those of the command line, by parameter."""
     return Review(
@@ -40,7 +44,7 @@ def make_review(
         name=manifest.as_posix(),
         flags=tuple(_words(flags)),
         before=_before(planned.plan, lockfile),
-        objections=tuple(each.message for each in over),
+        objections=tuple(each.message for each in against),
         simulated=bool(flags.get("simulate")),
     )
 

@@ -48,6 +48,8 @@ def test_a_list_that_contradicts_a_card_refuses_the_run(rig: Rig, fault: str, sh
     ended = rig.run()
     assert (ended.code, rig.bill()["requests"]["submit"], rig.charges()) == (3, 0, [])
     assert [word for word in words if word not in ended.err] == []
+    shown = rig.kbatch("plan", "--live", "--format", "markdown")
+    assert (shown.code, "**Stop:** " in shown.out, "--approve" in shown.out) == (3, True, False)
     rig.faults()
     assert rig.run().code == 0, "the same command buys once the list agrees again"
 

@@ -125,12 +125,13 @@ def test_a_plan_is_a_page(kbatch: Run) -> None:
 
 
 def test_a_plan_over_its_budget_says_so_in_every_form(kbatch: Run, tmp_path: Path) -> None:
-    """The page and the comment carry the objection, and the exit code is 3."""
+    """The page and the comment carry the objection and do not invite agreement, and the exit code is 3."""
     (tmp_path / "kbatch.yaml").write_text(HEAD + BODY.replace("100", "20"), encoding="utf-8")
     for form in ("markdown", "html"):
         code, out, _ = kbatch("plan", "--format", form)
         assert code == 3
         assert "the plan&#39;s maximum is 45" in out or "the plan's maximum is 45" in out
+        assert "--approve" not in out
 
 
 # JUnit, however a run ends

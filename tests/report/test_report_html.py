@@ -160,10 +160,13 @@ def test_a_rehearsal_says_so() -> None:
 
 
 def test_a_plans_page_has_what_an_approver_needs(tmp_path: Path) -> None:
-    """Amount, objection, reason, digest and command stand in the page."""
+    """Amount, reason, digest and command stand in the page; where something objects, its words and no command."""
     manifest = loaded(tmp_path)
     plan = plan_of(manifest, {manifest.jobs[0].fingerprint: receipt_of(manifest.jobs[0])})
-    made = plan_html.as_html(review_of(plan, objections=("over the budget",)), parts())
-    for words in ("Buys 4 clips for 69 credits", "over the budget", "not bought yet", plan.digest, "--approve"):
+    made = plan_html.as_html(review_of(plan), parts())
+    for words in ("Buys 4 clips for 69 credits", "not bought yet", plan.digest, "--approve"):
         assert words in made
+    refused = plan_html.as_html(review_of(plan, objections=("over the budget",)), parts())
+    assert "over the budget" in refused
+    assert "--approve" not in refused
     assert "4 credits/s × 6 s = 24" in made

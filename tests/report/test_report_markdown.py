@@ -142,15 +142,22 @@ def test_an_approver_sees_the_essentials_before_the_folds(tmp_path: Path) -> Non
     """Marker, number of clips, credits, USD, budget and what it leaves, and why; the digest stands in full below."""
     manifest = loaded(tmp_path)
     plan = plan_of(manifest, {})
-    text = plan_markdown.as_markdown(review_of(plan, objections=("the budget is 5",), flags=("--only", "hero")), 60_000)
+    text = plan_markdown.as_markdown(review_of(plan, flags=("--only", "hero")), 60_000)
     head = text.partition("<details>")[0]
     assert head.startswith("<!-- kbatch:plan campaign.yaml -->")
     assert "**Buys 5 clips for 84 credits of `apiframe` ($0.84 at $0.01 a credit).**" in head
     assert "| `apiframe` | 84 | 84 | 0 | 600 | 516 |" in head
-    assert "**Stop:** the budget is 5" in head
     assert "`generate_audio` is `true` by default in 1 clip: 6 credits more than `false`" in head
     assert "not bought yet" in head
     assert f"kbatch run campaign.yaml --only hero --approve {plan.digest}" in text
+
+
+def test_a_refused_plan_does_not_invite_agreement(tmp_path: Path) -> None:
+    """What objects to a plan stands above the folds, and no command below agrees to it."""
+    text = plan_markdown.as_markdown(review_of(plan_of(loaded(tmp_path), {}), objections=("the budget is 5",)), 60_000)
+    assert "**Stop:** the budget is 5" in text.partition("<details>")[0]
+    assert "This plan is refused" in text
+    assert "--approve" not in text
 
 
 def test_unknown_prices_and_outcomes_give_no_total(tmp_path: Path) -> None:

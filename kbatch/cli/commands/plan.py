@@ -1,6 +1,7 @@
 """`kbatch plan`: what would be bought, reused and fetched, with prices and reasons; nothing is sent."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,13 +29,14 @@ from kbatch.cli.protected_paths import named, protected_by
 from kbatch.cli.session import chosen_lockfile, load_manifest, load_options
 from kbatch.cli.ui import console, github_actions
 from kbatch.errors import ExitCode, Invalid, Refused
+from kbatch.pipeline.load import LoadedManifest
 from kbatch.pipeline.load_state import as_bought, load_state
 from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
 from kbatch.pipeline.published_prices import check_plan, with_lists
 from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
 from kbatch.planner.approval.saved_plan import SavedPlan
-from kbatch.planner.ceilings import find_exceeded, read_ceilings
-from kbatch.planner.plan import as_stream
+from kbatch.planner.ceilings import ExceededCeiling, find_exceeded, read_ceilings
+from kbatch.planner.plan import Plan, as_stream
 from kbatch.planner.selection import Selection
 from kbatch.providers.registry import NAMES
 from kbatch.report.data.format import harmless
@@ -130,20 +132,30 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     elif form == "text":
         _show_text(planned, comparison, stderr=out is not None and is_stdout(out))
     over = find_exceeded(planned.plan, ceilings)
+    against = _objections(planned.plan, loaded, over)
     fitting = offers(over, planned.plan, loaded, found, flags)
     if form in _REVIEWED or github_actions.active():
         from kbatch.cli.plan_documents import make_review, show_review  # noqa: PLC0415 - most plans are read as text
 
-        review = make_review(planned, found.lockfile, manifest, over, flags)
+        review = make_review(planned, found.lockfile, manifest, against, flags)
         show_review(replace(review, comparison=comparison, offers=fitting), form)
-    check_plan(planned.plan, loaded.lists, console.say, trusted=False)
-    if over:
+    if against:
         for each in fitting:
             console.say(each)
-        raise Refused("over-ceiling", over[0].message, hint="raise the ceiling, or select fewer jobs")
+        raise against[0]
     if out is not None:
         _save(out, planned, manifest, where, wished)
     return ExitCode.NOT_AS_ASKED if check and planned.plan.spends else ExitCode.OK
+
+
+def _objections(plan: Plan, loaded: LoadedManifest, over: Iterable[ExceededCeiling]) -> list[Refused]:
+    """Return why a plan is refused, the public price lists first; its reviewers are shown all of it."""
+    found = [Refused("over-ceiling", each.message, hint="raise the ceiling, or select fewer jobs") for each in over]
+    try:
+        check_plan(plan, loaded.lists, console.say, trusted=False)
+    except Refused as error:
+        return [error, *found]
+    return found
 
 
 def _warn(inputs: RunInputs, planned: Planned) -> None:

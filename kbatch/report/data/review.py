@@ -34,6 +34,11 @@ class Review:
     simulated: bool = False
     comparison: Comparison | None = None
 
+    @property
+    def agreeable(self) -> bool:
+        """Whether a reviewer is shown how to agree: something is bought, and nothing objects to it."""
+        return bool(self.plan.spends) and not self.objections
+
 
 def warnings_of(review: Review) -> Iterator[str]:
     """Yield the warnings for a reviewer as sentences; names stand between backticks."""

@@ -56,7 +56,7 @@ def as_html(review: Review, parts: Parts) -> str:
         "filters": filters_of(rows, states, "Action"),
         "shots": [_shot(name, list(each)) for name, each in groupby(jobs, key=lambda job: str(job["shot"]))],
         "digest": plan.digest,
-        "command": command_of(review) if plan.spends else "",
+        "command": command_of(review) if review.agreeable else "",
         "things": "jobs",
         "thing": "job",
         "foot": f"Made by kbatch from {review.name}. Credits are each provider's own.",

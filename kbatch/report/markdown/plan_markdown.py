@@ -232,7 +232,9 @@ def _others(plan: Plan) -> Block:
 
 def _approval(review: Review) -> str:
     plan = review.plan
-    if not plan.spends:
+    if review.objections:
+        return "**This plan is refused**: there is nothing to agree to until what stops it is changed."
+    if not review.agreeable:
         return f"Digest {code(plan.digest)}"
     time = f"Expected time {span(*review.summary.seconds)}. "
     return f"{time}To agree to exactly this plan:\n\n```sh\n{command_of(review)}\n```"
