@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "Compare the files with the receipts",
     "lock": "Merge lockfiles by their receipts, and check them",
     "report": "Write a contact sheet, Markdown, CSV or JUnit of what was rendered",
+    "spend": "Sum up what many lockfiles say was spent, by month, label, person",
     "preview": "Assemble what exists, and simulations of the rest, into one film",
     "models": "List the models, or show one model's parameters and prices",
     "schema": "Print a JSON Schema",

@@ -58,12 +58,15 @@ class LoadedState(Struct, frozen=True, kw_only=True):
     own: tuple[Event, ...] = ()
 
 
-def load(lockfile_path: Path, *, manifest_name: str) -> LoadedState:
-    """Return the state of a manifest; StateUnreadable when a part of it cannot be read or is another manifest's."""
+def load(lockfile_path: Path, *, manifest_name: str | None) -> LoadedState:
+    """Return the state of a manifest; StateUnreadable when a part of it cannot be read or is another manifest's.
+
+    Without a name the state is taken for that of the manifest which it names itself.
+    """
     data = storage.read_if_there(lockfile_path)
     covered = read_history_index(lockfile_path)
     own = covered.matches(data)
-    kept = _read(data, lockfile_path, manifest_name, own=own)
+    kept = _read(data, lockfile_path, manifest_name or stem_of(lockfile_path), own=own)
     unread = unread_files(lockfile_path, covered, own=own)
     history = sorted((event for path in unread for event in read_journal(path)), key=_order)
     restored = fold(history, kept.renders)
@@ -71,7 +74,10 @@ def load(lockfile_path: Path, *, manifest_name: str) -> LoadedState:
         raise _lockfile_missing(lockfile_path, covered.renders, len(restored))
     reading = _journal_reader(lockfile_path)
     events = tuple(reading)
-    _check_manifest(events, lockfile_path, manifest_name)
+    if manifest_name is None:
+        manifest_name = kept.manifest
+    else:
+        _check_manifest(events, lockfile_path, manifest_name)
     renders = _with_addresses(fold(events, restored), kept)
     claims = fold_claims((*history, *events), kept.claims)
     return LoadedState(

@@ -19,7 +19,7 @@ from kbatch.report.data.rows import ReportRow
 from kbatch.report.data.shares import Slice
 from kbatch.report.html.charts import bars
 
-TEMPLATES = ("layout.html", "parts.html", "report.html", "plan.html")
+TEMPLATES = ("layout.html", "parts.html", "report.html", "plan.html", "spend.html")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

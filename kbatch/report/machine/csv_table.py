@@ -23,11 +23,15 @@ COLUMNS = (
 
 def render(rows: Iterable[ReportRow]) -> str:
     """Return the rows as CSV; an unknown amount is an empty cell, never 0."""
+    return write_table(COLUMNS, (map(cell, _values(row)) for row in rows))
+
+
+def write_table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table of finished cells as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow([_cell(value) for value in _values(row)])
+    writer.writerow(head)
+    writer.writerows(rows)
     return out.getvalue()
 
 
@@ -48,7 +52,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """Return a value that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value
     text = harmless_lines(value)

@@ -1,0 +1,1 @@
+"""What many campaigns have spent together, and the envelopes that bound it."""

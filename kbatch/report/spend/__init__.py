@@ -1,0 +1,1 @@
+"""What was spent, by month, label, person and more, in every format."""
