@@ -97,6 +97,7 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     validators: Mapping[str, Validator]
     contents: Mapping[str, Validator]
     disputed: tuple[Dispute, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
     file: str | None = None
     sha256: str | None = None
     data: bytes = b""
@@ -240,6 +241,7 @@ def _card(name: str, written: Mapping[str, Any]) -> Card:
         validators={key: strict_validator(spec) for key, spec in plain.items()},
         contents={key: strict_validator(spec) for key, spec in contents.items()},
         disputed=tuple(map(read_dispute, written.get("disputed", ()))),
+        unconfirmed=tuple(written.get("unconfirmed", ())),
     )
 
 

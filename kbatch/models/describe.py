@@ -107,7 +107,7 @@ def describe(card: Card) -> ModelPage:
             f"{each.shortest_s}–{each.longest_s} s" + (f" for {each.duration} s" if each.duration else "")
             for each in card.typical
         ),
-        notes=(*card.notes, *(f"{one.what} (read {one.read}); it is sent as written" for one in card.disputed)),
+        notes=_notes(card),
         sources=_sources(card),
     )
 
@@ -185,6 +185,12 @@ def _price_row(card: Card, variant: str) -> PriceRow:
     usd = f" ({card.pricing.usd[variant]})" if variant in card.pricing.usd else ""
     price = "unknown" if credits is None else f"{credits:,} {card.pricing.unit}{each}{usd}"
     return PriceRow(variant=variant, credits=credits, price=price)
+
+
+def _notes(card: Card) -> tuple[str, ...]:
+    disputes = (f"{one.what} (read {one.read}); it is sent as written" for one in card.disputed)
+    doubts = (f"not confirmed by the vendor: {what}; `--first 1` tries it with one job" for what in card.unconfirmed)
+    return (*card.notes, *disputes, *doubts)
 
 
 def _price_of(card: Card) -> str:

@@ -35,7 +35,7 @@ from kbatch.models.pricing import OwnPrice, read_prices
 from kbatch.models.published.price_list import Lists
 from kbatch.pipeline.own_cards import catalog_with
 from kbatch.planner.cost_warnings import lint
-from kbatch.planner.disputed import warn_disputed
+from kbatch.planner.disputed import warn_disputed, warn_unconfirmed
 from kbatch.planner.jobs import Job, complete_jobs
 from kbatch.storage import Folder, LinkRefused, can_be_named, digest_of_input, is_link, read_bytes
 from kbatch.storage import resolve as resolve_links
@@ -189,7 +189,8 @@ def parse_manifest(data: bytes, name: str, tree: ShotTree, options: LoadOptions)
     if findings.fatal:
         raise Invalid(problems)
     money = lint(jobs, document, limited=frozenset(settings.max_credits_per_job), reported=problems)
-    warnings = tuple(sorted((*problems, *money, *warn_disputed(jobs, document), *_replaced(jobs)), key=place_of))
+    doubts = (*warn_disputed(jobs, document), *warn_unconfirmed(jobs, document))
+    warnings = tuple(sorted((*problems, *money, *doubts, *_replaced(jobs)), key=place_of))
     return ParsedManifest(document=document, settings=settings, jobs=jobs, catalog=catalog, warnings=warnings)
 
 

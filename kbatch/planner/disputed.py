@@ -1,7 +1,7 @@
-"""Warnings about disputed parameters: values that a request sends although a document of the vendor refuses them.
+"""Warnings about cards that may be wrong: disputed parameters, and what no document of the vendor has.
 
 One warning for each model and dispute, at the first place where the manifest writes the parameter; one for each model
-where only defaults send what is disputed.
+where only defaults send what is disputed; one for each model whose card says what is unconfirmed.
 """
 
 from collections import Counter, defaultdict
@@ -13,8 +13,10 @@ from kbatch.models.rules import Dispute
 from kbatch.planner.jobs import Job
 
 DISPUTED = "disputed-parameter"
+UNCONFIRMED = "unconfirmed-card"
 MEANINGS: Mapping[str, str] = {
     DISPUTED: "a document of the vendor refuses a parameter of the model's card; `--first 1` tries it with one job",
+    UNCONFIRMED: "a model's card holds what no document of the vendor confirms; `--first 1` tries it with one job",
 }
 
 _Kind = tuple[str, tuple[Dispute, ...], bool]
@@ -47,6 +49,21 @@ def warn_disputed(jobs: Sequence[Job], document: Document) -> Iterator[Problem]:
             hint=f"`--first 1` tries it with one job; if that is refused, {disputes[0].instead}",
             severity=Severity.WARNING,
             jobs=Hit(hit=len(group), of=of[model], first=first.address),
+        )
+
+
+def warn_unconfirmed(jobs: Sequence[Job], document: Document) -> Iterator[Problem]:
+    """Yield one warning for each model whose card says what no document of the vendor confirms."""
+    for card in dict.fromkeys(job.card for job in jobs if job.card.unconfirmed):
+        mine = [job for job in jobs if job.card is card]
+        origin = mine[0].draft.origins.get("model") or mine[0].draft.origins["shot"]
+        yield Problem(
+            code=UNCONFIRMED,
+            message=f"not confirmed by the vendor for `{card.model}`: {'; '.join(card.unconfirmed)}",
+            mark=document.mark(origin.path),
+            hint="`--first 1` tries it with one job",
+            severity=Severity.WARNING,
+            jobs=Hit(hit=len(mine), of=len(jobs), first=mine[0].address),
         )
 
 

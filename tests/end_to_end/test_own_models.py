@@ -141,7 +141,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"body": {"parameters": "klingParams", "base_url": "http://x"}},
         "a card has no field `base_url` here",
     ),
-    "nothing-costs": ({"pricing": price(0)}, "is not valid under any of the given schemas"),
+    "nothing-costs": ({"pricing": price(0)}, "is not a whole number of units"),
     "other-unit": ({"pricing": {**price(4), "unit": "tokens"}}, "`apiframe` counts in credits, not in `tokens`"),
     "no-provider": ({"provider": "acme"}, "there is no provider `acme` here"),
 }

@@ -23,8 +23,7 @@ _ARGUMENTS = "# arguments: "
 
 NEEDS_MORE = {
     *("file-too-large", "name-encoding", "no-frames", "picture-scans", "picture-too-large"),
-    *("several-outputs", "too-many-values", "bad-card", "card-replaced"),
-    *("extra-parameter", "extra-taken"),
+    "too-many-values",
 }
 """Codes whose example would be too large to keep, or needs another machine; other tests bring them about."""
 

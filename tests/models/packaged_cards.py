@@ -15,8 +15,6 @@ FILES = tuple(
     (path.relative_to(SCHEMAS).as_posix(), path.read_bytes()) for path in sorted(SCHEMAS.glob("models/**/*.json"))
 )
 CATALOG = read_cards(FILES)
-OWN_PAGES = tuple(card for card in CATALOG.cards if card.source.read == "2026-11-21")
-"""The cards that were read from their model's own page; the others' pages were not seen."""
 KLING_2_1 = next((name, data) for name, data in FILES if name.endswith("apiframe/kling-2.1.json"))
 AIMLAPI = "kling-video/v2.1/pro/image-to-video"
 DIGEST = "ab" * 32

@@ -7,7 +7,8 @@ import pytest
 
 from kbatch.models.rules import Dispute
 from kbatch.pipeline.load import LoadOptions, load
-from kbatch.planner.disputed import DISPUTED
+from kbatch.planner.disputed import DISPUTED, UNCONFIRMED
+from kbatch.providers.registry import full_catalog
 
 BEAT = "{prompt: a, duration: 1}, "
 HEAD = "kbatch: 1\nname: x\nprovider: apiframe\nmatrix: {n: [1, 2, 3]}\n"
@@ -86,3 +87,29 @@ def test_what_a_dispute_concerns(fields: dict[str, object], params: dict[str, ob
     """Every value, all but the agreed ones, or lists that are longer than agreed."""
     made = Dispute(parameter="p", what="w", instead="i", title="t", read="2026-11-30", **fields)  # type: ignore[arg-type]
     assert made.concerns(params) is concerned
+
+
+def test_what_no_document_confirms_is_said_once_a_model(tmp_path: Path) -> None:
+    """Two shots of one such model are one warning at the first, with all their jobs; another model has none."""
+    shot = "  - {id: %s, model: %s, params: {image_url: 'https://a.example/b.png'}}\n"
+    new, old = "klingai/video-v3-pro-image-to-video", "kling-video/v2.1/pro/image-to-video"
+    path = tmp_path / "m.yaml"
+    path.write_text(HEAD.replace("apiframe", "aimlapi") + "shots:\n" + shot % ("a", new) + shot % ("b", new), "utf-8")
+    with path.open("a", encoding="utf-8") as manifest:
+        manifest.write(shot % ("c", old))
+    (found,) = [one for one in load(path).warnings if one.code == UNCONFIRMED]
+    assert found.mark
+    assert found.jobs
+    assert (found.mark.line, found.jobs.hit, found.jobs.of, found.jobs.first) == (6, 6, 9, "a[n=1]")
+    assert f"`{new}`" in found.message
+    assert "`/v2/video/generations` only" in found.message
+    assert found.hint == "`--first 1` tries it with one job"
+
+
+def test_the_packaged_cards_say_what_is_unconfirmed() -> None:
+    """The newer Kling models are documented on AI/ML's newer path only; nothing else is without a document."""
+    assert [card.model for card in full_catalog().cards if card.unconfirmed] == [
+        "klingai/video-v2-6-pro-image-to-video",
+        "klingai/video-v3-pro-image-to-video",
+        "klingai/video-v3-standard-image-to-video",
+    ]

@@ -14,6 +14,7 @@ from kbatch.errors import Bug
 from kbatch.manifest.schema.validate import Validator
 from kbatch.models.cards import Card, read_cards
 from kbatch.models.image_paths import steps_of
+from kbatch.models.parameter_messages import shown
 from kbatch.models.pricing import values_of, variant_of, variants
 
 _MOST_WORDS = 200
@@ -65,7 +66,9 @@ def _of_form(fault: Any) -> Iterator[CardFault]:
             message = f"a card has no field `{name}` here"
             yield CardFault(path=(*where, name), message=message, on_key=True)
         return
-    yield CardFault(path=where, message=fault.message[:_MOST_WORDS])
+    wanted = fault.schema.get("description") if fault.validator == "anyOf" else None
+    message = f"{shown(fault.instance)} is not {wanted}" if wanted else fault.message
+    yield CardFault(path=where, message=message[:_MOST_WORDS])
 
 
 def _meant(card: Card) -> Iterator[CardFault]:
