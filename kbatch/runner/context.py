@@ -1,10 +1,10 @@
 """The shared state of one run: journal, receipts, provider sessions, ceilings, shutdown."""
 
-import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ from kbatch.runner.limits.download_slots import DownloadSlots
 from kbatch.runner.limits.path_locks import PathLocks
 from kbatch.runner.limits.polling.poll_schedule import PollSchedules
 from kbatch.runner.limits.price_guard import PriceGuards
-from kbatch.runner.limits.retry import LONGEST_WAIT_S, retry_wait
+from kbatch.runner.limits.retry import LIST_TRIES, pause, retry, temporary
 from kbatch.runner.limits.unpriced import Unpriced
 from kbatch.runner.outcome import JobEnd
 from kbatch.runner.pending import PendingRender
@@ -37,10 +37,8 @@ from kbatch.runner.submit.refused_parameters import RefusedParameters
 from kbatch.runner.webhooks.target import WebhookTarget
 from kbatch.storage import Folder
 
-_log = logging.getLogger(__name__)
-
+Outcome = TypeVar("Outcome")
 Page = TypeVar("Page")
-_PAGE_TRIES = 3
 
 __all__ = ["FATAL", "ProviderSession", "Run", "RunOptions", "UploadedImage"]
 
@@ -212,36 +210,32 @@ class Run:
             return JobEnd.DONE if receipt.state is ReceiptState.DONE else JobEnd.DELIVERED_WRONG
         return JobEnd.SKIPPED if entry.buys else JobEnd.REUSED
 
-    async def wait(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
-        """Wait before a retry: `Retry-After` in full, kbatch's own back-off scaled.
+    async def wait(
+        self, session: ProviderSession, attempt: int, asked_s: float | None, *, to_submit: bool = False
+    ) -> bool:
+        """Wait before a retry, as `pause` does; a shutdown ends a wait `to_submit`."""
+        sleep = self.shutdown.pause if to_submit else anyio.sleep
+        name, scale = session.provider.name, session.scale
+        return await pause(attempt, asked_s, name=name, scale=scale, jitter=self.jitter(), sleep=sleep)
 
-        Returns False without waiting when `Retry-After` is longer than `LONGEST_WAIT_S`.
-        """
-        if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
-            return False
-        wait_s = retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale)
-        _log.info("%s is asked again in %.1f s, try %d", session.provider.name, wait_s, attempt + 2)
-        await anyio.sleep(wait_s)
-        return True
+    async def retry(
+        self,
+        session: ProviderSession,
+        tries: int,
+        ask: Callable[[], Awaitable[Outcome]],
+        *,
+        again: Callable[[Outcome], float | None] = temporary,
+        to_submit: bool = False,
+    ) -> Outcome:
+        """Ask a provider as often as it may help; return the last outcome."""
+        return await retry(tries, ask, partial(self.wait, session, to_submit=to_submit), again=again)
 
     async def ask_page(
         self, session: ProviderSession, request: Request, read: Callable[[Reply], Page | NotNow]
     ) -> Page | NotNow:
         """Ask for a page of a list, again where that may help; the last answer that was no page is returned."""
-        page: Page | NotNow = NotNow(message="not asked")
-        for attempt in range(_PAGE_TRIES):
-            page = read(await session.ask(request, timeout_s=self.options.poll_timeout_s))
-            if not isinstance(page, NotNow) or page.stop or attempt + 1 == _PAGE_TRIES:
-                break
-            if not await self.wait(session, attempt, page.retry_after_s):
-                break
-        return page
 
-    async def wait_to_submit(self, session: ProviderSession, attempt: int, retry_after_s: float | None) -> bool:
-        """Wait before a resend, as in `wait`; a shutdown ends the wait."""
-        if retry_after_s is not None and retry_after_s > LONGEST_WAIT_S:
-            return False
-        wait_s = retry_wait(attempt, self.jitter(), retry_after_s=retry_after_s, scale=session.scale)
-        _log.info("sent to %s again in %.1f s, try %d", session.provider.name, wait_s, attempt + 2)
-        await self.shutdown.pause(wait_s)
-        return True
+        async def ask() -> Page | NotNow:
+            return read(await session.ask(request, timeout_s=self.options.poll_timeout_s))
+
+        return await self.retry(session, LIST_TRIES, ask)

@@ -75,9 +75,7 @@ def _session(provider: Provider, account: str, key: str, endpoints: Endpoints) -
     if endpoints.app is None:
         check_surroundings(url)
     loopback = endpoints.app is not None or is_loopback(urlsplit(url).hostname or "")
-    scale = poll_scale(endpoints.environment.get("KBATCH_POLL_SCALE"), loopback=loopback)
-    if isinstance(scale, Problem):
-        raise Invalid([scale])
+    scale = scale_of(endpoints.environment, loopback=loopback)
     if endpoints.app is not None and not endpoints.environment.get("KBATCH_POLL_SCALE"):
         scale = SIMULATED_SCALE
     client = Client(
@@ -99,6 +97,14 @@ def _session(provider: Provider, account: str, key: str, endpoints: Endpoints) -
         polls=rate_of(provider.per_minute, scale=scale, share=POLLS_SHARE),
         webhook_secret=sha256(key.encode()).digest(),
     )
+
+
+def scale_of(environment: Mapping[str, str], *, loopback: bool) -> float:
+    """Return what `KBATCH_POLL_SCALE` multiplies kbatch's own waits by; may raise Invalid."""
+    scale = poll_scale(environment.get("KBATCH_POLL_SCALE"), loopback=loopback)
+    if isinstance(scale, Problem):
+        raise Invalid([scale])
+    return scale
 
 
 def engine_of(environment: Mapping[str, str]) -> Engine | None:

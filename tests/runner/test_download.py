@@ -594,7 +594,7 @@ async def test_a_host_that_alternates_good_and_bad_ranges_is_given_up(serve, rep
 
 async def test_a_host_that_brings_a_little_each_time_is_given_up(serve, reply, part, monkeypatch):
     """Progress that would take for ever has an end: so many attempts, however each of them ends."""
-    monkeypatch.setattr(fetching, "_MOST_ATTEMPTS", 5)
+    monkeypatch.setattr(fetching, "DOWNLOADS_IN_ALL", 5)
 
     async def answer(stream, request, seen):
         found = re.search(rb"range: bytes=(\d+)-", request.lower())

@@ -1,5 +1,6 @@
 """Waits are numbers out of numbers: tables, and a clock that is a variable."""
 
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbatch.errors import Problem
+from kbatch.providers.base import Accepted, NotAccepted, NotNow, Reason, Running, Unknown
 from kbatch.runner.limits.capacity import Capacity, full, halved, recovered
 from kbatch.runner.limits.polling.render_time_estimate import (
     RenderTimeEstimate,
@@ -15,7 +17,7 @@ from kbatch.runner.limits.polling.render_time_estimate import (
     next_poll_after,
 )
 from kbatch.runner.limits.rate import Gcra, hold, take_turn
-from kbatch.runner.limits.retry import backoff, poll_scale, retry_wait
+from kbatch.runner.limits.retry import backoff, pause, poll_scale, retry, retry_wait, temporary
 
 UNIT = st.floats(0, 1)
 
@@ -234,3 +236,54 @@ def test_capacity_recovers_by_about_one_a_round_and_no_further_than_configured()
     for _ in range(20):
         capacity = recovered(capacity)
     assert capacity == Capacity(most=8, now=8.0, halved_at_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "asked"),
+    [
+        pytest.param(NotNow(message="HTTP 503"), 0.0, id="no-state"),
+        pytest.param(NotNow(message="HTTP 429", retry_after_s=7.0), 7.0, id="asked-to-wait"),
+        pytest.param(NotNow(message="HTTP 401", stop=Reason.KEY, retry_after_s=7.0), None, id="key-refused"),
+        pytest.param(NotAccepted(reason=Reason.RATE, message="", retry_after_s=7.0), 7.0, id="rate"),
+        pytest.param(NotAccepted(reason=Reason.UNAVAILABLE, message=""), 0.0, id="unavailable"),
+        pytest.param(NotAccepted(reason=Reason.NO_CONNECTION, message=""), 0.0, id="not-sent"),
+        pytest.param(NotAccepted(reason=Reason.CREDITS, message="", retry_after_s=7.0), None, id="no-credits"),
+        pytest.param(Unknown(message="", retry_after_s=7.0), None, id="unknown-is-never-retried"),
+        pytest.param(Accepted(job_id="a", credits=1), None, id="accepted"),
+    ],
+)
+def test_only_a_temporary_outcome_is_asked_again(outcome: object, asked: float | None) -> None:
+    """By what it says, and after what it asks for; a send whose outcome is unknown is none of them."""
+    assert temporary(outcome) == asked
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "waits"),
+    [
+        pytest.param([NotNow(message="1"), Running(), NotNow(message="3")], [(0, 0.0)], id="ends-with-an-answer"),
+        pytest.param(
+            [NotNow(message=str(n)) for n in range(9)], [(0, 0.0), (1, 0.0), (2, 0.0)], id="ends-with-the-tries"
+        ),
+        pytest.param([NotNow(message="1", retry_after_s=601.0)] * 9, [], id="asked-for-too-long"),
+        pytest.param(
+            [NotNow(message="1", retry_after_s=600.0)] * 2 + [Running()], [(0, 600.0), (1, 600.0)], id="longest"
+        ),
+    ],
+)
+@pytest.mark.anyio
+async def test_an_outcome_is_returned_after_no_more_than_the_tries(outcomes, waits) -> None:
+    """The last outcome is returned, without a wait after it; `Retry-After` is waited in full or not at all."""
+    asked: list[object] = []
+    slept: list[float] = []
+
+    async def ask() -> object:
+        asked.append(outcomes[len(asked)])
+        return asked[-1]
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    wait = partial(pause, name="a", scale=0.5, jitter=1.0, sleep=sleep)
+    assert await retry(4, ask, wait) is asked[-1]
+    assert len(asked) == len(waits) + 1
+    assert slept == [retry_wait(n, 1.0, retry_after_s=asked_s, scale=0.5) for n, asked_s in waits]

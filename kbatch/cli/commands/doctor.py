@@ -28,6 +28,7 @@ from kbatch.receipts.account import account_of
 from kbatch.report.data.format import harmless
 from kbatch.report.text import published
 from kbatch.runner.endpoints import origin_of
+from kbatch.runner.limits.retry import DIAGNOSIS_TRIES
 from kbatch.runner.open_sessions import Endpoints, engine_of, open_sessions
 from kbatch.runner.preflight.account import ask_balance
 from kbatch.runner.preflight.price_lists import ask_price_lists
@@ -163,7 +164,7 @@ async def _account(provider: Provider, account: str, teams: dict[str, str], *, n
         async with open_sessions({provider.name: (account,)}, Endpoints(environment=os.environ)) as opened:
             session = opened[provider.name][account]
             session.on_wait = console.say
-            answer = await ask_balance(session, tries=2)
+            answer = await ask_balance(session, tries=DIAGNOSIS_TRIES)
             where = origin_of(provider, os.environ)
     except KbatchError as error:
         return DoctorFinding(name=title, good=False, words=error.message)

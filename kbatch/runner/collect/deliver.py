@@ -13,22 +13,23 @@ from msgspec.structs import asdict
 
 from kbatch import storage
 from kbatch.media.mp4 import NotWhole, ProbedMedia, differences_from_purchase, probe
-from kbatch.providers.base import Failed, NotNow, Running, Succeeded
+from kbatch.providers.base import Succeeded
 from kbatch.receipts import event_data
 from kbatch.receipts.event_data import Clip, EventData
 from kbatch.receipts.events import Fact
 from kbatch.receipts.receipt import NO_MEDIA, Media, Receipt, ReceiptState
 from kbatch.runner.collect.clip_files import archive_path, clear_path, is_clip
-from kbatch.runner.collect.poll import StillOwed, poll, unusable_poll_reason
+from kbatch.runner.collect.clip_url import ask_url
+from kbatch.runner.collect.poll import StillOwed
 from kbatch.runner.collect.sidecars import request_sidecar
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.download.attempt import FetchFailure, FetchTerms, NotFetched
 from kbatch.runner.download.fetch import Fetched, fetch
+from kbatch.runner.limits.retry import FRESH_URL_TRIES
 from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind
 from kbatch.storage import PartFile
 
-_FRESH_URLS = 3
 _NO_MORE = "the provider no longer keeps the clip"
 _GONE = f"{_NO_MORE}: it is lost, and `--replace` buys it again"
 
@@ -51,7 +52,7 @@ async def deliver(
         if isinstance(fetched, Fetched):
             return await _deliver(run, pending, part_path(run, pending), fetched)
         attempt += 1
-        if fetched.cause is FetchFailure.STALE and attempt < _FRESH_URLS:
+        if fetched.cause is FetchFailure.STALE and attempt < FRESH_URL_TRIES:
             fresh = await _fresh_url(run, session, pending, attempt)
             if not isinstance(fresh, Succeeded):
                 return fresh
@@ -128,21 +129,9 @@ def _tag(run: Run, pending: PendingRender) -> str:
 
 
 async def _fresh_url(run: Run, session: ProviderSession, pending: PendingRender, attempt: int) -> Succeeded | StillOwed:
-    """Poll again for a new URL: providers sign one for each answer."""
-    for again in range(_FRESH_URLS):
-        await run.wait(session, attempt + again, None)
-        outcome = await poll(run, session, pending)
-        match outcome:
-            case Succeeded():
-                return outcome
-            case Failed(message=message):
-                return StillOwed(reason=f"rendered earlier, and now the provider says: {message}")
-            case Running() | NotNow():
-                continue
-    unusable = await unusable_poll_reason(run, session, pending, outcome)
-    if unusable is not None:
-        return StillOwed(reason=unusable)
-    return StillOwed(reason="the provider does not give a URL of the clip at present; `kbatch pull` tries again")
+    """Ask for a new URL, some time after the last one failed."""
+    await run.wait(session, attempt, None)
+    return await ask_url(run, session, pending)
 
 
 def _why(fetched: NotFetched, found: Succeeded) -> str:

@@ -1,18 +1,17 @@
 """Collects paid jobs: polls them to their end and delivers their clips; submits nothing."""
 
-from kbatch.providers.base import Failed, Succeeded
+from kbatch.providers.base import Failed
 from kbatch.receipts.receipt import ReceiptState, describe_remaining_charge
 from kbatch.runner.collect.clip_files import place_clip
+from kbatch.runner.collect.clip_url import ask_url
 from kbatch.runner.collect.deliver import Delivered, deliver, finish_interrupted
-from kbatch.runner.collect.poll import Rendered, StillOwed, collect, poll, unusable_poll_reason
+from kbatch.runner.collect.poll import Rendered, StillOwed, collect
 from kbatch.runner.collect.sidecars import request_sidecar
 from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.outcome import NOT_HERE, JobEnd
 from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind
 from kbatch.storage import size_of
-
-_ASKED = 4
 
 
 async def resume(run: Run, session: ProviderSession, pending: PendingRender, priority: float) -> None:
@@ -48,24 +47,8 @@ async def download(run: Run, session: ProviderSession, pending: PendingRender) -
     if finished is not None:
         _end_delivered(run, pending, finished)
         return
-    for attempt in range(_ASKED):
-        outcome = await poll(run, session, pending)
-        match outcome:
-            case Succeeded():
-                _end_delivered(run, pending, await deliver(run, session, pending, outcome))
-                return
-            case Failed(message=message):
-                _owe(run, pending, f"rendered earlier, and now the provider says: {message}")
-                return
-            case _:
-                if not await run.wait(session, attempt, getattr(outcome, "retry_after_s", None)):
-                    break
-    unusable = await unusable_poll_reason(run, session, pending, outcome)
-    if unusable is not None:
-        _owe(run, pending, f"rendered earlier: {unusable}")
-        return
-    why = f" ({session.closed_reason})" if session.too_long_wait else ""
-    _owe(run, pending, f"rendered, and the provider does not give its URL at present{why}; `kbatch pull` tries again")
+    found = await ask_url(run, session, pending)
+    _end_delivered(run, pending, found if isinstance(found, StillOwed) else await deliver(run, session, pending, found))
 
 
 async def reuse(run: Run, session: ProviderSession | None, pending: PendingRender) -> None:

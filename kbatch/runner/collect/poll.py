@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import AbstractContextManager
+from functools import partial
 
 import anyio
 from msgspec import Struct
@@ -18,7 +19,7 @@ from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.limits.polling.list_polling import Step, after_single, next_step, overlooked, polled_singly, shown
 from kbatch.runner.limits.polling.render_time_estimate import POLL_CEILING_S
 from kbatch.runner.limits.polling.watches import Watch
-from kbatch.runner.limits.retry import LONGEST_WAIT_S
+from kbatch.runner.limits.retry import CHARGE_TRIES, LONGEST_WAIT_S
 from kbatch.runner.limits.waits import asked_for
 from kbatch.runner.pending import PendingRender
 from kbatch.runner.progress_events import EventKind
@@ -26,7 +27,7 @@ from kbatch.runner.submit.job_matching import contradiction
 
 _log = logging.getLogger(__name__)
 
-_ASKED = 4
+_STRANGE = 4  # answers in a row about another job until polling ends: one may be a mix-up, and more waste its rate
 
 
 class StillOwed(Struct, frozen=True, kw_only=True):
@@ -47,20 +48,16 @@ async def ask_charge(run: Run, session: ProviderSession, pending: PendingRender)
 
     False for a job that failed, since its charge was refunded.
     """
-    for attempt in range(_ASKED):
-        outcome = await poll(run, session, pending)
-        if isinstance(outcome, Failed):
-            return False
-        if not isinstance(outcome, NotNow):
-            if outcome.credits is not None:
-                await note_charge(run, session, pending, outcome.credits)
-            return True
+    outcome = await run.retry(session, CHARGE_TRIES, partial(poll, run, session, pending))
+    if isinstance(outcome, NotNow):
         if outcome.stop is not None:
             session.stop(outcome.stop, outcome.message)
-            return False
-        if not await run.wait(session, attempt, outcome.retry_after_s):
-            return False
-    return False
+        return False
+    if isinstance(outcome, Failed):
+        return False
+    if outcome.credits is not None:
+        await note_charge(run, session, pending, outcome.credits)
+    return True
 
 
 async def collect(
@@ -101,7 +98,7 @@ async def collect(
                 case NotNow():
                     asked_s = outcome.retry_after_s or 0.0
                     strange = strange + 1 if outcome.strange else 0
-                    if strange >= _ASKED:
+                    if strange >= _STRANGE:
                         return StillOwed(reason=_strange(outcome))
                 case Running() | None:
                     running_s = asked

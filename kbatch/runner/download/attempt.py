@@ -19,6 +19,7 @@ from kbatch.providers.http.client import Client, StreamedResponse, TransportErro
 from kbatch.providers.http.content_encoding import Body, is_video
 from kbatch.providers.http.host_policy import HostRefused, HostRules, Resolve, checked_addresses, resolve
 from kbatch.providers.responses import as_sent, retry_after
+from kbatch.runner.limits.retry import DOWNLOAD_TRIES
 from kbatch.runner.progress_events import ignore
 from kbatch.storage import PartFile, examine
 
@@ -53,7 +54,7 @@ class FetchTerms(Struct, frozen=True, kw_only=True):
     allow_hosts: frozenset[str] = frozenset()
     max_bytes: int = 2 * 1024 * 1024 * 1024
     total_s: float = 1800.0
-    attempts: int = 6
+    attempts: int = DOWNLOAD_TRIES
     scale: float = 1.0
     resolve: Resolve = resolve
     jitter: Callable[[], float] = random.random

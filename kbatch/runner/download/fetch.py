@@ -16,16 +16,13 @@ from msgspec import Struct
 from kbatch.media.mp4 import NotWhole, ProbedMedia, probe
 from kbatch.providers.http.client import Client
 from kbatch.runner.download.attempt import Attempt, Complete, FetchFailure, FetchTerms, NotFetched, RetryableFailure
-from kbatch.runner.limits.retry import LONGEST_WAIT_S, retry_wait
+from kbatch.runner.limits.retry import DOWNLOADS_IN_ALL, STALE_TRIES, pause
 from kbatch.runner.limits.waits import asked_for
 from kbatch.storage import PartFile, examine, sha256_of
 
 __all__ = ["FetchFailure", "FetchTerms", "Fetched", "NotFetched", "fetch"]
 
 _log = logging.getLogger(__name__)
-
-_STALE_ATTEMPTS = 2
-_MOST_ATTEMPTS = 200
 
 
 class Fetched(Struct, frozen=True, kw_only=True):
@@ -54,7 +51,7 @@ async def fetch(client: Client, url: str, part: PartFile, terms: FetchTerms | No
 async def _fetch(client: Client, url: str, part: PartFile, terms: FetchTerms) -> Fetched | NotFetched:
     attempt = Attempt(client=client, url=url, part=part, terms=terms)
     fruitless, furthest = 0, part.size
-    for _ in range(_MOST_ATTEMPTS):
+    for _ in range(DOWNLOADS_IN_ALL):
         outcome: Complete | RetryableFailure | Fetched | NotFetched = await attempt.run()
         if isinstance(outcome, Complete):
             outcome = await run_sync(_verify, part, outcome.rest)
@@ -64,20 +61,25 @@ async def _fetch(client: Client, url: str, part: PartFile, terms: FetchTerms) ->
             case RetryableFailure():
                 fruitless = 0 if part.size > furthest else fruitless + 1  # only new bytes count as progress
                 furthest = max(furthest, part.size)
-                if fruitless >= (_STALE_ATTEMPTS if outcome.cause is FetchFailure.STALE else terms.attempts):
+                if fruitless >= (STALE_TRIES if outcome.cause is FetchFailure.STALE else terms.attempts):
                     return NotFetched(message=outcome.message, cause=outcome.cause)
-                asked_s = outcome.retry_after_s
+                asked_s, message = outcome.retry_after_s, outcome.message
                 if asked_s is not None:
-                    message = f"{outcome.message}; {asked_for('it', asked_s)}"
-                    if asked_s > LONGEST_WAIT_S:
-                        return NotFetched(message=message, cause=outcome.cause)
+                    message += f"; {asked_for('it', asked_s)}"
                     terms.on_wait(message)
-                wait_s = retry_wait(fruitless - 1, terms.jitter(), retry_after_s=asked_s, scale=terms.scale)
-                _log.info("%s: %s; fetched again in %.1f s", part.path.name, outcome.message, wait_s)
-                await anyio.sleep(wait_s)
+                _log.info("%s: %s", part.path.name, message)
+                if not await pause(
+                    fruitless - 1,
+                    asked_s,
+                    name=part.path.name,
+                    scale=terms.scale,
+                    jitter=terms.jitter(),
+                    sleep=anyio.sleep,
+                ):
+                    return NotFetched(message=message, cause=outcome.cause)
             case _:
                 assert_never(outcome)
-    return NotFetched(message=f"not whole after {_MOST_ATTEMPTS} attempts", cause=FetchFailure.LATER)
+    return NotFetched(message=f"not whole after {DOWNLOADS_IN_ALL} attempts", cause=FetchFailure.LATER)
 
 
 def _verify(part: PartFile, rest: bytes) -> Fetched | RetryableFailure:

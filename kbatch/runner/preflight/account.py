@@ -1,6 +1,7 @@
 """Checks before the first submit: the provider answers, accepts the key, and the balance covers the plan's maximum."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import anyio
 
@@ -11,24 +12,16 @@ from kbatch.providers.account_keys import key_variable_of
 from kbatch.providers.base import Balance, NotAccepted, Reason
 from kbatch.receipts.account import account_of
 from kbatch.runner.accounts.sessions import Sessions
-from kbatch.runner.limits.retry import retry_wait
+from kbatch.runner.limits.retry import BALANCE_TRIES, pause, retry
 from kbatch.runner.session import ProviderSession
 
 _Team = list[tuple[ProviderSession, Balance]]
 
-_TRIES = 4
-_PASSING = (Reason.RATE, Reason.UNAVAILABLE, Reason.NO_CONNECTION)
 
-
-async def ask_balance(session: ProviderSession, *, tries: int = _TRIES) -> Balance | NotAccepted:
+async def ask_balance(session: ProviderSession, *, tries: int = BALANCE_TRIES) -> Balance | NotAccepted:
     """Read the balance, with retries after temporary errors."""
-    answer = await session.ask_balance()
-    for attempt in range(tries - 1):
-        if isinstance(answer, Balance) or answer.reason not in _PASSING or session.too_long_wait:
-            break
-        await anyio.sleep(retry_wait(attempt, 0.5, retry_after_s=answer.retry_after_s, scale=session.scale))
-        answer = await session.ask_balance()
-    return answer
+    wait = partial(pause, name=session.provider.name, scale=session.scale, jitter=0.5, sleep=anyio.sleep)
+    return await retry(tries, session.ask_balance, wait)
 
 
 async def check_accounts(sessions: Sessions, provider: str, plan: Plan, *, buy: bool) -> None:

@@ -6,6 +6,7 @@ Nothing here decides: a list that could not be read is returned as such, and is 
 import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,12 +22,13 @@ from kbatch.providers.prices.strict_json import MOST_BYTES
 from kbatch.providers.prices.translation import PriceListTranslation
 from kbatch.providers.prices.translations import ask, read, translation_of
 from kbatch.providers.registry import provider_of
+from kbatch.providers.responses import retry_after
 from kbatch.runner.endpoints import base_url_of
-from kbatch.runner.open_sessions import engine_of
+from kbatch.runner.limits.retry import PRICE_LIST_TRIES, pause, retry
+from kbatch.runner.open_sessions import engine_of, scale_of
 from kbatch.storage.state_key import key_path
 
 _TIMEOUT_S = 20.0  # the answer of a balance has as much
-_TRIES = 2
 _PASSING = (429, 500, 502, 503, 504, 524)
 
 
@@ -57,30 +59,34 @@ async def _ask(
         check_surroundings(url)
         limits = Limits(connections=1, max_body=MOST_BYTES)
         client = Client(base, None, limits=limits, engine=engine_of(environment))
+        scale = scale_of(environment, loopback=client.loopback)
     except KbatchError as error:
         return ListUnread(source=source, message=error.message)
     kept = await anyio.to_thread.run_sync(_kept, url, environment)
     at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     async with client:
-        reply = await _send(client, path, kept)
+        reply = await _send(client, path, kept, scale)
         if kept is not None and isinstance(reply, Answer) and reply.status == 304:
             found = read(kept, translation, models, source, at)
             if isinstance(found, PriceList):
                 return found
-            reply = await _send(client, path, None)  # what an earlier kbatch kept is not read by this one
+            reply = await _send(client, path, None, scale)  # what an earlier kbatch kept is not read by this one
     found = read(reply, translation, models, source, at)
     if isinstance(found, PriceList) and found.etag and isinstance(reply, Answer):
         await anyio.to_thread.run_sync(_keep, url, reply, environment)
     return found
 
 
-async def _send(client: Client, path: str, kept: Answer | None) -> Reply:
-    reply: Reply = NoAnswer(message="not asked", maybe_sent=False)
-    for _ in range(_TRIES):
-        reply = await client.send(ask(path, kept.headers["etag"] if kept else None), timeout_s=_TIMEOUT_S)
-        if isinstance(reply, Answer) and reply.status not in _PASSING:
-            break
-    return reply
+async def _send(client: Client, path: str, kept: Answer | None, scale: float) -> Reply:
+    request = ask(path, kept.headers["etag"] if kept else None)
+    wait = partial(pause, name=client.base_url, scale=scale, jitter=0.5, sleep=anyio.sleep)
+    return await retry(PRICE_LIST_TRIES, partial(client.send, request, timeout_s=_TIMEOUT_S), wait, again=_passing)
+
+
+def _passing(reply: Reply) -> float | None:
+    if isinstance(reply, NoAnswer):
+        return 0.0
+    return (retry_after(reply.headers) or 0.0) if reply.status in _PASSING else None
 
 
 def _place(url: str, environment: Mapping[str, str]) -> Path | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from kbatch.providers.base import JobPage, Listed, NotNow
+from kbatch.providers.base import Listed, NotNow, Reply
 from kbatch.receipts.join import records_of
 from kbatch.receipts.lifecycle import OPEN, State
 from kbatch.receipts.receipt import Receipt
@@ -18,7 +18,6 @@ from kbatch.runner.context import ProviderSession, Run
 from kbatch.runner.submit.job_matching import Likeness, likeness, sent_body
 
 _MOST_PAGES = 50
-_TRIES = 4
 _EARLIER = timedelta(minutes=10)  # tolerated difference between the two clocks
 
 
@@ -93,7 +92,7 @@ async def _candidates(run: Run, session: ProviderSession, receipt: Receipt) -> l
     found: dict[str, Listed] = {}
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
-        page = await _page(run, session, cursor)
+        page = await run.ask_page(session, session.provider.jobs(cursor), session.provider.read_jobs)
         if isinstance(page, NotNow):
             return page
         for job in page.jobs:
@@ -114,33 +113,18 @@ def _owned(run: Run, provider: str) -> Iterator[str]:
         yield from (one.job_id for one in records_of(known) if one.job_id is not None and one.provider == provider)
 
 
-async def _page(run: Run, session: ProviderSession, cursor: str | None) -> JobPage | NotNow:
-    page: JobPage | NotNow = NotNow(message="not asked")
-    for attempt in range(_TRIES):
-        reply = await session.ask(session.provider.jobs(cursor), timeout_s=run.options.poll_timeout_s)
-        page = session.provider.read_jobs(reply)
-        if isinstance(page, JobPage) or page.stop:
-            break
-        if not await run.wait(session, attempt, page.retry_after_s):
-            break
-    return page
-
-
 async def _job(run: Run, session: ProviderSession, job_id: str) -> Listed | NotNow:
     """Return a job with its input, which the list omits; NotNow when the answer is about another job."""
     if job_id in session.listed_jobs:
         return session.listed_jobs[job_id]
-    job: Listed | NotNow = NotNow(message="not asked")
-    for attempt in range(_TRIES):
-        job = session.provider.read_job(
-            await session.ask(session.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
-        )
+
+    def read(reply: Reply) -> Listed | NotNow:
+        job = session.provider.read_job(reply)
         if isinstance(job, Listed) and job.job_id != job_id:
-            job = NotNow(message=f"asked for job {job_id}, it answers about {job.job_id}", strange=True)
-        if isinstance(job, Listed) or job.stop:
-            break
-        if not await run.wait(session, attempt, job.retry_after_s):
-            break
+            return NotNow(message=f"asked for job {job_id}, it answers about {job.job_id}", strange=True)
+        return job
+
+    job = await run.ask_page(session, session.provider.poll(job_id), read)
     if isinstance(job, Listed):
         session.listed_jobs[job_id] = job
     return job

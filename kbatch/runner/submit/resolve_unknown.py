@@ -12,6 +12,7 @@ from kbatch.receipts.account import AccountMatch, compare_accounts
 from kbatch.receipts.receipt import Receipt, how_to_resolve
 from kbatch.runner.account_match import bought_by, match_account
 from kbatch.runner.context import ProviderSession, Run
+from kbatch.runner.limits.retry import RESEND_TRIES
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.find_job import Ambiguous, find_job
 from kbatch.runner.submit.resolve_from_log import resolve_from_log
@@ -19,7 +20,6 @@ from kbatch.runner.submit.submit import SubmitResult, Submitted, SubmitUnknown, 
 from kbatch.runner.submit.uploads import expired_uploads
 
 _BACKWARDS = timedelta(minutes=5)  # how far the provider's clock may have been set back since the send
-_RESENDS = 5
 
 
 async def resolve_unknown(
@@ -67,8 +67,8 @@ async def _send_until_answered(
 ) -> Accepted | Unknown | None:
     """Resend until accepted; returns the acceptance, or an Unknown that says that the purchase exists."""
     retry_after_s = after.retry_after_s if after else None
-    for attempt in range(_RESENDS):
-        if not await run.wait_to_submit(session, attempt, retry_after_s):
+    for attempt in range(RESEND_TRIES):
+        if not await run.wait(session, attempt, retry_after_s, to_submit=True):
             return None
         receipt = run.renders[fingerprint]
         if run.shutdown.graceful or session.stopped or session.closed_reason:

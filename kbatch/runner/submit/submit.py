@@ -24,14 +24,13 @@ from kbatch.receipts.events import Fact
 from kbatch.receipts.fold import next_attempt
 from kbatch.receipts.receipt import Purchase, Receipt, without_queries
 from kbatch.runner.context import FATAL, ProviderSession, Run
-from kbatch.runner.limits.retry import retry_wait
+from kbatch.runner.limits.retry import SUBMIT_TRIES, retry_wait
 from kbatch.runner.limits.waits import until
 from kbatch.runner.progress_events import EventKind
 from kbatch.runner.submit.uploads import NotPublished, Published, publish_inputs
 
 _log = logging.getLogger(__name__)
 
-_TRIES = {Reason.RATE: 30, Reason.UNAVAILABLE: 6, Reason.NO_CONNECTION: 5}
 _STOPPED = "the run is stopping"
 
 
@@ -234,7 +233,7 @@ async def _after_refusal(run: Run, session: ProviderSession, outcome: NotAccepte
         return False
     attempt = tries.get(outcome.reason, 0)
     tries[outcome.reason] = attempt + 1
-    most = _TRIES.get(outcome.reason, 1)
+    most = SUBMIT_TRIES.get(outcome.reason, 1)
     if tries[outcome.reason] >= most:
         _log.info("not accepted (%s), try %d of %d: not sent again", outcome.reason.value, attempt + 1, most)
         return False

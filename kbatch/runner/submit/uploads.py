@@ -18,16 +18,16 @@ from kbatch.manifest.drafts import Frame
 from kbatch.manifest.images import LARGEST_BYTES, InlineImage, LocalImage, RemoteImage
 from kbatch.media.frames import NoFrames, extract_frame
 from kbatch.planner.jobs import Job
-from kbatch.providers.base import Reason, Uploaded
+from kbatch.providers.base import NotAccepted, Uploaded
 from kbatch.receipts import event_data
 from kbatch.receipts.events import Event, Fact
 from kbatch.receipts.receipt import Receipt
 from kbatch.runner.context import FATAL, ProviderSession, Run, UploadedImage
+from kbatch.runner.limits.retry import UPLOAD_TRIES
 from kbatch.storage import examine, sha256_of
 
 _SPARE = timedelta(minutes=5)
 _LIVES = timedelta(hours=1)
-_TRIES = 6
 
 
 class NotPublished(Exception):
@@ -153,24 +153,18 @@ def _earlier_upload(run: Run, session: ProviderSession, digest: str) -> Uploaded
 
 
 async def _upload(run: Run, session: ProviderSession, content: bytes, name: str, media_type: str) -> Uploaded:
-    attempt = 0
-    while True:
+    async def send() -> Uploaded | NotAccepted:
         if run.shutdown.graceful or session.stopped or session.closed_reason:
             raise NotPublished(session.stop_reason or session.closed_reason or "the run is stopping")
         request = session.provider.upload(name, media_type, content)
-        outcome = session.provider.read_upload(await session.ask(request, timeout_s=run.options.submit_timeout_s))
-        if isinstance(outcome, Uploaded):
-            return outcome
-        attempt += 1
-        if outcome.reason in FATAL:
-            session.stop(outcome.reason, outcome.message)
-        elif (
-            attempt < _TRIES
-            and outcome.reason in (Reason.RATE, Reason.UNAVAILABLE, Reason.NO_CONNECTION)
-            and await run.wait_to_submit(session, attempt - 1, outcome.retry_after_s)
-        ):
-            continue
-        raise NotPublished(f"the picture could not be uploaded: {outcome.message}")
+        return session.provider.read_upload(await session.ask(request, timeout_s=run.options.submit_timeout_s))
+
+    outcome = await run.retry(session, UPLOAD_TRIES, send, to_submit=True)
+    if isinstance(outcome, Uploaded):
+        return outcome
+    if outcome.reason in FATAL:
+        session.stop(outcome.reason, outcome.message)
+    raise NotPublished(f"the picture could not be uploaded: {outcome.message}")
 
 
 def expired_uploads(events: Iterable[Event], receipt: Receipt, at: datetime) -> bool:
