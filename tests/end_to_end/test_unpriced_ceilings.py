@@ -31,12 +31,12 @@ Meta = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def without_meta(rig: Rig) -> None:
-    """Let no answer tell a charge, as the API may."""
+    """Let no answer have a charge, and the ledger no entry yet, as the API may."""
     telling(rig, lambda told: {key: value for key, value in told.items() if key != "meta"})
 
 
 def telling(rig: Rig, change: Meta) -> None:
-    """Let each answer that tells a charge be changed on its way."""
+    """Let each answer that has a charge be changed on its way; the ledger has no entry yet."""
     app = rig.stage.app
     assert app is not None
 
@@ -50,6 +50,8 @@ def telling(rig: Rig, change: Meta) -> None:
         body = b"".join(part.get("body", b"") for part in parts if part["type"] == "http.response.body")
         if b'"meta"' in body:
             body = json.dumps(change(json.loads(body))).encode()
+        if scope["path"] == "/v2/billing/transactions":
+            body = json.dumps({"data": [], "pagination": {"next_cursor": None, "has_more": False}}).encode()
         headers = [pair for pair in parts[0]["headers"] if not pair[0].lower().startswith((b"x-aimlapi", b"content-l"))]
         length = (b"content-length", str(len(body)).encode())
         await send({**parts[0], "headers": [*headers, length]})
