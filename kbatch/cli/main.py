@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Show what is bought, running, owed and unknown, offline",
     "pull": "Collect what is already paid; never buys",
     "accept": "Keep clips that were delivered wrong or are stale",
+    "claim": "Gather evidence for credits that are owed back, and track it",
     "adopt-file": "Take a paid clip from a file that a colleague fetched",
     "reconcile": "Resolve submissions whose outcome is unknown",
     "verify": "Compare the files with the receipts",

@@ -13,6 +13,7 @@ from kbatch.planner.actions import Action, PlanEntry
 from kbatch.planner.known_charges import KnownCharges, keep_largest, known_charges
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.refunds.refund_claim import refund_of
 
 
 class Spent(Struct, frozen=True, kw_only=True):
@@ -32,13 +33,8 @@ def charged(renders: Mapping[str, Receipt]) -> dict[str, int]:
 
 
 def charge_of(receipt: Receipt) -> int | None:
-    """Return the known cost of one attempt in credits, None when unknown; a failure costs only what was reported."""
-    if receipt.state is ReceiptState.UNKNOWN:
-        return 0
-    reported = receipt.credits.reported
-    if receipt.state is ReceiptState.FAILED:
-        return reported or 0
-    return receipt.credits.planned if reported is None else reported
+    """Return the known cost of one attempt after refunds in credits, None when unknown."""
+    return receipt.net_charge
 
 
 def spent_before(entries: Sequence[PlanEntry], renders: Mapping[str, Receipt]) -> Spent:
@@ -54,7 +50,8 @@ def spent_before(entries: Sequence[PlanEntry], renders: Mapping[str, Receipt]) -
             else:
                 amount = charge_of(one)
                 if amount is not None and one.credits.reported is None and one.state is not ReceiptState.FAILED:
-                    amount = max(amount, known.of(one.provider, one.model, one.variant) or 0)
+                    worst = known.of(one.provider, one.model, one.variant) or 0
+                    amount = max(amount, worst - refund_of(one.refund_claim))
             if amount is None:
                 unknown_charges.append(one)
             credits[one.provider] = credits.get(one.provider, 0) + (amount or 0)

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from kbatch.receipts.account import StoredAccount
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Media, Purchase
+from kbatch.receipts.refunds.refund_claim import RefundOpening, RefundReason
 from kbatch.receipts.shapes import Amount, Count, Digest, Moment, NonEmpty, Storable
 
 SentAt = Annotated[Moment, Meta(description="The time of the `intended` that this answers, also after a resend")]
@@ -160,6 +161,24 @@ class AcceptedAsIs(OfJob, frozen=True, kw_only=True):
     kind = Kind.ACCEPTED_AS_IS
 
 
+class RefundClaimed(OfJob, frozen=True, kw_only=True):
+    """`kbatch claim` asked credits back."""
+
+    kind = Kind.REFUND_CLAIMED
+    reason: Annotated[RefundReason, Meta(description="Why")]
+    credits: Annotated[Amount | None, Meta(description="What is owed back; null: the charge is not known")]
+
+
+class RefundSettled(OfJob, frozen=True, kw_only=True):
+    """A refund claim ended."""
+
+    kind = Kind.REFUND_SETTLED
+    claim: Annotated[RefundOpening, Meta(description="The claim that it ends")]
+    refunded: Annotated[Amount, Meta(description="What came back; 0: nothing")]
+    reference: Annotated[NonEmpty, Meta(description="Where that is written")]
+    by: Annotated[Literal["person", "provider"], Meta(description="Who says so")]
+
+
 class CoveredPurchase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One purchase of a claim."""
 
@@ -226,7 +245,7 @@ DATA: Mapping[Kind, type[EventData]] = MappingProxyType(
         data.kind: data
         for data in (
             Intended, Lost, Refused, Accepted, Reported, Rendered, Failed, Downloaded, Delivered, DeliveredWrong,
-            Moved, AcceptedAsIs, Began, Uploaded, Ended,
+            Moved, AcceptedAsIs, RefundClaimed, RefundSettled, Began, Uploaded, Ended,
         )
     }
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from msgspec.structs import asdict
+
 from kbatch.receipts.event_data import (
     Accepted,
     Clip,
@@ -13,6 +15,8 @@ from kbatch.receipts.event_data import (
     Lost,
     Moved,
     OfJob,
+    RefundClaimed,
+    RefundSettled,
     Refused,
     Rendered,
     Reported,
@@ -27,6 +31,7 @@ from kbatch.receipts.receipt import (
     without_queries,
     without_queries_within,
 )
+from kbatch.receipts.refunds.refund_claim import RefundClaim, Settlement
 
 _SUBMITTED = ReceiptState.SUBMITTED
 
@@ -77,6 +82,13 @@ def job_fields_of(event: Event) -> dict[str, Any]:
             return {"state": ReceiptState.DELIVERED_WRONG, "output": output, "error": error}
         case Moved(path=path):
             return {"state": _SUBMITTED, "output": Output(path=path, placed_at=event.at)}
+        case RefundClaimed(reason=reason, credits=credits):
+            claim = RefundClaim(opened_at=event.at, reason=reason, credits=credits)
+            return {"state": _SUBMITTED, "refund_claim": claim}
+        case RefundSettled(claim=opening) as data:
+            end = Settlement(at=event.at, refunded=data.refunded, reference=data.reference, by=data.by)
+            claim = RefundClaim(**asdict(opening), settlement=end)
+            return {"state": _SUBMITTED, "refund_claim": claim}
         case _:
             return {"state": _SUBMITTED, "accepted_as_is": True}
 

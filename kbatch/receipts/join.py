@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from kbatch.receipts.account import join_accounts
 from kbatch.receipts.lifecycle import OPEN, PAID
 from kbatch.receipts.receipt import RECEIPT_STATE_OF, Credits, Output, Purchase, Receipt, ReceiptState
+from kbatch.receipts.refunds.refund_claim import join_refund_claims
 
 _SHARED = ("provider", "model", "variant", "origin", "request", "inputs")
 _OF_SENDING = (*_SHARED, "submitted_at", "key", "body", "provider_time", "address", "client_request_id")
@@ -131,6 +132,7 @@ def _join_outcomes(one: Receipt, other: Receipt) -> Receipt:
         output=join_outputs(one.output, other.output),
         account=join_accounts(one.account, other.account),
         accepted_as_is=one.accepted_as_is or other.accepted_as_is,
+        refund_claim=join_refund_claims(one.refund_claim, other.refund_claim),
     )
 
 

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     DELIVERED_WRONG = "delivered-wrong"
     MOVED = "moved"
     ACCEPTED_AS_IS = "accepted-as-is"
+    REFUND_CLAIMED = "refund-claimed"
+    REFUND_SETTLED = "refund-settled"
     BEGAN = "began"
     UPLOADED = "uploaded"
     ENDED = "ended"
@@ -76,11 +78,19 @@ TRANSITIONS: Mapping[tuple[State, Kind], State] = MappingProxyType(
         (State.UNKNOWN, Kind.LOST): State.UNKNOWN,
         (State.REFUSED, Kind.INTENDED): State.INTENDED,
         (State.ACCEPTED, Kind.REPORTED): State.ACCEPTED,
+        (State.ACCEPTED, Kind.REFUND_CLAIMED): State.ACCEPTED,
+        (State.ACCEPTED, Kind.REFUND_SETTLED): State.ACCEPTED,
         (State.ACCEPTED, Kind.FAILED): State.FAILED,
         (State.ACCEPTED, Kind.RENDERED): State.SUCCEEDED,
+        (State.FAILED, Kind.REFUND_CLAIMED): State.FAILED,
+        (State.FAILED, Kind.REFUND_SETTLED): State.FAILED,
         (State.SUCCEEDED, Kind.REPORTED): State.SUCCEEDED,
+        (State.SUCCEEDED, Kind.REFUND_CLAIMED): State.SUCCEEDED,
+        (State.SUCCEEDED, Kind.REFUND_SETTLED): State.SUCCEEDED,
         (State.SUCCEEDED, Kind.DOWNLOADED): State.DOWNLOADED,
         (State.DOWNLOADED, Kind.REPORTED): State.DOWNLOADED,
+        (State.DOWNLOADED, Kind.REFUND_CLAIMED): State.DOWNLOADED,
+        (State.DOWNLOADED, Kind.REFUND_SETTLED): State.DOWNLOADED,
         (State.DOWNLOADED, Kind.DOWNLOADED): State.DOWNLOADED,
         (State.DOWNLOADED, Kind.DELIVERED): State.DONE,
         (State.DOWNLOADED, Kind.DELIVERED_WRONG): State.DELIVERED_WRONG,
@@ -90,11 +100,15 @@ TRANSITIONS: Mapping[tuple[State, Kind], State] = MappingProxyType(
         (State.DELIVERED_WRONG, Kind.DELIVERED): State.DONE,
         (State.DELIVERED_WRONG, Kind.MOVED): State.DELIVERED_WRONG,
         (State.DELIVERED_WRONG, Kind.ACCEPTED_AS_IS): State.DELIVERED_WRONG,
+        (State.DELIVERED_WRONG, Kind.REFUND_CLAIMED): State.DELIVERED_WRONG,
+        (State.DELIVERED_WRONG, Kind.REFUND_SETTLED): State.DELIVERED_WRONG,
         (State.DONE, Kind.REPORTED): State.DONE,
         (State.DONE, Kind.DOWNLOADED): State.DONE,
         (State.DONE, Kind.DELIVERED): State.DONE,
         (State.DONE, Kind.MOVED): State.DONE,
         (State.DONE, Kind.ACCEPTED_AS_IS): State.DONE,
+        (State.DONE, Kind.REFUND_CLAIMED): State.DONE,
+        (State.DONE, Kind.REFUND_SETTLED): State.DONE,
     }
 )
 """Every legal step. `done` and `delivered-wrong` allow a new download: a fresh clone has the receipt, not the file."""

@@ -19,6 +19,7 @@ from msgspec.structs import force_setattr, replace
 
 from kbatch.receipts.account import StoredAccount
 from kbatch.receipts.lifecycle import State
+from kbatch.receipts.refunds.refund_claim import RefundClaim, refund_of
 from kbatch.receipts.shapes import Amount, Count, Number
 
 OUTCOME_UNKNOWN = "its outcome is unknown"
@@ -172,6 +173,9 @@ class Receipt(Struct, frozen=True, kw_only=True):
     accepted_as_is: Annotated[
         bool, Meta(description="`kbatch accept` ended the reminder that this is wrong or stale")
     ] = False
+    refund_claim: Annotated[
+        RefundClaim | None, Meta(description="What `kbatch claim` asked back for it, and what came back")
+    ] = None
     also: Annotated[
         tuple["Receipt", ...],
         Meta(description="Further paid renders of this fingerprint (a merge, `--replace`), the latest first"),
@@ -198,6 +202,23 @@ class Receipt(Struct, frozen=True, kw_only=True):
     def error_message(self) -> str:
         """What was said of its error; empty without one."""
         return self.error.message if self.error else ""
+
+    @property
+    def charge(self) -> int | None:
+        """What it was charged before a claimed refund: as reported, else its quote; None when unknown.
+
+        A failure costs what was reported after it, an unknown outcome nothing yet.
+        """
+        if self.state is ReceiptState.UNKNOWN:
+            return 0
+        if self.state is ReceiptState.FAILED:
+            return self.credits.reported or 0
+        return self.credits.planned if self.credits.reported is None else self.credits.reported
+
+    @property
+    def net_charge(self) -> int | None:
+        """What it was charged after all refunds, never below 0; None when unknown."""
+        return None if self.charge is None else max(0, self.charge - refund_of(self.refund_claim))
 
     @property
     def stage(self) -> State:

@@ -302,5 +302,8 @@ def _newest(renders: Iterable[Receipt], events: Iterable[Event]) -> str:
     for receipt in renders:
         for record in records_of(receipt):
             placed_at = record.output.placed_at if record.output else ""
-            newest = max(newest, record.submitted_at or "", record.finished_at or "", placed_at, key=time_key)
+            claim = record.refund_claim
+            claimed_at = (claim.settlement.at if claim.settlement else claim.opened_at) if claim else ""
+            times = (record.submitted_at or "", record.finished_at or "", placed_at, claimed_at)
+            newest = max(newest, *times, key=time_key)
     return newest

@@ -33,6 +33,7 @@ from kbatch.runner.accounts.sessions import Sessions, share_limits
 from kbatch.runner.collect.clip_files import archive_orphans
 from kbatch.runner.collect.job_index import lockfile_of, referenced_by
 from kbatch.runner.collect.read_ledger import read_ledgers
+from kbatch.runner.collect.read_refunds import read_refunds
 from kbatch.runner.context import Run
 from kbatch.runner.endpoints import check_origins
 from kbatch.runner.limits.credit_reservations import CreditReservations
@@ -178,6 +179,7 @@ async def _run_with_journal(parts: _Parts, sessions: Sessions, pending_renders: 
             await _work(run, setup, [one for one in pending_renders if one.job_id not in setup.decisions.lost])
             if not run.shutdown.graceful:
                 await read_ledgers(run)
+                await read_refunds(run)
                 await _archive_orphans(run, setup)
         with anyio.CancelScope(shield=True):
             outcome = outcome_of(run, str(setup.lockfile_path))

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 
 from kbatch.errors import ExitCode
 from kbatch.receipts.receipt import Receipt, ReceiptState
+from kbatch.receipts.refunds.refund_claim import refund_of
 
 
 class JobEnd(StrEnum):
@@ -115,7 +116,10 @@ def settlement_of(receipts: Iterable[Receipt]) -> dict[str, Settlement]:
 
 
 def charge_of(receipt: Receipt) -> Charge:
-    """Return the credits of one purchase; a failed job without a reported charge counts as charged its quote."""
+    """Return the credits of one purchase; a failed job without a reported charge counts as charged its quote.
+
+    A refund that settled a claim is taken off what was reported, and off what is unexplained.
+    """
     quote, charged = receipt.credits.planned, receipt.credits.reported
     refunded, unexplained = 0, 0
     if receipt.state is ReceiptState.FAILED:
@@ -124,6 +128,10 @@ def charge_of(receipt: Receipt) -> Charge:
         refunded, unexplained = before - charged, charged
     elif charged is not None and quote is not None:
         unexplained = charged - quote
+    back = min(refund_of(receipt.refund_claim), receipt.charge or 0)
+    if back:
+        charged = None if charged is None else charged - back
+        refunded, unexplained = refunded + back, unexplained - min(back, max(0, unexplained))
     return Charge(
         address=receipt.address,
         provider=receipt.provider,

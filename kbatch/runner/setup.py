@@ -12,6 +12,7 @@ from kbatch.providers.registry import provider_of
 from kbatch.receipts.account import account_of
 from kbatch.receipts.events import Event
 from kbatch.receipts.join import records_of
+from kbatch.receipts.refunds.refund_claim import is_open
 from kbatch.runner.context import RunOptions
 from kbatch.runner.open_sessions import Endpoints
 from kbatch.runner.pending import PendingRender
@@ -49,6 +50,8 @@ def providers_needed(
     names += [owner[1].provider for job_id in setup.decisions.lost if (owner := owner_of(renders, job_id))]
     if not setup.options.buy:
         names += [pending.provider for pending in pending_renders if pending.fingerprint not in setup.decisions.refused]
+        records = (record for receipt in renders.values() for record in records_of(receipt))
+        names += [record.provider for record in records if is_open(record.refund_claim)]
     return list(dict.fromkeys(names))
 
 

@@ -20,6 +20,7 @@ from kbatch.receipts.receipt import NO_MEDIA, Credits, Output, Purchase, Receipt
 
 MEDIA = {"duration": 5.0, "width": 1280, "height": 720, "fps": 24, "audio": False}
 SHA = "ab" * 32
+OPENING = {"opened_at": "2026-01-01T00:00:00Z", "reason": "above-quote", "credits": 15}
 ACCOUNTS = (None, "team", Account(team="t", user="u", key=None), Account(team="t", user="u", key="afk_1"))
 
 
@@ -52,6 +53,8 @@ def data_of(kind: Kind, **changes: Any) -> dict[str, Any]:
         Kind.DELIVERED_WRONG: {**clip, "reasons": ["the clip is 3 s long, 5 s were bought"]},
         Kind.MOVED: {**job, "path": "renders/moved.mp4"},
         Kind.ACCEPTED_AS_IS: job,
+        Kind.REFUND_CLAIMED: {**job, "reason": "above-quote", "credits": 15},
+        Kind.REFUND_SETTLED: {**job, "claim": OPENING, "refunded": 15, "reference": "ticket 1", "by": "person"},
         Kind.BEGAN: {"manifest": "campaign.yaml", "plan": None, "maximum": {"apiframe": 100}, "replacing": []},
         Kind.UPLOADED: {"provider": "apiframe", "digest": SHA, "url": "https://cdn.example/1.png", "expires_at": None},
         Kind.ENDED: {"exit_code": 0, "finished": True},

@@ -1,4 +1,4 @@
-"""The JSON Schemas of events and lockfile are generated from the types that decode them.
+"""The JSON Schemas of events, lockfile and evidence are generated from the types that decode them.
 
 `pytest -n0 tests/receipts/test_generated_schemas.py --update-golden` writes them anew.
 """
@@ -10,15 +10,19 @@ from typing import Any, Union
 import pytest
 from approval_samples import sample_approval
 from jsonschema import Draft202012Validator
-from msgspec.json import schema
+from msgspec.json import encode, schema
 from receipt_samples import DONE, Teller
 
 from kbatch.receipts.approvals.approvals_file import ApprovalsJson
 from kbatch.receipts.approvals.approvals_file import serialize as serialize_approvals
 from kbatch.receipts.events import EVENTS
 from kbatch.receipts.fold import fold
+from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.lockfile import Lockfile, serialize
 from kbatch.receipts.lockfile.lockfile_shape import IndexEntry, LockfileJson
+from kbatch.receipts.refunds.grounds import Ground, OwedPurchase
+from kbatch.receipts.refunds.refund_claim import RefundReason
+from kbatch.report.claims.evidence import EvidenceDocument, ProviderIds, clip_of, evidence_of
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 
@@ -42,10 +46,26 @@ def example_approvals() -> Any:
     return json.loads(serialize_approvals({approval.id: approval}))
 
 
+def example_evidence() -> Any:
+    """Return the JSON of evidence about a clip that was charged above its quote."""
+    teller = Teller()
+    events = [*teller.tell_all(*DONE), teller.tell(Kind.REPORTED, credits=30), teller.tell(Kind.REFUND_CLAIMED)]
+    receipt = fold(events)["fp"]
+    assert receipt.refund_claim is not None
+    ground = Ground(reason=RefundReason.ABOVE_QUOTE, credits=15, words="charged 30, quoted 15")
+    owed = OwedPurchase(fingerprint="fp", address=receipt.address, receipt=receipt, grounds=(ground,))
+    ids = ProviderIds(unit="credits", idempotency_key="kbatch-1", inference_id=None)
+    claim = evidence_of(owed, receipt.refund_claim, ids, events, clip_of(receipt, "it is not on this disk"))
+    made = "2026-11-30T12:00:00Z"
+    document = EvidenceDocument(made_at=made, manifest="campaign.yaml", campaign="solstice", claims=[claim])
+    return json.loads(encode(document, order="sorted"))
+
+
 SHAPES = {
     "approvals": ("approvals", ApprovalsJson, example_approvals),
     "event": ("events", Union[tuple(EVENTS.values())], example_event),  # noqa: UP007 - made of a tuple
     "lockfile": ("lockfile", LockfileJson, example_lockfile),
+    "claim": ("claim", EvidenceDocument, example_evidence),
 }
 
 

@@ -1,30 +1,23 @@
 """`kbatch accept`: accepts clips that were delivered-wrong or are stale; buys nothing and needs no network."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
-import anyio
 import click
-from msgspec.structs import replace
 
 from kbatch.cli.options import format_choice, max_jobs, state
 from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
-from kbatch.errors import StateUnreadable
 from kbatch.pipeline.load import DEFAULT_MANIFEST
 from kbatch.pipeline.load_state import lock_path
 from kbatch.pipeline.make_plan import make_plan
+from kbatch.pipeline.record_facts import record
 from kbatch.planner.approval.acceptance import Acceptance, accept
 from kbatch.planner.selection import Selection
-from kbatch.receipts import store as states
 from kbatch.receipts.event_data import AcceptedAsIs
-from kbatch.receipts.events import Event, Fact
-from kbatch.receipts.fold import fold
-from kbatch.receipts.journal.journal import Journal, journal_path
+from kbatch.receipts.events import Fact
 from kbatch.report.data.format import harmless
 from kbatch.storage import Lock
 
@@ -53,10 +46,7 @@ def command(words: tuple[str, ...], break_lock: bool, form: str, **flags: Any) -
         loaded, found = with_state(loaded, path)
         entries = make_plan(loaded, found, Selection()).plan.entries
         accepted = accept(addresses, entries, found.lockfile.renders)
-        try:
-            _record([one for one in accepted if not one.before], found, path)
-        except OSError as error:
-            raise StateUnreadable(f"{path}: cannot be written: {error.strerror}") from error
+        record([_fact(one) for one in accepted if not one.before], found, path)
     if form == "json":
         console.show_json(_as_json(accepted, path))
         return
@@ -72,22 +62,6 @@ def _split(words: Sequence[str]) -> tuple[Path, Sequence[str]]:
             raise click.UsageError("which job? say its ADDRESS as `kbatch plan` shows it")
         return Path(words[0]), words[1:]
     return Path(DEFAULT_MANIFEST), words
-
-
-def _record(accepted: Sequence[Acceptance], found: states.LoadedState, path: Path) -> None:
-    """Journal what was accepted and fold it into the lockfile; an unfinished run's journal stays for that run."""
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
-
-    async def journal() -> tuple[Event, ...]:
-        async with Journal.open(journal_path(path), run_id=run_id, after=found.newest) as opened:
-            return await opened.record(*(_fact(one) for one in accepted))
-
-    events = anyio.run(journal)
-    lockfile = replace(found.lockfile, renders=fold(events, found.lockfile.renders))
-    if found.events:
-        states.save(path, lockfile)
-    else:
-        states.finalize(path, lockfile, run_id=run_id)
 
 
 def _fact(one: Acceptance) -> Fact:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from kbatch.receipts.join import combine_records, records_of
 from kbatch.receipts.receipt import Purchase, Receipt, ReceiptState
+from kbatch.receipts.refunds.refund_claim import refund_of
 
 _NOTHING = Purchase(address="", campaign="", run="")
 
@@ -60,7 +61,7 @@ def purchases_of(lockfiles: Iterable[Mapping[str, Receipt]]) -> tuple[PaidPurcha
     sends: list[PaidPurchase] = []
     for (_, fingerprint, name), found in groups.items():
         for one in records_of(combine_records(found, last_attempt=0 if name else last[fingerprint])):
-            purchase = _read(fingerprint, one)
+            purchase = _less_claimed(_read(fingerprint, one), refund_of(one.refund_claim))
             if one.job_id is None:
                 sends.append(purchase)
             else:
@@ -107,3 +108,11 @@ def _read(fingerprint: str, one: Receipt) -> PaidPurchase:
     known = one.credits.charged if one.credits.charged is not None else (quote if one.job_id else None)
     before = max(kept, known or 0)
     return replace(purchase, charged=before, refunded=before - kept, unexplained=kept)
+
+
+def _less_claimed(purchase: PaidPurchase, refund: int) -> PaidPurchase:
+    """Return a purchase with what came back by a refund claim, which never exceeds its charge."""
+    kept = refund if purchase.charged is None else purchase.charged - purchase.refunded
+    back = min(refund, kept)
+    unexplained = purchase.unexplained - min(back, max(0, purchase.unexplained))
+    return replace(purchase, refunded=purchase.refunded + back, unexplained=unexplained)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from kbatch.planner.plan import Plan
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.receipt import Receipt
+from kbatch.report.claims.claim_text import open_words
 from kbatch.report.data.rows import KnownFingerprints, ReportRow, RowRole, RowState, other_rows, read_rows
 from kbatch.runner.outcome import JobEnd, Outcome, Settlement, settlement_of
 
@@ -70,7 +71,7 @@ def make_report(plan: Plan, lockfile: Lockfile, here: frozenset[str], *, name: s
         rows=rows,
         others=others,
         accounts=_accounts(plan, (*rows, *others), lockfile.renders),
-        notes=plan.basis.notes,
+        notes=(*plan.basis.notes, *open_words(lockfile.renders)),
         simulated=any(row.simulated for row in (*rows, *others)),
     )
 

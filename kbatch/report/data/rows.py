@@ -160,7 +160,7 @@ def _with_receipt(row: ReportRow, receipt: Receipt) -> ReportRow:
         state=RowState.DONE if lived_with else RowState(receipt.state.value),
         planned=credits.planned,
         reported=credits.reported,
-        spent=_spent(receipt),
+        spent=receipt.net_charge,
         held=credits.planned if unknown else 0,
         job_id=receipt.job_id,
         submitted_at=receipt.submitted_at,
@@ -178,15 +178,6 @@ def _with_receipt(row: ReportRow, receipt: Receipt) -> ReportRow:
 
 def _delivered(receipt: Receipt) -> bool:
     return receipt.output is not None and receipt.output.placed and bool(receipt.output.sha256)
-
-
-def _spent(receipt: Receipt) -> int | None:
-    """Return the charge of a receipt after refunds: reported, else quoted; of a failure only the reported one."""
-    if receipt.state is ReceiptState.UNKNOWN:
-        return 0
-    if receipt.state is ReceiptState.FAILED:
-        return receipt.credits.reported or 0
-    return receipt.credits.planned if receipt.credits.reported is None else receipt.credits.reported
 
 
 def _written(job: Job) -> dict[str, Any]:

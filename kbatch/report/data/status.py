@@ -10,6 +10,7 @@ from kbatch.planner.charges import charged
 from kbatch.providers.registry import clips_kept, log_kept, way_out
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt, ReceiptState, asked_until, describe_remaining_charge
+from kbatch.report.claims.claim_text import open_claims
 
 _STATE_WORDS = {state.value: state.label for state in ReceiptState}
 
@@ -39,6 +40,7 @@ class Status:
     counts: Mapping[str, int]
     charged: Mapping[str, int]
     held: Mapping[str, int]
+    claimed_back: Mapping[str, int | None]
 
 
 def read_status(
@@ -60,7 +62,13 @@ def read_status(
         if one.state is ReceiptState.UNKNOWN:
             held[one.provider] += one.credits.planned or 0
     counts = Counter(row.state for row in rows)
-    return Status(rows=tuple(rows), counts=dict(counts), charged=charged(renders), held=dict(held))
+    return Status(
+        rows=tuple(rows),
+        counts=dict(counts),
+        charged=charged(renders),
+        held=dict(held),
+        claimed_back=open_claims(renders),
+    )
 
 
 def _fields(row: StatusRow) -> dict[str, Any]:
@@ -142,6 +150,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "counts": dict(status.counts),
         "charged": dict(status.charged),
         "held": dict(status.held),
+        "claimed_back": dict(status.claimed_back),
     }
 
 
@@ -154,4 +163,7 @@ def lines(status: Status) -> Iterator[str]:
     for provider in sorted({*status.charged, *status.held}):
         held = status.held.get(provider, 0)
         more = f", {held:,} held by unknown outcomes" if held else ""
+        if provider in status.claimed_back:
+            asked = status.claimed_back[provider]
+            more += f", {'unknown credits' if asked is None else f'{asked:,}'} claimed back (`kbatch claim --list`)"
         yield f"  {provider}: {status.charged.get(provider, 0):,} credits charged{more}"

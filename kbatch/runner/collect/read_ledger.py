@@ -60,7 +60,7 @@ async def _read(
     run: Run, session: ProviderSession, records: RequestRecords, open_ones: list[tuple[PendingRender, Receipt]]
 ) -> None:
     since = min(datetime.fromisoformat(record.submitted_at or "") for _, record in open_ones) - _EARLIER
-    found = await _entries(run, session, records, since)
+    found = await read_entries(run, session, records, since)
     if isinstance(found, NotNow):
         words = session.client.mask.words(found.message)
         run.emit(EventKind.NOTE, None, f"{session.title}: its ledger cannot be read ({words}); {_AGAIN}")
@@ -80,7 +80,7 @@ async def _read(
         run.emit(EventKind.NOTE, None, f"the ledger of {session.title} does not say yet {what}; {_AGAIN}")
 
 
-async def _entries(
+async def read_entries(
     run: Run, session: ProviderSession, records: RequestRecords, since: datetime
 ) -> list[LedgerEntry] | NotNow:
     """Return all entries since a moment; every page is read before any of them counts."""
