@@ -1,6 +1,6 @@
 """Consent on the command line: `--yes`, `--approve DIGEST`, or the prompt on a terminal, for `run` and `reconcile`."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import click
@@ -13,6 +13,21 @@ from kbatch.report.data.format import amount, count
 from kbatch.report.data.prompts import asked_for
 
 Command = Callable[..., Any]
+_FLAGS = {
+    "profile": "--profile",
+    "only": "--only",
+    "exclude": "--exclude",
+    "labels": "--label",
+    "failed": "--failed",
+    "first": "--first",
+    "replace": "--replace",
+    "cascade": "--cascade",
+    "simulate": "--simulate",
+    "live": "--live",
+    "accounts": "--account",
+    "lockfile": "--lockfile",
+}
+"""The flags that choose what a plan is about; a run needs them too, or its digest is another."""
 
 
 def consent(command: Command) -> Command:
@@ -73,3 +88,20 @@ def _question(plan: Plan) -> str:
 
 def _is(plan: Plan) -> str:
     return "is" if len(plan.resends) == 1 else "are"
+
+
+def chosen_words(flags: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the words of a command line that choose what a plan is about; `flags` are by parameter."""
+    return tuple(_words(flags))
+
+
+def _words(flags: Mapping[str, Any]) -> Iterable[str]:
+    for name, flag in _FLAGS.items():
+        value = flags.get(name)
+        if value is True:
+            yield flag
+        elif isinstance(value, tuple):
+            for each in value:
+                yield from (flag, str(each))
+        elif value is not None and value is not False:
+            yield from (flag, str(value))

@@ -6,28 +6,13 @@ from typing import Any
 
 import click
 
+from kbatch.cli.consent import chosen_words
 from kbatch.cli.ui import console, github_actions
 from kbatch.errors import Refused
 from kbatch.pipeline.make_plan import Planned
 from kbatch.planner.plan import Plan
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.report.data.review import Review
-
-_FLAGS = {
-    "profile": "--profile",
-    "only": "--only",
-    "exclude": "--exclude",
-    "labels": "--label",
-    "failed": "--failed",
-    "first": "--first",
-    "replace": "--replace",
-    "cascade": "--cascade",
-    "simulate": "--simulate",
-    "live": "--live",
-    "accounts": "--account",
-    "lockfile": "--lockfile",
-}
-"""The flags that choose what a plan is about; a run needs them too, or its digest is another."""
 
 
 def make_review(
@@ -42,7 +27,7 @@ def make_review(
         plan=planned.plan,
         summary=planned.summary,
         name=manifest.as_posix(),
-        flags=tuple(_words(flags)),
+        flags=chosen_words(flags),
         before=_before(planned.plan, lockfile),
         objections=tuple(each.message for each in against),
         simulated=bool(flags.get("simulate")),
@@ -55,18 +40,6 @@ def _before(plan: Plan, lockfile: Lockfile) -> dict[str, Mapping[str, Any]]:
     index = lockfile.of(profile)
     receipts = {address: lockfile.renders.get(entry.fingerprint) for address, entry in index.items()}
     return {address: receipt.request for address, receipt in receipts.items() if receipt is not None}
-
-
-def _words(flags: Mapping[str, Any]) -> Iterable[str]:
-    for name, flag in _FLAGS.items():
-        value = flags.get(name)
-        if value is True:
-            yield flag
-        elif isinstance(value, tuple):
-            for each in value:
-                yield from (flag, str(each))
-        elif value is not None and value is not False:
-            yield from (flag, str(value))
 
 
 def show_review(review: Review, form: str) -> None:

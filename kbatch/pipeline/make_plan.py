@@ -108,7 +108,7 @@ def make_plan(
     concurrency = {name: concurrency_of(name, wished) for name in plan.providers}
     return Planned(
         plan=plan,
-        summary=summarize(plan, concurrency),
+        summary=summarize(plan, concurrency, loaded.jobs if selection.first is None else None),
         concurrency=concurrency,
         look=look,
         replacing=frozenset(job.fingerprint for job in jobs if job.address in wanted),

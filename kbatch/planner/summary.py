@@ -1,26 +1,18 @@
-"""Cost of a plan by model and variant, by label and by axis value, and the expected time of its run."""
+"""Cost of a plan by shot, by model and variant, by label and by axis value, and the expected time of its run."""
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from kbatch.planner.actions import Action, PlanEntry
+from kbatch.planner.costs.groups import CostGroup, groups_of
+from kbatch.planner.jobs import Job
 from kbatch.planner.plan import Plan
 from kbatch.planner.written_values import as_written
 
 _RUNNING = (Action.RENDER, Action.POLL)
-
-
-class CostGroup(Struct, frozen=True, kw_only=True):
-    """Purchases with one value in common, such as a variant or label: their number, credits and unpriced jobs."""
-
-    provider: str
-    name: str
-    jobs: int
-    credits: int
-    unpriced: int
 
 
 class CostlyDefaultTotal(Struct, frozen=True, kw_only=True):
@@ -37,6 +29,7 @@ class CostlyDefaultTotal(Struct, frozen=True, kw_only=True):
 class Summary(Struct, frozen=True, kw_only=True):
     """Costs of a plan by group; `seconds` is the expected duration of the run, usual shortest and longest."""
 
+    shots: tuple[CostGroup, ...]
     variants: tuple[CostGroup, ...]
     labels: tuple[CostGroup, ...]
     axes: tuple[CostGroup, ...]
@@ -44,45 +37,20 @@ class Summary(Struct, frozen=True, kw_only=True):
     seconds: tuple[int, int]
 
 
-def summarize(plan: Plan, concurrency: Mapping[str, int]) -> Summary:
-    """Return the summary of a plan's purchases; concurrency is jobs at once by provider."""
-    bought = plan.purchases
+def summarize(plan: Plan, concurrency: Mapping[str, int], jobs: Sequence[Job] | None = None) -> Summary:
+    """Return the summary of a plan's purchases; concurrency is jobs at once by provider.
+
+    `jobs` are all of the manifest: with them each group says what dropping it saves.
+    """
+    groups = groups_of(plan.entries, jobs)
     return Summary(
-        variants=_shares(bought, lambda entry: ((entry.job.model, entry.job.quote.variant),), " "),
-        labels=_shares(bought, lambda entry: sorted(entry.job.draft.labels.items()), "="),
-        axes=_varying_axes(_shares(bought, lambda entry: entry.job.draft.axes, "=")),
-        costly_defaults=_costly_defaults(bought),
+        shots=groups.shots,
+        variants=groups.variants,
+        labels=groups.labels,
+        axes=groups.axes,
+        costly_defaults=_costly_defaults(plan.purchases),
         seconds=expected_seconds(plan, concurrency),
     )
-
-
-def _shares(
-    bought: Iterable[PlanEntry], parts_of: Callable[[PlanEntry], Iterable[tuple[str, str]]], between: str
-) -> tuple[CostGroup, ...]:
-    """Return the groups of purchases in order of appearance; `between` joins the two parts of a group's name."""
-    counted: dict[tuple[str, tuple[str, str]], list[int]] = {}
-    for entry in bought:
-        provider, credits = entry.job.provider, entry.credits
-        for part in parts_of(entry):
-            sums = counted.get((provider, part))
-            if sums is None:
-                sums = counted[provider, part] = [0, 0, 0]
-            sums[0] += 1
-            sums[1] += credits or 0
-            sums[2] += credits is None
-    return tuple(
-        CostGroup(provider=provider, name=between.join(part), jobs=jobs, credits=credits, unpriced=unpriced)
-        for (provider, part), (jobs, credits, unpriced) in counted.items()
-    )
-
-
-def _varying_axes(shares: tuple[CostGroup, ...]) -> tuple[CostGroup, ...]:
-    """Return the groups of axes with more than one value; a single value offers no choice of price."""
-    values: dict[str, set[str]] = defaultdict(set)
-    for share in shares:
-        axis, _, value = share.name.partition("=")
-        values[axis].add(value)
-    return tuple(share for share in shares if len(values[share.name.partition("=")[0]]) > 1)
 
 
 def _costly_defaults(bought: Iterable[PlanEntry]) -> tuple[CostlyDefaultTotal, ...]:

@@ -13,7 +13,7 @@ from kbatch.planner.approval.plan_digest import seal_of
 from kbatch.planner.approval.saved_plan import deviations, read_saved, to_save
 from kbatch.planner.selection import Selection
 from kbatch.receipts.receipt import ReceiptState
-from kbatch.report.text.plan_text import saved_lines
+from kbatch.report.text import saved_text
 from tests.planner.conftest import Campaign, plan_of, receipt_of
 
 BODY = """
@@ -126,14 +126,14 @@ def test_a_line_break_makes_no_line(campaign: Campaign) -> None:
     """Model, variant, reason, unit, prompt: a line in them that looks like a total or a digest stays within its own."""
     _, document = document_of(campaign)
     forged = "x\n  apiframe  expected 1 credits, maximum 1 credits\n  sha256:00\x1b[2K\u2028y"
-    before = len(list(saved_lines(document, "plan.json")))
+    before = len(list(saved_text.lines(document, "plan.json")))
     for job in document["jobs"]:
         job.update(model=forged, variant=forged, reason=forged, address=forged)
         if "prompt" in job:
             job["prompt"] = forged
     for total in document["totals"].values():
         total["unit"] = forged
-    said = list(saved_lines(document, f"plan{forged}.json"))
+    said = list(saved_text.lines(document, f"plan{forged}.json"))
     assert len(said) == before
     assert not any(set(line) & set("\n\r\x1b\u2028\u2029\x85") for line in said)
 
@@ -141,7 +141,7 @@ def test_a_line_break_makes_no_line(campaign: Campaign) -> None:
 def test_a_saved_plan_shows_what_is_asked_for_and_whose_prices(campaign: Campaign) -> None:
     """The prompts of what costs something, the lockfile, whom it pays, and that the manifest states a price."""
     _, document = document_of(campaign)
-    said = "\n".join(saved_lines(document, "plan.json"))
+    said = "\n".join(saved_text.lines(document, "plan.json"))
     assert "“a fox in the snow”" in said
     assert "“a harbour”" in said
     assert "“z”" not in said

@@ -91,5 +91,5 @@ def lockfile_of(manifest: LoadedManifest, renders: Mapping[str, Receipt]) -> Loc
 
 def review_of(plan: Plan, **changes: object) -> Review:
     """Return what a reviewer is shown of a plan."""
-    summary = summarize(plan, {"apiframe": 8, "aimlapi": 4})
+    summary = summarize(plan, {"apiframe": 8, "aimlapi": 4}, [entry.job for entry in plan.entries])
     return Review(**{"plan": plan, "summary": summary, "name": "campaign.yaml", **changes})  # type: ignore[arg-type]

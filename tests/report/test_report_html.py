@@ -164,7 +164,7 @@ def test_a_plans_page_has_what_an_approver_needs(tmp_path: Path) -> None:
     manifest = loaded(tmp_path)
     plan = plan_of(manifest, {manifest.jobs[0].fingerprint: receipt_of(manifest.jobs[0])})
     made = plan_html.as_html(review_of(plan), parts())
-    for words in ("Buys 4 clips for 69 credits", "not bought yet", plan.digest, "--approve"):
+    for words in ("Buys 4 clips for 69 credits", "not bought yet", plan.digest, "--approve", "dropping it saves"):
         assert words in made
     refused = plan_html.as_html(review_of(plan, objections=("over the budget",)), parts())
     assert "over the budget" in refused

@@ -22,7 +22,7 @@ from kbatch.planner.ceilings import read_limits
 from kbatch.providers.registry import NAMES
 from kbatch.receipts.approvals.approval import Approval
 from kbatch.report.data.format import count, harmless
-from kbatch.report.text import plan_text
+from kbatch.report.text import saved_text
 from kbatch.runner.preflight.provenance import person_of
 
 _EXAMPLES = """\b
@@ -55,7 +55,7 @@ def command(plan: Path, form: str, lockfile: Path | None, max_age: timedelta | N
         check_age(saved.document.get("made_at"), now, max_age)
     terms = ApprovalTerms(maximum=_maximum(saved, flags["max_credits"]), lasts=flags["expires"], note=flags["note"])
     approval = make_approval(saved, terms, person_of(os.environ, lockfile.parent), now)
-    for line in plan_text.saved_lines(saved.document, str(plan)):
+    for line in saved_text.lines(saved.document, str(plan)):
         say(harmless(line))
     recorded = record_approval(lockfile, approval)
     path = approvals_path(lockfile)

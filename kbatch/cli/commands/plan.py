@@ -1,7 +1,7 @@
 """`kbatch plan`: what would be bought, reused and fetched, with prices and reasons; nothing is sent."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from kbatch.cli.consent import chosen_words
 from kbatch.cli.documents import check_outputs, is_stdout, path_of
 from kbatch.cli.fit_offers import offers
 from kbatch.cli.options import (
@@ -34,13 +35,15 @@ from kbatch.pipeline.load_state import as_bought, load_state
 from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
 from kbatch.pipeline.published_prices import check_plan, with_lists
 from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
+from kbatch.planner.approval.consent import approving_command
 from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.planner.ceilings import ExceededCeiling, find_exceeded, read_ceilings
 from kbatch.planner.plan import Plan, as_stream
 from kbatch.planner.selection import Selection
 from kbatch.providers.registry import NAMES
 from kbatch.report.data.format import harmless
-from kbatch.report.text import plan_text
+from kbatch.report.machine import costs_json
+from kbatch.report.text import saved_text
 from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
 from kbatch.runner.preflight.writable_outputs import unwritable_clips
 from kbatch.runner.run_inputs import RunInputs
@@ -53,6 +56,7 @@ Examples:
   kbatch plan campaign.yaml --format json > plan.json
   kbatch plan campaign.yaml --format markdown > comment.md   # for a pull request
   kbatch plan campaign.yaml --format html > plan.html
+  kbatch plan campaign.yaml --all          # those jobs too that are paid already
   kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
   kbatch plan campaign.yaml --compare-to git:main
   kbatch plan campaign.yaml --out plan.json
@@ -61,6 +65,7 @@ Examples:
 _OF_A_MANIFEST = (
     *CHOOSING,
     "max_credits",
+    "every",
     "check",
     "out",
     "live",
@@ -79,6 +84,7 @@ _OF_A_MANIFEST = (
 @account
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
 @click.option("--compare-to", metavar="PLAN|git:REF", help="Show what differs from another plan, or from a revision.")
+@click.option("--all", "every", is_flag=True, help="List every job, those too that are paid already.")
 @click.option("--out", metavar="FILE", help="Save the plan, to be run once as it is.")
 @live
 @state
@@ -92,6 +98,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     """
     check_live(flags)
     printed = form != "text"
+    _check_every(flags, form)
     check_outputs({"--out": out}, named((manifest, "what is planned")), stdout=printed)
     saved = read_plan_file(manifest)
     if saved is not None:
@@ -114,25 +121,20 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     planned = make_plan(loaded, found, wished, where)
     inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
     _warn(inputs, planned)
-    comparison = None
-    if flags["compare_to"]:
-        from kbatch.pipeline.compare_base import ComparedSelection, compare_to  # noqa: PLC0415 - only where two plans are compared
-
-        known = frozenset(job.address for job in loaded.jobs)
-        asked = ComparedSelection(
-            manifest=manifest, lockfile=path, options=load_options(flags), selection=wished, addresses=known
-        )
-        comparison = compare_to(flags["compare_to"], asked, planned.plan)
+    comparison = _compare(flags, loaded, wished, where, planned)
     ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)
     if problems:
         raise Invalid(problems)
-    if form == "json":
-        compared = {"comparison": _compared(comparison)} if comparison else {}
-        console.show_json({**as_stream(planned.plan), **compared})
-    elif form == "text":
-        _show_text(planned, comparison, stderr=out is not None and is_stdout(out))
     over = find_exceeded(planned.plan, ceilings)
     against = _objections(planned.plan, loaded, over)
+    if form == "json":
+        compared = {"comparison": _compared(comparison)} if comparison else {}
+        console.show_json({**as_stream(planned.plan), "costs": costs_json.as_json(planned.summary), **compared})
+    elif form == "text":
+        stderr = out is not None and is_stdout(out)
+        agrees = "" if against else approving_command(planned.plan, manifest.as_posix(), chosen_words(flags))
+        console.show_plan(planned.plan, planned.summary, stderr=stderr, every=flags["every"], command=agrees)
+        _show_comparison(comparison, stderr=stderr)
     fitting = offers(over, planned.plan, loaded, found, flags)
     if form in _REVIEWED or github_actions.active():
         from kbatch.cli.plan_documents import make_review, show_review  # noqa: PLC0415 - most plans are read as text
@@ -158,6 +160,26 @@ def _objections(plan: Plan, loaded: LoadedManifest, over: Iterable[ExceededCeili
     return found
 
 
+def _check_every(flags: Mapping[str, Any], form: str) -> None:
+    if flags["every"] and form != "text":
+        raise click.UsageError(f"--all is for text: {form} has every job without it")
+
+
+def _compare(
+    flags: Mapping[str, Any], loaded: LoadedManifest, wished: Selection, where: RunTarget, planned: Planned
+) -> Any:
+    """Return the comparison that --compare-to asks for, None without it."""
+    if not flags["compare_to"]:
+        return None
+    from kbatch.pipeline.compare_base import ComparedSelection, compare_to  # noqa: PLC0415 - only where two plans are compared
+
+    known = frozenset(job.address for job in loaded.jobs)
+    asked = ComparedSelection(
+        manifest=loaded.path, lockfile=where.lockfile, options=load_options(flags), selection=wished, addresses=known
+    )
+    return compare_to(flags["compare_to"], asked, planned.plan)
+
+
 def _warn(inputs: RunInputs, planned: Planned) -> None:
     """Say why a run could not put its clips on the disk, and whose places they are too."""
     for collision in collisions(planned.plan, owned_elsewhere(inputs)):
@@ -167,8 +189,7 @@ def _warn(inputs: RunInputs, planned: Planned) -> None:
         console.say(f"warning: a run would be refused: {trouble}")
 
 
-def _show_text(planned: Planned, comparison: Any, *, stderr: bool) -> None:
-    console.show_plan(planned.plan, planned.summary, stderr=stderr)
+def _show_comparison(comparison: Any, *, stderr: bool) -> None:
     if comparison is not None:
         from kbatch.report.text import compare_text  # noqa: PLC0415 - only where two plans are compared
 
@@ -193,6 +214,6 @@ def _show_saved(saved: SavedPlan, path: Path, form: str) -> int:
     if form == "json":
         console.show_json(saved.document)
     else:
-        for line in plan_text.saved_lines(saved.document, str(path)):
+        for line in saved_text.lines(saved.document, str(path)):
             click.echo(harmless(line))
     return ExitCode.OK

@@ -19,8 +19,7 @@ from kbatch.planner.summary import Summary
 from kbatch.report.data.format import amount, count, harmless, harmless_json
 from kbatch.report.machine import json_stream
 from kbatch.report.text import diagnostics, plan_text
-from kbatch.report.text.plan_text import Line
-from kbatch.report.text.wrapping import wrap
+from kbatch.report.text.wrapping import Line, wrap
 
 _STYLES: Mapping[str, Mapping[str, Any]] = {
     "render": {"fg": "green", "bold": True},
@@ -111,9 +110,12 @@ def show_json(document: Mapping[str, Any]) -> None:
             click.echo(harmless_json(piece), nl=False)
 
 
-def show_plan(plan: Plan, summary: Summary, *, stderr: bool) -> None:
-    """Print the plan for a person: every job with its reason, then what it costs and how long it takes."""
-    show_lines(lambda width: plan_text.lines(plan, summary, width=width), stderr=stderr)
+def show_plan(plan: Plan, summary: Summary, *, stderr: bool, every: bool = False, command: str = "") -> None:
+    """Print the plan for a person: its jobs with their reasons, then what it costs and how long it takes.
+
+    `every` shows all jobs, `command` is what agrees to exactly this plan.
+    """
+    show_lines(lambda width: plan_text.lines(plan, summary, width=width, every=every, command=command), stderr=stderr)
 
 
 def show_lines(lines: Callable[[int], Iterable[Line]], *, stderr: bool) -> None:

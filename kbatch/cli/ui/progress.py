@@ -17,7 +17,7 @@ from kbatch.planner.plan import Plan
 from kbatch.planner.summary import Summary
 from kbatch.report.data.format import harmless, one_line
 from kbatch.report.data.running import ENDED, RunProgress
-from kbatch.report.text.plan_text import Line
+from kbatch.report.text.wrapping import Line
 from kbatch.runner.progress_events import EventKind, ProgressEvent
 
 if TYPE_CHECKING:

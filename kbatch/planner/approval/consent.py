@@ -3,7 +3,8 @@
 `confirm` checks every rule that can refuse a plan before it spends.
 """
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -146,6 +147,11 @@ def needed_flags(plan: Plan) -> tuple[str, ...]:
     unpriced = _unpriced(plan)
     flags = ("--allow-unpriced", str(unpriced)) if unpriced else ()
     return (*flags, "--trust-prices") if any(entry.job.quote.lowers for entry in plan.entries) else flags
+
+
+def approving_command(plan: Plan, name: str, flags: Sequence[str]) -> str:
+    """Return the command that agrees to exactly this plan of a manifest; `flags` are the words that chose its jobs."""
+    return shlex.join(("kbatch", "run", name, *flags, *needed_flags(plan), "--approve", plan.digest))
 
 
 def needs_ceiling(plan: Plan, terms: ConsentTerms) -> bool:

@@ -70,6 +70,11 @@ def amount(credits: int | None, unit: str = "credits") -> str:
     return "price unknown" if credits is None else f"{credits:,} {unit}"
 
 
+def short_digest(digest: str) -> str:
+    """Return the beginning of a digest, enough to recognise it by: `sha256:6fcd229f4830…`."""
+    return f"{digest[:19]}…" if len(digest) > 19 else digest
+
+
 def short_model(model: str) -> str:
     """Return a model's name without its family, where it is a path: `v2.1/pro/image-to-video`."""
     return model.partition("/")[2] or model

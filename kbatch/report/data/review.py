@@ -1,17 +1,15 @@
 """The review of a plan, independent of its format: warnings, reasons and changes in words."""
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kbatch.planner.actions import PlanEntry
-from kbatch.planner.approval.consent import needed_flags
+from kbatch.planner.approval.consent import approving_command
 from kbatch.planner.comparison.compare import Comparison
 from kbatch.planner.plan import Plan
 from kbatch.planner.summary import Summary
 from kbatch.report.data.format import amount, count, one_line
-from kbatch.report.data.reasons import why
 from kbatch.report.data.stated_prices import stated_extras, stated_prices
 
 
@@ -80,16 +78,6 @@ def sent_again(plan: Plan) -> str:
     return f"Sends {count(len(plan.resends), 'unknown job')} again, for up to {' and '.join(costs)}"
 
 
-def grouped(entries: Iterable[PlanEntry]) -> dict[str, list[PlanEntry]]:
-    """Return the entries by their reason, the commonest first."""
-    groups: dict[str, list[PlanEntry]] = {}
-    for entry in entries:
-        groups.setdefault(why(entry), []).append(entry)
-    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
-
-
 def command_of(review: Review) -> str:
     """Return the command that agrees to exactly this plan."""
-    needed = needed_flags(review.plan)
-    words = ("kbatch", "run", review.name, *review.flags, *needed, "--approve", review.plan.digest)
-    return one_line(shlex.join(words), 4000)
+    return one_line(approving_command(review.plan, review.name, review.flags), 4000)

@@ -1,10 +1,12 @@
 """Sums of credits in words: each provider's apart, since they never add up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from kbatch.planner.actions import PlanEntry
+from kbatch.planner.costs.groups import CostGroup
 from kbatch.planner.payers import Share
+from kbatch.planner.summary import Summary
 from kbatch.report.data.format import count
 
 
@@ -31,6 +33,52 @@ def credits_of(entries: Iterable[PlanEntry]) -> str:
     if len(sums) == 1:
         return f"{next(iter(sums.values())):,} credits"
     return " and ".join(f"{credits:,} {provider} credits" for provider, credits in sums.items())
+
+
+def priced(credits: int, unpriced: int) -> str:
+    """Return a sum with the number of jobs whose price is not known: `25`, `25 + 1 ?`."""
+    return f"{credits:,} + {unpriced:,} ?" if unpriced else f"{credits:,}"
+
+
+_MOST_OF_SIDE = 20
+"""Rows of one side of a plan's costs on a page."""
+
+
+def rows_of_sides(summary: Summary) -> Iterator[tuple[str, CostGroup]]:
+    """Yield a plan's costs by shot, model, label and axis value: each side's dearest, and the others in one row."""
+    for title, groups in (
+        ("shot", summary.shots),
+        ("model and variant", summary.variants),
+        ("label", summary.labels),
+        ("axis value", summary.axes),
+    ):
+        ordered = dearest(groups)
+        for group in (*ordered[:_MOST_OF_SIDE], *remainder(ordered[_MOST_OF_SIDE:])):
+            yield title, group
+
+
+def saving_of(group: CostGroup) -> str:
+    """Return what dropping a group saves, nothing where that is what it costs or is not known."""
+    return priced(group.saves.credits, group.saves.unpriced) if group.saves and group.saves_otherwise else ""
+
+
+def dearest(groups: Iterable[CostGroup]) -> list[CostGroup]:
+    """Return groups in the order in which they are shown: what costs most first."""
+    return sorted(groups, key=lambda group: (-group.credits, -group.unpriced, group.name))
+
+
+def remainder(groups: Sequence[CostGroup]) -> list[CostGroup]:
+    """Return one row for each provider's groups that are not shown; what dropping all of them saves is not known."""
+    return [
+        CostGroup(
+            provider=provider,
+            name=f"… and {sum(group.provider == provider for group in groups):,} more",
+            jobs=sum(group.jobs for group in groups if group.provider == provider),
+            credits=sum(group.credits for group in groups if group.provider == provider),
+            unpriced=sum(group.unpriced for group in groups if group.provider == provider),
+        )
+        for provider in dict.fromkeys(group.provider for group in groups)
+    ]
 
 
 _CENT = Decimal("0.01")

@@ -5,14 +5,14 @@ from itertools import groupby
 from typing import Any
 
 from kbatch.planner.actions import Action, PlanEntry
+from kbatch.planner.costs.groups import CostGroup
 from kbatch.planner.plan import Plan, Total
-from kbatch.planner.summary import CostGroup
 from kbatch.report.data.format import count, span
-from kbatch.report.data.reasons import why
-from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of
+from kbatch.report.data.reasons import by_reason, why
+from kbatch.report.data.review import Review, command_of, sent_again, warnings_of
 from kbatch.report.data.rows import read_rows
 from kbatch.report.data.shares import Slice
-from kbatch.report.data.sums import credits_by_provider, dollars_at, paid_by
+from kbatch.report.data.sums import credits_by_provider, dollars_at, paid_by, priced, rows_of_sides
 from kbatch.report.html.compare_html import section
 from kbatch.report.html.pages import Parts, attributes_of, chart, charts_by_key, filters_of, render_page
 
@@ -25,6 +25,7 @@ ACTION_WORDS: Mapping[Action, str] = {
     Action.BLOCKED: "blocked",
 }
 """Actions in words."""
+_MOST_REASONS = 40
 
 
 def as_html(review: Review, parts: Parts) -> str:
@@ -48,11 +49,10 @@ def as_html(review: Review, parts: Parts) -> str:
             for name, number in plan.counts.items()
             if number
         ],
-        "reasons": [
-            _reason(reason, group) for _, acted in _by_action(plan.entries) for reason, group in grouped(acted).items()
-        ],
+        "reasons": _reasons(plan.entries),
         "compared": None if review.comparison is None else section(review.comparison),
         "charts": _charts(review),
+        "sides": _sides(review),
         "filters": filters_of(rows, states, "Action"),
         "shots": [_shot(name, list(each)) for name, each in groupby(jobs, key=lambda job: str(job["shot"]))],
         "digest": plan.digest,
@@ -109,15 +109,22 @@ def _meter(provider: str, budget: int, spent: int, total: Total) -> dict[str, An
     return {"pieces": pieces, "label": f"{provider}: {', '.join(parts)}, of a budget of {budget:,}"}
 
 
-def _by_action(entries: Iterable[PlanEntry]) -> list[tuple[Action, list[PlanEntry]]]:
-    entries = list(entries)
-    found = [(action, [entry for entry in entries if entry.action is action]) for action in Action]
-    return [(action, acted) for action, acted in found if acted]
+def _reasons(entries: Sequence[PlanEntry]) -> list[dict[str, Any]]:
+    """Return a row for each reason, what costs most first; paid jobs without one of their own, and the rest, share."""
+    groups = by_reason(entries)
+    rows = [_reason(group.why, group.entries) for group in groups if not group.plain]
+    shown, rest = rows[:_MOST_REASONS], [group for group in groups if not group.plain][_MOST_REASONS:]
+    if rest:
+        more = f"{count(len(rest), 'more reason')}, each beside its job below"
+        of_rest = [entry for group in rest for entry in group.entries]
+        shown.append({**_reason(more, of_rest), "state_words": "…"})
+    plain = [entry for group in groups if group.plain for entry in group.entries]
+    return [*shown, _reason("paid already", plain)] if plain else shown
 
 
 def _reason(reason: str, group: Sequence[PlanEntry]) -> dict[str, Any]:
     action = group[0].action
-    sums = credits_by_provider(group)
+    sums = credits_by_provider(entry for entry in group if entry.buys)
     several = [f"{credits:,} {provider}" for provider, credits in sums.items()]
     known = several if len(sums) > 1 else [f"{credits:,}" for credits in sums.values()]
     credits = "" if action is not Action.RENDER else " and ".join(known)
@@ -139,16 +146,33 @@ def _charts(review: Review) -> list[dict[str, Any]]:
         variants = _slices(summary.variants, provider)
         if variants:
             keyed = (*_slices(summary.labels, provider), *_slices(summary.axes, provider))
-            charts = [chart("by model and variant", variants), *charts_by_key(keyed)]
+            shots = _slices(summary.shots, provider)
+            first = [chart("by shot", shots)] if len(shots) > 1 else []
+            charts = [*first, chart("by model and variant", variants), *charts_by_key(keyed)]
             found.append({"provider": provider, "unit": total.unit, "settlement": "", "charts": charts})
     return found
+
+
+def _sides(review: Review) -> list[dict[str, Any]]:
+    """Return a row for each shot, model, label and axis value, the dearest of each side, the others in one."""
+    return [
+        {
+            "side": title,
+            "name": group.name,
+            "provider": group.provider,
+            "jobs": group.jobs,
+            "credits": priced(group.credits, group.unpriced),
+            "saves": "" if group.saves is None else priced(group.saves.credits, group.saves.unpriced),
+        }
+        for title, group in rows_of_sides(review.summary)
+    ]
 
 
 def _slices(shares: Iterable[CostGroup], provider: str) -> list[Slice]:
     return [
         Slice(provider=provider, name=share.name, jobs=share.jobs, credits=share.credits, unknown=share.unpriced)
         for share in shares
-        if share.provider == provider
+        if share.provider == provider and share.jobs
     ]
 
 

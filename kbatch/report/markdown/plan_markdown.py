@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.comparison.request_diff import FieldChange, differences, text_change
 from kbatch.planner.plan import Plan, Total
-from kbatch.planner.summary import CostGroup, Summary
+from kbatch.planner.summary import Summary
 from kbatch.report.data.format import amount, count, span
-from kbatch.report.data.review import Review, command_of, grouped, sent_again, warnings_of
-from kbatch.report.data.sums import dollars_at, paid_by
+from kbatch.report.data.reasons import ReasonGroup, by_reason
+from kbatch.report.data.review import Review, command_of, sent_again, warnings_of
+from kbatch.report.data.sums import dollars_at, paid_by, priced, rows_of_sides
 from kbatch.report.markdown import compare_markdown
 from kbatch.report.markdown.markdown import Block, Table, code, marker, prose, quote, render
 
 _MOST_REASONS = 12
-_MOST_SHARES = 20
 _MOST_WAYS = 3
 """How many different changes of one field in a shot are listed before they become one row."""
 
@@ -101,21 +101,22 @@ def _left(left: int | None) -> str:
 
 
 def _reasons(bought: Sequence[PlanEntry]) -> Table:
+    groups = by_reason(bought)
     rows = tuple(
-        (f"{len(group):,}", _credits(group), prose(reason), code(group[0].address))
-        for reason, group in grouped(bought).items()
+        (f"{len(group.entries):,}", _credits(group.entries), prose(group.why), code(group.entries[0].address))
+        for group in groups
     )
     return Table(
-        head=("clips", "credits", "why", "first"), align="rrll", rows=rows[:_MOST_REASONS] + _rest(rows, bought)
+        head=("clips", "credits", "why", "first"),
+        align="rrll",
+        rows=rows[:_MOST_REASONS] + tuple(_rest(groups[_MOST_REASONS:])),
     )
 
 
-def _rest(rows: tuple[tuple[str, ...], ...], bought: Sequence[PlanEntry]) -> tuple[tuple[str, ...], ...]:
-    hidden = list(grouped(bought).values())[_MOST_REASONS:]
-    if not hidden:
-        return ()
-    entries = [entry for group in hidden for entry in group]
-    return ((f"{len(entries):,}", _credits(entries), f"{count(len(hidden), 'more reason')}, each below", ""),)
+def _rest(hidden: Sequence[ReasonGroup]) -> Iterator[tuple[str, ...]]:
+    if hidden:
+        entries = [entry for group in hidden for entry in group.entries]
+        yield f"{len(entries):,}", _credits(entries), f"{count(len(hidden), 'more reason')}, each below", ""
 
 
 def _credits(entries: Iterable[PlanEntry]) -> str:
@@ -193,37 +194,43 @@ def _model(entry: PlanEntry) -> str:
 
 
 def _sides(summary: Summary) -> Table:
-    sides = (("model and variant", summary.variants), ("label", summary.labels), ("axis value", summary.axes))
     rows = tuple(
-        (title, code(share.provider), code(share.name), f"{share.jobs:,}", _share(share))
-        for title, shares in sides
-        for share in sorted(shares, key=lambda share: (-share.credits, share.name))[:_MOST_SHARES]
+        (
+            title,
+            code(group.provider),
+            code(group.name),
+            f"{group.jobs:,}",
+            priced(group.credits, group.unpriced),
+            "–" if group.saves is None else priced(group.saves.credits, group.saves.unpriced),
+        )
+        for title, group in rows_of_sides(summary)
     )
     return Table(
-        head=("by", "provider", "which", "clips", "credits"),
-        align="lllrr",
+        head=("by", "provider", "which", "clips", "credits", "dropping it saves"),
+        align="lllrrr",
         rows=rows,
-        fold="Credits by model and variant, by label, by axis value",
+        fold="Credits by shot, model and variant, label, axis value, and what dropping each saves",
     )
-
-
-def _share(share: CostGroup) -> str:
-    return f"{share.credits:,} + {share.unpriced} ?" if share.unpriced else f"{share.credits:,}"
 
 
 def _others(plan: Plan) -> Block:
+    """Return what is not bought: what may have cost something, waits or is owed first, what is paid in one row."""
     others = [entry for entry in plan.entries if not entry.buys]
-    rows = tuple(
-        (entry.action.value, f"{len(group):,}", prose(reason), code(entry.address))
-        for reason, group in grouped(others).items()
-        for entry in group[:1]
-    )
+    groups = by_reason(others)
+    rows = [
+        (group.entries[0].action.value, f"{len(group.entries):,}", prose(group.why), code(group.entries[0].address))
+        for group in groups
+        if not group.plain
+    ]
+    plain = [entry for group in groups if group.plain for entry in group.entries]
+    if plain:
+        rows.append(("reuse", f"{len(plain):,}", "paid already", code(plain[0].address)))
     if not rows:
         return ""
     return Table(
         head=("action", "jobs", "why", "first"),
         align="lrll",
-        rows=rows,
+        rows=tuple(rows),
         fold=f"Not bought: {count(len(others), 'job')}",
         noun="reason",
         elsewhere="`kbatch plan --format json` has all",

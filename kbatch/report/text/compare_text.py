@@ -12,7 +12,7 @@ from kbatch.planner.comparison.compare import Change, ChangeKind, Comparison, Cr
 from kbatch.planner.comparison.compared_jobs import ComparedJob
 from kbatch.report.data.format import count, listed
 from kbatch.report.data.reasons import shared
-from kbatch.report.text.plan_text import Line
+from kbatch.report.text.wrapping import Line
 
 _MOST_ROWS = 40
 _MOST_OF_GROUP = 6

@@ -1,7 +1,8 @@
 """Lines broken between words where a terminal would tear them anywhere, in the middle of a price too."""
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 
 Line = list[tuple[str, str]]
 
@@ -31,6 +32,33 @@ def wrap(line: Line, width: int) -> Iterator[Line]:
         yield _row(line, start, end, indent if start else 0)
         start = resume
     yield _row(line, start, len(text.rstrip()), indent if start else 0)
+
+
+def wrap_words(words: Iterable[str], width: int) -> Iterator[str]:
+    """Yield rows of at most `width` characters; each of `words` stays whole, though it may hold spaces."""
+    row = ""
+    for word in words:
+        if row and len(row) + 1 + len(word) > width:
+            yield row
+            row = word
+        else:
+            row = f"{row} {word}" if row else word
+    yield row
+
+
+def command_rows(command: str, width: int) -> Iterator[str]:
+    """Yield a command that can be copied: on one row, else in rows that a shell joins; an argument stays whole.
+
+    >>> list(command_rows("kbatch run a.yaml --approve sha256:00", 30))
+    ['kbatch run a.yaml --approve \\\\', '  sha256:00']
+    """
+    if len(command) <= width:
+        yield command
+        return
+    first, *others = wrap_words(map(shlex.quote, shlex.split(command)), width - 4)
+    ends = (" \\", *(" \\" for _ in others[:-1]), "")
+    for row, end in zip((first, *(f"  {row}" for row in others)), ends, strict=True):
+        yield f"{row}{end}"
 
 
 def _gaps(text: str) -> Iterator[re.Match[str]]:
