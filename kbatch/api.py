@@ -142,11 +142,11 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
         loaded = as_bought(loaded, found)
         place = _place(campaign, environment)
         planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection, place)
-        claim = held_claim(consent, planned.plan, found)
+        claim = held_claim(consent, planned.plan, found, campaign.lockfile)
         if claim is not None:
             planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection, place, claim)
             check_covered(consent, claim, planned.plan)
-        elif consent != planned.plan.digest:
+        elif consent != planned.plan.digest and planned.plan.spends:
             message = f"the plan now has the digest {planned.plan.digest}, not the agreed {consent}"
             raise Refused("digest-differs", message, hint="plan again and look at what changed")
         ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)

@@ -158,9 +158,9 @@ def test_each_http_library_is_imported_by_its_transport_only() -> None:
 
 
 def test_a_program_is_started_in_one_module_only() -> None:
-    """Git is the only program that is ever started, and `git` is its only door."""
+    """Git and ssh-keygen are the only programs that are ever started, each by one module."""
     starters = {module for module in modules() for name, _ in imports(module) if name.split(".")[0] == "subprocess"}
-    assert starters == {"storage/git/git_program"}
+    assert starters == {"storage/git/git_program", "storage/ssh_signature"}
 
 
 def test_a_paying_request_is_made_in_one_place_only() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from kbatch.cli.approval_options import wants_record
 from kbatch.cli.ui import console
 from kbatch.errors import Refused
 from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, needs_ceiling
@@ -45,17 +46,23 @@ def consent(command: Command) -> Command:
 
 def check_consent(flags: Mapping[str, Any]) -> None:
     """Raise UsageError for flags that agree in two ways."""
-    if flags["yes"] and flags["approve"]:
-        raise click.UsageError("--yes and --approve exclude each other")
+    given = [flag for flag, name in (("--yes", "yes"), ("--approve", "approve")) if flags[name]]
+    given += ["--approved"] if wants_record(flags) else []
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} exclude each other")
 
 
 def agree(plan: Plan, terms: ConsentTerms, flags: Mapping[str, Any], digests: Collection[str]) -> ConsentMethod | None:
     """Return how the user consented to a plan, None without consent; Refused when the consent is for another plan.
 
-    `digests` are the accepted digests of the plan; messages name the first one.
+    `digests` are the accepted digests of the plan; messages name the first one. A plan that buys nothing needs none.
     """
+    if wants_record(flags):
+        return ConsentMethod.APPROVAL if plan.spends else None
     if flags["approve"]:
         if flags["approve"] not in digests:
+            if not plan.spends:
+                return None
             message = f"the plan now has the digest {next(iter(digests))}, not the approved {flags['approve']}"
             raise Refused("digest-differs", message, hint="review the plan above and approve its digest")
         return ConsentMethod.DIGEST

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kbatch.errors import Refused
+from kbatch.pipeline.approvals.record import approvals_path, read_approvals
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.planner.approval.consent import ConsentTerms, needed_flags
 from kbatch.planner.approval.coverage import left_of, not_covered
@@ -107,14 +108,26 @@ def check_saved(saved: SavedPlan, now: Plan) -> None:
         raise Refused("plan-stale", f"the plan is stale: {first}{more}{_cost(now)}", hint="review and save it anew")
 
 
-def held_claim(digest: str, now: Plan, found: store.LoadedState) -> Claim | None:
-    """Return the claim of an approval by digest that a run has begun to carry out, None where none has.
+def held_claim(digest: str, now: Plan, found: store.LoadedState, lockfile: Path) -> Claim | None:
+    """Return what an approval by digest covers where the plan is another by now, None where nothing says it.
 
-    Refused when it was carried out to its end; a plan that buys nothing needs no approval. A claim in the lockfile with
-    another digest is ignored, since a lockfile is not trusted.
+    A run that has begun to carry it out left its claim, and a record beside the lockfile lists its purchases. Refused
+    when it was carried out to its end; a plan that buys nothing needs no approval.
     """
     if now.purchases or digest != now.digest:
         check_unused(digest, found)
+    claim = stored_claim(digest, found)
+    if claim is not None or digest == now.digest:
+        return claim
+    recorded = (one for one in read_approvals(approvals_path(lockfile)).values() if one.digest == digest)
+    return next((approval.plan.claim for approval in recorded), None)
+
+
+def stored_claim(digest: str, found: store.LoadedState) -> Claim | None:
+    """Return the claim of a digest in the lockfile, None where none has begun; its content has to hash to the digest.
+
+    A lockfile is not trusted: a claim with another digest is ignored.
+    """
     claim = found.lockfile.claims.get(digest)
     return claim if claim is not None and digest_of(claim) == digest else None
 

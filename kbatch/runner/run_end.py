@@ -1,5 +1,6 @@
 """The outcome of a run from its state: the end of each job and the settlement."""
 
+from kbatch.planner.approval.coverage import is_made
 from kbatch.receipts.join import records_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.runner.context import Run
@@ -29,8 +30,18 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
 
 
 def finished(run: Run) -> bool:
-    """Whether every job of the plan was tried; otherwise the same command continues the plan."""
-    return not (run.shutdown.graceful or stopped_sessions(run.sessions) or JobEnd.SKIPPED in run.ends.values())
+    """Whether every job of the plan and of its approval was tried; otherwise the same command continues the plan."""
+    stopped = run.shutdown.graceful or stopped_sessions(run.sessions) or JobEnd.SKIPPED in run.ends.values()
+    return not (stopped or _leaves_out(run))
+
+
+def _leaves_out(run: Run) -> bool:
+    """Whether the approval covers a purchase that was not made and is not in the plan, which selects a part of it."""
+    covers = run.confirmed.terms.covers
+    if covers is None:
+        return False
+    tried = {entry.job.fingerprint for entry in run.confirmed.plan.entries}
+    return any(key not in tried and not is_made(covers, key, run.renders) for key in covers.fingerprints)
 
 
 def _purchases(run: Run, fingerprint: str, attempt: int) -> list[Receipt]:

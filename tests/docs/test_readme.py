@@ -63,6 +63,7 @@ def test_every_command_of_the_guide_runs(server: Server, folder: Path) -> None:
         "HOME": str(folder),
         "APIFRAME_API_KEY": "any",
         "AIMLAPI_API_KEY": "any",
+        "GITHUB_ACTOR": "ann",
         "KBATCH_APIFRAME_URL": server.url,
         "KBATCH_AIMLAPI_URL": server.url,
         "KBATCH_POLL_SCALE": "0.002",
@@ -81,7 +82,7 @@ def test_every_command_of_the_guide_runs(server: Server, folder: Path) -> None:
             check=False,
         )
         assert done.returncode in EXPECTED.get(line, {0}), f"{line}\n{done.stdout}\n{done.stderr}"
-    assert server.charged("apiframe") == 165  # 120 for all once, 45 for what --replace --cascade bought again
+    assert server.charged("apiframe") == 180  # 120 for all once, 45 and 15 for what the two approved plans bought again
 
 
 def test_the_guide_has_commands_and_files() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kbatch.pipeline.approvals import PURPOSE
+from kbatch.pipeline.approvals.record import PURPOSE
 from kbatch.planner.approval.plan_digest import seal_of
 from kbatch.receipts.approvals.approvals_file import parse
 from kbatch.receipts.journal.seals import Seals

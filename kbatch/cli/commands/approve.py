@@ -14,7 +14,7 @@ from kbatch.cli.options import duration, format_choice
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
 from kbatch.errors import Invalid, Problem
-from kbatch.pipeline.approvals import ApprovalTerms, approvals_path, make_approval, record_approval
+from kbatch.pipeline.approvals.record import ApprovalTerms, approvals_path, make_approval, record_approval
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.planner.approval.approving import approved_maximum, check_age
 from kbatch.planner.approval.saved_plan import SavedPlan
@@ -28,6 +28,7 @@ from kbatch.runner.preflight.provenance import person_of
 _EXAMPLES = """\b
 Examples:
   kbatch plan campaign.yaml --out plan.json
+  kbatch approve plan.json --sign ~/.ssh/id_ed25519
   kbatch approve plan.json --max-credits 400 --expires 3d --note "as agreed on Monday"
 """
 
@@ -37,6 +38,7 @@ Examples:
 @click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Approve at most this; refuse a plan above.")
 @click.option("--expires", type=duration, default="24h", show_default=True, metavar="TIME", help="For how long.")
 @click.option("--max-age", type=duration, metavar="TIME", help="Refuse a plan that was saved longer ago.")
+@click.option("--sign", type=click.Path(path_type=Path), metavar="KEY", help="Sign it with this SSH key, as git does.")
 @click.option("--note", default="", metavar="TEXT", help="What the record says beside.")
 @click.option(
     "--lockfile", type=click.Path(path_type=Path), help="The plan's lockfile, where it is not named like one."
@@ -45,8 +47,8 @@ Examples:
 def command(plan: Path, form: str, lockfile: Path | None, max_age: timedelta | None, **flags: Any) -> None:
     """Approve exactly the saved PLAN: who, when, up to what and until when, beside its lockfile.
 
-    Prints the digest that is approved. The record covers each purchase of the plan once, at its price. TIME is such as
-    90m, 24h or 3d.
+    Prints the digest that is approved. The record covers each purchase of the plan once, at its price; `kbatch run
+    MANIFEST --approved` needs one. TIME is such as 90m, 24h or 3d.
     """
     saved = _read(plan)
     lockfile = lockfile_of(saved, manifest_of(saved, plan), lockfile)
@@ -57,7 +59,7 @@ def command(plan: Path, form: str, lockfile: Path | None, max_age: timedelta | N
     approval = make_approval(saved, terms, person_of(os.environ, lockfile.parent), now)
     for line in saved_text.lines(saved.document, str(plan)):
         say(harmless(line))
-    recorded = record_approval(lockfile, approval)
+    recorded = record_approval(lockfile, approval, flags["sign"])
     path = approvals_path(lockfile)
     if form == "json":
         console.show_json(_as_json(recorded, path))

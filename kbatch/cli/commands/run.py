@@ -4,11 +4,13 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kbatch.cli.approval_options import approved
 from kbatch.cli.ask_consent import PlanRequest, PriorApproval, consent_to, plan_for
 from kbatch.cli.consent import check_consent, consent
 from kbatch.cli.documents import check_outputs, path_of
@@ -16,6 +18,7 @@ from kbatch.cli.fit_offers import offers
 from kbatch.cli.options import (
     account,
     check_live,
+    duration,
     format_choice,
     junit,
     live,
@@ -23,6 +26,7 @@ from kbatch.cli.options import (
     max_jobs,
     read_accounts,
     read_concurrency,
+    refuse_given,
     selection,
     state,
 )
@@ -38,6 +42,7 @@ from kbatch.pipeline.make_plan import Planned, RunTarget
 from kbatch.pipeline.published_prices import check_plan, with_lists
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.pipeline.simulation import simulator_app
+from kbatch.planner.approval.approving import check_age
 from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.planner.approval.saved_plan import SavedPlan
 from kbatch.planner.ceilings import find_exceeded, read_ceilings
@@ -65,6 +70,7 @@ Examples:
   kbatch run campaign.yaml --first 1            # a canary: one purchase, then look
   kbatch run campaign.yaml --yes --max-credits apiframe=500
   kbatch run campaign.yaml --approve sha256:9f2c…
+  kbatch run campaign.yaml --approved           # what `kbatch approve` has recorded, once
   kbatch run plan.json --yes                    # exactly what was saved, once
   kbatch run campaign.yaml --live --yes         # only at prices that the public lists confirm
   kbatch run --webhook-url https://hooks.example.com --webhook-port 8099    # noticed at once
@@ -75,6 +81,8 @@ Examples:
 @manifest
 @selection
 @consent
+@approved
+@click.option("--max-age", type=duration, metavar="TIME", help="Refuse a saved plan that is older, such as 24h.")
 @click.option(
     "--allow-unpriced",
     type=click.IntRange(min=0),
@@ -150,7 +158,11 @@ def _agreed(
 
 def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports | None") -> int:
     saved = read_plan_file(manifest)
-    if saved is not None:
+    if saved is None:
+        refuse_given(("max_age",), "is for a saved plan: a manifest is planned anew")
+    else:
+        if flags["max_age"] is not None:
+            check_age(saved.document.get("made_at"), datetime.now(UTC), flags["max_age"])
         flags = _as_saved(saved, flags)
         manifest = manifest_of(saved, manifest)
         flags["lockfile"] = lockfile_of(saved, manifest, flags["lockfile"])

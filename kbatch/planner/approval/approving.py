@@ -66,14 +66,15 @@ def check_age(made_at: str | None, now: datetime, most: timedelta) -> None:
     except (ValueError, TypeError):
         raise Refused("plan-too-old", "the plan does not say when it was made", hint="save it anew") from None
     if age > most:
-        message = f"the plan was made at {made_at}, {_span(age)} ago; --max-age allows {_span(most)}"
+        message = f"the plan was made at {made_at}, {span(age)} ago; --max-age allows {span(most)}"
         raise Refused("plan-too-old", message, hint="`kbatch plan --out FILE` saves it anew, at today's prices")
     if -age > SKEW:
-        message = f"the plan says that it was made at {made_at}, which is {_span(-age)} ahead of this machine's clock"
+        message = f"the plan says that it was made at {made_at}, which is {span(-age)} ahead of this machine's clock"
         raise Refused("clock-differs", message, hint="set the clock, or save the plan anew")
 
 
-def _span(time: timedelta) -> str:
+def span(time: timedelta) -> str:
+    """Return a time in hours and minutes."""
     minutes = int(time.total_seconds() // 60)
     hours, rest = divmod(minutes, 60)
     return f"{hours} h {rest} min" if hours else f"{rest} min"

@@ -19,11 +19,12 @@ from kbatch.receipts.claims import Claim
 
 
 class ConsentMethod(StrEnum):
-    """How the user gave consent: at the prompt, with `--yes`, or by naming the digest."""
+    """How the user gave consent: at the prompt, with `--yes`, by naming the digest, or by a recorded approval."""
 
     PROMPT = "prompt"
     YES = "yes"
     DIGEST = "digest"
+    APPROVAL = "approval"
 
 
 class ConsentTerms(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Records approvals on disk, beside the lockfile."""
+"""Records approvals beside the lockfile, sealed and, where a key is given, signed."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kbatch import storage
 from kbatch.errors import Invalid, Problem
 from kbatch.planner.approval.approving import approved_plan
 from kbatch.planner.approval.saved_plan import SavedPlan
@@ -13,10 +14,10 @@ from kbatch.receipts.approvals.approval import Approval, Person
 from kbatch.receipts.approvals.approvals_file import SUFFIX, Approvals, merge, parse, serialize
 from kbatch.receipts.journal.history import ignore_in_git, state_folder, stem_of
 from kbatch.receipts.journal.seals import Seals
-from kbatch.storage import Lock, read_if_there, resolve, write_atomic
+from kbatch.storage.ssh_signature import sign
 from kbatch.storage.state_key import make_key
 
-_MOST_BYTES = 256 * 1024 * 1024
+_MOST_BYTES = 256 * storage.MEBIBYTE
 PURPOSE = "approval"
 
 
@@ -35,7 +36,7 @@ def approvals_path(lockfile: Path) -> Path:
 
 def read_approvals(path: Path) -> Approvals:
     """Return the approvals in a file, none where it does not exist; StateUnreadable when it cannot be read."""
-    data = read_if_there(path, limit=_MOST_BYTES)
+    data = storage.read_if_there(path, limit=_MOST_BYTES)
     return {} if data is None else parse(data, str(path))
 
 
@@ -55,14 +56,18 @@ def make_approval(saved: SavedPlan, terms: ApprovalTerms, by: Person | None, now
     )
 
 
-def record_approval(lockfile: Path, approval: Approval) -> Approval:
-    """Add an approval to the file beside a lockfile, sealed with this user's key, and return it."""
+def record_approval(lockfile: Path, approval: Approval, key: Path | None = None) -> Approval:
+    """Add an approval to the file beside a lockfile, sealed with this user's key, and return it.
+
+    An SSH `key` signs it too.
+    """
+    signature = None if key is None else sign(approval.statement, key)
     path = approvals_path(lockfile)
     ignore_in_git(state_folder(lockfile))
-    with Lock(state_folder(lockfile) / f"{path.name.removesuffix('.json')}.lock"):
+    with storage.Lock(state_folder(lockfile) / f"{path.name.removesuffix('.json')}.lock"):
         seals = Seals(key=make_key().secret, stem=stem_of(lockfile))
-        sealed = replace(approval, seal=seals.of(PURPOSE, approval.statement))
-        write_atomic(resolve(path).real, serialize(merge(read_approvals(path), {sealed.id: sealed})))
+        sealed = replace(approval, seal=seals.of(PURPOSE, approval.statement), signature=signature)
+        storage.write_atomic(storage.resolve(path).real, serialize(merge(read_approvals(path), {sealed.id: sealed})))
     return sealed
 
 
