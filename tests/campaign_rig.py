@@ -23,8 +23,11 @@ from kbatch.simulator.listen import serving
 from kbatch.simulator.server import SimulatorSettings, build_app
 from kbatch.simulator.state import World
 
+ROOT = Path(__file__).resolve().parent.parent
 KEYS = {"APIFRAME_API_KEY": "afk_never-to-be-seen-4711", "AIMLAPI_API_KEY": "never-to-be-seen-0815-either"}
 AIMLAPI = "kling-video/v2.1/pro/image-to-video"
+AIMLAPI_V3 = "klingai/video-v3-pro-image-to-video"
+"""A model whose card chooses the newer endpoint."""
 AIMLAPI_PRICE = "prices: {aimlapi/kling-video/v2.1/pro/image-to-video: {credits_per_second: 262500}}"
 
 
@@ -209,6 +212,11 @@ class Rig:
 def _rule(fault: Mapping[str, Any]) -> Any:
     settings = dict(fault)
     return rule(settings.pop("fault"), **settings)
+
+
+def card_data(model: str, provider: str = "aimlapi") -> bytes:
+    """Return the packaged card of a model."""
+    return (ROOT / "schemas" / "models" / provider / f"{model}.json").read_bytes()
 
 
 def use_backend(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:

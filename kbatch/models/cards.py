@@ -52,6 +52,14 @@ class Pricing(Struct, frozen=True, kw_only=True):
     usd: Mapping[str, str] = {}
 
 
+class CardEndpoint(Struct, frozen=True, kw_only=True):
+    """The provider's endpoint that a model's purchases go to: its name, why, and the document that says so."""
+
+    name: str
+    why: str
+    source: CardSource
+
+
 class Typical(Struct, frozen=True, kw_only=True):
     """Usual render time in seconds of clips of `duration` seconds, or of any clip when `duration` is None."""
 
@@ -67,7 +75,8 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     `start_image` or `elements[].image`, to the forms that it accepts (`url`, `data`, `file`). `body_key` is the key of
     the parameters in the request (None: top level). `duration` is the parameter that is the clip's length, or the
     length itself. `ratio`, `start`, `end` and `timeline` are the parameters that say the clip's shape, its first and
-    last frame and its timed prompts. `data` is its text, `file` and `sha256` are of a user's card, `replaces` is
+    last frame and its timed prompts. `endpoint` is where purchases go, None for the provider's default; it is no part
+    of the request. `data` is its text, `file` and `sha256` are of a user's card, `replaces` is
     the packaged one in whose place it stands. `other_models` names, by parameter, the provider's models that have what
     this one lacks. `checked_cache` holds the results of `parameters.check`.
     """
@@ -98,6 +107,7 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     contents: Mapping[str, Validator]
     disputed: tuple[Dispute, ...] = ()
     unconfirmed: tuple[str, ...] = ()
+    endpoint: CardEndpoint | None = None
     file: str | None = None
     sha256: str | None = None
     data: bytes = b""
@@ -242,6 +252,7 @@ def _card(name: str, written: Mapping[str, Any]) -> Card:
         contents={key: strict_validator(spec) for key, spec in contents.items()},
         disputed=tuple(map(read_dispute, written.get("disputed", ()))),
         unconfirmed=tuple(written.get("unconfirmed", ())),
+        endpoint=_endpoint(written["endpoint"]) if "endpoint" in written else None,
     )
 
 
@@ -249,6 +260,10 @@ def _source(written: Mapping[str, str]) -> CardSource:
     return CardSource(
         title=written["title"], publisher=written["publisher"], read=written["read"], sha256=written.get("sha256")
     )
+
+
+def _endpoint(written: Mapping[str, Any]) -> CardEndpoint:
+    return CardEndpoint(name=written["name"], why=written["why"], source=_source(written["source"]))
 
 
 def _typical(written: Mapping[str, int]) -> Typical:

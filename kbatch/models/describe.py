@@ -139,6 +139,7 @@ def _page(card: Card) -> dict[str, Any]:
     page = asdict(describe(card))
     page["parameters"] = {"prompt": card.prompt, **card.parameters}
     page["required"] = sorted(card.required)
+    page["endpoint"] = card.endpoint.name if card.endpoint else None
     page["unit"], page["per"] = card.pricing.unit, card.pricing.per
     return page
 
@@ -190,7 +191,9 @@ def _price_row(card: Card, variant: str) -> PriceRow:
 def _notes(card: Card) -> tuple[str, ...]:
     disputes = (f"{one.what} (read {one.read}); it is sent as written" for one in card.disputed)
     doubts = (f"not confirmed by the vendor: {what}; `--first 1` tries it with one job" for what in card.unconfirmed)
-    return (*card.notes, *disputes, *doubts)
+    end = card.endpoint
+    chosen = (f"sent to the provider's endpoint `{end.name}`: {end.why}",) if end else ()
+    return (*card.notes, *disputes, *doubts, *chosen)
 
 
 def _price_of(card: Card) -> str:
@@ -216,8 +219,9 @@ def _audio(card: Card) -> str:
 
 def _sources(card: Card) -> tuple[str, ...]:
     prices = [_cited("prices", card.pricing.source)] if card.pricing.source else []
+    endpoint = [_cited(f"endpoint `{card.endpoint.name}`", card.endpoint.source)] if card.endpoint else []
     own = [f"your card {origin_of(card)}"] if card.file else []
-    return (*own, _cited("parameters", card.source), *prices, _cited("render time", card.typical_source))
+    return (*own, _cited("parameters", card.source), *endpoint, *prices, _cited("render time", card.typical_source))
 
 
 def _cited(what: str, source: CardSource) -> str:

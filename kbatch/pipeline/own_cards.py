@@ -13,6 +13,7 @@ from kbatch.errors import Invalid, Mark, Problem
 from kbatch.manifest.schema.validate import Validator, strict_validator
 from kbatch.models.cards import Catalog
 from kbatch.models.own.own_cards import BAD_CARD, OwnCard, own_cards, with_own
+from kbatch.providers.endpoints import seller_of
 from kbatch.providers.registry import NAMES, catalog_of, full_catalog, provider_of
 from kbatch.storage import cards_in, packaged
 
@@ -37,8 +38,8 @@ def _with(catalog: Catalog, folder: Path | None) -> Catalog:
     if folder is None:
         return catalog
     files, problems = _read(folder)
-    units = {name: provider_of(name).unit for name in NAMES if name not in catalog.unusable}
-    cards, wrong = own_cards(files, card_form(), units)
+    sellers = {name: seller_of(provider_of(name)) for name in NAMES if name not in catalog.unusable}
+    cards, wrong = own_cards(files, card_form(), sellers)
     if problems or wrong:
         raise Invalid([*problems, *wrong])
     return with_own(catalog, cards)

@@ -2,10 +2,13 @@
 
 Source: the vendor's model page and OpenAPI, and public clients for the error bodies. There is no idempotency key, no
 list, no upload and no cancel: a purchase is sent once, ever. What became of it is read from the request log.
+
+Two endpoints take purchases; bodies and answers are the same. No document says that one knows the jobs of the other.
 """
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
@@ -32,16 +35,17 @@ from kbatch.providers.base import (
 from kbatch.providers.error_messages import describe, harmless, is_moderation
 from kbatch.providers.outcomes import REFUSALS, not_accepted, not_now, sort_submit
 from kbatch.providers.responses import encoded, first_url, identifier, inner, job_ids, read_object, succeeded, whole
+from kbatch.receipts.shapes import Endpoint
 
-_PATH = "/v2/generate/video/kling/generation"
+_PATHS: Mapping[Endpoint, str] = {"legacy": "/v2/generate/video/kling/generation", "v2": "/v2/video/generations"}
 _JSON = {"Accept": "application/json"}
 _OUT_OF_CREDITS = {"err_insufficent_credits", "err_insufficient_credits"}
 
 
 class Aimlapi:
-    """The provider `aimlapi`; holds no state."""
+    """The provider `aimlapi` at one of its endpoints; holds no other state."""
 
-    __slots__ = ()
+    __slots__ = ("_path",)
 
     name = "aimlapi"
     title = "AI/ML API"
@@ -60,6 +64,14 @@ class Aimlapi:
     )
     records = RECORDS
     per_minute: int | None = None
+    endpoints = tuple(_PATHS)
+
+    def __init__(self, endpoint: Endpoint = "legacy") -> None:
+        self._path = _PATHS[endpoint]
+
+    def at_endpoint(self, name: Endpoint) -> "Aimlapi":
+        """Return the provider whose submits and polls use this endpoint."""
+        return Aimlapi(name)
 
     def authorization(self, key: str) -> tuple[str, str]:
         """Return the bearer header; white space around a key, as a secret file may leave, is not part of it."""
@@ -70,7 +82,7 @@ class Aimlapi:
         headers = {**_JSON, "Content-Type": "application/json"}
         if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", idempotency_key):  # any other is dropped there in silence
             headers["X-Client-Request-Id"] = idempotency_key
-        return Request(method="POST", path=_PATH, headers=headers, content=body)
+        return Request(method="POST", path=self._path, headers=headers, content=body)
 
     def read_submit(self, reply: Reply, *, first: bool) -> SubmitOutcome:
         """Read `{"id", "status", "meta"}` with 200 or 201; `meta` may be missing.
@@ -86,7 +98,7 @@ class Aimlapi:
 
     def poll(self, job_id: str) -> Request:
         """Return `GET …?generation_id=`; ids hold `:` and `/` too."""
-        return Request(method="GET", path=f"{_PATH}?generation_id={encoded(job_id)}", headers=_JSON)
+        return Request(method="GET", path=f"{self._path}?generation_id={encoded(job_id)}", headers=_JSON)
 
     def read_poll(self, reply: Reply) -> PollOutcome:
         """Read a generation; a status that the documents do not name is still running, a 404 may pass."""

@@ -217,6 +217,10 @@ class Provider(Protocol):
     A provider whose list items have an `outcome` may also have `ended_jobs(cursor, *, failed)`, the call for one page
     of the jobs that have completed, or failed, newest first: then many jobs are polled by it at once.
 
+    A provider with several endpoints has `endpoints`, their names, the one of receipts that name none first, and
+    `at_endpoint(name)`, the provider whose submits and polls use that one. A model's card chooses; a job that was begun
+    at one is polled there. The names are those of `kbatch.receipts.shapes.Endpoint`.
+
     A provider that sends webhooks has `with_webhook(body, url)`, the body of a submit that asks for them, its inverse
     `without_webhook(body)`, and `read_webhook(headers, body)`, which returns a `Webhook`, or None for anything else.
     """

@@ -9,16 +9,18 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from msgspec.structs import replace
 
 from kbatch.errors import Problem
 from kbatch.manifest.schema.validate import strict_validator
-from kbatch.models.own.card_faults import card_faults
+from kbatch.models.own.card_faults import card_faults, seller_faults
 from kbatch.providers.base import Plugin, Provider
+from kbatch.providers.endpoints import endpoints_of, seller_of
 from kbatch.providers.guard import guarded
 from kbatch.providers.http.urls import check_base_url
+from kbatch.receipts.shapes import EndpointName
 from kbatch.storage import cards_below, packaged
 
 if TYPE_CHECKING:
@@ -102,10 +104,8 @@ def _faults(name: str, found: Any) -> Iterator[str]:
         yield f"there is no model card in {found.cards}"
     form = strict_validator(json.loads(packaged("model-card.schema.json")))
     for where, data in cards:
-        faults = list(card_faults(where, data, form))
+        faults = list(card_faults(where, data, form)) or list(seller_faults(json.loads(data), seller_of(provider)))
         yield from (f"model card {where}: {fault}" for fault in faults)
-        if not faults and json.loads(data)["pricing"]["unit"] != provider.unit:
-            yield f"model card {where}: its unit is not the provider's `{provider.unit}`"
 
 
 def _parts() -> list[str]:
@@ -119,6 +119,9 @@ def wrong_facts(name: str, provider: Any) -> Iterator[str]:
     amounts = [("concurrency", provider.concurrency)]
     amounts += [("per_minute", provider.per_minute)] if provider.per_minute is not None else []
     counts = [part for part, value in amounts if isinstance(value, bool) or not isinstance(value, int) or value < 1]
+    ends = endpoints_of(provider)
+    if ends and not (set(ends) <= set(get_args(EndpointName)) and callable(getattr(provider, "at_endpoint", None))):
+        yield "its `endpoints` are not names of kbatch.receipts.shapes.Endpoint, or it has no `at_endpoint`"
     spans = [part for part in _SPANS if not _is_span(getattr(provider, part))]
     for part in spans:
         yield f"its `{part}` is neither None nor a timedelta above zero"

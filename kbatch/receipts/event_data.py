@@ -14,7 +14,7 @@ from kbatch.receipts.account import StoredAccount
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Media, Purchase
 from kbatch.receipts.refunds.refund_claim import RefundOpening, RefundReason
-from kbatch.receipts.shapes import Amount, Count, Digest, Moment, NonEmpty, Storable
+from kbatch.receipts.shapes import Amount, Count, Digest, Endpoint, Moment, NonEmpty, Storable
 
 SentAt = Annotated[Moment, Meta(description="The time of the `intended` that this answers, also after a resend")]
 Bytes = Annotated[Amount, Meta(description="Size of the file")]
@@ -57,6 +57,7 @@ class Intended(EventData, frozen=True, kw_only=True):
     client_request_id: Annotated[
         Storable | UnsetType, Meta(description="The name of the request in the provider's log, where it has one")
     ] = UNSET
+    endpoint: Endpoint | UnsetType = UNSET
     purchase: Purchase | UnsetType = UNSET
 
 

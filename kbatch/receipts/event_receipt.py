@@ -111,6 +111,7 @@ def _sent(attempt: int, at: str, data: Intended) -> Receipt:
         provider_time=data.provider_time or None,
         account=data.account or None,
         client_request_id=data.client_request_id or None,
+        endpoint=data.endpoint or None,
         purchase=data.purchase or None,
     )
 

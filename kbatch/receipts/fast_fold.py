@@ -62,6 +62,7 @@ def _accepted(send: Receipt, event: Event) -> Receipt | None:
         body=send.body or None,
         provider_time=send.provider_time or None,
         client_request_id=send.client_request_id or None,
+        endpoint=send.endpoint,
         purchase=send.purchase,
         **job_fields_of(event),
     )

@@ -23,7 +23,7 @@ from kbatch.receipts.lifecycle import OPEN, PAID
 from kbatch.receipts.receipt import RECEIPT_STATE_OF, Credits, Output, Purchase, Receipt, ReceiptState
 from kbatch.receipts.refunds.refund_claim import join_refund_claims
 
-_SHARED = ("provider", "model", "variant", "origin", "request", "inputs")
+_SHARED = ("provider", "model", "variant", "origin", "request", "inputs", "endpoint")
 _OF_SENDING = (*_SHARED, "submitted_at", "key", "body", "provider_time", "address", "client_request_id")
 
 

@@ -20,7 +20,7 @@ from msgspec.structs import force_setattr, replace
 from kbatch.receipts.account import StoredAccount
 from kbatch.receipts.lifecycle import State
 from kbatch.receipts.refunds.refund_claim import RefundClaim, refund_of
-from kbatch.receipts.shapes import Amount, Count, Number
+from kbatch.receipts.shapes import Amount, Count, Endpoint, Number
 
 OUTCOME_UNKNOWN = "its outcome is unknown"
 """A request was sent, and it is not known whether the provider accepted it."""
@@ -169,6 +169,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     client_request_id: Annotated[
         str | None, Meta(description="The name of the request in the provider's log, where it has one")
     ] = None
+    endpoint: Endpoint | None = None
     purchase: Purchase | None = None
     accepted_as_is: Annotated[
         bool, Meta(description="`kbatch accept` ended the reminder that this is wrong or stale")

@@ -61,6 +61,13 @@ Storable = Annotated[
 ]
 """A path or an id, which must be usable in a file name and in a URL."""
 
+EndpointName = Literal["legacy", "v2"]
+Endpoint = Annotated[
+    EndpointName,
+    Meta(description="Which of the provider's endpoints its calls use; without it the first one that kbatch knew"),
+]
+"""The names that a model card may write too; where an endpoint is stands in the provider's module only."""
+
 Digest = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{64}}{_END}", extra=_words("a SHA-256 in 64 hex digits"))]
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.approval.consent import ConfirmedPlan
 from kbatch.providers.base import NotNow, Reply, Request
+from kbatch.providers.endpoints import at_endpoint
 from kbatch.receipts.events import Event, Fact, stamp
 from kbatch.receipts.fold import apply, check
 from kbatch.receipts.join import records_of
@@ -229,6 +230,11 @@ class Run:
     ) -> Outcome:
         """Ask a provider as often as it may help; return the last outcome."""
         return await retry(tries, ask, partial(self.wait, session, to_submit=to_submit), again=again)
+
+    async def ask_job(self, session: ProviderSession, receipt: Receipt, job_id: str) -> Reply:
+        """Ask for a job of a purchase at the endpoint that it was sent to: another one may not know it."""
+        request = at_endpoint(session.provider, receipt.endpoint).poll(job_id)
+        return await session.ask(request, timeout_s=self.options.poll_timeout_s)
 
     async def ask_page(
         self, session: ProviderSession, request: Request, read: Callable[[Reply], Page | NotNow]

@@ -84,9 +84,7 @@ async def _adopt(run: Run, fingerprint: str, receipt: Receipt, job_id: str) -> N
     session = _session_of(run, receipt)
     if session.stopped:
         raise Refused("provider-stopped", f"{session.provider.title}: {session.stop_reason}")
-    found = session.provider.read_job(
-        await session.ask(session.provider.poll(job_id), timeout_s=run.options.poll_timeout_s)
-    )
+    found = session.provider.read_job(await run.ask_job(session, receipt, job_id))
     if not isinstance(found, Listed):
         raise Refused("job-not-found", f"job {job_id} cannot be read: {found.message}", hint="nothing was changed")
     if found.model and found.model != receipt.model:

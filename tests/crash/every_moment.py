@@ -2,7 +2,8 @@
 
 from itertools import count
 
-from tests.campaign_rig import AIMLAPI, Rig, use_backend
+from kbatch.simulator.providers.own_offers import offers_of_cards
+from tests.campaign_rig import AIMLAPI, AIMLAPI_V3, Rig, card_data, use_backend
 from tests.crash.scenario import AIMLAPI_CLIP, Scenario, begin
 from tests.crash.tally import Tally
 from tests.crash_points import At, When
@@ -20,16 +21,24 @@ shots:
   - {{id: one, prompt: a lighthouse}}
   - {{id: two, prompt: a harbour}}
 """
-_LOST = "aimlapi-lost"
-"""AI/ML, with the answer to one send lost: its log settles it, with kills between."""
+_NEWER = f"""
+prices: {{aimlapi/{AIMLAPI_V3}: {{credits_per_second: 262500}}}}
+{_OTHER.replace(AIMLAPI, AIMLAPI_V3)}"""
+_LOST, _LOST_NEWER = "aimlapi-lost", "aimlapi-v2-lost"
+"""AI/ML's two endpoints, with the answer to one send lost: its log settles it, with kills between."""
 
-_CAMPAIGNS = {"apiframe": (_APIFRAME, 8), "aimlapi": (_OTHER, 2 * AIMLAPI_CLIP), _LOST: (_OTHER, 2 * AIMLAPI_CLIP)}
-_FAULTS = {_LOST: ({"fault": "lost-answer", "match": "lighthouse", "times": 1},)}
+_CAMPAIGNS = {
+    "apiframe": (_APIFRAME, 8),
+    "aimlapi": (_OTHER, 2 * AIMLAPI_CLIP),
+    _LOST: (_OTHER, 2 * AIMLAPI_CLIP),
+    _LOST_NEWER: (_NEWER, 2 * AIMLAPI_CLIP),
+}
+_FAULTS = dict.fromkeys((_LOST, _LOST_NEWER), ({"fault": "lost-answer", "match": "lighthouse", "times": 1},))
 _BOTH = ("apiframe", "aimlapi")
 _KINDS = [
     (At.LINE, When.BEFORE, 12, _BOTH),
     (At.LINE, When.HALF, 12, ("apiframe",)),
-    (At.LINE, When.AFTER, 12, (*_BOTH, _LOST)),
+    (At.LINE, When.AFTER, 12, (*_BOTH, _LOST, _LOST_NEWER)),
     (At.ANSWER, When.AFTER, 2, _BOTH),
     (At.PIECE, When.HALF, 2, _BOTH),
     (At.PIECE, When.AFTER, 2, _BOTH),
@@ -50,13 +59,13 @@ def every_moment(rig: Rig) -> Tally:
 
 def each(rig: Rig, provider: str, at: At, when: When, least: int) -> Tally:
     """Kill at the first moment of a kind, at the second and so on to the last, and finish the campaign each time."""
-    total = Tally()
+    total, offers = Tally(), offers_of_cards([card_data(AIMLAPI_V3)])
     body, ceiling = _CAMPAIGNS[provider]
     for number in count(1):
         use_backend(rig.monkeypatch, ("asyncio", "trio")[number % 2])
         name = f"{provider}-{when.value}-{at.name.lower()}-{number}"
         payer, faults = provider.partition("-")[0], _FAULTS.get(provider, ())
-        scenario = begin(rig, name, body, {payer: ceiling}, faults=faults)
+        scenario = begin(rig, name, body, {payer: ceiling}, faults=faults, offers=offers)
         if not scenario.die(at, when, number):
             scenario.expect(number > least, f"there were only {number - 1} moments to kill at")
             return total + scenario.tally()

@@ -31,6 +31,11 @@ def price(five: int | None, ten: int | None = 7) -> dict[str, Any]:
     return {**card["pricing"], "table": {"5s": five, "10s": ten}}
 
 
+def endpoint(name: str) -> dict[str, Any]:
+    """Return `endpoint` with this name."""
+    return {"name": name, "why": "it is newer", "source": {"title": "a", "publisher": "b", "read": "2026-11-30"}}
+
+
 def credits(rig: Rig, *args: str) -> int | None:
     """Return what the plan says that the only job costs."""
     found: int | None = rig.kbatch("plan", "--format", "json", *args).json["jobs"][0]["credits"]
@@ -143,6 +148,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "nothing-costs": ({"pricing": price(0)}, "is not a whole number of units"),
     "other-unit": ({"pricing": {**price(4), "unit": "tokens"}}, "`apiframe` counts in credits, not in `tokens`"),
+    "no-endpoint": ({"endpoint": endpoint("v2")}, "`apiframe` has no endpoint `v2`"),
+    "path": ({"endpoint": endpoint("/v1/other")}, "'/v1/other' is not one of ['legacy', 'v2']"),
+    "endpoint-elsewhere": ({"endpoint": endpoint("https://evil.example")}, "is not one of ['legacy', 'v2']"),
+    "endpoint-url": ({"endpoint": {**endpoint("v2"), "url": "https://x"}}, "a card has no field `url` here"),
     "no-provider": ({"provider": "acme"}, "there is no provider `acme` here"),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from itertools import product
+from typing import get_args
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -10,7 +11,10 @@ from packaged_cards import CATALOG, FILES, KLING_2_1, SCHEMAS
 from kbatch.errors import Bug
 from kbatch.manifest.schema.validate import strict_validator
 from kbatch.models.cards import Card, read_cards
+from kbatch.models.describe import describe
 from kbatch.models.pricing import values_of, variant_of, variants
+from kbatch.providers.aimlapi import AIMLAPI
+from kbatch.receipts.shapes import EndpointName
 
 SCHEMA = json.loads((SCHEMAS / "model-card.schema.json").read_bytes())
 CARDS = pytest.mark.parametrize("card", CATALOG.cards, ids=lambda card: card.key)
@@ -100,6 +104,24 @@ def test_every_fact_has_a_source_and_a_day(card: Card) -> None:
     for source in sources:
         assert source is not None
         assert (bool(source.title), bool(source.publisher), source.read >= "2026-11-21") == (True, True, True)
+
+
+def test_a_card_chooses_among_the_endpoints_of_receipts() -> None:
+    """Schema, receipts and the provider have the same names; each AI/ML card says which, why, and by which document."""
+    names = SCHEMA["properties"]["endpoint"]["properties"]["name"]["enum"]
+    assert tuple(names) == get_args(EndpointName) == AIMLAPI.endpoints
+    chosen = {card.model: card.endpoint for card in CATALOG.cards if card.endpoint}
+    assert {model: end.name for model, end in chosen.items()} == {
+        "kling-video/v2.1/pro/image-to-video": "legacy",
+        "kling-video/v2.1/standard/image-to-video": "legacy",
+        "klingai/video-v2-6-pro-image-to-video": "v2",
+        "klingai/video-v3-pro-image-to-video": "v2",
+        "klingai/video-v3-standard-image-to-video": "v2",
+    }
+    assert all(end.why and end.source.read >= "2026-11-21" for end in chosen.values())
+    page = describe(next(card for card in CATALOG.cards if card.model == "klingai/video-v3-pro-image-to-video"))
+    assert any("endpoint `v2`: the OpenAPI of this model" in note for note in page.notes)
+    assert any(source.startswith("endpoint `v2`: “video-v3-pro") for source in page.sources)
 
 
 def test_a_card_in_the_wrong_place_is_a_bug() -> None:

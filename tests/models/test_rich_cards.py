@@ -9,11 +9,13 @@ import pytest
 from frozen_fingerprints import FROZEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from packaged_cards import CATALOG, DIGEST, card_of, request_of
 from rich_cards import card, done, faults, priced, written
 
 from kbatch.manifest.drafts import Frame
 from kbatch.models.body import bind_frames, body_of, publish
+from kbatch.models.cards import CardEndpoint
 from kbatch.models.fingerprint import fingerprint
 from kbatch.models.pricing import price_range, quote, values_of
 
@@ -26,6 +28,15 @@ FRAME = Frame("last", "hero")
 def test_a_packaged_models_fingerprints_stay_what_they_were(model: str, params: dict[str, Any], known: str) -> None:
     """A richer form of cards buys nothing again."""
     assert fingerprint(card_of(model).provider, model, request_of(model, params), 1, card_of(model)) == known
+
+
+@pytest.mark.parametrize(("model", "params", "known"), FROZEN)
+def test_an_endpoint_is_outside_the_fingerprint(model: str, params: dict[str, Any], known: str) -> None:
+    """A card that chooses another endpoint, or none, buys nothing again."""
+    for name in (None, "legacy", "v2"):
+        chosen = CardEndpoint(name=name, why="", source=card_of(model).source) if name else None
+        moved = replace(card_of(model), endpoint=chosen)
+        assert fingerprint(moved.provider, model, request_of(model, params), 1, moved) == known
 
 
 def test_each_card_says_from_which_text_it_was_read() -> None:

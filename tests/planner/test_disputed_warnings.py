@@ -91,25 +91,22 @@ def test_what_a_dispute_concerns(fields: dict[str, object], params: dict[str, ob
 
 def test_what_no_document_confirms_is_said_once_a_model(tmp_path: Path) -> None:
     """Two shots of one such model are one warning at the first, with all their jobs; another model has none."""
-    shot = "  - {id: %s, model: %s, params: {image_url: 'https://a.example/b.png'}}\n"
-    new, old = "klingai/video-v3-pro-image-to-video", "kling-video/v2.1/pro/image-to-video"
+    packaged = Path(__file__).parents[2] / "schemas" / "models" / "apiframe" / "kling-2.6.json"
+    folder = tmp_path / "cards" / "apiframe"
+    folder.mkdir(parents=True)
+    (folder / "kling-2.6.json").write_text(json.dumps({**json.loads(packaged.read_bytes()), "unconfirmed": ["a key"]}))
+    shot = "  - {id: %s, model: %s, prompt: '%s {{ n }}'}\n"
     path = tmp_path / "m.yaml"
-    path.write_text(HEAD.replace("apiframe", "aimlapi") + "shots:\n" + shot % ("a", new) + shot % ("b", new), "utf-8")
-    with path.open("a", encoding="utf-8") as manifest:
-        manifest.write(shot % ("c", old))
-    (found,) = [one for one in load(path).warnings if one.code == UNCONFIRMED]
+    shots = (("a", "kling-2.6"), ("b", "kling-2.6"), ("c", "kling-2.1"))
+    path.write_text(HEAD + "shots:\n" + "".join(shot % (name, model, name) for name, model in shots), encoding="utf-8")
+    (found,) = [one for one in load(path, LoadOptions(models=tmp_path / "cards")).warnings if one.code == UNCONFIRMED]
     assert found.mark
     assert found.jobs
     assert (found.mark.line, found.jobs.hit, found.jobs.of, found.jobs.first) == (6, 6, 9, "a[n=1]")
-    assert f"`{new}`" in found.message
-    assert "`/v2/video/generations` only" in found.message
+    assert found.message == "not confirmed by the vendor for `kling-2.6`: a key"
     assert found.hint == "`--first 1` tries it with one job"
 
 
 def test_the_packaged_cards_say_what_is_unconfirmed() -> None:
-    """The newer Kling models are documented on AI/ML's newer path only; nothing else is without a document."""
-    assert [card.model for card in full_catalog().cards if card.unconfirmed] == [
-        "klingai/video-v2-6-pro-image-to-video",
-        "klingai/video-v3-pro-image-to-video",
-        "klingai/video-v3-standard-image-to-video",
-    ]
+    """Each packaged card rests on documents of the vendor."""
+    assert [card.model for card in full_catalog().cards if card.unconfirmed] == []

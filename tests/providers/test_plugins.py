@@ -14,10 +14,11 @@ from acme_server import KEY, AcmeShop, acme
 
 from kbatch.cli import main
 from kbatch.manifest.schema.validate import strict_validator
-from kbatch.models.own.card_faults import card_faults
+from kbatch.models.own.card_faults import card_faults, seller_faults
 from kbatch.pipeline.simulation import simulated_providers
 from kbatch.providers import registry
 from kbatch.providers.base import Answer, NotAccepted, NotNow, Provider, Reason, Unknown
+from kbatch.providers.endpoints import seller_of
 from kbatch.providers.guard import guarded
 from kbatch.providers.plugins import wrong_facts
 from kbatch.simulator.bill import as_document
@@ -236,6 +237,8 @@ def test_the_packaged_providers_are_held_to_the_same() -> None:
         assert list(wrong_facts(name, provider)) == []
     for where, data in packaged_cards():
         assert list(card_faults(where.removeprefix("models/"), data, form)) == []
+        written = json.loads(data)
+        assert list(seller_faults(written, seller_of(registry.PACKAGED[written["provider"]]))) == []
 
 
 def test_the_simulation_that_it_brings_is_played(install: Install, kbatch: Callable[..., Ended]) -> None:
@@ -306,6 +309,21 @@ BREAKAGES: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "card-not-json": ("acme = acme_kbatch:PLUGIN", lambda site: _edit(site, "{", "["), "not JSON"),
     "card-of-another": ("acme = acme_kbatch:PLUGIN", lambda site: _edit(site, '"acme"', '"apiframe"'), "is that of"),
     "card-without-a-price": ("acme = acme_kbatch:PLUGIN", lambda site: _edit(site, ', "8s": 5', ""), "has no price"),
+    "card-of-an-endpoint": (
+        "acme = acme_kbatch:PLUGIN",
+        lambda site: _edit(
+            site,
+            '"rules": [],',
+            '"rules": [], "endpoint": {"name": "v2", "why": "a", '
+            '"source": {"title": "a", "publisher": "b", "read": "2026-11-30"}},',
+        ),
+        "`acme` has no endpoint `v2`",
+    ),
+    "endpoints-without-a-way": (
+        "acme = acme_kbatch:PLUGIN",
+        lambda site: _add(site, "type(ACME).endpoints = ('legacy', 'v2')"),
+        "it has no `at_endpoint`",
+    ),
     "key-of-another": (
         "acme = acme_kbatch:PLUGIN",
         lambda site: _add(site, "type(ACME).key_variable = 'APIFRAME_API_KEY'"),

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from msgspec import structs
 
 from kbatch.errors import Bug
 from kbatch.providers.aimlapi import AIMLAPI
+from kbatch.providers.apiframe import APIFRAME
 from kbatch.providers.base import (
     Accepted,
     Answer,
@@ -20,6 +22,7 @@ from kbatch.providers.base import (
     Succeeded,
     Unknown,
 )
+from kbatch.providers.endpoints import at_endpoint
 
 CLIP = "https://cdn.example.net/v/clip.mp4"
 
@@ -56,6 +59,22 @@ def test_an_id_goes_back_encoded():
     """`:` and `/` in an id do not change the URL's shape."""
     path = AIMLAPI.poll("u:kling-video/v2.1/pro").path
     assert path == "/v2/generate/video/kling/generation?generation_id=u%3Akling-video%2Fv2.1%2Fpro"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path"),
+    [(None, "/v2/generate/video/kling/generation"), ("legacy", "/v2/generate/video/kling/generation"),
+     ("v2", "/v2/video/generations")],
+)  # fmt: skip
+def test_a_receipts_endpoint_chooses_the_path_of_submits_and_polls(endpoint, path):
+    """All else is the same; a receipt of an earlier version names none."""
+    there = at_endpoint(AIMLAPI, endpoint)
+    assert there.submit(b"{}", idempotency_key="k") == structs.replace(
+        AIMLAPI.submit(b"{}", idempotency_key="k"), path=path
+    )
+    assert there.poll("a:b").path == f"{path}?generation_id=a%3Ab"
+    assert there.balance() == AIMLAPI.balance()
+    assert at_endpoint(APIFRAME, endpoint) is APIFRAME
 
 
 REFUSED = [

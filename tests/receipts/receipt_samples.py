@@ -219,6 +219,7 @@ def records(draw: st.DrawFn) -> Receipt:
         output=draw(_outputs) if placed else None,
         error=draw(_errors if state is ReceiptState.FAILED else st.none() | _errors),
         account=draw(st.sampled_from(ACCOUNTS)),
+        endpoint=(None, "legacy", "v2")[(attempt + int(submitted_at[-2])) % 3],
         purchase=purchase_of(f"{submitted_at}-{attempt}") if planned != 30 else None,
         accepted_as_is=draw(st.booleans()),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import replace
 from receipt_samples import DONE, MEDIA, SHA, Teller, data_of, fact_of, lives, records
 
@@ -27,6 +28,7 @@ OFFERED: Mapping[str, tuple[Any, ...]] = {
     "variant": (None, "", "5s"),
     "body": (None, "", "body"),
     "provider_time": (None, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
+    "endpoint": (UNSET, "legacy", "v2"),
     "path": ("renders/a.mp4", "renders/b.mp4"),
     "sha256": (SHA, "cd" * 32),
     "media": (MEDIA, {**MEDIA, "fps": 24.0, "duration": None}),
@@ -62,11 +64,12 @@ def any_events(draw: st.DrawFn) -> Event:
     kind = draw(st.sampled_from([*OF_JOB, Kind.INTENDED, Kind.ACCEPTED, *OF_JOB, Kind.LOST, Kind.REFUSED]))
     data = data_of(kind)
     if kind is Kind.INTENDED:
-        data |= {"provider_time": None, "account": None}
+        data |= {"provider_time": None, "account": None, "endpoint": UNSET}
     for name in OFFERED.keys() & data.keys():
         data[name] = draw(st.sampled_from(OFFERED[name]))
     if kind is Kind.REPORTED:
         data["credits"] = data["credits"] or 0
+    data = {name: value for name, value in data.items() if value is not UNSET}
     fact = fact_of(kind, data, "fp", draw(st.sampled_from([1, 1, 1, 1, 2])))
     return stamp(fact, at=draw(st.sampled_from(TIMES)), run="r", sequence=1)
 
@@ -82,6 +85,7 @@ def any_receipts(draw: st.DrawFn) -> Receipt:
         "body": OFFERED["body"],
         "provider_time": OFFERED["provider_time"],
         "account": OFFERED["account"],
+        "endpoint": (None, "legacy", "v2"),
         "address": ("", "hero"),
         "key": ("", "key"),
         "submitted_at": (*TIMES, *TIMES, None, "Z"),

@@ -124,6 +124,7 @@ def test_without_an_own_record_nothing_is_sent(job: Job) -> None:
     assert resend_objection(job, receipt, own_records_of(events[:1]), NOW) == words
     assert resend_objection(job, receipt, own_records_of((uploaded(job), sent(job, body="{}"))), NOW) == words
     assert resend_objection(job, receipt, own_records_of((uploaded(job), sent(job, provider_time=None))), NOW) == words
+    assert resend_objection(job, receipt, own_records_of((uploaded(job), sent(job, endpoint="v2"))), NOW) == words
 
 
 @pytest.mark.parametrize("hours", [20, 24, -1], ids=["twenty-hours", "a-day", "a-clock-of-the-past"])

@@ -4,7 +4,7 @@ The tests hold the packaged cards to the same. A fault has the path of the place
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -30,6 +30,7 @@ class CardFault(Struct, frozen=True, kw_only=True):
     path: Path
     message: str
     on_key: bool = False
+    hint: str | None = None
 
     def __str__(self) -> str:
         return f"`{'.'.join(map(str, self.path))}`: {self.message}" if self.path else self.message
@@ -55,6 +56,26 @@ def card_faults(name: str, data: bytes, form: Validator) -> Iterator[CardFault]:
         yield CardFault(path=(), message=error.message)
         return
     yield from _meant(card)
+
+
+class Seller(Struct, frozen=True, kw_only=True):
+    """What a card has to agree with its provider about: the unit of prices, and the endpoints to choose from."""
+
+    unit: str
+    endpoints: tuple[str, ...]
+
+
+def seller_faults(written: Mapping[str, Any], seller: Seller) -> Iterator[CardFault]:
+    """Yield where a card of the right form contradicts its provider."""
+    provider, unit = written["provider"], written["pricing"]["unit"]
+    if unit != seller.unit:
+        message, hint = f"`{provider}` counts in {seller.unit}, not in `{unit}`", f'write `"unit": "{seller.unit}"`'
+        yield CardFault(path=("pricing", "unit"), message=message, hint=hint)
+    endpoint = written["endpoint"]["name"] if "endpoint" in written else None
+    if endpoint not in (None, *seller.endpoints):
+        names = " and ".join(f"`{name}`" for name in seller.endpoints)
+        hint = f"it has {names}" if names else "leave out `endpoint`"
+        yield CardFault(path=("endpoint", "name"), message=f"`{provider}` has no endpoint `{endpoint}`", hint=hint)
 
 
 def _of_form(fault: Any) -> Iterator[CardFault]:

@@ -15,7 +15,7 @@ from kbatch.errors import Mark, Problem, did_you_mean
 from kbatch.manifest.schema.validate import Validator
 from kbatch.manifest.yaml.document import Document, read_document
 from kbatch.models.cards import Card, Catalog, joined, read_cards
-from kbatch.models.own.card_faults import CardFault, card_faults
+from kbatch.models.own.card_faults import CardFault, Seller, card_faults, seller_faults
 
 BAD_CARD = "bad-card"
 CARD_REPLACED = "card-replaced"
@@ -34,12 +34,12 @@ class OwnCard(Struct, frozen=True, kw_only=True):
 
 
 def own_cards(
-    files: Iterable[OwnCard], form: Validator, units: Mapping[str, str]
+    files: Iterable[OwnCard], form: Validator, sellers: Mapping[str, Seller]
 ) -> tuple[tuple[Card, ...], tuple[Problem, ...]]:
-    """Return the cards of these files and what is wrong with the rest; `units` is the unit of each provider here."""
+    """Return the cards of these files and what is wrong with the rest; `sellers` are the providers here."""
     cards, problems = [], []
     for file in files:
-        found = list(_problems(file, form, units))
+        found = list(_problems(file, form, sellers))
         if found:
             problems += found
             continue
@@ -55,7 +55,7 @@ def with_own(catalog: Catalog, own: Iterable[Card]) -> Catalog:
     return joined([*kept, *mine.values()], catalog.unusable)
 
 
-def _problems(file: OwnCard, form: Validator, units: Mapping[str, str]) -> Iterator[Problem]:
+def _problems(file: OwnCard, form: Validator, sellers: Mapping[str, Seller]) -> Iterator[Problem]:
     try:
         written = json.loads(file.data)
     except json.JSONDecodeError as error:
@@ -69,19 +69,18 @@ def _problems(file: OwnCard, form: Validator, units: Mapping[str, str]) -> Itera
     if isinstance(document, tuple):  # JSON that kbatch reads no manifest from: a name twice, nested too deeply
         yield from document
         return
-    known = units.get(written["provider"]) if isinstance(written, dict) and "provider" in written else None
     faults = list(card_faults(file.path, file.data, form))
     for fault in faults:
         yield Problem(code=BAD_CARD, message=fault.message, mark=_mark(document, fault))
     if faults:
         return
-    provider, unit = written["provider"], written["pricing"]["unit"]
-    if known is None:
+    provider = written["provider"]
+    if provider not in sellers:
         message, mark = f"there is no provider `{provider}` here", document.mark(("provider",))
-        yield Problem(code=BAD_CARD, message=message, mark=mark, hint=did_you_mean(provider, units))
-    elif unit != known:
-        message, mark = f"`{provider}` counts in {known}, not in `{unit}`", document.mark(("pricing", "unit"))
-        yield Problem(code=BAD_CARD, message=message, mark=mark, hint=f'write `"unit": "{known}"`')
+        yield Problem(code=BAD_CARD, message=message, mark=mark, hint=did_you_mean(provider, sellers))
+        return
+    for fault in seller_faults(written, sellers[provider]):
+        yield Problem(code=BAD_CARD, message=fault.message, mark=_mark(document, fault), hint=fault.hint)
 
 
 def _mark(document: Document, fault: CardFault) -> Mark:

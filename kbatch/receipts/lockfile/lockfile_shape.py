@@ -68,7 +68,7 @@ def _receipt_type(text: Any, moment: Any, digest: Any) -> Any:
         "finished_at": moment | None,
         "output": output | None,
     }
-    seldom = ("account", "client_request_id", "purchase", "accepted_as_is", "refund_claim")
+    seldom = ("account", "client_request_id", "endpoint", "purchase", "accepted_as_is", "refund_claim")
     attempt = _written("Attempt", Receipt, optional=seldom, without=(*_JOURNAL_ONLY, *_LISTS), **types)
     attempts = GenericAlias(list, (Annotated[(attempt, _JOB_RULE)],))
     lists = {"also": attempts, "failed": attempts, "last_attempt": Count}

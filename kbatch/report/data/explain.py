@@ -12,6 +12,7 @@ from kbatch.models.fingerprint import PREFIX, canonical, identity_of
 from kbatch.models.pricing import OWN_CARD, CostlyDefault
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.jobs import Job
+from kbatch.providers.endpoints import endpoint_for
 from kbatch.providers.registry import provider_of
 from kbatch.receipts.receipt import Receipt
 from kbatch.report.data.format import count
@@ -40,7 +41,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The content of `kbatch explain`; `request` is the body as it will be sent, but for picture tokens."""
+    """The content of `kbatch explain`; `request` is the body as it will be sent, but for picture tokens.
+
+    `endpoint` is where it is sent, None where the provider has only one.
+    """
 
     entry: PlanEntry
     request: Mapping[str, Any]
@@ -53,6 +57,7 @@ class Explanation:
     identity: Mapping[str, Any]
     upstream: tuple[PlanEntry, ...]
     receipt: Receipt | None
+    endpoint: str | None
 
 
 def find_job(jobs: Sequence[Job], wanted: str) -> Job:
@@ -90,6 +95,7 @@ def explain(entry: PlanEntry, entries: Mapping[str, PlanEntry], texts: Texts, re
         identity=identity_of(job.provider, job.model, job.request, job.draft.take, job.card),
         upstream=tuple(entries[address] for address in job.upstream),
         receipt=receipt,
+        endpoint=endpoint_for(provider_of(job.provider), job.card),
     )
 
 
@@ -157,6 +163,7 @@ def as_json(explained: Explanation) -> dict[str, Any]:
         "credits": entry.credits,
         "held": entry.held,
         "shares": entry.shared_with,
+        "endpoint": explained.endpoint,
         "request": explained.request,
         "pictures": [
             {"parameter": one.parameter, "token": one.token, "picture": one.words, "sent": one.sent}

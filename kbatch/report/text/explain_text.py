@@ -51,6 +51,8 @@ def _head(explained: Explanation, width: int) -> Iterator[str]:
     time = f"usually rendered in {span(*job.typical_s)}"
     yield from _item(f"{job.provider} {job.model}, {job.clip.duration_s} s {audio}, {time}", width, 2)
     yield from _item(f"to {job.draft.output}", width, 2)
+    if explained.endpoint is not None:
+        yield from _item(f"bought at the provider's endpoint `{explained.endpoint}`", width, 2)
     receipt = explained.receipt
     if receipt is not None:
         number = f", job {receipt.job_id}" if receipt.job_id else ""

@@ -236,7 +236,7 @@ async def poll_job(run: Run, session: ProviderSession, receipt: Receipt) -> Poll
 
 
 async def _poll_own(run: Run, session: ProviderSession, receipt: Receipt) -> PollOutcome:
-    reply = await session.ask(session.provider.poll(receipt.job_id or ""), timeout_s=run.options.poll_timeout_s)
+    reply = await run.ask_job(session, receipt, receipt.job_id or "")
     outcome = session.provider.read_poll(reply)
     if isinstance(outcome, NotNow):
         return outcome

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from kbatch.providers.base import Listed, NotNow, Reply
+from kbatch.providers.endpoints import at_endpoint
 from kbatch.receipts.join import records_of
 from kbatch.receipts.lifecycle import OPEN, State
 from kbatch.receipts.receipt import Receipt
@@ -97,7 +98,7 @@ async def _candidates(run: Run, session: ProviderSession, receipt: Receipt) -> l
             return page
         for job in page.jobs:
             if eligible(job) and not _before(job, receipt):
-                whole = await _job(run, session, job.job_id)
+                whole = await _job(run, session, receipt, job.job_id)
                 if isinstance(whole, NotNow):
                     return whole
                 found[job.job_id] = whole
@@ -113,7 +114,7 @@ def _owned(run: Run, provider: str) -> Iterator[str]:
         yield from (one.job_id for one in records_of(known) if one.job_id is not None and one.provider == provider)
 
 
-async def _job(run: Run, session: ProviderSession, job_id: str) -> Listed | NotNow:
+async def _job(run: Run, session: ProviderSession, receipt: Receipt, job_id: str) -> Listed | NotNow:
     """Return a job with its input, which the list omits; NotNow when the answer is about another job."""
     if job_id in session.listed_jobs:
         return session.listed_jobs[job_id]
@@ -124,7 +125,8 @@ async def _job(run: Run, session: ProviderSession, job_id: str) -> Listed | NotN
             return NotNow(message=f"asked for job {job_id}, it answers about {job.job_id}", strange=True)
         return job
 
-    job = await run.ask_page(session, session.provider.poll(job_id), read)
+    request = at_endpoint(session.provider, receipt.endpoint).poll(job_id)
+    job = await run.ask_page(session, request, read)
     if isinstance(job, Listed):
         session.listed_jobs[job_id] = job
     return job

@@ -90,8 +90,7 @@ async def _confirmed(
     run: Run, session: ProviderSession, receipt: Receipt, row: LoggedRequest
 ) -> LoggedRequest | NotFound:
     """Return the row when the provider knows its job, and nothing in its answer contradicts the purchase."""
-    provider = session.provider
-    found = provider.read_job(await session.ask(provider.poll(row.job_id), timeout_s=run.options.poll_timeout_s))
+    found = session.provider.read_job(await run.ask_job(session, receipt, row.job_id))
     if not isinstance(found, Listed):
         return NotFound(reason=f"the log names job {row.job_id}, which cannot be read: {found.message}")
     words = contradiction(found, replace(receipt, job_id=row.job_id))

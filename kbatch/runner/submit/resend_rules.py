@@ -28,7 +28,7 @@ from kbatch.runner.submit.resolve_unknown import within_window
 from kbatch.runner.submit.submit import idempotency_key
 
 _Send = tuple[str | None, int | None, str]
-_AS_SENT = ("origin", "key", "body", "provider_time", "account")
+_AS_SENT = ("origin", "endpoint", "key", "body", "provider_time", "account")
 
 
 class OwnRecords(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from kbatch.models.body import publish
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.jobs import Job
-from kbatch.providers.base import Accepted, NotAccepted, Reason, SubmitOutcome, Unknown
+from kbatch.providers.base import Accepted, NotAccepted, Reason, Request, SubmitOutcome, Unknown
+from kbatch.providers.endpoints import at_endpoint, endpoint_for
 from kbatch.providers.request_records import request_records
 from kbatch.receipts import event_data
 from kbatch.receipts.event_data import AcceptedBy, EventData, Intended, Lost, Refused
@@ -124,7 +125,9 @@ async def _send_first(
             await _record(run, fingerprint, unsent)
             return None
         run.touched.add((fingerprint, attempt))
-        outcome = await _send(run, session, body, intention.key, first=True)
+        provider = at_endpoint(session.provider, intention.endpoint or None)
+        request = provider.submit(body, idempotency_key=intention.key)
+        outcome = await _send(run, session, request, first=True)
         outcome = _reject_claimed_job(run, session, fingerprint, attempt, outcome)
         await record_answer(run, session, fingerprint, outcome, by="submit")
     return outcome
@@ -147,6 +150,7 @@ def _intention(session: ProviderSession, entry: PlanEntry, published: Published,
         inputs={name: dict(used) for name, used in published.record.items()},
         body=body.decode() if session.provider.resend_within else None,
         provider_time=provider_time.strftime("%Y-%m-%dT%H:%M:%SZ") if provider_time else None,
+        endpoint=endpoint_for(session.provider, job.card) or UNSET,
     )
 
 
@@ -156,20 +160,21 @@ def _purchase(of_run: Purchase, job: Job) -> Purchase:
 
 
 async def send_again(run: Run, session: ProviderSession, fingerprint: str, receipt: Receipt) -> SubmitOutcome:
-    """Send an unknown purchase again with the same key and bytes; only an acceptance resolves it."""
+    """Send an unknown purchase again with its key and bytes, to its endpoint; only an acceptance resolves it."""
     with anyio.CancelScope(shield=True):
         run.touched.add((fingerprint, receipt.attempt))
         _log.info("attempt %d of %s is sent again, with its own key and bytes", receipt.attempt, receipt.address)
-        outcome = await _send(run, session, (receipt.body or "").encode(), receipt.key, first=False)
+        provider = at_endpoint(session.provider, receipt.endpoint)
+        request = provider.submit((receipt.body or "").encode(), idempotency_key=receipt.key)
+        outcome = await _send(run, session, request, first=False)
         outcome = _reject_claimed_job(run, session, fingerprint, receipt.attempt, outcome)
         await record_answer(run, session, fingerprint, outcome, by="resend")
     return outcome
 
 
-async def _send(run: Run, session: ProviderSession, body: bytes, key: str, *, first: bool) -> SubmitOutcome:
+async def _send(run: Run, session: ProviderSession, request: Request, *, first: bool) -> SubmitOutcome:
     outcome: SubmitOutcome = Unknown(message="kbatch was stopped before the answer came")
     with run.shutdown.send():
-        request = session.provider.submit(body, idempotency_key=key)
         reply = await session.ask(request, timeout_s=run.options.submit_timeout_s)
         outcome = session.provider.read_submit(reply, first=first)
     return outcome
