@@ -184,3 +184,58 @@ def test_a_send_again_without_a_price_is_allowed_by_number(campaign: Campaign) -
     assert refusal(plan, ConsentTerms(ceilings=NONE)) == "unpriced"
     assert needed_flags(plan) == ("--allow-unpriced", "1")
     assert confirm(plan, ConsentTerms(ceilings=NONE, allow_unpriced=1), ConsentMethod.YES).plan is plan
+
+
+UNPRICED = """
+shots:
+  - id: b
+    provider: aimlapi
+    model: kling-video/v2.1/pro/image-to-video
+    params: {image_url: "https://example.com/a.png"}
+    prompt: "{{ n }}"
+    matrix: {n: [sent, next]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "code"),
+    [
+        pytest.param({"run": {"aimlapi": 10}}, "untold-charges", id="ceiling-of-the-run"),
+        pytest.param({"budget": {"aimlapi": 10}}, "untold-charges", id="budget"),
+        pytest.param({"run": {"apiframe": 10}}, None, id="another-providers-ceiling"),
+        pytest.param({}, None, id="no-ceiling"),
+    ],
+)
+def test_no_ceiling_is_held_beside_a_send_of_unknown_cost(
+    campaign: Campaign, ceilings: dict[str, dict[str, int]], code: str | None
+) -> None:
+    """A send without a price and without an outcome may cost anything, so what bounds it with others refuses."""
+    loaded = campaign(UNPRICED)
+    sent = receipt_of(loaded.jobs[0], ReceiptState.UNKNOWN)
+    plan = plan_of(loaded, {loaded.jobs[0].fingerprint: sent})
+    limits = {"run": {}, "budget": {}, "job": {}, **ceilings}
+    terms = ConsentTerms(ceilings=Ceilings(**limits), allow_unpriced=1)
+    if code is None:
+        assert confirm(plan, terms, ConsentMethod.YES).plan is plan
+    else:
+        assert refusal(plan, terms) == code
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [
+        pytest.param("budget", "untold-charges", id="budget-counts-earlier-purchases"),
+        pytest.param("run", None, id="a-run-counts-its-own"),
+    ],
+)
+def test_no_budget_is_held_beside_a_charge_that_is_not_known(campaign: Campaign, limit: str, code: str | None) -> None:
+    """An earlier purchase without a charge or a price is unknown and not 0; only the budget counts it."""
+    loaded = campaign(UNPRICED)
+    bought = receipt_of(loaded.jobs[0], credits=Credits(planned=None, reported=None))
+    plan = plan_of(loaded, {loaded.jobs[0].fingerprint: bought})
+    limits: dict[str, dict[str, int]] = {"run": {}, "budget": {}, "job": {}, limit: {"aimlapi": 10}}
+    terms = ConsentTerms(ceilings=Ceilings(**limits), allow_unpriced=1)
+    if code is None:
+        assert confirm(plan, terms, ConsentMethod.YES).plan is plan
+    else:
+        assert refusal(plan, terms) == code
