@@ -124,3 +124,28 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(rig: Rig) -> None:
     assert ended.code == 2
     assert "campaign.approvals.json:1" in ended.err
     assert path.read_text(encoding="utf-8") == "{}"
+
+
+def test_a_plan_is_compared_with_what_was_approved_last(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bought, changed and added jobs since the approval, with its maximum and note, in every form."""
+    monkeypatch.setenv("GITHUB_ACTOR", "ann")
+    rig.write(TWO)
+    assert rig.kbatch("plan", "--compare-to", "approved").code == 2
+    assert approve(rig, "--note", "as agreed").code == 0
+    assert rig.kbatch("run", "--yes", "--only", "one", "--max-credits", "4").code == 0
+    rig.write(TWO.replace("prompt: two", "prompt: another") + "  - {id: three, prompt: three}\n")
+    compared = rig.kbatch("plan", "--compare-to", "approved", "--format", "json").json["comparison"]
+    assert {job["address"]: job["change"] for job in compared["jobs"]} == {
+        "one": "bought",
+        "two": "changed",
+        "three": "added",
+    }
+    assert compared["totals"]["apiframe"] == {"unit": "credits", "before": 8, "after": 8, "difference": 0}
+    assert "by ann at" in compared["notes"][0]
+    for form in ("text", "markdown", "html"):
+        said = rig.kbatch("plan", "--compare-to", "approved", "--format", form)
+        assert said.code == 0
+        assert "up to 8 of apiframe" in said.out
+        assert "it says: as agreed" in said.out
+    rig.write(TWO + "  - {id: old, prompt: one}\n")
+    assert "three" not in rig.kbatch("plan", "--compare-to", "approved").out

@@ -41,6 +41,7 @@ from kbatch.planner.ceilings import ExceededCeiling, find_exceeded, read_ceiling
 from kbatch.planner.plan import Plan, as_stream
 from kbatch.planner.selection import Selection
 from kbatch.providers.registry import NAMES
+from kbatch.receipts.store import LoadedState
 from kbatch.report.data.format import harmless
 from kbatch.report.machine import costs_json
 from kbatch.report.text import saved_text
@@ -59,6 +60,7 @@ Examples:
   kbatch plan campaign.yaml --all          # those jobs too that are paid already
   kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
   kbatch plan campaign.yaml --compare-to git:main
+  kbatch plan campaign.yaml --compare-to approved   # the last approval that is recorded beside the lockfile
   kbatch plan campaign.yaml --out plan.json
   kbatch plan campaign.yaml --live         # with the prices of the providers' public lists
 """
@@ -83,7 +85,7 @@ _OF_A_MANIFEST = (
 @click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a plan whose maximum is above.")
 @account
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
-@click.option("--compare-to", metavar="PLAN|git:REF", help="Show what differs from another plan, or from a revision.")
+@click.option("--compare-to", metavar="PLAN|git:REF|approved", help="Show what differs from that plan.")
 @click.option("--all", "every", is_flag=True, help="List every job, those too that are paid already.")
 @click.option("--out", metavar="FILE", help="Save the plan, to be run once as it is.")
 @live
@@ -121,7 +123,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     planned = make_plan(loaded, found, wished, where)
     inputs = RunInputs(folder=loaded.folder, tree=loaded.tree, jobs=loaded.jobs, lockfile_path=path, loaded=found)
     _warn(inputs, planned)
-    comparison = _compare(flags, loaded, wished, where, planned)
+    comparison = _compare(flags, loaded, found, where, planned)
     ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)
     if problems:
         raise Invalid(problems)
@@ -166,16 +168,20 @@ def _check_every(flags: Mapping[str, Any], form: str) -> None:
 
 
 def _compare(
-    flags: Mapping[str, Any], loaded: LoadedManifest, wished: Selection, where: RunTarget, planned: Planned
+    flags: Mapping[str, Any], loaded: LoadedManifest, found: LoadedState, where: RunTarget, planned: Planned
 ) -> Any:
     """Return the comparison that --compare-to asks for, None without it."""
     if not flags["compare_to"]:
         return None
     from kbatch.pipeline.compare_base import ComparedSelection, compare_to  # noqa: PLC0415 - only where two plans are compared
 
-    known = frozenset(job.address for job in loaded.jobs)
     asked = ComparedSelection(
-        manifest=loaded.path, lockfile=where.lockfile, options=load_options(flags), selection=wished, addresses=known
+        manifest=loaded.path,
+        lockfile=where.lockfile,
+        options=load_options(flags),
+        selection=read_selection(flags),
+        addresses=frozenset(job.address for job in loaded.jobs),
+        renders=found.lockfile.renders,
     )
     return compare_to(flags["compare_to"], asked, planned.plan)
 
