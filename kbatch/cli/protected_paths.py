@@ -23,11 +23,12 @@ _ENDINGS = {
     ".yaml": "a YAML file, such as a manifest",
     ".yml": "a YAML file, such as a manifest",
 }
+_MERGED = (".lock.json", ".approvals.json")
 _CLIP = ".mp4"
 
 
 class ProtectedPaths(Struct, frozen=True, kw_only=True):
-    """Protected files by name, each with its description; `lockfiles`: whether lockfiles may be overwritten."""
+    """Protected files by name, each with its description; `lockfiles`: whether `lock merge` may replace its own."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
@@ -48,7 +49,7 @@ class ProtectedPaths(Struct, frozen=True, kw_only=True):
         if not path.exists():
             return None
         for ending, what in _ENDINGS.items():
-            if path.name.endswith(ending) and not (self.lockfiles and ending == ".lock.json"):
+            if path.name.endswith(ending) and not (self.lockfiles and ending in _MERGED):
                 return what
         clip = path.name.removesuffix(ENDING)
         if clip.endswith(_CLIP) and path.with_name(clip).exists() and path.with_name(clip + ENDING).exists():

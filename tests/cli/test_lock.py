@@ -210,8 +210,8 @@ def test_the_driver_is_installed_once(repository: Repository, run: Run) -> None:
     configuration = (repository.folder / ".git" / "config").read_bytes()
     second = run("lock", "install-merge-driver")
     assert (first.code, second.code) == (0, 0)
-    assert attributes == "*.mp4 -text\n*.lock.json merge=kbatch-lock\n"
-    assert len(first.out.splitlines()) == 3
+    assert attributes == "*.mp4 -text\n*.lock.json merge=kbatch-lock\n*.approvals.json merge=kbatch-lock\n"
+    assert len(first.out.splitlines()) == 4
     assert second.out == "git merges lockfiles by their receipts here already\n"
     assert (repository.folder / ".gitattributes").read_text(encoding="utf-8") == attributes
     assert (repository.folder / ".git" / "config").read_bytes() == configuration

@@ -10,12 +10,13 @@ from kbatch.cli.protected_paths import ProtectedPaths
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
 from kbatch.errors import ExitCode, Invalid, Problem, StateUnreadable
+from kbatch.pipeline.merge_approvals import holds_approvals, merge_approval_files, write_merged_approvals
 from kbatch.pipeline.merge_lockfiles import is_lockfile, merge_files, write_merged
 from kbatch.providers.registry import full_catalog
 from kbatch.receipts.lockfile.audit import UNREADABLE, Audit, audit
 from kbatch.report.data.format import count, harmless
 from kbatch.report.text import diagnostics
-from kbatch.storage import names_in, read_if_there
+from kbatch.storage import is_replaced, names_in, read_if_there
 from kbatch.storage.git.merge_driver import install
 
 _EXAMPLES = """\b
@@ -55,10 +56,15 @@ def command() -> None:
 def merge(paths: tuple[Path, ...], out: str, base: Path | None, name: str | None) -> None:
     """Write the union of the receipts in all FILEs: in any order, as often as you like, nothing paid is lost.
 
+    FILEs of approvals are joined likewise.
+
     A FILE in which a merge left its markers counts as its two sides.
     """
     check_outputs({"--out": out}, ProtectedPaths(lockfiles=True))
     place = path_of(out)
+    if any(holds_approvals(path) for path in paths):
+        _merge_approvals(paths, place, out, base, name)
+        return
     if not (is_lockfile(place) or place.resolve() in [path.resolve() for path in paths]):
         message = f"`{out}` is something else than a lockfile"
         raise Invalid([Problem(code="would-overwrite", message=message, hint="give --out another name")])
@@ -68,6 +74,15 @@ def merge(paths: tuple[Path, ...], out: str, base: Path | None, name: str | None
         say(note)
     receipts = count(len(merged.lockfile.renders), "receipt")
     say(f"{name or out}: {receipts} from {count(merged.parts, 'lockfile')}")
+
+
+def _merge_approvals(paths: tuple[Path, ...], place: Path, out: str, base: Path | None, name: str | None) -> None:
+    if is_replaced(place) and place.exists() and not holds_approvals(place):
+        message = f"`{out}` is something else than a file of approvals"
+        raise Invalid([Problem(code="would-overwrite", message=message, hint="give --out another name")])
+    merged = merge_approval_files(paths, name, ask_git=base is None)
+    write_merged_approvals(place, merged.approvals)
+    say(f"{name or out}: {count(len(merged.approvals), 'approval')} from {count(merged.parts, 'file')}")
 
 
 @command.command("check", epilog=_CHECK_EXAMPLES)

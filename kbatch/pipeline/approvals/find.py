@@ -18,6 +18,7 @@ from kbatch.receipts.approvals.approval import Approval
 from kbatch.receipts.approvals.approvals_file import Approvals
 from kbatch.receipts.claims import Claim
 
+_ANEW = "`kbatch plan --out FILE` saves what is left to buy, `kbatch approve FILE` approves it"
 Replan = Callable[[Claim], Planned]
 """Makes the plan anew under a claim."""
 
@@ -82,10 +83,13 @@ def _judge(approval: Approval, search: ApprovalSearch, found: store.LoadedState,
         check_unused(approval.digest, found)
     except Refused:
         message = f"{named(approval)} was used: the plan was carried out already"
-        raise Refused("approval-used", message, hint="`kbatch plan --out FILE` and `kbatch approve` anew") from None
+        raise Refused("approval-used", message, hint=_ANEW) from None
     claim = stored_claim(approval.digest, found) or approval.plan.claim
     planned = replan(claim)
     _check_covers(approval, claim, planned)
+    if not planned.plan.spends:
+        message = f"{named(approval)} has nothing left: each of its purchases was made, and it covers no second one"
+        raise Refused("approval-used", message, hint=_ANEW)
     check_maximum(approval, planned.plan, found.lockfile.renders)
     return FoundApproval(approval=approval, claim=claim, planned=planned, proof=describe(proof, search.trust))
 

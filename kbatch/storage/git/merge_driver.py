@@ -14,8 +14,7 @@ from kbatch.errors import Invalid, Problem
 from kbatch.storage.git import git_program
 
 NAME = "kbatch-lock"
-PATTERN = "*.lock.json"
-_LINE = f"{PATTERN} merge={NAME}"
+PATTERNS = ("*.lock.json", "*.approvals.json")
 _TITLE = "kbatch: union of receipts"
 
 
@@ -35,19 +34,22 @@ def driver(python: str) -> str:
     program = shlex.quote(Path(python).as_posix()).replace("%", "%%")
     ours = f"{program} -P -m kbatch lock merge %A %B --base %O --path %P --out %A"
     text = "git merge-file -L ours -L base -L theirs --marker-size=%L %A %O %B"
-    return f"if grep -q lockfile_version %A %B; then {ours} || {{ {text}; exit 1; }}; else {text}; fi"
+    is_ours = "grep -q -e lockfile_version -e approvals_version %A %B"
+    return f"if {is_ours}; then {ours} || {{ {text}; exit 1; }}; else {text}; fi"
 
 
 def _attributes(root: Path) -> Iterator[str]:
     path = root / ".gitattributes"
     text = (storage.read_if_there(path) or b"").decode("utf-8", "surrogateescape")
-    for line in text.splitlines():
-        words = line.split()
-        if words[:1] == [PATTERN] and f"merge={NAME}" in words[1:]:
-            return
+    given = [line.split() for line in text.splitlines()]
+    known = {words[0] for words in given if f"merge={NAME}" in words[1:]}
+    lines = [f"{pattern} merge={NAME}" for pattern in PATTERNS if pattern not in known]
+    if not lines:
+        return
     joined = text if not text or text.endswith("\n") else f"{text}\n"
-    storage.write_atomic(path, f"{joined}{_LINE}\n".encode("utf-8", "surrogateescape"))
-    yield f"wrote `{_LINE}` into {path}: commit it"
+    storage.write_atomic(path, "".join((joined, *(f"{line}\n" for line in lines))).encode("utf-8", "surrogateescape"))
+    for line in lines:
+        yield f"wrote `{line}` into {path}: commit it"
 
 
 def _configuration(root: Path, command: str) -> Iterator[str]:
