@@ -36,6 +36,7 @@ COMMANDS = {
     "spend": "Sum up what many lockfiles say was spent, by month, label, person",
     "preview": "Assemble what exists, and simulations of the rest, into one film",
     "models": "List the models, or show one model's parameters and prices",
+    "mcp": "Serve tools for agents: check, plan, explain, fit",
     "schema": "Print a JSON Schema",
     "simulate": "Serve a simulation of both providers on this machine",
     "doctor": "Check keys, providers, balances and this machine",
