@@ -241,6 +241,29 @@ def test_a_failed_run_records_what_it_bought(project: Project) -> None:
     assert job.uploaded
 
 
+def approve(project: Project) -> None:
+    """Let a person approve the plan of the work tree, and commit the record."""
+    for words in (("plan", "campaigns/spring.yaml", "--out", "plan.json"), ("approve", "plan.json")):
+        subprocess.run(["kbatch", *words], cwd=project.work, env=project.environment, check=True, capture_output=True)
+    (project.work / "plan.json").unlink()
+    project.git("add", "campaigns/spring.approvals.json")
+    project.git("commit", "-qm", "Approve spring")
+
+
+def test_an_approval_that_main_records_is_run_once(project: Project) -> None:
+    """A record on a branch counts for nothing; merged, its push runs it; that job again buys nothing and is green."""
+    approve(project)
+    project.git("push", "-q", "origin", "HEAD:topic")
+    push = {"github": {"event_name": "push"}}
+    branch = project.render("", commit=project.git("rev-parse", "HEAD"), **push)
+    assert (branch.code, project.charged) == (3, 0), branch.said
+    project.git("push", "-q", "origin", "main")
+    for _ in range(2):
+        job = project.render("", **push)
+        assert job.code == 0, job.said
+        assert (len(project.receipts()), project.charged) == (2, 8)
+
+
 def test_receipts_that_cannot_be_asked_for_stop_the_run(project: Project) -> None:
     """Without an answer of the repository nothing is bought: receipts may be missing here."""
     job = project.job(inputs={"digest": project.digest()})

@@ -108,8 +108,11 @@ class Job:
         return dict(line.split("=", 1) for line in output.read_text().splitlines())
 
     def _texts(self, values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, str]:
+        def shown(value: Any) -> str:
+            return str(value).lower() if isinstance(value, bool) else str(value or "")
+
         def filled(text: str) -> str:
-            return re.sub(r"\$\{\{(.*?)\}\}", lambda found: str(self._value(found[1], known) or ""), text)
+            return re.sub(r"\$\{\{(.*?)\}\}", lambda found: shown(self._value(found[1], known)), text)
 
         return {name: filled(str(value)) for name, value in values.items()}
 

@@ -1,9 +1,10 @@
 """Keeps receipts where the next run finds them: `fetch` before a run, `push` after it. Needs git and kbatch.
 
 `fetch` joins the lockfile here with those of the branch's newest commit and of its branch of receipts, so that an old
-job that is started again knows what was bought since. `push` puts the lockfile, and nothing else, on top of the newest
-commit: it touches no file here and needs no history. Both join lockfiles by `kbatch lock merge`, as git's merge driver
-does. A branch that takes no push (it is protected) leaves the receipts to its branch of receipts.
+job that is started again knows what was bought since; `origin/<branch>` is that commit then, with its approvals. `push`
+puts the lockfile, and nothing else, on top of the newest commit: it touches no file here and needs no history. Both join
+lockfiles by `kbatch lock merge`, as git's merge driver does. A branch that takes no push (it is protected) leaves the
+receipts to its branch of receipts.
 """
 
 import argparse
@@ -45,8 +46,9 @@ def newest(branch: str) -> str | None:
     ref = f"refs/heads/{branch}"
     if not git("ls-remote", "origin", ref).strip():
         return None
-    git("fetch", "--quiet", "--no-tags", "origin", ref)
-    return git("rev-parse", "FETCH_HEAD").decode().strip()
+    known = f"refs/remotes/origin/{branch}"
+    git("fetch", "--quiet", "--no-tags", "origin", f"+{ref}:{known}")
+    return git("rev-parse", known).decode().strip()
 
 
 def content(commit: str | None, path: str) -> bytes | None:

@@ -68,13 +68,15 @@ def main() -> int:
     parser.add_argument("--lockfile", default="")
     parser.add_argument("--args", default="", help="further flags of `kbatch run`, in one word")
     parser.add_argument("--approve", default="", help="the digest that was approved")
+    parser.add_argument("--approved-from", default="", help="without a digest: approvals of this revision, git:REF")
     parser.add_argument("--reports", type=Path, required=True, help="the folder for JUnit and events")
     parser.add_argument("--pull", choices=("true", "false"), default="true")
     told = parser.parse_args()
     told.reports.mkdir(parents=True, exist_ok=True)
     given = {"--profile": told.profile, "--lockfile": told.lockfile}
     state = [word for flag, value in given.items() if value for word in (flag, value)]
-    consent = ["--approve", told.approve] if told.approve else []
+    recorded = ["--approved-from", told.approved_from] if told.approved_from else []
+    consent = ["--approve", told.approve] if told.approve else recorded
     reports = ["--junit", str(told.reports / "run.xml"), "--events", str(told.reports / "events.jsonl")]
     deadline = Deadline(told.deadline * 60)
     codes = [deadline.run(["run", str(told.manifest), *state, *shlex.split(told.args), *consent, *reports])]
