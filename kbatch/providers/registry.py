@@ -17,7 +17,7 @@ from kbatch.providers.apiframe import APIFRAME
 from kbatch.providers.base import Plugin, Provider
 from kbatch.providers.plugins import cards_of, plugins
 from kbatch.providers.request_records import request_records
-from kbatch.receipts.receipt import how_to_resolve
+from kbatch.receipts.receipt import Receipt, ReceiptState, asked_until, how_to_resolve
 from kbatch.storage import packaged_cards
 
 PACKAGED: Mapping[str, Provider] = MappingProxyType({one.name: one for one in (APIFRAME, AIMLAPI)})
@@ -84,13 +84,15 @@ def clips_kept(name: str) -> timedelta | None:
         return None
 
 
-def log_kept(name: str) -> timedelta | None:
-    """Return how long a provider's request log has a row, None where it has no log or is not here."""
+def log_asked_until(receipt: Receipt) -> str | None:
+    """Return the day until which the log is asked for an unknown send; None for all else, and without a log."""
+    if receipt.state is not ReceiptState.UNKNOWN or receipt.client_request_id is None:
+        return None
     try:
-        records = request_records(provider_of(name))
+        records = request_records(provider_of(receipt.provider))
     except Invalid:
         return None
-    return records.kept if records else None
+    return asked_until(receipt.submitted_at, records.kept) if records else None
 
 
 def catalog_of(names: Iterable[str]) -> Catalog:

@@ -58,15 +58,27 @@ class Charge(Struct, frozen=True, kw_only=True):
     unexplained: int
 
 
+class UnknownSend(Struct, frozen=True, kw_only=True):
+    """A send whose outcome stays unknown: its name in the provider's log, which is asked until that day, if any."""
+
+    address: str
+    provider: str
+    submitted_at: str | None
+    client_request_id: str | None
+    asked_until: str | None
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """The end of a run: `ends` by address, settlements by provider, reasons for stopped providers and models.
 
-    `absent` has the reused jobs whose clip is not at its path: by address, with what is found there.
+    `absent` has the reused jobs whose clip is not at its path: by address, with what is found there. `unknown` has the
+    sends that this run leaves unknown.
     """
 
     ends: Mapping[str, JobEnd]
     reasons: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
+    unknown: tuple[UnknownSend, ...] = ()
     credits: Mapping[str, Settlement] = field(default_factory=dict)
     charges: tuple[Charge, ...] = ()
     stopped: tuple[str, ...] = ()
@@ -170,5 +182,6 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         },
         "jobs": [asdict(charge) for charge in outcome.charges],
         "absent": dict(outcome.absent),
+        "unknown": [asdict(send) for send in outcome.unknown],
         "lockfile": outcome.lockfile,
     }

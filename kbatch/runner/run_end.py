@@ -1,10 +1,13 @@
 """The outcome of a run from its state: the end of each job and the settlement."""
 
+from collections.abc import Iterator
+
 from kbatch.planner.approval.coverage import is_made
+from kbatch.providers.registry import log_asked_until
 from kbatch.receipts.join import records_of
-from kbatch.receipts.receipt import Receipt
+from kbatch.receipts.receipt import Receipt, ReceiptState
 from kbatch.runner.context import Run
-from kbatch.runner.outcome import JobEnd, Outcome, charge_of, count_ends, settlement_of
+from kbatch.runner.outcome import JobEnd, Outcome, UnknownSend, charge_of, count_ends, settlement_of
 from kbatch.runner.scheduler import stopped_sessions
 
 
@@ -18,6 +21,7 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
         ends=dict(run.ends),
         reasons=dict(run.reasons),
         absent=dict(run.absent),
+        unknown=tuple(_unknown_sends(run)),
         credits=settlement_of(receipts),
         charges=tuple(charge_of(receipt) for receipt in receipts),
         stopped=stopped_sessions(run.sessions),
@@ -27,6 +31,21 @@ def outcome_of(run: Run, lockfile: str) -> Outcome:
         lockfile=lockfile,
         counts=count_ends(run.ends),
     )
+
+
+def _unknown_sends(run: Run) -> Iterator[UnknownSend]:
+    """Yield the unknown sends of this plan's jobs, and those that no job refers to any more."""
+    jobs = {entry.job.fingerprint: entry.address for entry in reversed(run.confirmed.plan.entries)}
+    others = {fingerprint for fingerprint, _ in run.referenced} - jobs.keys()
+    for fingerprint, receipt in sorted(run.renders.items()):
+        if receipt.state is ReceiptState.UNKNOWN and fingerprint not in others:
+            yield UnknownSend(
+                address=jobs.get(fingerprint) or receipt.address or fingerprint[:12],
+                provider=receipt.provider,
+                submitted_at=receipt.submitted_at,
+                client_request_id=receipt.client_request_id,
+                asked_until=log_asked_until(receipt),
+            )
 
 
 def finished(run: Run) -> bool:

@@ -143,11 +143,17 @@ def test_its_name_is_shown_everywhere(rig: Rig) -> None:
     assert f"its log is asked until {row['asked_until']}" in text
     [entry] = [job for job in rig.kbatch("plan", "--format", "json").json["jobs"] if job["address"] == "one"]
     assert name in entry["reason"]
-    said = rig.kbatch("reconcile")
+    said = rig.kbatch("reconcile", "--format", "json")
     assert said.code == 4
     text = " ".join(said.err.split())
     assert name in text
     assert f"asked for until {row['asked_until']}" in text
+    sent = {"provider": "aimlapi", "submitted_at": rig.receipt("one")["submitted_at"]}
+    wanted = [{"address": "one", **sent, "client_request_id": name, "asked_until": row["asked_until"]}]
+    assert said.json["unknown"] == rig.kbatch("pull", "--format", "json").json["unknown"] == wanted
+    assert rig.run("--only", "two").json["unknown"] == []
+    rig.write(BODY.replace("{id: one, prompt: a}", "{id: one, prompt: another}"), provider="aimlapi")
+    assert rig.kbatch("reconcile", "--format", "json").json["unknown"] == wanted
 
 
 def test_a_receipt_of_an_earlier_version_waits_for_a_person(rig: Rig) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from kbatch.planner.charges import charged
-from kbatch.providers.registry import clips_kept, log_kept, way_out
+from kbatch.providers.registry import clips_kept, log_asked_until, way_out
 from kbatch.receipts.join import records_of
-from kbatch.receipts.receipt import Receipt, ReceiptState, asked_until, describe_remaining_charge
+from kbatch.receipts.receipt import Receipt, ReceiptState, describe_remaining_charge
 from kbatch.report.claims.claim_text import open_claims
 
 _STATE_WORDS = {state.value: state.label for state in ReceiptState}
@@ -93,15 +93,8 @@ def _row(address: str, receipt: Receipt, here: frozenset[str], now: datetime) ->
         words=words,
         attention=attention,
         client_request_id=receipt.client_request_id if receipt.state is ReceiptState.UNKNOWN else None,
-        asked_until=_asked_until(receipt),
+        asked_until=log_asked_until(receipt),
     )
-
-
-def _asked_until(receipt: Receipt) -> str | None:
-    """Return the day until which the log is asked for an unknown send; None for all else, and without a log."""
-    if receipt.state is not ReceiptState.UNKNOWN or receipt.client_request_id is None:
-        return None
-    return asked_until(receipt.submitted_at, log_kept(receipt.provider))
 
 
 def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, bool]:
@@ -114,7 +107,7 @@ def _words(receipt: Receipt, here: frozenset[str], now: datetime) -> tuple[str, 
         case ReceiptState.UNKNOWN:
             named = f" as {receipt.client_request_id}" if receipt.client_request_id else ""
             sent = f"sent {_day(receipt.submitted_at)}{named}, outcome unknown ({said or 'cut off'})"
-            until = _asked_until(receipt)
+            until = log_asked_until(receipt)
             sent += f"; its log is asked until {until}" if until else ""
             return f"{sent}; {way_out(receipt.provider)}", True
         case ReceiptState.FAILED:
