@@ -58,6 +58,7 @@ Examples:
   kbatch plan campaign.yaml --format markdown > comment.md   # for a pull request
   kbatch plan campaign.yaml --format html > plan.html
   kbatch plan campaign.yaml --all          # those jobs too that are paid already
+  kbatch plan campaign.yaml --graph svg > plan.svg   # shots, chains, credits
   kbatch plan campaign.yaml --check        # exit 1 if anything would be bought
   kbatch plan campaign.yaml --compare-to git:main
   kbatch plan campaign.yaml --compare-to approved   # the last approval that is recorded beside the lockfile
@@ -68,6 +69,7 @@ _OF_A_MANIFEST = (
     *CHOOSING,
     "max_credits",
     "every",
+    "graph",
     "check",
     "out",
     "live",
@@ -87,6 +89,7 @@ _OF_A_MANIFEST = (
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
 @click.option("--compare-to", metavar="PLAN|git:REF|approved", help="Show what differs from that plan.")
 @click.option("--all", "every", is_flag=True, help="List every job, those too that are paid already.")
+@click.option("--graph", type=click.Choice(["mermaid", "svg"]), help="Draw shots, chains and credits instead.")
 @click.option("--out", metavar="FILE", help="Save the plan, to be run once as it is.")
 @live
 @state
@@ -99,7 +102,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     --live when a public price list contradicts a price or cannot be read.
     """
     check_live(flags)
-    printed = form != "text"
+    printed = form != "text" or flags["graph"] is not None
     _check_every(flags, form)
     check_outputs({"--out": out}, named((manifest, "what is planned")), stdout=printed)
     saved = read_plan_file(manifest)
@@ -132,11 +135,12 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     if form == "json":
         compared = {"comparison": _compared(comparison)} if comparison else {}
         console.show_json({**as_stream(planned.plan), "costs": costs_json.as_json(planned.summary), **compared})
+    elif flags["graph"]:
+        _draw(planned.plan, flags["graph"])
     elif form == "text":
-        stderr = out is not None and is_stdout(out)
         agrees = "" if against else approving_command(planned.plan, manifest.as_posix(), chosen_words(flags))
-        console.show_plan(planned.plan, planned.summary, stderr=stderr, every=flags["every"], command=agrees)
-        _show_comparison(comparison, stderr=stderr)
+        stderr = out is not None and is_stdout(out)
+        _show_text(planned, comparison, agrees, every=flags["every"], stderr=stderr)
     fitting = offers(over, planned.plan, loaded, found, flags)
     if form in _REVIEWED or github_actions.active():
         from kbatch.cli.plan_documents import make_review, show_review  # noqa: PLC0415 - most plans are read as text
@@ -163,8 +167,10 @@ def _objections(plan: Plan, loaded: LoadedManifest, over: Iterable[ExceededCeili
 
 
 def _check_every(flags: Mapping[str, Any], form: str) -> None:
-    if flags["every"] and form != "text":
-        raise click.UsageError(f"--all is for text: {form} has every job without it")
+    if flags["every"] and (form != "text" or flags["graph"]):
+        raise click.UsageError(f"--all is for text: {flags['graph'] or form} has no rows to add")
+    if flags["graph"] and form != "text":
+        raise click.UsageError(f"--graph and --format {form} exclude each other: stdout is one document")
 
 
 def _compare(
@@ -186,6 +192,16 @@ def _compare(
     return compare_to(flags["compare_to"], asked, planned.plan)
 
 
+def _draw(plan: Plan, form: str) -> None:
+    """Print the plan's graph."""
+    from kbatch.report.graph import mermaid, svg  # noqa: PLC0415 - only where a graph is asked for
+    from kbatch.report.graph.shots import graph_of  # noqa: PLC0415
+
+    graph = graph_of(plan.entries)
+    for line in mermaid.lines(graph) if form == "mermaid" else svg.lines(graph, f"Plan for {plan.manifest}"):
+        click.echo(line)
+
+
 def _warn(inputs: RunInputs, planned: Planned) -> None:
     """Say why a run could not put its clips on the disk, and whose places they are too."""
     for collision in collisions(planned.plan, owned_elsewhere(inputs)):
@@ -195,7 +211,8 @@ def _warn(inputs: RunInputs, planned: Planned) -> None:
         console.say(f"warning: a run would be refused: {trouble}")
 
 
-def _show_comparison(comparison: Any, *, stderr: bool) -> None:
+def _show_text(planned: Planned, comparison: Any, agrees: str, *, every: bool, stderr: bool) -> None:
+    console.show_plan(planned.plan, planned.summary, stderr=stderr, every=every, command=agrees)
     if comparison is not None:
         from kbatch.report.text import compare_text  # noqa: PLC0415 - only where two plans are compared
 
