@@ -7,7 +7,6 @@ and output names are not part of it.
 import hashlib
 import json
 from collections.abc import Mapping
-from json.encoder import encode_basestring
 from typing import Any
 
 from kbatch.models.cards import Card
@@ -46,32 +45,6 @@ def fingerprint(provider: str, model: str, request: Mapping[str, Any], take: int
     card added (`since`) does not count at its default.
     """
     return hashlib.sha256(PREFIX + canonical(identity_of(provider, model, request, take, card))).hexdigest()
-
-
-class PromptFingerprints:
-    """Fingerprints of requests that differ in their prompt only; the common part is encoded and hashed once.
-
-    Without it the plan of 10,000 or 100,000 jobs from a matrix takes 1.2 times the CPU time. `tests/models/
-    test_fingerprint.py` holds it equal to `fingerprint`.
-    """
-
-    def __init__(self, provider: str, model: str, request: Mapping[str, Any], take: int, card: Card) -> None:
-        """Prepare from any one of the requests; ValueError when it has no prompt."""
-        identity = identity_of(provider, model, {**request, "prompt": _GAP}, take, card)
-        before, gap, after = canonical(identity).partition(canonical(_GAP))
-        if not gap or "prompt" not in request or canonical(_GAP) in after:
-            raise ValueError("no single place for the prompt")
-        self._before = hashlib.sha256(PREFIX + before)
-        self._after = after
-
-    def of(self, prompt: str) -> str:
-        """Return the fingerprint of the request with this prompt, equal to that of `fingerprint`."""
-        whole = self._before.copy()
-        whole.update(encode_basestring(prompt).encode("utf-8") + self._after)
-        return whole.hexdigest()
-
-
-_GAP = "\x00 the prompt stands here \x00"
 
 
 def _without_added_defaults(request: Mapping[str, Any], card: Card) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from kbatch.models.cards import Card, Catalog
 from kbatch.models.echoes import is_echo
 from kbatch.models.expected_clip import ExpectedClip, expected_clip, typical_s
 from kbatch.models.extra import EXTRA
-from kbatch.models.fingerprint import PromptFingerprints, fingerprint
+from kbatch.models.fingerprint import fingerprint
 from kbatch.models.pricing import CostlyDefault, OwnPrice, Quote, costly_defaults, quote
 from kbatch.models.request import Input, Prepared, check_prompt, prepare
 from kbatch.receipts.receipt import without_queries
@@ -126,7 +126,6 @@ class _RequestKind(Struct, kw_only=True):
     prepared: Prepared
     upstream: tuple[str, ...]
     terms: _Terms | None = None
-    fingerprints: PromptFingerprints | None = None
 
 
 class _JobBuilder(Struct, kw_only=True):
@@ -157,10 +156,10 @@ class _JobBuilder(Struct, kw_only=True):
             if any(need not in self.fingerprints for need in upstream):
                 return None
             params, inputs = self._bind_frames(card, prepared)
+        request = body_of(card, draft.prompt, params)
         if kind.terms is None:
-            request = body_of(card, draft.prompt, params)
             kind.terms = _Terms.of(card, request, prepared.defaulted, self.prices)
-        terms, made = kind.terms, self._fingerprint(draft, kind, params)
+        terms, made = kind.terms, fingerprint(draft.provider, draft.model, request, draft.take, card)
         if draft.address in self.awaited:
             self.fingerprints[draft.address] = made
         return Job(
@@ -228,16 +227,6 @@ class _JobBuilder(Struct, kw_only=True):
         }
         request = bind_frames(card, body_of(card, None, prepared.values), tokens)
         return parameters_of(card, request), tuple(_bind_frames(part, self.fingerprints) for part in prepared.inputs)
-
-    def _fingerprint(self, draft: Draft, kind: _RequestKind, params: Mapping[str, Any]) -> str:
-        card, prompt = kind.card, draft.prompt
-        if prompt is not None and kind.fingerprints is not None:
-            return kind.fingerprints.of(prompt)
-        request = body_of(card, prompt, params)
-        if prompt is None or kind.upstream:
-            return fingerprint(draft.provider, draft.model, request, draft.take, card)
-        kind.fingerprints = PromptFingerprints(draft.provider, draft.model, request, draft.take, card)
-        return kind.fingerprints.of(prompt)
 
 
 def _mark(value: object) -> object:

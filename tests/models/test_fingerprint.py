@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from packaged_cards import AIMLAPI, card_of, request_of
 
-from kbatch.models.fingerprint import PromptFingerprints, canonical, fingerprint
+from kbatch.models.fingerprint import canonical, fingerprint
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBER = st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)
@@ -172,26 +172,3 @@ def test_a_parameter_added_later_costs_nothing_at_its_default(model: str) -> Non
     assert fingerprint(card.provider, model, with_sharpness(1.0), 1, newer) == before
     assert fingerprint(card.provider, model, with_sharpness(2), 1, newer) != before
     assert fingerprint(card.provider, model, with_sharpness(True), 1, newer) != before
-
-
-WHOSE = [("apiframe", "kling-2.6", {}), ("aimlapi", AIMLAPI, {"image_url": "https://example.com/a.png"})]
-
-
-@QUICK
-@given(TEXT, TEXT, st.sampled_from(WHOSE), st.integers(1, 3))
-def test_prints_of_one_kind_are_fingerprints(
-    prompt: str, other: str, whose: tuple[str, str, dict[str, Any]], take: int
-) -> None:
-    """Hashing what requests share only once gives the fingerprint of each of them, whatever their prompts hold."""
-    provider, model, params = whose
-    card = card_of(model)
-    request = {**request_of(model, params), "prompt": prompt}
-    prints = PromptFingerprints(provider, model, {**request, "prompt": other}, take, card)
-    assert prints.of(prompt) == fingerprint(provider, model, request, take, card)
-
-
-def test_prints_need_a_prompt() -> None:
-    """A request without a prompt has no kind: it is hashed whole."""
-    request = {key: value for key, value in request_of("kling-2.6", {}).items() if key != "prompt"}
-    with pytest.raises(ValueError, match="no single place"):
-        PromptFingerprints("apiframe", "kling-2.6", request, 1, card_of("kling-2.6"))

@@ -30,8 +30,8 @@ shots:
 class Ceiling:
     """A ceiling in credits of AI/ML, and what is reserved under it; `known` are charges of its model."""
 
-    def __init__(self, campaign: Campaign, credits: int | None, known: int | None = None) -> None:
-        self.first, self.second = entries_of(campaign(TWO))
+    def __init__(self, campaign: Campaign, credits: int | None, known: int | None = None, stated: str = "") -> None:
+        self.first, self.second = entries_of(campaign(stated + TWO))
         limit: Mapping[str, int] = {} if credits is None else {"aimlapi": credits}
         self.reservations = CreditReservations(Ceilings(run=limit, budget={}, job={}), {}, {})
         self.kind = ("aimlapi", AIMLAPI, self.first.job.quote.variant)
@@ -136,3 +136,12 @@ async def test_a_ceiling_without_room_lets_none_go_alone(campaign: Campaign) -> 
     """Not one credit fits, and an unknown charge is at least one."""
     ceiling = Ceiling(campaign, 0)
     assert await ceiling.reserve(ceiling.first) == CEILING_REACHED
+
+
+@pytest.mark.parametrize(("known", "reserved"), [(None, 20), (15, 20), (40, 40)])
+async def test_a_stated_price_is_raised_to_a_known_charge(campaign: Campaign, known: int | None, reserved: int) -> None:
+    """What a manifest alone says of a price is not believed below what was charged."""
+    ceiling = Ceiling(campaign, 70, known=known, stated=f"prices: {{aimlapi/{AIMLAPI}: {{credits: 20}}}}\n")
+    assert ceiling.first.invented
+    assert await ceiling.reserve(ceiling.first) is None
+    assert ceiling.reservations.committed("aimlapi") == reserved

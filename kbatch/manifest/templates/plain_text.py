@@ -1,6 +1,6 @@
 """Renders texts with only names in double braces without Jinja: most prompts, and nearly all output names.
 
-Without it the plan of 10,000 jobs from a matrix takes 1.4 times the CPU time, that of the quickstart 1.1 times. The
+Without it the plan of 10,000 jobs from a matrix takes 1.25 times the CPU time, that of the quickstart 1.1 times. The
 result equals the sandbox's, which `tests/manifest/test_plain_text_templates.py` checks. A text that the sandbox would
 refuse or read otherwise (an unknown name, a list, a text that grows too long) is `ELSEWHERE`: the sandbox renders it.
 """
