@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kbatch.models.editor_schema import manifest_schema, schema_text
-from kbatch.pipeline.own_cards import full_catalog_with
+from kbatch.pipeline.cards.own_cards import full_catalog_with
 from kbatch.providers.registry import PACKAGED
 from kbatch.storage import packaged
 

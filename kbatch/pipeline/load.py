@@ -33,7 +33,7 @@ from kbatch.models.cards import Catalog
 from kbatch.models.own.own_cards import CARD_REPLACED
 from kbatch.models.pricing import OwnPrice, read_prices
 from kbatch.models.published.price_list import Lists
-from kbatch.pipeline.own_cards import catalog_with
+from kbatch.pipeline.cards.own_cards import catalog_with
 from kbatch.planner.cost_warnings import lint
 from kbatch.planner.disputed import warn_disputed, warn_unconfirmed
 from kbatch.planner.jobs import Job, complete_jobs

@@ -23,9 +23,9 @@ _ARGUMENTS = "# arguments: "
 
 NEEDS_MORE = {
     *("file-too-large", "name-encoding", "no-frames", "picture-scans", "picture-too-large"),
-    *("too-many-values", "unconfirmed-card"),
+    "too-many-values",
 }
-"""Codes whose example would be too large to keep, or needs another machine or card; other tests bring them about."""
+"""Codes whose example would be too large to keep, or needs another machine; other tests bring them about."""
 
 
 def arguments_of(manifest: Path) -> list[str]:

@@ -9,8 +9,8 @@ from kbatch.cli.options import format_choice, max_jobs, models, profile
 from kbatch.cli.ui import console
 from kbatch.cli.ui.github_actions import active, from_root
 from kbatch.errors import ExitCode, Invalid, Problem
+from kbatch.pipeline.cards.own_cards import full_catalog_with
 from kbatch.pipeline.load import DEFAULT_MANIFEST, LoadOptions, load
-from kbatch.pipeline.own_cards import full_catalog_with
 from kbatch.report.machine import github_annotations, rules, sarif
 from kbatch.report.text import diagnostics
 

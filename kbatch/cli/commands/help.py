@@ -15,12 +15,12 @@ Examples:
 @click.pass_context
 def command(context: click.Context, names: tuple[str, ...]) -> None:
     """Show the help of COMMAND, which may have a command of its own behind it; without one that of kbatch."""
-    shown = context.find_root()
-    for name in names:
+    root = shown = context.find_root()
+    for number, name in enumerate(names, start=1):
         group = shown.command
         if not isinstance(group, click.Group):
             raise click.UsageError(f"`{shown.command_path}` has no commands", shown)
         _, found, _ = group.resolve_command(shown, [name])
         assert found is not None  # resolve_command raises for a name that is not there
-        shown = click.Context(found, info_name=name, parent=shown)
+        shown = click.Context(found, info_name=" ".join(names[:number]), parent=root)
     click.echo(shown.get_help())

@@ -1,19 +1,24 @@
-"""`kbatch models [MODEL]`: what each model accepts, costs and delivers, from its card; no network, no key."""
+"""`kbatch models [MODEL]`: what each model accepts, costs and delivers, from its card; no network, no key.
+
+`new` is a command of its own below it.
+"""
 
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kbatch.cli import completion
+from kbatch.cli.commands import models_new
 from kbatch.cli.options import models as own_models
 from kbatch.cli.ui import console
 from kbatch.errors import ExitCode, did_you_mean
 from kbatch.models.cards import Card, Catalog
 from kbatch.models.describe import PACKAGED, ModelPage, ModelRow, ParameterRow, as_json, describe, list_models
-from kbatch.pipeline.own_cards import full_catalog_with
+from kbatch.pipeline.cards.own_cards import full_catalog_with
 from kbatch.pipeline.published_prices import ask_lists
 from kbatch.report.data.format import harmless
 from kbatch.report.text import published
@@ -26,10 +31,28 @@ Examples:
   kbatch models apiframe/kling-2.6 --format json
   kbatch models --live            # published prices beside the cards'
   kbatch models --diff            # exit 1 when a card differs from its provider's list
+  kbatch models new               # a card for a model that is not here
 """
 
 
-@click.command("models", epilog=_EXAMPLES)
+class _WithNew(click.Group):
+    """A command with one of its own: `new` as the first word; any other word is a MODEL."""
+
+    allow_extra_args = False
+    allow_interspersed_args = True
+    parse_args = click.Command.parse_args
+    invoke = click.Command.invoke
+    collect_usage_pieces = click.Command.collect_usage_pieces
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == [models_new.command.name]:
+            return models_new.command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command("models", epilog=_EXAMPLES, cls=_WithNew, commands=[models_new.command], invoke_without_command=True)
 @click.argument("model", required=False, shell_complete=completion.models)
 @own_models
 @click.option(

@@ -15,7 +15,7 @@ from kbatch.cli.protected_paths import named
 from kbatch.cli.ui import console
 from kbatch.errors import Invalid, Problem, Refused
 from kbatch.gc_pause import gc_running
-from kbatch.pipeline.own_cards import full_catalog_with
+from kbatch.pipeline.cards.own_cards import full_catalog_with
 from kbatch.pipeline.simulation import simulated_providers, sold_by_card
 from kbatch.providers.registry import NAMES
 from kbatch.simulator.exchange import PROVIDERS

@@ -149,6 +149,17 @@ def ask(question: str) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
+def ask_text(question: str, default: str | None = None) -> str:
+    """Ask for a line on the terminal; the empty answer is the default, and the end of the input is an interruption."""
+    shown = f"{question} [{default}]: " if default else f"{question}: "
+    with suppress(BrokenPipeError):
+        click.echo(_piece(shown, "title", plain=is_plain(stderr=True)), nl=False, err=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise click.Abort
+    return answer.strip() or default or ""
+
+
 def show_counts(words: Mapping[str, int], said: str) -> None:
     """Print counts on one line of talk, zeros left out."""
     shown = (
@@ -160,6 +171,7 @@ def show_counts(words: Mapping[str, int], said: str) -> None:
 __all__ = [
     "amount",
     "ask",
+    "ask_text",
     "count",
     "is_terminal",
     "say",
