@@ -29,7 +29,7 @@ from kbatch.receipts.join import time_key
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.lockfile.lockfile_shape import IndexEntry as Reference
 from kbatch.receipts.receipt import Output, ReceiptState
-from kbatch.runner.endpoints import origin_of
+from kbatch.runner.base_urls import origin_of
 
 
 class RunTarget(Struct, frozen=True, kw_only=True):

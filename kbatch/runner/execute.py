@@ -30,12 +30,12 @@ from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.receipt import Purchase
 from kbatch.runner.accounts.sessions import Sessions, share_limits
+from kbatch.runner.base_urls import check_origins
 from kbatch.runner.collect.clip_files import archive_orphans
 from kbatch.runner.collect.job_index import lockfile_of, referenced_by
 from kbatch.runner.collect.read_ledger import read_ledgers
 from kbatch.runner.collect.read_refunds import read_refunds
 from kbatch.runner.context import Run
-from kbatch.runner.endpoints import check_origins
 from kbatch.runner.limits.credit_reservations import CreditReservations
 from kbatch.runner.limits.unpriced import Unpriced
 from kbatch.runner.open_sessions import open_sessions

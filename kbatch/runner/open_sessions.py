@@ -16,7 +16,7 @@ from kbatch.providers.http.environment import check_surroundings
 from kbatch.providers.http.masking import with_masked_messages
 from kbatch.providers.http.urls import is_loopback
 from kbatch.providers.registry import concurrency_of, provider_of
-from kbatch.runner.endpoints import base_url_of, origin_of, simulated_url
+from kbatch.runner.base_urls import base_url_of, origin_of, simulated_url
 from kbatch.runner.limits.concurrency import Slots
 from kbatch.runner.limits.rate import POLLS_SHARE, rate_of
 from kbatch.runner.limits.retry import poll_scale

@@ -12,8 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
+from kbatch.providers.apiframe import APIFRAME, Apiframe
+from kbatch.providers.base import Request
 from kbatch.receipts.event_data import Accepted
 from kbatch.simulator.providers.own_offers import offers_of_cards
 from tests.campaign_rig import AIMLAPI, Rig, card_data, history
@@ -140,14 +143,20 @@ def test_a_job_is_adopted_at_its_endpoint_in_a_clone(rig: Rig) -> None:
     delivered(rig)
 
 
+SOURCE = {"title": "a", "publisher": "b", "read": "2026-11-30"}
+
+
+def own_card(rig: Rig, model: str, provider: str, **changes: Any) -> None:
+    """Write a card of the user's: the packaged one, with some of its parts replaced."""
+    path = rig.root / "cards" / provider / f"{model}.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({**json.loads(card_data(model, provider)), **changes}), encoding="utf-8")
+
+
 def bought_at_legacy(rig: Rig) -> None:
     """Buy both at the legacy endpoint, by a card of the user's, and go on in a clone without that card."""
     begin(rig)
-    written = json.loads(card_data(V3))
-    written["endpoint"]["name"] = "legacy"
-    own = rig.root / "cards" / "aimlapi" / f"{V3}.json"
-    own.parent.mkdir(parents=True)
-    own.write_text(json.dumps(written), encoding="utf-8")
+    own_card(rig, V3, "aimlapi", endpoint={"name": "legacy", "why": "a", "source": SOURCE})
     said = rig.run("--models", str(rig.root / "cards"))
     assert said.code == 0, said.err
     assert {job.path for job in rig.world.jobs.values()} == {PATHS["legacy"]}
@@ -192,3 +201,40 @@ def test_a_forged_endpoint_leads_nowhere(rig: Rig, endpoint: str, code: int) -> 
     assert (len(rig.clips()), rig.bill()["requests"]["submit"]) == (0, 2)
     if code == 2:
         assert "must be one of `legacy`, `v2`" in said.err
+
+
+def test_a_send_again_goes_to_the_endpoint_of_its_record(both: Rig) -> None:
+    """A provider that takes the same key again, with two endpoints: a lost answer is asked for where it was sent."""
+
+    class Elsewhere:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(APIFRAME, name)
+
+        def submit(self, body: bytes, *, idempotency_key: str) -> Request:
+            request = APIFRAME.submit(body, idempotency_key=idempotency_key)
+            return structs.replace(request, path=f"/alt{request.path}")
+
+        def poll(self, job_id: str) -> Request:
+            return structs.replace(APIFRAME.poll(job_id), path=f"/alt{APIFRAME.poll(job_id).path}")
+
+    def at_endpoint(self: Apiframe, name: str) -> Any:
+        return Elsewhere() if name == "v2" else self
+
+    both.monkeypatch.setattr(Apiframe, "endpoints", ("legacy", "v2"), raising=False)
+    both.monkeypatch.setattr(Apiframe, "at_endpoint", at_endpoint, raising=False)
+    both.open({"fault": "lost-answer", "times": 1})
+    own_card(both, "kling-2.6", "apiframe", endpoint={"name": "v2", "why": "a", "source": SOURCE})
+    seen, app = [], both.stage.app
+    assert app is not None
+
+    async def alternative(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append((scope["method"], scope["path"]))
+        await app({**scope, "path": scope["path"].removeprefix("/alt")}, receive, send)
+
+    both.stage.app = alternative
+    both.write("shots:\n  - {id: one, model: kling-2.6, prompt: a ridge}\n")
+    said = both.run("--models", str(both.root / "cards"))
+    assert said.code == 0, said.err
+    assert [path for method, path in seen if method == "POST"] == ["/alt/v2/videos/generate"] * 2
+    assert {path for _, path in seen if "/v2/jobs/" in path} == {f"/alt/v2/jobs/{both.receipt('one')['job_id']}"}
+    assert (len(both.charges()), len(both.clips())) == (1, 1)

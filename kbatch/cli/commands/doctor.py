@@ -27,7 +27,7 @@ from kbatch.providers.registry import NAMES, full_catalog, plugin_faults, provid
 from kbatch.receipts.account import account_of
 from kbatch.report.data.format import harmless
 from kbatch.report.text import published
-from kbatch.runner.endpoints import origin_of
+from kbatch.runner.base_urls import origin_of
 from kbatch.runner.limits.retry import DIAGNOSIS_TRIES
 from kbatch.runner.open_sessions import Endpoints, engine_of, open_sessions
 from kbatch.runner.preflight.account import ask_balance

@@ -51,7 +51,7 @@ from kbatch.providers.registry import NAMES
 from kbatch.receipts.lockfile.lockfile import Lockfile
 from kbatch.receipts.store import LoadedState
 from kbatch.report.data.format import count, verdict
-from kbatch.runner.endpoints import check_origins
+from kbatch.runner.base_urls import check_origins
 from kbatch.runner.outcome import NOT_HERE, JobEnd, Outcome, as_json
 from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
 from kbatch.runner.preflight.writable_outputs import check_writable

@@ -23,7 +23,7 @@ from kbatch.providers.prices.translation import PriceListTranslation
 from kbatch.providers.prices.translations import ask, read, translation_of
 from kbatch.providers.registry import provider_of
 from kbatch.providers.responses import retry_after
-from kbatch.runner.endpoints import base_url_of
+from kbatch.runner.base_urls import base_url_of
 from kbatch.runner.limits.retry import PRICE_LIST_TRIES, pause, retry
 from kbatch.runner.open_sessions import engine_of, scale_of
 from kbatch.storage.state_key import key_path
