@@ -11,27 +11,35 @@ nothing is kept between calls.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
+from functools import partial
 from pathlib import Path
 
 import anyio
 
 from kbatch.errors import Invalid, Refused
+from kbatch.pipeline.approvals.find import ApprovalSearch, find_approval
+from kbatch.pipeline.approvals.trust import TrustSources as Approved
+from kbatch.pipeline.approvals.trust import read_trust
 from kbatch.pipeline.load import LoadedManifest, LoadOptions
 from kbatch.pipeline.load import load as load_manifest
 from kbatch.pipeline.load_state import as_bought, load_state, lock_path, lockfile_path
-from kbatch.pipeline.make_plan import RunTarget, make_plan
+from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
 from kbatch.pipeline.published_prices import models_in, quoted_with
 from kbatch.pipeline.saved_plans import CurrentPlan, check_covered, held_claim, under_claim
 from kbatch.pipeline.simulation import simulator_app
 from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, confirm
+from kbatch.planner.approval.validity import within_maximum
 from kbatch.planner.ceilings import read_ceilings
 from kbatch.planner.plan import Plan
 from kbatch.planner.selection import Selection
 from kbatch.planner.summary import Summary
 from kbatch.providers.registry import NAMES
+from kbatch.receipts.approvals.approval import Approval
+from kbatch.receipts.claims import Claim
+from kbatch.receipts.store import LoadedState
 from kbatch.runner.context import RunOptions
 from kbatch.runner.execute import RunSetup, execute
 from kbatch.runner.open_sessions import Endpoints
@@ -122,7 +130,7 @@ def plan(  # noqa: PLR0913 - keyword-only, as a caller writes them
 async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     proposal: Proposal,
     *,
-    consent: str,
+    consent: str | Approved,
     max_credits: Sequence[str] = (),
     allow_unpriced: int = 0,
     trust_prices: bool = False,
@@ -132,7 +140,8 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
 ) -> Outcome:
     """Carry out a proposal; `consent` is the digest of its plan, and Refused is raised when that is not the plan now.
 
-    What was agreed to and interrupted goes on with the same digest, within what is left of its maximum.
+    What was agreed to and interrupted goes on with the same digest, within what is left of its maximum. `Approved()` is
+    the consent of the newest valid record of `kbatch approve`, as `--approved` takes it.
     `max_credits` are ceilings such as `apiframe=500`; keys are read from `environment`, the process's own by default.
     """
     campaign = proposal.campaign
@@ -141,14 +150,8 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
         found = await anyio.to_thread.run_sync(load_state, loaded, campaign.lockfile)
         loaded = as_bought(loaded, found)
         place = _place(campaign, environment)
-        planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection, place)
-        claim = held_claim(consent, planned.plan, found, campaign.lockfile)
-        if claim is not None:
-            planned = await anyio.to_thread.run_sync(make_plan, loaded, found, proposal.selection, place, claim)
-            check_covered(consent, claim, planned.plan)
-        elif consent != planned.plan.digest and planned.plan.spends:
-            message = f"the plan now has the digest {planned.plan.digest}, not the agreed {consent}"
-            raise Refused("digest-differs", message, hint="plan again and look at what changed")
+        replan = partial(make_plan, loaded, found, proposal.selection, place)
+        planned, agreed = await anyio.to_thread.run_sync(_agree, consent, campaign, found, replan)
         ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)
         if problems:
             raise Invalid(problems)
@@ -160,10 +163,12 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
                 allow_extra=allow_extra,
                 simulated=campaign.simulated,
             ),
-            consent,
-            claim,
+            agreed.digest,
+            agreed.claim,
             CurrentPlan(plan=planned.plan, renders=found.lockfile.renders),
         )
+        if agreed.approval is not None:
+            terms = within_maximum(terms, agreed.approval, found.lockfile.renders)
         app = simulator_app(found.lockfile, loaded, faults=None) if campaign.simulated else None
         scene = RunSetup(
             folder=loaded.folder,
@@ -180,4 +185,36 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
             replacing=planned.replacing,
         )
         await anyio.to_thread.run_sync(check_writable, planned.plan, scene)
-        return await execute(confirm(planned.plan, terms, ConsentMethod.DIGEST), scene, tell or ignore)
+        method = ConsentMethod.DIGEST if isinstance(consent, str) else ConsentMethod.APPROVAL
+        return await execute(confirm(planned.plan, terms, method), scene, tell or ignore)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Agreed:
+    """What was agreed to: a digest, its claim where it was begun or recorded, its record where that is the consent."""
+
+    digest: str
+    claim: Claim | None = None
+    approval: Approval | None = None
+
+
+def _agree(
+    consent: str | Approved, campaign: Campaign, found: LoadedState, replan: Callable[..., Planned]
+) -> tuple[Planned, _Agreed]:
+    """Return the plan under a consent, and what was agreed to; Refused when the consent does not cover it."""
+    planned = replan()
+    if not isinstance(consent, str):
+        search = ApprovalSearch(lockfile=campaign.lockfile, trust=read_trust(consent, campaign.loaded.folder))
+        record = find_approval(search, planned, found, replan)
+        if record is None:
+            return planned, _Agreed(digest=planned.plan.digest)
+        approval = record.approval
+        return record.planned, _Agreed(digest=approval.digest, claim=record.claim, approval=approval)
+    claim = held_claim(consent, planned.plan, found, campaign.lockfile)
+    if claim is not None:
+        planned = replan(claim)
+        check_covered(consent, claim, planned.plan)
+    elif consent != planned.plan.digest and planned.plan.spends:
+        message = f"the plan now has the digest {planned.plan.digest}, not the agreed {consent}"
+        raise Refused("digest-differs", message, hint="plan again and look at what changed")
+    return planned, _Agreed(digest=consent, claim=claim)

@@ -1,12 +1,16 @@
 """The Python API is the same pipeline as the commands: load, plan, run with consent."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import kbatch
-from kbatch.api import ask_prices
+from kbatch.api import Approved, ask_prices
 from kbatch.errors import ExitCode, Invalid, Refused
+from kbatch.pipeline.approvals.record import ApprovalTerms, make_approval, record_approval
+from kbatch.pipeline.saved_plans import read_plan_file, write_plan_file
+from kbatch.receipts.approvals.approval import Person
 from kbatch.simulator.listen import serving
 from kbatch.simulator.server import SimulatorSettings
 
@@ -126,3 +130,27 @@ async def test_prices_of_public_lists(unpriced: Path, monkeypatch: pytest.Monkey
         assert proposal.plan.totals["aimlapi"].expected == 2_625_000
         outcome = await kbatch.run(proposal, consent=proposal.plan.digest)
         assert outcome.exit_code is ExitCode.OK
+
+
+async def test_a_recorded_approval_is_a_consent(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one it is refused; with one it buys what the record covers, once, in parts too."""
+    monkeypatch.setenv("GITHUB_ACTOR", "ann")
+    everything = kbatch.plan(kbatch.load(manifest, simulate=True))
+    with pytest.raises(Refused) as refused:
+        await kbatch.run(everything, consent=Approved())
+    assert refused.value.code == "not-approved"
+    plan = manifest.with_name("plan.json")
+    write_plan_file(plan, everything.plan, manifest=manifest, simulated=True, selection=everything.selection)
+    saved = read_plan_file(plan)
+    assert saved is not None
+    terms = ApprovalTerms(maximum={"apiframe": 12}, lasts=timedelta(hours=1))
+    approval = make_approval(saved, terms, Person(name="ann"), datetime.now(UTC))
+    record_approval(everything.campaign.lockfile, approval)
+    for only, done in ((["end"], 1), ([], 2), ([], 0)):
+        outcome = await kbatch.run(kbatch.plan(kbatch.load(manifest, simulate=True), only=only), consent=Approved())
+        assert outcome.exit_code is ExitCode.OK
+        assert outcome.counts["done"] == done
+    again = kbatch.plan(kbatch.load(manifest, simulate=True), replace=["end"])
+    with pytest.raises(Refused) as refused:
+        await kbatch.run(again, consent=Approved())
+    assert refused.value.code == "approval-used"

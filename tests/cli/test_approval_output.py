@@ -43,7 +43,10 @@ def test_an_approval_is_said(form: str, run: Run, golden: Golden) -> None:
 
 
 def test_a_refusal_says_what_differs(folder: Path, run: Run, golden: Golden) -> None:
-    """The plan is not carried out, and the message names the approval, the job and what to do."""
+    """The plan is shown and not carried out; the message names the approval, the job and what to do."""
     assert run("approve", "plan.json").code == 0
     (folder / "c.yaml").write_text(MANIFEST.replace("one", "two"), encoding="utf-8")
-    golden("run-approved-differs", timeless(run("run", "c.yaml", "--approved")))
+    ended = run("run", "c.yaml", "--approved")
+    shown, refused, words = ended.err.partition("refused[")
+    assert shown.startswith("Plan for c.yaml")
+    golden("run-approved-differs", replace(ended, err=refused + words))

@@ -149,3 +149,43 @@ def test_a_plan_is_compared_with_what_was_approved_last(rig: Rig, monkeypatch: p
         assert "it says: as agreed" in said.out
     rig.write(TWO + "  - {id: old, prompt: one}\n")
     assert "three" not in rig.kbatch("plan", "--compare-to", "approved").out
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "said"),
+    [
+        pytest.param({"lockfile": "../elsewhere/campaign.lock.json"}, 3, "other-folder", id="lockfile-elsewhere"),
+        pytest.param({"source": "../nowhere.yaml"}, 2, "there is no manifest", id="manifest-not-here"),
+    ],
+)
+def test_a_strangers_plan_chooses_no_folder(rig: Rig, where: dict[str, str], code: int, said: str) -> None:
+    """Its digest and seal are right: what it says of its place leads no record out of the manifest's folder."""
+    rig.fresh("inside")
+    rig.write(TWO)
+    if "lockfile" in where:
+        place = rig.root / "elsewhere" / "campaign.lock.json"
+        saving = ("--lockfile", str(place), "--out", str(rig.folder / "plan.json"))
+        assert rig.kbatch("plan", *saving).code == 0
+    else:
+        assert rig.kbatch("plan", "--out", str(rig.folder / "plan.json")).code == 0
+        path = rig.folder / "plan.json"
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document["bound"]["source"] = where["source"]
+        path.write_text(json.dumps({**document, "seal": seal_of(document)}), encoding="utf-8")
+    ended = rig.kbatch("approve", manifest="plan.json")
+    assert ended.code == code
+    assert said in ended.err
+    assert not (rig.root / "elsewhere").exists()
+    assert not list(rig.root.rglob("*.approvals.json"))
+
+
+def test_a_run_refuses_an_old_plan(rig: Rig) -> None:
+    """`run PLAN --max-age`: nothing is sent; a manifest has no age, and the flag is refused for it."""
+    rig.write(TWO)
+    assert rig.kbatch("plan", "--out", str(rig.folder / "plan.json")).code == 0
+    resave(rig, "2026-01-01T00:00:00Z")
+    old = rig.kbatch("run", "--yes", "--max-age", "24h", manifest="plan.json")
+    assert (old.code, rig.charges()) == (3, [])
+    assert "plan-too-old" in old.err
+    assert rig.kbatch("run", "--yes", "--max-age", "24h").code == 2
+    assert rig.kbatch("run", "--yes", "--max-age", "3650d", manifest="plan.json").code == 0

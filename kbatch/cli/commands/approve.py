@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from kbatch.cli.options import duration, format_choice
 from kbatch.cli.ui import console
 from kbatch.cli.ui.console import say
-from kbatch.errors import Invalid, Problem
+from kbatch.errors import Invalid, Problem, Refused
 from kbatch.pipeline.approvals.record import ApprovalTerms, approvals_path, make_approval, record_approval
 from kbatch.pipeline.saved_plans import lockfile_of, manifest_of, read_plan_file
 from kbatch.planner.approval.approving import approved_maximum, check_age
@@ -24,6 +24,7 @@ from kbatch.receipts.approvals.approval import Approval
 from kbatch.report.data.format import count, harmless
 from kbatch.report.text import saved_text
 from kbatch.runner.preflight.provenance import person_of
+from kbatch.storage import size_of
 
 _EXAMPLES = """\b
 Examples:
@@ -51,7 +52,7 @@ def command(plan: Path, form: str, lockfile: Path | None, max_age: timedelta | N
     MANIFEST --approved` needs one. TIME is such as 90m, 24h or 3d.
     """
     saved = _read(plan)
-    lockfile = lockfile_of(saved, manifest_of(saved, plan), lockfile)
+    lockfile = _lockfile(saved, manifest_of(saved, plan), lockfile)
     now = datetime.now(UTC)
     if max_age is not None:
         check_age(saved.document.get("made_at"), now, max_age)
@@ -76,6 +77,18 @@ def _read(path: Path) -> SavedPlan:
         message = f"`{path}` is no saved plan"
         raise Invalid([Problem(code="no-plan", message=message, hint="`kbatch plan MANIFEST --out FILE` saves one")])
     return saved
+
+
+def _lockfile(saved: SavedPlan, manifest: Path, chosen: Path | None) -> Path:
+    """Return the plan's lockfile; Refused when a plan, perhaps a stranger's, leads the record elsewhere."""
+    if size_of(manifest) is None:
+        message = f"there is no manifest `{manifest}`, which the plan is of"
+        raise Invalid([Problem(code="file-not-found", message=message, hint="approve a plan where its manifest is")])
+    found = lockfile_of(saved, manifest, chosen)
+    if chosen is None and not found.resolve().is_relative_to(manifest.parent.resolve()):
+        message = f"the plan's lockfile {found} is not below its manifest's folder"
+        raise Refused("other-folder", message, hint=f"`--lockfile {found}` says that it is meant")
+    return found
 
 
 def _maximum(saved: SavedPlan, words: tuple[str, ...]) -> dict[str, int]:
