@@ -145,7 +145,7 @@ def test_the_action_pins_what_it_uses_and_lets_no_input_into_a_script() -> None:
 
 
 def test_the_image_holds_the_released_version_with_what_was_tested() -> None:
-    """Container, action and both workflows name the version of pyproject.toml; the image runs as nobody special."""
+    """Container, action and both workflows name the version of pyproject.toml; no image runs as root."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     image = (ROOT / ".github" / "Containerfile").read_text(encoding="utf-8")
     assert re.findall(r"kbatch-render\[sim,media,fast\]==([\w.]+)", image) == [version]

@@ -109,8 +109,8 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     parser.add_argument("number", type=int, help="of the pull or merge request")
     parser.add_argument("--author", default="", help="who writes, where that is not the token's own user")
     parser.add_argument("--pause", type=float, default=5.0, help="seconds before a failing server is asked again")
-    told = parser.parse_args()
-    page = told.page.read_text(encoding="utf-8")
+    options = parser.parse_args()
+    page = options.page.read_text(encoding="utf-8")
     if not page.startswith("<!-- kbatch:"):
         print("::error title=kbatch comment::the page has no marker in its first line", file=sys.stderr)
         return 1
@@ -120,7 +120,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         return 0
     for attempt in range(1, TRIES + 1):
         try:
-            print(write(where(told.number, told.author, environment), page))
+            print(write(where(options.number, options.author, environment), page))
             return 0
         except HTTPError as error:
             if error.code in _READ_ONLY:
@@ -131,7 +131,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         except (URLError, OSError, ValueError) as error:
             why = type(error).__name__
         if attempt < TRIES:
-            time.sleep(told.pause * attempt)
+            time.sleep(options.pause * attempt)
     print(f"::error title=kbatch comment::the comment could not be written: {why}", file=sys.stderr)
     return 1
 

@@ -22,23 +22,23 @@ def main() -> int:
     parser.add_argument("--clips", default="renders")
     parser.add_argument("--reports", type=Path, required=True)
     parser.add_argument("--into", type=Path, required=True)
-    told = parser.parse_args()
-    folder, into = told.manifest.parent, told.into
-    lockfile = Path(told.lockfile) if told.lockfile else folder / f"{told.manifest.stem}.lock.json"
+    options = parser.parse_args()
+    folder, into = options.manifest.parent, options.into
+    lockfile = Path(options.lockfile) if options.lockfile else folder / f"{options.manifest.stem}.lock.json"
     into.mkdir(parents=True, exist_ok=True)
     if lockfile.exists():
         shutil.copy2(lockfile, into / lockfile.name)
     for source, name in (
         (lockfile.parent / ".kbatch", ".kbatch"),
-        (folder / told.clips, told.clips),
-        (told.reports, "reports"),
+        (folder / options.clips, options.clips),
+        (options.reports, "reports"),
     ):
         if source.is_dir():
             shutil.copytree(source, into / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock", "*.part"))
-    flags = ["--profile", told.profile] if told.profile else []
-    flags += ["--lockfile", str(lockfile.resolve())] if told.lockfile else []
+    flags = ["--profile", options.profile] if options.profile else []
+    flags += ["--lockfile", str(lockfile.resolve())] if options.lockfile else []
     # from the manifest's folder, so that the page's links to clips are those of the artifact
-    words = ["report", told.manifest.name, *flags, "--html", "-", "--csv", str((into / "receipts.csv").resolve())]
+    words = ["report", options.manifest.name, *flags, "--html", "-", "--csv", str((into / "receipts.csv").resolve())]
     done = subprocess.run([*KBATCH, *words], cwd=folder, stdout=subprocess.PIPE, check=False)
     if done.returncode == 0:
         (into / "report.html").write_bytes(done.stdout)

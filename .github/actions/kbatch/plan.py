@@ -46,22 +46,22 @@ def main() -> int:
     parser.add_argument("--base", default="")
     parser.add_argument("--profile", default="")
     parser.add_argument("--args", default="", help="further flags of `kbatch plan`, in one word")
-    told = parser.parse_args()
-    flags = [*(["--profile", told.profile] if told.profile else []), *shlex.split(told.args)]
-    compare = base_of(told.base) if told.base else []
-    words = [*KBATCH, "plan", str(told.manifest), *flags, *compare, "--format", "markdown"]
+    options = parser.parse_args()
+    flags = [*(["--profile", options.profile] if options.profile else []), *shlex.split(options.args)]
+    compare = base_of(options.base) if options.base else []
+    words = [*KBATCH, "plan", str(options.manifest), *flags, *compare, "--format", "markdown"]
     done = subprocess.run(words, capture_output=True, check=False)
     said = done.stderr.decode(errors="replace")
     sys.stderr.write(said)
     page = done.stdout.decode(errors="replace")
     if not page.startswith("<!-- kbatch:"):
-        page = refused(told.manifest, told.profile or None, said)
+        page = refused(options.manifest, options.profile or None, said)
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:
             with Path(summary).open("a", encoding="utf-8") as file:
                 file.write(f"\n{page}\n")
-    told.page.parent.mkdir(parents=True, exist_ok=True)
-    told.page.write_text(page, encoding="utf-8")
+    options.page.parent.mkdir(parents=True, exist_ok=True)
+    options.page.write_text(page, encoding="utf-8")
     return done.returncode
 
 

@@ -2,9 +2,9 @@
 
 `fetch` joins the lockfile here with those of the branch's newest commit and of its branch of receipts, so that an old
 job that is started again knows what was bought since; `origin/<branch>` is that commit then, with its approvals. `push`
-puts the lockfile, and nothing else, on top of the newest commit: it touches no file here and needs no history. Both join
-lockfiles by `kbatch lock merge`, as git's merge driver does. A branch that takes no push (it is protected) leaves the
-receipts to its branch of receipts.
+puts the lockfile, and nothing else, on top of the newest commit: it touches no file here and needs no history. Both
+join lockfiles by `kbatch lock merge`, as git's merge driver does. A branch that takes no push (it is protected) leaves
+the receipts to its branch of receipts.
 """
 
 import argparse
@@ -127,7 +127,7 @@ def _record(target: str, parents: Sequence[str], lockfile: Path, path: str) -> b
         done = _git("push", "--quiet", "origin", f"{commit}:refs/heads/{target}")
         if done.returncode == 0:
             return True
-        if newest(target) == tips[0]:  # nobody was faster: the branch itself does not take it
+        if newest(target) == tips[0]:  # no other push came first: the branch itself takes none
             raise Failed(done.stderr.decode(errors="replace").strip())
     raise Failed(f"{target} moved in each of {TRIES} tries")
 
@@ -159,14 +159,16 @@ def main() -> int:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--lockfile", default="", help="the one beside the manifest, if not named")
     parser.add_argument("--branch", required=True)
-    told = parser.parse_args()
-    lockfile = Path(told.lockfile) if told.lockfile else told.manifest.with_name(f"{told.manifest.stem}.lock.json")
+    options = parser.parse_args()
+    lockfile = (
+        Path(options.lockfile) if options.lockfile else options.manifest.with_name(f"{options.manifest.stem}.lock.json")
+    )
     lockfile = Path(os.path.realpath(lockfile.parent), lockfile.name)
     try:
         os.chdir(lockfile.parent)
         top = Path(git("rev-parse", "--show-toplevel").decode().strip())
         path = lockfile.relative_to(os.path.realpath(top)).as_posix()
-        said = (fetch if told.what == "fetch" else push)(told.branch, lockfile, path)
+        said = (fetch if options.what == "fetch" else push)(options.branch, lockfile, path)
     except (Failed, OSError, ValueError) as error:
         print(f"::error title=kbatch receipts::{_escaped(str(error))}", file=sys.stderr)
         return 1

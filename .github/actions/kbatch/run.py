@@ -71,17 +71,19 @@ def main() -> int:
     parser.add_argument("--approved-from", default="", help="without a digest: approvals of this revision, git:REF")
     parser.add_argument("--reports", type=Path, required=True, help="the folder for JUnit and events")
     parser.add_argument("--pull", choices=("true", "false"), default="true")
-    told = parser.parse_args()
-    told.reports.mkdir(parents=True, exist_ok=True)
-    given = {"--profile": told.profile, "--lockfile": told.lockfile}
+    options = parser.parse_args()
+    options.reports.mkdir(parents=True, exist_ok=True)
+    given = {"--profile": options.profile, "--lockfile": options.lockfile}
     state = [word for flag, value in given.items() if value for word in (flag, value)]
-    recorded = ["--approved-from", told.approved_from] if told.approved_from else []
-    consent = ["--approve", told.approve] if told.approve else recorded
-    reports = ["--junit", str(told.reports / "run.xml"), "--events", str(told.reports / "events.jsonl")]
-    deadline = Deadline(told.deadline * 60)
-    codes = [deadline.run(["run", str(told.manifest), *state, *shlex.split(told.args), *consent, *reports])]
-    if told.pull == "true" and codes[0] != 2:  # `pull` never buys, so it follows a refusal too
-        codes.append(deadline.run(["pull", str(told.manifest), *state, "--junit", str(told.reports / "pull.xml")]))
+    recorded = ["--approved-from", options.approved_from] if options.approved_from else []
+    consent = ["--approve", options.approve] if options.approve else recorded
+    reports = ["--junit", str(options.reports / "run.xml"), "--events", str(options.reports / "events.jsonl")]
+    deadline = Deadline(options.deadline * 60)
+    codes = [deadline.run(["run", str(options.manifest), *state, *shlex.split(options.args), *consent, *reports])]
+    if options.pull == "true" and codes[0] != 2:  # `pull` never buys, so it follows a refusal too
+        codes.append(
+            deadline.run(["pull", str(options.manifest), *state, "--junit", str(options.reports / "pull.xml")])
+        )
     return min(codes, key=lambda code: CONCERNS.index(code) if code in CONCERNS else -1)
 
 
