@@ -42,6 +42,7 @@ from kbatch.receipts.claims import Claim
 from kbatch.receipts.store import LoadedState
 from kbatch.runner.context import RunOptions
 from kbatch.runner.execute import RunSetup, execute
+from kbatch.runner.limits.budgets.budget_state import read_budgets
 from kbatch.runner.open_sessions import Endpoints
 from kbatch.runner.outcome import Outcome
 from kbatch.runner.preflight.price_lists import ask_price_lists
@@ -135,6 +136,7 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     allow_unpriced: int = 0,
     trust_prices: bool = False,
     allow_extra: bool = False,
+    budgets: str | Path | None = None,
     environment: Mapping[str, str] | None = None,
     tell: OnProgress | None = None,
 ) -> Outcome:
@@ -143,8 +145,10 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
     What was agreed to and interrupted goes on with the same digest, within what is left of its maximum. `Approved()` is
     the consent of the newest valid record of `kbatch approve`, as `--approved` takes it.
     `max_credits` are ceilings such as `apiframe=500`; keys are read from `environment`, the process's own by default.
+    `budgets` is a file of envelopes over many manifests, by default the one that `KBATCH_BUDGETS` names.
     """
-    campaign = proposal.campaign
+    campaign, variables = proposal.campaign, os.environ if environment is None else environment
+    bounds = budgets or variables.get("KBATCH_BUDGETS")
     loaded = campaign.loaded
     with Lock(lock_path(campaign.lockfile)):  # in this thread: the lock belongs to the thread that took it
         found = await anyio.to_thread.run_sync(load_state, loaded, campaign.lockfile)
@@ -177,12 +181,13 @@ async def run(  # noqa: PLR0913 - keyword-only, as a caller writes them
             lockfile_path=campaign.lockfile,
             loaded=found,
             endpoints=Endpoints(
-                environment=os.environ if environment is None else environment,
+                environment=variables,
                 app=app,
                 concurrency=loaded.settings.concurrency,
             ),
             options=RunOptions(live=loaded.lists is not None),
             replacing=planned.replacing,
+            budgets=None if bounds is None or bounds == "" else read_budgets(Path(bounds)),
         )
         await anyio.to_thread.run_sync(check_writable, planned.plan, scene)
         method = ConsentMethod.DIGEST if isinstance(consent, str) else ConsentMethod.APPROVAL

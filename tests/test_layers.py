@@ -157,17 +157,17 @@ def test_each_http_library_is_imported_by_its_transport_only() -> None:
     assert importers == {"providers/http/client"}
 
 
-def test_a_program_is_started_in_one_module_only() -> None:
-    """Git and ssh-keygen are the only foreign programs that are ever started, and kbatch itself for an agent."""
+def test_a_program_is_started_where_it_is_known() -> None:
+    """Git, ssh-keygen, kbatch itself for an agent, and the commands that a user's own file of budgets names."""
     starters = {module for module in modules() for name, _ in imports(module) if name.split(".")[0] == "subprocess"}
-    assert starters == {"storage/git/git_program", "storage/ssh_signature"}
+    assert starters == {"storage/git/git_program", "storage/ssh_signature", "runner/limits/budgets/alerts"}
     own = {
         module
         for module in modules()
         for node in ast.walk(tree(module))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("anyio.open_process", "anyio.run_process")
     }
-    assert own == {"cli/agent/own_command"}
+    assert own == {"cli/agent/own_command", "runner/limits/budgets/alerts"}
 
 
 def test_a_paying_request_is_made_in_one_place_only() -> None:

@@ -46,6 +46,10 @@ max_jobs = click.option(
 junit = click.option(
     "--junit", metavar="FILE", help="Write JUnit XML: one testcase a job, however the command ends."
 )  # fmt: skip
+budgets = click.option(
+    "--budgets", envvar="KBATCH_BUDGETS", type=click.Path(path_type=Path), metavar="FILE",
+    help="Hold the envelopes of this file, over many manifests. A manifest cannot name it.",
+)  # fmt: skip
 account = click.option(
     "--account", "accounts", multiple=True, metavar="[PROVIDER=]NAME",
     help="This account, whose key is in …_API_KEY_NAME; `default` is the plain variable.",

@@ -16,6 +16,7 @@ from kbatch.providers.http.resolver import abandon_lookups_at_exit
 from kbatch.receipts.events import Event
 from kbatch.runner.context import RunOptions
 from kbatch.runner.execute import RunSetup, execute
+from kbatch.runner.limits.budgets.budget_state import Budgets
 from kbatch.runner.open_sessions import Endpoints
 from kbatch.runner.outcome import Outcome
 from kbatch.runner.progress_events import ProgressEvent
@@ -33,6 +34,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
     max_failures: int | None,
     live: bool,
     webhooks: WebhookTarget | None,
+    budgets: Budgets | None,
     on_event: Callable[[Event], None],
 ) -> Outcome:
     """Run a plan and return its outcome; `follow` is called with every event once it is durable."""
@@ -47,6 +49,7 @@ def carry_out(  # noqa: PLR0913 - keyword-only, as a caller writes them
         interactive=console.is_terminal(),
         replacing=planned.replacing,
         on_event=on_event,
+        budgets=budgets,
     )
     return collect_outcome(lambda tell: execute(confirmed, scene, tell), Progress(planned.plan, planned.summary))
 

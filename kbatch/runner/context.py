@@ -22,6 +22,7 @@ from kbatch.receipts.journal.journal import Journal
 from kbatch.receipts.lifecycle import Kind
 from kbatch.receipts.receipt import Purchase, Receipt, ReceiptState
 from kbatch.runner.accounts.sessions import Sessions
+from kbatch.runner.limits.budgets.run_budgets import RunBudgets
 from kbatch.runner.limits.credit_reservations import CreditReservations
 from kbatch.runner.limits.download_slots import DownloadSlots
 from kbatch.runner.limits.path_locks import PathLocks
@@ -73,7 +74,8 @@ class UploadedImage(Struct, frozen=True, kw_only=True):
 class Run:
     """State that the tasks of one run share; only `record` changes the receipts.
 
-    `on_event` is called with every durable event. `purchase` is what receipts remember of this run.
+    `on_event` is called with every durable event. `purchase` is what receipts remember of this run, `budgets` are
+    the envelopes that it holds.
     `referenced` has (fingerprint, path) of each job of any profile,
     `frame_sources` the addresses whose clips purchases need, `current` the addresses of up-to-date jobs. `completed`
     has an event for each job that others wait for, set at its end. `pending_sidecars` are clips whose sidecars are not
@@ -97,6 +99,7 @@ class Run:
     on_event: Callable[[Event], None]
     referenced: frozenset[tuple[str, str]] = frozenset()
     purchase: Purchase | None = None
+    budgets: RunBudgets | None = None
     frame_sources: frozenset[str] = frozenset()
     current: frozenset[str] = frozenset()
     price_guards: PriceGuards = field(default_factory=PriceGuards)
@@ -169,6 +172,16 @@ class Run:
     def receipt(self, pending: PendingRender) -> Receipt:
         """Return the present receipt of a purchase."""
         return pending.receipt(self.renders)
+
+    def sent_here(self) -> frozenset[str]:
+        """Return the fingerprints of the purchases that this run has sent."""
+        mine = self.purchase.run if self.purchase else ""
+        records = ((key, one) for key, receipt in self.renders.items() for one in records_of(receipt))
+        return frozenset(key for key, one in records if one.purchase is not None and one.purchase.run == mine)
+
+    async def admit(self) -> str | None:
+        """Return why the envelopes let no purchase be sent now, None when they do."""
+        return None if self.budgets is None else await self.budgets.admit(self.sent_here, datetime.now(UTC))
 
     def emit(self, moment: EventKind, address: str | None = None, text: str = "", **more: int | str | None) -> None:
         """Report a progress event."""

@@ -36,6 +36,8 @@ from kbatch.runner.collect.job_index import lockfile_of, referenced_by
 from kbatch.runner.collect.read_ledger import read_ledgers
 from kbatch.runner.collect.read_refunds import read_refunds
 from kbatch.runner.context import Run
+from kbatch.runner.limits.budgets.open_budgets import budgets_of
+from kbatch.runner.limits.budgets.run_budgets import RunBudgets, held
 from kbatch.runner.limits.credit_reservations import CreditReservations
 from kbatch.runner.limits.unpriced import Unpriced
 from kbatch.runner.open_sessions import open_sessions
@@ -108,6 +110,9 @@ class _Parts(Struct, frozen=True, kw_only=True):
     reservations: CreditReservations
     frame_sources: frozenset[str] = frozenset()
     current: frozenset[str] = frozenset()
+    run_id: str = ""
+    purchase: Purchase | None = None
+    budgets: RunBudgets | None = None
 
 
 async def _prepare_and_run(parts: _Parts) -> Outcome:
@@ -144,7 +149,7 @@ async def _prepare_and_run(parts: _Parts) -> Outcome:
         # A frame source is compared by digest before its frame is taken, so it is not skipped as up to date.
         parts = replace(parts, frame_sources=frame_sources, current=current - frame_sources)
         async with receiving(listeners, target, tuple(sessions)):
-            return await _run_with_journal(parts, sessions, pending_renders)
+            return await _run_with_budgets(parts, sessions, pending_renders)
 
 
 async def _check_prices(parts: _Parts) -> None:
@@ -165,13 +170,25 @@ def _emit_wait(on_progress: OnProgress, provider: str, text: str) -> None:
     on_progress(ProgressEvent(moment=EventKind.WAITING, text=text, provider=provider))
 
 
-async def _run_with_journal(parts: _Parts, sessions: Sessions, pending_renders: Sequence[PendingRender]) -> Outcome:
-    setup = parts.setup
+async def _run_with_budgets(parts: _Parts, sessions: Sessions, pending_renders: Sequence[PendingRender]) -> Outcome:
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
+    purchase = await _purchase(parts, run_id)
+
+    def say(text: str) -> None:
+        parts.on_progress(ProgressEvent(moment=EventKind.NOTE, text=text))
+
+    plan, setup = parts.confirmed.plan, parts.setup
+    budgets = None if purchase is None else budgets_of(plan, setup, parts.reservations, purchase, say)
+    async with held(budgets, parts.shutdown, say):
+        parts = replace(parts, run_id=run_id, purchase=purchase, budgets=budgets)
+        return await _run_with_journal(parts, sessions, pending_renders)
+
+
+async def _run_with_journal(parts: _Parts, sessions: Sessions, pending_renders: Sequence[PendingRender]) -> Outcome:
+    setup, run_id = parts.setup, parts.run_id
     path = journal_path(setup.lockfile_path)
     async with Journal.open(path, run_id=run_id, after=setup.loaded.newest) as journal:
         run = _make_run(parts, sessions, journal)
-        run.purchase = await _purchase(parts, run_id)
         _warn_about_state_key(run)
         await run.record(_began_fact(parts.confirmed, setup, sessions))
         with run.shutdown.block():
@@ -256,6 +273,8 @@ def _make_run(parts: _Parts, sessions: Sessions, journal: Journal) -> Run:
         renders=dict(lockfile.renders),
         sessions=sessions,
         reservations=parts.reservations,
+        purchase=parts.purchase,
+        budgets=parts.budgets,
         unpriced=Unpriced(parts.reservations, known_charges(lockfile.renders).charges),
         options=setup.options,
         on_progress=parts.on_progress,

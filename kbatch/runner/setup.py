@@ -14,6 +14,7 @@ from kbatch.receipts.events import Event
 from kbatch.receipts.join import records_of
 from kbatch.receipts.refunds.refund_claim import is_open
 from kbatch.runner.context import RunOptions
+from kbatch.runner.limits.budgets.budget_state import Budgets
 from kbatch.runner.open_sessions import Endpoints
 from kbatch.runner.pending import PendingRender
 from kbatch.runner.reconcile import Decisions, owner_of
@@ -27,7 +28,7 @@ class RunSetup(RunInputs, frozen=True, kw_only=True):
     `replacing` are the fingerprints that the command buys again, including those that an interrupted run of it has
     bought already; None means those of the plan. `accounts` are the only ones that may be asked about earlier
     purchases, by provider (None: any); empty for all whose keys are here. `on_event` is called with every event once it
-    is durable.
+    is durable. `budgets` bound it together with runs of other manifests.
     """
 
     endpoints: Endpoints
@@ -37,6 +38,7 @@ class RunSetup(RunInputs, frozen=True, kw_only=True):
     accounts: Mapping[str | None, Weights] = {}
     replacing: frozenset[str] | None = None
     on_event: Callable[[Event], None] | None = None
+    budgets: Budgets | None = None
 
 
 def providers_needed(

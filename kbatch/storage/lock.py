@@ -53,7 +53,7 @@ class Lock:
         import filelock  # noqa: PLC0415
 
         here = socket.gethostname()
-        self._lock = filelock.FileLock(_checked(self.path), timeout=0)
+        self._lock = filelock.FileLock(checked(self.path), timeout=0)
         try:
             self._lock.acquire()
         except filelock.Timeout as error:
@@ -90,7 +90,7 @@ class Lock:
         return Refused("locked", f"another kbatch {what}: {who} ({self.path})", hint=hint)
 
 
-def _checked(path: Path) -> Path:
+def checked(path: Path) -> Path:
     """Return where a lock really lies, its folder made; LinkRefused where its file would be another's.
 
     Some versions of filelock empty the file that they lock.

@@ -5,14 +5,16 @@
 
 import json
 from pathlib import Path
-from typing import Any, Union
+from typing import Annotated, Any, Union
 
 import pytest
 from approval_samples import sample_approval
 from jsonschema import Draft202012Validator
+from msgspec import Meta
 from msgspec.json import encode, schema
 from receipt_samples import DONE, Teller
 
+from kbatch.planner.budgets.budget_file import EnvelopeJson
 from kbatch.receipts.approvals.approvals_file import ApprovalsJson
 from kbatch.receipts.approvals.approvals_file import serialize as serialize_approvals
 from kbatch.receipts.events import EVENTS
@@ -61,11 +63,20 @@ def example_evidence() -> Any:
     return json.loads(encode(document, order="sorted"))
 
 
+def example_budgets() -> Any:
+    """Return the JSON of one envelope with all its fields."""
+    match = {"label": {"market": "eu"}, "campaign": "solstice", "actor": "ada"}
+    at = {"80%": "mail -s budget ada@example.com"}
+    made = {"name": "eu", "period": "month", "match": match, "max_credits": {"apiframe": 300}, "at": at}
+    return [{**made, "paths": ["campaigns"]}]
+
+
 SHAPES = {
     "approvals": ("approvals", ApprovalsJson, example_approvals),
     "event": ("events", Union[tuple(EVENTS.values())], example_event),  # noqa: UP007 - made of a tuple
     "lockfile": ("lockfile", LockfileJson, example_lockfile),
     "claim": ("claim", EvidenceDocument, example_evidence),
+    "budgets": ("budgets", Annotated[list[EnvelopeJson], Meta(min_length=1)], example_budgets),
 }
 
 

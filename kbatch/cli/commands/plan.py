@@ -1,7 +1,7 @@
 """`kbatch plan`: what would be bought, reused and fetched, with prices and reasons; nothing is sent."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from kbatch.cli.fit_offers import offers
 from kbatch.cli.options import (
     CHOOSING,
     account,
+    budgets,
     check_live,
     format_choice,
     live,
@@ -30,6 +31,7 @@ from kbatch.cli.protected_paths import named, protected_by
 from kbatch.cli.session import chosen_lockfile, load_manifest, load_options
 from kbatch.cli.ui import console, github_actions
 from kbatch.errors import ExitCode, Invalid, Refused
+from kbatch.pipeline.envelopes import budgets_in, look_into, objections_to
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.pipeline.load_state import as_bought, load_state
 from kbatch.pipeline.make_plan import Planned, RunTarget, make_plan
@@ -37,6 +39,7 @@ from kbatch.pipeline.published_prices import check_plan, with_lists
 from kbatch.pipeline.saved_plans import command_for, read_plan_file, write_plan_file
 from kbatch.planner.approval.consent import approving_command
 from kbatch.planner.approval.saved_plan import SavedPlan
+from kbatch.planner.budgets.envelopes import EnvelopeUse, as_document
 from kbatch.planner.ceilings import ExceededCeiling, find_exceeded, read_ceilings
 from kbatch.planner.plan import Plan, as_stream
 from kbatch.planner.selection import Selection
@@ -63,6 +66,7 @@ Examples:
   kbatch plan campaign.yaml --compare-to git:main
   kbatch plan campaign.yaml --compare-to approved   # the last approval that is recorded beside the lockfile
   kbatch plan campaign.yaml --out plan.json
+  kbatch plan campaign.yaml --budgets budgets.yaml    # exit 3 when an envelope has no room
   kbatch plan campaign.yaml --live         # with the prices of the providers' public lists
 """
 _OF_A_MANIFEST = (
@@ -78,6 +82,7 @@ _OF_A_MANIFEST = (
     "simulate",
     "max_jobs",
     "accounts",
+    "budgets",
 )
 
 
@@ -85,6 +90,7 @@ _OF_A_MANIFEST = (
 @manifest
 @selection
 @click.option("--max-credits", multiple=True, metavar="[PROVIDER=]N", help="Refuse a plan whose maximum is above.")
+@budgets
 @account
 @click.option("--check", is_flag=True, help="Exit with 1 if anything would be bought.")
 @click.option("--compare-to", metavar="PLAN|git:REF|approved", help="Show what differs from that plan.")
@@ -102,7 +108,7 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     --live when a public price list contradicts a price or cannot be read.
     """
     check_live(flags)
-    printed = form != "text" or flags["graph"] is not None
+    printed, bounds = form != "text" or flags["graph"] is not None, budgets_in(flags["budgets"])
     _check_every(flags, form)
     check_outputs({"--out": out}, named((manifest, "what is planned")), stdout=printed)
     saved = read_plan_file(manifest)
@@ -130,11 +136,11 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     ceilings, problems = read_ceilings(planned.plan, max_credits, NAMES)
     if problems:
         raise Invalid(problems)
+    uses = look_into(bounds, planned.plan, inputs, console.say, simulated=flags["simulate"])
     over = find_exceeded(planned.plan, ceilings)
-    against = _objections(planned.plan, loaded, over)
+    against = [*_objections(planned.plan, loaded, over), *objections_to(uses)]
     if form == "json":
-        compared = {"comparison": _compared(comparison)} if comparison else {}
-        console.show_json({**as_stream(planned.plan), "costs": costs_json.as_json(planned.summary), **compared})
+        _show_json(planned, comparison, uses)
     elif flags["graph"]:
         _draw(planned.plan, flags["graph"])
     elif form == "text":
@@ -209,6 +215,13 @@ def _warn(inputs: RunInputs, planned: Planned) -> None:
     places = [entry.job.draft.output for entry in planned.plan.purchases]
     for trouble in unwritable_clips(inputs.folder, places, probe=False):
         console.say(f"warning: a run would be refused: {trouble}")
+
+
+def _show_json(planned: Planned, comparison: Any, uses: Sequence[EnvelopeUse]) -> None:
+    compared = {"comparison": _compared(comparison)} if comparison else {}
+    enveloped = {"envelopes": [as_document(use) for use in uses]} if uses else {}
+    costs = {"costs": costs_json.as_json(planned.summary)}
+    console.show_json({**as_stream(planned.plan), **costs, **compared, **enveloped})
 
 
 def _show_text(planned: Planned, comparison: Any, agrees: str, *, every: bool, stderr: bool) -> None:

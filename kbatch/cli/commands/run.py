@@ -17,6 +17,7 @@ from kbatch.cli.documents import check_outputs, path_of
 from kbatch.cli.fit_offers import offers
 from kbatch.cli.options import (
     account,
+    budgets,
     check_live,
     duration,
     format_choice,
@@ -35,6 +36,7 @@ from kbatch.cli.session import chosen_lockfile, load_manifest, with_state
 from kbatch.cli.ui import console, github_actions
 from kbatch.cli.ui.streams import put, unheard
 from kbatch.errors import ExitCode, Invalid, Refused
+from kbatch.pipeline.envelopes import budgets_in, look_into, objections_to
 from kbatch.pipeline.events_file import EventsFile
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.pipeline.load_state import lock_path
@@ -71,6 +73,7 @@ Examples:
   kbatch run campaign.yaml --yes --max-credits apiframe=500
   kbatch run campaign.yaml --approve sha256:9f2c…
   kbatch run campaign.yaml --approved           # what `kbatch approve` has recorded, once
+  kbatch run campaign.yaml --yes --budgets budgets.yaml    # within the month's envelopes too
   kbatch run plan.json --yes                    # exactly what was saved, once
   kbatch run campaign.yaml --live --yes         # only at prices that the public lists confirm
   kbatch run --webhook-url https://hooks.example.com --webhook-port 8099    # noticed at once
@@ -96,6 +99,7 @@ Examples:
 @click.option("--locked", is_flag=True, help="Exit with 3 if anything would be bought.")
 @click.option("-j", "--concurrency", multiple=True, metavar="[PROVIDER=]N", help="How many jobs may render at once.")
 @account
+@budgets
 @click.option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Submit nothing more after N failures.")
 @click.option("--fail-fast", is_flag=True, help="Submit nothing more after the first failure.")
 @click.option("--break-lock", is_flag=True, help="Take over from a run on another host that no longer lives.")
@@ -157,7 +161,7 @@ def _agreed(
 
 
 def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports | None") -> int:
-    saved = read_plan_file(manifest)
+    saved, bounds = read_plan_file(manifest), budgets_in(flags["budgets"])
     if saved is None:
         refuse_given(("max_age",), "is for a saved plan: a manifest is planned anew")
     else:
@@ -186,6 +190,9 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
         if reports:
             reports.planned(loaded, planned.plan, path, found.lockfile)
         check_plan(planned.plan, loaded.lists, console.say, trusted=flags["trust_prices"])
+        refused = objections_to(look_into(bounds, planned.plan, inputs, console.say, simulated=flags["simulate"]))
+        if refused:
+            raise refused[0]
         confirmed = _agreed(planned, flags, approved, loaded, found)
         app = _simulator(found.lockfile, loaded, flags) if flags["simulate"] else None
         with EventsFile(_events_path(flags["events"]), lost=console.say) as events:
@@ -202,6 +209,7 @@ def _run(manifest: Path, form: str, flags: dict[str, Any], reports: "RunReports 
                     webhooks=_webhooks(flags),
                     max_failures=1 if flags["fail_fast"] else flags["max_failures"],
                     live=flags["live"],
+                    budgets=bounds,
                     on_event=events.write,
                 )
     if reports:

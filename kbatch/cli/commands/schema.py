@@ -8,7 +8,7 @@ from kbatch.cli.options import models
 from kbatch.pipeline.editor_schema_file import editor_schema_file
 from kbatch.storage import packaged
 
-NAMES = ("manifest", "lockfile", "approvals", "plan", "events", "model-card", "sidecar", "claim")
+NAMES = ("manifest", "lockfile", "approvals", "plan", "events", "model-card", "sidecar", "claim", "budgets")
 _EXAMPLES = """\b
 Examples:
   kbatch schema manifest > manifest.schema.json
@@ -23,7 +23,7 @@ Examples:
 def command(name: str, models: Path | None) -> None:
     """Print the JSON Schema (draft 2020-12) of NAME.
 
-    NAME is manifest, lockfile, approvals, plan, events, model-card, sidecar or claim.
+    NAME is manifest, lockfile, approvals, plan, events, model-card, sidecar, claim or budgets.
 
     An editor with a YAML language server completes and checks a manifest whose first line is
 

@@ -12,12 +12,12 @@ from kbatch.cli.options import format_choice
 from kbatch.cli.report_pages import page_parts
 from kbatch.cli.ui import console
 from kbatch.errors import Invalid, did_you_mean
-from kbatch.pipeline.lockfiles import FoundLockfile, read_lockfiles
 from kbatch.planner.budgets.purchases import purchases_of
 from kbatch.providers.registry import NAMES, provider_of
 from kbatch.report.markdown.markdown import COMMENT_LIMIT
 from kbatch.report.spend import spend_html, tables
 from kbatch.report.spend.spending import KEYS, Spending, as_json, between, group, read_keys
+from kbatch.runner.preflight.lockfiles import FoundLockfile, read_lockfiles
 
 _EXAMPLES = """\b
 Examples:

@@ -4,9 +4,22 @@ At every moment the sum of earlier charges, unknown sends and this run's reserva
 whatever the order of the answers. Only a charge above its quote can exceed a ceiling; nothing more is reserved then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
 
 from kbatch.planner.ceilings import Ceilings
+
+CEILING_REACHED = "the ceiling is reached"
+
+
+class Share(Struct, frozen=True, kw_only=True):
+    """What some purchases of one provider may cost together in this run: its part of the envelope `name`."""
+
+    name: str
+    provider: str
+    purchases: frozenset[str]
+    limit: int
 
 
 class CreditReservations:
@@ -21,18 +34,38 @@ class CreditReservations:
         self._spent = dict(spent)
         self._taken = {name: dict(amounts) for name, amounts in held.items()}
         self._total = {name: sum(amounts.values()) for name, amounts in held.items()}
+        self._shares: dict[Share, int] = {}
+        self.on_change: Callable[[], None] | None = None
+
+    def share(self, shares: Iterable[Share]) -> None:
+        """Bound purchases by these shares from now on, in place of others; what they have reserved counts."""
+        self._shares = {
+            share: sum(self._taken.get(share.provider, {}).get(purchase, 0) for purchase in share.purchases)
+            for share in shares
+        }
+
+    @property
+    def shares(self) -> Mapping[Share, int]:
+        """The credits that are committed in each share."""
+        return self._shares
 
     def committed(self, provider: str) -> int:
         """Credits that this run has reserved or was charged, including those held for unknown sends."""
         return self._total.get(provider, 0)
 
-    def has_ceiling(self, provider: str) -> bool:
-        """Whether some ceiling applies to this provider."""
-        return any(provider in limits for limits in (self._ceilings.run, self._ceilings.budget, self._ceilings.job))
+    def has_ceiling(self, provider: str, purchase: str = "") -> bool:
+        """Whether some ceiling applies to this provider, or a share to this purchase."""
+        limited = any(provider in limits for limits in (self._ceilings.run, self._ceilings.budget, self._ceilings.job))
+        return limited or bool(self._of(provider, purchase))
 
     def has_room(self, provider: str) -> bool:
         """Whether one more credit would fit under every ceiling."""
         return self._fits(provider, 1)
+
+    def why_not(self, provider: str, purchase: str, credits: int | None) -> str:
+        """Return in words which limit a reservation would exceed."""
+        name = next((share.name for share in self._full(provider, purchase, credits or 0)), None)
+        return CEILING_REACHED if name is None else f"the envelope `{name}` is reached"
 
     def reserve(self, provider: str, purchase: str, credits: int | None) -> bool:
         """Reserve a job's quote; False, and nothing reserved, when it would exceed a ceiling.
@@ -41,7 +74,7 @@ class CreditReservations:
         it is reported.
         """
         amount = credits or 0
-        if not self._fits(provider, amount):
+        if not self._fits(provider, amount) or self._full(provider, purchase, amount):
             return False
         self._set(provider, purchase, amount)
         return True
@@ -54,6 +87,14 @@ class CreditReservations:
         within_run = limit is None or after <= limit
         within_budget = budget is None or after + self._spent.get(provider, 0) <= budget
         return within_run and within_budget and (job is None or amount <= job)
+
+    def _of(self, provider: str, purchase: str) -> list[Share]:
+        return [share for share in self._shares if share.provider == provider and purchase in share.purchases]
+
+    def _full(self, provider: str, purchase: str, amount: int) -> list[Share]:
+        """Return the shares that a reservation in place of the purchase's present one would exceed."""
+        more = amount - self._taken.get(provider, {}).get(purchase, 0)
+        return [share for share in self._of(provider, purchase) if self._shares[share] + more > share.limit]
 
     def release(self, provider: str, purchase: str) -> None:
         """Release the reservation of a job that was not accepted; a missing one is ignored."""
@@ -81,5 +122,10 @@ class CreditReservations:
 
     def _set(self, provider: str, purchase: str, credits: int) -> None:
         taken = self._taken.setdefault(provider, {})
-        self._total[provider] = self.committed(provider) - taken.get(purchase, 0) + credits
+        more = credits - taken.get(purchase, 0)
+        self._total[provider] = self.committed(provider) + more
         taken[purchase] = credits
+        for share in self._of(provider, purchase):
+            self._shares[share] += more
+        if self.on_change is not None:
+            self.on_change()

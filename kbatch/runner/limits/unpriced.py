@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from kbatch.planner.actions import PlanEntry
 from kbatch.planner.known_charges import Kind, KnownCharges, keep_largest
-from kbatch.runner.limits.credit_reservations import CreditReservations
+from kbatch.runner.limits.credit_reservations import CEILING_REACHED, CreditReservations
 
-CEILING_REACHED = "the ceiling is reached"
+__all__ = ["CEILING_REACHED", "Unpriced"]
 
 
 class _Exclusive(Struct, kw_only=True):
@@ -40,7 +40,7 @@ class Unpriced:
     async def reserve(self, entry: PlanEntry) -> str | None:
         """Reserve a purchase when no exclusive one is running; return why it cannot be reserved, else None."""
         provider, purchase = entry.job.provider, entry.job.fingerprint
-        if not self._reservations.has_ceiling(provider):
+        if not self._reservations.has_ceiling(provider, purchase):
             self._reservations.reserve(provider, purchase, entry.credits)
             return None
         while provider in self._exclusive:
@@ -54,7 +54,7 @@ class Unpriced:
             self._exclusive[provider] = _Exclusive(purchase=purchase, address=entry.address, over=anyio.Event())
             amount = 0
         if amount is None or not self._reservations.reserve(provider, purchase, amount):
-            return CEILING_REACHED
+            return self._reservations.why_not(provider, purchase, amount)
         return None
 
     def charged(self, kind: Kind, purchase: str, credits: int) -> None:

@@ -33,6 +33,7 @@ from kbatch.runner.submit.uploads import NotPublished, Published, publish_inputs
 _log = logging.getLogger(__name__)
 
 _STOPPED = "the run is stopping"
+_TURNED = "the month has turned as it was to be sent, and its credits are reserved in the other one: run again"
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
@@ -88,11 +89,14 @@ async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> Submit
         except NotPublished as error:
             skipped = (run.shutdown.graceful or bool(session.closed_reason)) and not session.stopped
             return NotSubmitted(reason=error.message, skipped=skipped, blocked=error.frame)
+        objection = await run.admit()
+        if objection is not None:
+            return NotSubmitted(reason=objection, skipped=True)
         with run.download_slots.purchase():
             outcome = await _send_first(run, session, entry, published)
         match outcome:
             case None:
-                return NotSubmitted(reason=_STOPPED, skipped=True)
+                return NotSubmitted(reason=_STOPPED if run.shutdown.graceful else _TURNED, skipped=True)
             case Accepted(credits=credits):
                 return Submitted(credits=credits)
             case Unknown():
@@ -107,7 +111,7 @@ async def submit(run: Run, session: ProviderSession, entry: PlanEntry) -> Submit
 async def _send_first(
     run: Run, session: ProviderSession, entry: PlanEntry, published: Published
 ) -> SubmitOutcome | None:
-    """Record `intended`, send, and record the answer; None when a shutdown came before the send.
+    """Record `intended`, send, and record the answer; None when a shutdown or another month came before the send.
 
     Shielded from cancellation as a whole, so that neither an answer nor its record is lost.
     """
@@ -119,9 +123,11 @@ async def _send_first(
         intention = replace(intention, purchase=_purchase(run.purchase, job))
     with anyio.CancelScope(shield=True):
         await run.record(Fact(fingerprint=fingerprint, attempt=attempt, data=intention))
-        if run.shutdown.graceful:
-            sent_at = _sent_at(run, fingerprint)
-            unsent = Refused(sent_at=sent_at, reason="not-sent", message=f"not sent, {_STOPPED}", by="submit")
+        sent_at = _sent_at(run, fingerprint)
+        turned = run.budgets is not None and not run.budgets.holds(sent_at)
+        if run.shutdown.graceful or turned:
+            message = f"not sent, {_STOPPED if run.shutdown.graceful else 'the month has turned'}"
+            unsent = Refused(sent_at=sent_at, reason="not-sent", message=message, by="submit")
             await _record(run, fingerprint, unsent)
             return None
         run.touched.add((fingerprint, attempt))
