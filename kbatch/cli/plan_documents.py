@@ -1,5 +1,6 @@
 """A plan in the forms that its reviewers read: Markdown for a pull request, an HTML page, GitHub's step summary."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from kbatch.errors import Refused
 from kbatch.pipeline.make_plan import Planned
 from kbatch.planner.plan import Plan
 from kbatch.receipts.lockfile.lockfile import Lockfile
+from kbatch.report.data.format import one_line
 from kbatch.report.data.review import Review
+from kbatch.report.saved.view import SavedView
 
 
 def make_review(
@@ -61,3 +64,19 @@ def _as_markdown(review: Review, limit: int | None = None) -> str:
     from kbatch.report.markdown.plan_markdown import as_markdown  # noqa: PLC0415
 
     return as_markdown(review, COMMENT_LIMIT if limit is None else limit)
+
+
+def show_saved(view: SavedView, path: Path, form: str) -> None:
+    """Print a saved plan as `markdown` or `html`, with the command that records agreement to it."""
+    name = path.as_posix()
+    command = shlex.join(("kbatch", "approve", name)) if view.sealed and not view.simulated else ""
+    if form == "html":
+        from kbatch.cli.report_pages import page_parts  # noqa: PLC0415
+        from kbatch.report.saved import page  # noqa: PLC0415
+
+        click.echo(page.as_html(view, name, command, page_parts()), nl=False)
+        return
+    from kbatch.report.markdown.markdown import COMMENT_LIMIT  # noqa: PLC0415
+    from kbatch.report.saved import markdown  # noqa: PLC0415
+
+    click.echo(markdown.as_markdown(view, name, one_line(command, 4000), COMMENT_LIMIT), nl=False)

@@ -261,6 +261,7 @@ def _rows(plan: Plan) -> Iterator[dict[str, Any]]:
             "output": job.draft.output,
             "dropped": list(job.dropped),
             "price": job.quote.source,
+            **({"labels": dict(job.draft.labels)} if job.draft.labels else {}),
             **({"prompt": job.draft.prompt} if entry.action in SHOWN else {}),
             **({"extra": job.extra} if entry.action in SHOWN and job.extra else {}),
         }

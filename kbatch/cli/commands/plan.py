@@ -47,6 +47,7 @@ from kbatch.providers.registry import NAMES
 from kbatch.receipts.store import LoadedState
 from kbatch.report.data.format import harmless
 from kbatch.report.machine import costs_json
+from kbatch.report.saved.view import view_of
 from kbatch.report.text import saved_text
 from kbatch.runner.preflight.other_lockfiles import collisions, owned_elsewhere
 from kbatch.runner.preflight.writable_outputs import unwritable_clips
@@ -115,8 +116,8 @@ def command(manifest: Path, max_credits: tuple[str, ...], check: bool, out: str 
     if saved is not None:
         if flags["compare_to"]:
             raise click.UsageError("--compare-to holds a manifest's plan against another, not a saved plan")
-        if form not in ("text", "json"):
-            raise click.UsageError(f"a saved plan is shown as text or json, not as {form}; its manifest's plan can be")
+        if form == "github":
+            raise click.UsageError("a saved plan is shown as text, json, markdown or html, not as github")
         refuse_given(_OF_A_MANIFEST, "is for the plan of a manifest: a saved plan is shown as it was saved")
         return _show_saved(saved, manifest, form)
     loaded = load_manifest(manifest, flags)
@@ -249,7 +250,13 @@ def _compared(comparison: Any) -> dict[str, Any]:
 def _show_saved(saved: SavedPlan, path: Path, form: str) -> int:
     if form == "json":
         console.show_json(saved.document)
-    else:
+        return ExitCode.OK
+    view = view_of(saved.document, str(path))
+    if form == "text":
         for line in saved_text.lines(saved.document, str(path)):
             click.echo(harmless(line))
+    else:
+        from kbatch.cli.plan_documents import show_saved  # noqa: PLC0415 - most plans are read as text
+
+        show_saved(view, path, form)
     return ExitCode.OK

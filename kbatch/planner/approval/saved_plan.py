@@ -85,8 +85,18 @@ def to_save(  # noqa: PLR0913 - keyword-only, each a line of the file
         "requests": {entry.job.fingerprint: without_queries(entry.job.request) for entry in plan.entries},
     }
     by = {"author": asdict(author)} if author else {}
-    document = {**as_json(plan), "made_at": made_at, **by, "bound": bound}
+    document = {**as_json(plan), **_budget(plan), "made_at": made_at, **by, "bound": bound}
     return {**document, "seal": seal_of(document)}
+
+
+def _budget(plan: Plan) -> dict[str, Any]:
+    """Return each provider's limit with what was charged before; nothing where the manifest has none."""
+    limits = plan.settings.max_credits
+    known = {name: limits.get(name, limits.get(None)) for name in plan.providers}
+    budget = {
+        name: {"limit": limit, "spent": plan.spent.get(name, 0)} for name, limit in known.items() if limit is not None
+    }
+    return {"budget": budget} if budget else {}
 
 
 def is_saved_plan(data: bytes) -> bool:

@@ -21,6 +21,8 @@ def lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
     else:
         origins = ", ".join(f"{name} at {origin}" for name, origin in bound["origins"].items())
         yield f"  lockfile {_flat(bound['lockfile'])}; {_flat(origins)}; made {_flat(document['made_at'])}"
+        if document.get("author"):
+            yield f"  by {_flat(document['author'].get('name'))}"
     jobs = document["jobs"]
     longest = max((len(_flat(job["address"])) for job in jobs), default=0)
     for job in jobs:
@@ -28,6 +30,8 @@ def lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
         stated = _STATED.get(job.get("price", ""), "")
         words = f"{_flat(job['model'])} {_flat(job['variant'])}  {price}{stated}  {_flat(job['reason'])}"
         yield f"  {_flat(job['action']):<9} {_flat(job['address']):<{longest}}  {words}"
+        if job.get("labels"):
+            yield f"            {_flat(', '.join(f'{key}={value}' for key, value in job['labels'].items()))}"
         if job.get("extra"):
             yield f"            extra, sent as written: {one_line(json.dumps(job['extra'], ensure_ascii=False), 200)}"
         if job.get("prompt"):
@@ -36,6 +40,9 @@ def lines(document: Mapping[str, Any], name: str) -> Iterator[str]:
         unit = _flat(total["unit"])
         expected = amount(total["expected"], unit)
         yield f"  {_flat(provider)}  expected {expected}, maximum {amount(total['maximum'], unit)}"
+        budget = (document.get("budget") or {}).get(provider) or {}
+        if "limit" in budget and "spent" in budget:
+            yield f"            budget {budget['limit']:,}, {budget['spent']:,} charged before"
         shares = (document.get("accounts") or {}).get(provider, {})
         if shares:
             yield f"            {_flat(paid_by({name: Share(**share) for name, share in shares.items()}))}"

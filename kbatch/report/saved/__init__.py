@@ -1,0 +1,1 @@
+"""A saved plan as a page for its approver, from its own words."""
