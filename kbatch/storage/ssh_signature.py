@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kbatch.errors import Invalid, Problem, Refused
+from kbatch.storage.programs import find_program
 
 NAMESPACE = "kbatch"
 
@@ -46,7 +47,8 @@ def signers_of(data: bytes, signature: str, allowed: bytes) -> frozenset[str]:
 
 def _run(words: tuple[str, ...], data: bytes) -> "subprocess.CompletedProcess[bytes]":
     try:
-        return subprocess.run(["ssh-keygen", *words], input=data, capture_output=True, check=False)  # noqa: S603, S607 - no shell; as `PATH` has it, as git does
+        command = [find_program("ssh-keygen"), *words]
+        return subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603 - no shell
     except OSError as error:
         message = f"ssh-keygen cannot be started: {error.strerror}"
         raise Invalid([Problem(code="no-ssh-keygen", message=message, hint="OpenSSH brings it")]) from None

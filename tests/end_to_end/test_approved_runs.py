@@ -263,3 +263,14 @@ def test_two_clones_with_one_approval_get_the_same_jobs(rig: Rig) -> None:
     rig.folder = rig.root / "second"
     assert rig.kbatch("run", "--approved").code == 0
     assert bought(rig) == [4, 4]
+
+
+def test_a_clone_without_the_lockfile_gets_the_same_jobs(rig: Rig) -> None:
+    """Its claim and receipts are gone: within the day of an approval Apiframe's key makes it the same purchase."""
+    rig.write(TWO)
+    approve(rig)
+    assert rig.kbatch("run", "--approved").code == 0
+    clone(rig, "clone")
+    (rig.folder / "campaign.lock.json").unlink()
+    assert rig.kbatch("run", "--approved").code == 0
+    assert bought(rig) == [4, 4]

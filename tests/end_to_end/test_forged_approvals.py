@@ -1,5 +1,6 @@
 """Whose approvals count: a pull request brings records, keys and policies of its own, and none of them spends."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,15 @@ def test_a_key_that_cannot_sign_records_nothing(rig: Rig, keys: Path) -> None:
     assert ended.code == 3
     assert "not-signed" in ended.err
     assert not (rig.folder / "campaign.approvals.json").exists()
+
+
+def test_a_checkout_brings_no_ssh_keygen(rig: Rig, keys: Path) -> None:
+    """A `PATH` with a relative folder does not let a program of the manifest's folder say whose signature it is."""
+    rig.write(ONE)
+    approve(rig, "--sign", str(keys / "eve"))
+    fake = rig.folder / "ssh-keygen"
+    fake.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    fake.chmod(0o755)
+    rig.monkeypatch.chdir(rig.folder)
+    rig.monkeypatch.setenv("PATH", f".{os.pathsep}{os.environ['PATH']}")
+    assert "approval-unsigned" in rig.kbatch("run", *of_ann(keys)).err

@@ -99,7 +99,11 @@ def _check_covers(approval: Approval, claim: Claim, planned: Planned) -> None:
     if differing:
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         message = f"{named(approval)} does not cover the plan: {'; '.join(differing[:3])}{more}"
-        raise Refused("approval-differs", message, hint="review the plan, and approve it as it is now")
+        raise Refused(
+            "approval-differs",
+            message,
+            hint="`kbatch plan --compare-to approved` shows all that differs; `kbatch approve` agrees to it",
+        )
     check_covered(approval.digest, claim, planned.plan)
 
 

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from kbatch.errors import Invalid, Problem, Unreadable
+from kbatch.storage.programs import find_program
 
 _log = logging.getLogger(__name__)
 _ELSEWHERE = (
@@ -172,15 +173,7 @@ def _command(folder: Path, words: tuple[str, ...]) -> list[str]:
 
 
 def _git() -> list[str]:
-    return [_program(), *(word for setting in _SETTINGS for word in ("-c", setting))]
-
-
-def _program() -> str:
-    """Return git as `PATH` has it: Windows would look into the present folder first, which may be a stranger's."""
-    name = "git.exe" if os.name == "nt" else "git"
-    folders = map(Path, os.environ.get("PATH", os.defpath).split(os.pathsep))
-    found = (folder / name for folder in folders if folder.is_absolute())
-    return next((str(path) for path in found if path.is_file() and os.access(path, os.X_OK)), name)
+    return [find_program("git"), *(word for setting in _SETTINGS for word in ("-c", setting))]
 
 
 def _place(folder: Path) -> list[str]:
