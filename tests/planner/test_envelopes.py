@@ -18,9 +18,19 @@ from kbatch.planner.budgets.envelopes import (
 )
 from kbatch.planner.budgets.purchases import purchases_of
 from kbatch.receipts.receipt import Credits, Purchase, Receipt
+from kbatch.receipts.refunds.refund_claim import RefundClaim, RefundReason, Settlement
 from tests.report.spend_samples import SOLSTICE, bought, failed, unknown
 
 NOVEMBER = "2026-11"
+
+
+DOUBLE = bought(job_id="double", credits=Credits(planned=15, reported=30))
+SETTLED = RefundClaim(
+    opened_at="2026-11-22T00:00:00Z",
+    reason=RefundReason.DELIVERED_WRONG,
+    credits=5,
+    settlement=Settlement(at="2026-11-23T00:00:00Z", refunded=5, reference="ticket 1", by="person"),
+)
 
 
 def envelope(**changes: Any) -> Envelope:
@@ -64,6 +74,15 @@ def test_what_stands_in_an_envelope(of: Envelope, used: int, held: int) -> None:
     [
         pytest.param(bought(credits=Credits(planned=15, reported=30)), 30, 0, 0, id="a-double-charge-counts-in-full"),
         pytest.param(failed("x", 15, 15, 0), 0, 0, 0, id="a-refund-gives-it-back"),
+        pytest.param(failed("x", 15, None, None), 0, 0, 0, id="a-failure-without-a-word-costs-nothing"),
+        pytest.param(bought(refund_claim=SETTLED), 10, 0, 0, id="a-settled-claim-gives-its-part-back"),
+        pytest.param(
+            bought(credits=Credits(planned=15), refund_claim=SETTLED, also=(DOUBLE,)),
+            30 + 30 - 5,
+            0,
+            0,
+            id="a-claim-on-an-unreported-charge-is-taken-off-the-largest-known",
+        ),
         pytest.param(unknown("x", 15), 0, 15, 0, id="an-unknown-holds-its-quote"),
         pytest.param(unknown("x", None), 0, 0, 1, id="an-unknown-without-a-quote-is-unknown"),
         pytest.param(bought(credits=Credits()), 0, 0, 1, id="a-charge-that-cannot-be-known"),

@@ -196,9 +196,10 @@ def _cost(purchase: PaidPurchase, known: KnownCharges) -> int | None:
     kind = (purchase.provider, purchase.model, purchase.variant)
     if purchase.charged is None:
         return known.worst(*kind)
-    if not purchase.reported and not purchase.refunded:
-        return max(purchase.charged, known.of(*kind) or 0)
-    return purchase.charged - purchase.refunded
+    charged = purchase.charged
+    if not purchase.reported and purchase.refunded < charged:
+        charged = max(charged, known.of(*kind) or 0)
+    return charged - purchase.refunded
 
 
 def _known(purchases: Iterable[PaidPurchase]) -> KnownCharges:
