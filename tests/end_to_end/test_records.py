@@ -46,7 +46,7 @@ def test_a_run_says_its_calls_retries_and_files(rig: Rig) -> None:
     assert re.search(r"GET \S+/clips/\S+\.mp4 → 200, its body follows", calls)
     runner = said_by(found, "runner")
     assert re.search(r"not accepted \(unavailable\), try 1 of 6: sent again in \d+\.\d s", runner)
-    assert re.search(r"one\.mp4.*: fetched again in|one\.mp4.*; fetched again in", runner)
+    assert re.search(r"one\.mp4\.\S+ is asked again in \d+\.\d s, try 1", runner)
     written = said_by(found, "storage")
     assert f"wrote {rig.folder / 'campaign.lock.json'}" in written
     assert "one.mp4" in written

@@ -70,8 +70,13 @@ def test_the_wheel_and_all_texts_bear_the_name(wheel: Path) -> None:
 
 
 def test_workflows_pin_what_they_install() -> None:
-    """Each `pip install kbatch-render` of the README's workflows names the version of this checkout."""
+    """Whatever the README's workflows install or use of kbatch is the version of this checkout, the action's too."""
     workflows = (ROOT / "README.md").read_text(encoding="utf-8").partition("### In CI")[2].partition("\n## ")[0]
+    action = (ROOT / ".github" / "actions" / "kbatch" / "action.yml").read_text(encoding="utf-8")
+    version = PROJECT["version"]
     installs = re.findall(r"pip install (.*kbatch-render.*)", workflows)
-    assert len(installs) == 4
-    assert all(f"=={PROJECT['version']}" in install for install in installs), installs
+    tags = re.findall(r"kbatch-render/kbatch\S*@(\S+)|--branch (\S+) https://github.com/kbatch-render", workflows)
+    assert installs
+    assert all(f"=={version}" in install for install in installs), installs
+    assert {tag or branch for tag, branch in tags} == {f"v{version}"}
+    assert re.search(rf"version of kbatch-render\n\s+default: \"?{re.escape(version)}\"?\n", action)
