@@ -170,3 +170,24 @@ def test_a_plans_page_has_what_an_approver_needs(tmp_path: Path) -> None:
     assert "over the budget" in refused
     assert "--approve" not in refused
     assert "4 credits/s × 6 s = 24" in made
+
+
+def test_what_dropping_a_part_saves_is_that_of_planning_without_it(tmp_path: Path) -> None:
+    """Each row of the page's table, recomputed from the plan of the jobs that are left."""
+    body = """\
+shots:
+  - {id: hero, model: kling-2.1, prompt: "{{ city }}", labels: {market: eu}, matrix: {city: [a, b]}}
+  - {id: end, model: kling-2.1, prompt: "x {{ light }}", matrix: {light: [d, n]},
+     params: {start_image: "{{ last_frame('hero', city='a') }}", mode: pro}, takes: 2}
+"""
+    plan = plan_of(loaded(tmp_path, body), {})
+    page = plan_html.as_html(review_of(plan), parts())
+    cells = r'<tr><td>([^<]*)</td><th scope="row">([^<]*)</th>.*?<td class="number">([\d,]*)</td></tr>'
+    rows = {(side, name): int(saves) for side, name, saves in re.findall(cells, page)}
+    hero = {entry.address: entry.credits or 0 for entry in plan.entries if entry.job.draft.shot == "hero"}
+    end = sum(entry.credits or 0 for entry in plan.entries if entry.job.draft.shot == "end")
+    assert rows["shot", "hero"] == rows["label", "market=eu"] == sum(hero.values()) + end
+    assert rows["shot", "end"] == end
+    assert rows["axis value", "city=a"] == hero["hero[city=a]"] + end
+    assert rows["axis value", "city=b"] == hero["hero[city=b]"]
+    assert rows["axis value", "light=d"] == end // 2
