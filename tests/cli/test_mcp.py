@@ -2,9 +2,7 @@
 
 import json
 import os
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,11 @@ from jsonschema import Draft202012Validator
 
 from kbatch.cli.agent import own_command
 from kbatch.cli.agent.own_command import run_kbatch
-from kbatch.cli.agent.tools import READING, words_of
+from kbatch.cli.agent.tools import READING, RunPolicy, running, words_of
 from kbatch.errors import Refused
 from kbatch.storage import files_below
 from tests.cli.conftest import Run
+from tests.mcp_client import client
 
 MANIFEST = """kbatch: 1
 name: c
@@ -39,17 +38,6 @@ def root(tmp_path: Path) -> Path:
     (root / "c.yaml").write_text(MANIFEST, encoding="utf-8")
     (root / "link.yaml").symlink_to(tmp_path / "secret.yaml")
     return root
-
-
-@asynccontextmanager
-async def client(root: Path, *args: str, **environment: str) -> AsyncIterator[Any]:
-    """Yield a session of the SDK's own client with a server of its own."""
-    mcp = pytest.importorskip("mcp")
-    command = [sys.executable, "-m", "kbatch", "mcp", str(root), *args]
-    server = mcp.StdioServerParameters(command=command[0], args=command[1:], env={**os.environ, **environment})
-    async with mcp.stdio_client(server) as (reading, writing), mcp.ClientSession(reading, writing) as session:
-        await session.initialize()
-        yield session
 
 
 def test_an_agent_reads_plans_and_explains_and_nothing_is_written(root: Path) -> None:
@@ -166,3 +154,28 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, root: Path, r
     assert ended.code == 2
     assert "kbatch-render[mcp]" in ended.err
     assert ended.out == ""
+
+
+@pytest.mark.parametrize(
+    "args", [("--allow-run",), ("--allow-run", "--approval-policy", "x"), ("--approved-from", "git:main")]
+)
+def test_no_run_is_offered_without_a_proof(root: Path, run: Run, args: tuple[str, ...]) -> None:
+    """An approval that this user's own commands can make is none for an agent."""
+    assert run("mcp", str(root), *args).code == 2
+
+
+def test_a_run_takes_its_policy_from_the_person_alone(root: Path) -> None:
+    """The agent names a manifest and a profile; who may approve stands in the words before."""
+    tool = running(RunPolicy(allowed_signers="signers", approval_policy="policy"))
+    words = words_of(tool, {"manifest": "c.yaml", "profile": "--yes"}, root)
+    assert words[:5] == [
+        "run",
+        "--approved",
+        "--require-signed",
+        "--allowed-signers=signers",
+        "--approval-policy=policy",
+    ]
+    assert "--profile=--yes" in words
+    for more in ({"only": ["x"]}, {"allowed_signers": "mine"}, {"yes": True}, {"manifest": "plan.json"}):
+        with pytest.raises(Refused):
+            words_of(tool, {"manifest": "c.yaml", **more}, root)

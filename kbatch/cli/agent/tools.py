@@ -145,3 +145,42 @@ READING = (
     ),
 )
 """Tools that read; none sends a request or writes a file."""
+
+
+class RunPolicy(Struct, frozen=True, kw_only=True):
+    """Whose approvals count for a run that an agent starts: signers, or a reviewed revision; who may approve what.
+
+    All come from the command line or the environment of the person who starts the server.
+    """
+
+    allowed_signers: str | None = None
+    approved_from: str | None = None
+    approval_policy: str | None = None
+
+    @property
+    def proves(self) -> bool:
+        """Whether a proof is asked for that this user's own commands cannot make: the agent may have a shell."""
+        return self.allowed_signers is not None or self.approved_from is not None
+
+    @property
+    def flags(self) -> list[str]:
+        """The flags of `kbatch run`; signers mean that nothing unsigned counts."""
+        flags = ["--require-signed", f"--allowed-signers={self.allowed_signers}"] if self.allowed_signers else []
+        flags += [f"--approved-from={self.approved_from}"] if self.approved_from else []
+        return flags + ([f"--approval-policy={self.approval_policy}"] if self.approval_policy else [])
+
+
+def running(policy: RunPolicy) -> Tool:
+    """Return the tool that buys what a recorded approval covers, under a policy that the agent cannot choose."""
+
+    def words(arguments: Arguments, root: Path) -> list[str]:
+        approved = ["--approved", *policy.flags, "--format=json"]
+        return ["run", *approved, *_chosen(arguments), "--", inside(root, arguments["manifest"])]
+
+    return Tool(
+        name="run",
+        description="Buy what a person's recorded approval covers, and nothing else; wait for the clips.",
+        schema=_schema(_OF_MANIFEST, "manifest"),
+        words=words,
+        spends=True,
+    )
