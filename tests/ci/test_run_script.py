@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from workflow_job import ACTION
 
 from tests.campaign_rig import Stage, environment, standing
+from tests.git_repository import Repository
 
 MANIFEST = """kbatch: 1
 name: spring
@@ -71,8 +72,8 @@ def test_a_cancelled_job_saves_what_it_bought_and_goes_on_with_it(tmp_path: Path
 
     stage.app = stopping
     command = words(tmp_path, "--deadline", "300")
-    process.append(subprocess.Popen(command, env=environment(stage), stderr=subprocess.PIPE, text=True))
-    running = process[0]
+    running = subprocess.Popen(command, env=environment(stage), stderr=subprocess.PIPE, text=True)
+    process.append(running)
     said = running.communicate()[1]
     assert running.returncode == 130, said
     receipts: Any = json.loads((tmp_path / "spring.lock.json").read_text())["renders"].values()
@@ -82,6 +83,36 @@ def test_a_cancelled_job_saves_what_it_bought_and_goes_on_with_it(tmp_path: Path
     assert len(world.bill.charges) == 2
     assert {path.name for path in tmp_path.rglob("*.mp4")} == {"one.mp4", "two.mp4"}
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {"run.xml", "pull.xml", "events.jsonl"}
+
+
+def test_a_killed_run_has_its_purchases_recorded_from_the_journal(tmp_path: Path, stage: Stage) -> None:
+    """`kill -9` with the first charge, long before a lockfile is written: `receipts.py push` brings them to main."""
+    world = stage.open(latency_s=600)
+    app, process = stage.app, []
+    assert app is not None
+
+    async def killing(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+        if process and world.bill.charges:
+            process.pop().kill()
+
+    stage.app = killing
+    remote, work = tmp_path / "remote.git", Repository(tmp_path / "work")
+    work.git("init", "-q", "--bare", "--initial-branch=main", str(remote))
+    manifest = words(work.folder, "--deadline", "1")[2]
+    work.commit()
+    work.git("remote", "add", "origin", remote.as_uri())
+    work.git("push", "-q", "origin", "main")
+    command = [sys.executable, "-m", "kbatch", "run", manifest, "--yes"]
+    running = subprocess.Popen(command, env=environment(stage), stderr=subprocess.DEVNULL)
+    process.append(running)
+    assert running.wait() == -signal.SIGKILL
+    assert not (work.folder / "spring.lock.json").exists()
+    script = [sys.executable, str(ACTION / "receipts.py"), "push", "--manifest", manifest, "--branch", "main"]
+    done = subprocess.run(script, env=environment(stage), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    recorded = json.loads(work.git("show", "origin/main:spring.lock.json").stdout)["renders"]
+    assert len(recorded) >= len(world.bill.charges) >= 1
 
 
 def test_a_deadline_that_is_over_begins_nothing(tmp_path: Path, stage: Stage) -> None:

@@ -15,6 +15,12 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from kbatch.errors import KbatchError
+from kbatch.pipeline.load_state import lock_path
+from kbatch.receipts import store
+from kbatch.receipts.journal.journal import journal_path
+from kbatch.storage import Lock
+
 TRIES = 6
 """How often a push is tried while others push; each try joins what they brought."""
 AUTHOR = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (
@@ -109,6 +115,14 @@ def push(branch: str, lockfile: Path, path: str) -> str:
     return f"{path}: {branch} has every receipt"
 
 
+def fold_journal(lockfile: Path, manifest: str) -> None:
+    """Bring into the lockfile what a run that was killed has in its journal only; kbatch's lock is held meanwhile."""
+    if not journal_path(lockfile).exists() or not journal_path(lockfile).stat().st_size:
+        return
+    with Lock(lock_path(lockfile)):
+        store.save(lockfile, store.load(lockfile, manifest_name=manifest).lockfile)
+
+
 def receipts_of(branch: str) -> str:
     """Return the branch that holds receipts which a branch did not take."""
     return f"kbatch-receipts/{branch}"
@@ -168,8 +182,10 @@ def main() -> int:
         os.chdir(lockfile.parent)
         top = Path(git("rev-parse", "--show-toplevel").decode().strip())
         path = lockfile.relative_to(os.path.realpath(top)).as_posix()
+        if options.what == "push":
+            fold_journal(lockfile, options.manifest.name)
         said = (fetch if options.what == "fetch" else push)(options.branch, lockfile, path)
-    except (Failed, OSError, ValueError) as error:
+    except (Failed, KbatchError, OSError, ValueError) as error:
         print(f"::error title=kbatch receipts::{_escaped(str(error))}", file=sys.stderr)
         return 1
     level = "warning" if "takes no push" in said else "notice"
