@@ -8,6 +8,7 @@ import click
 from kbatch.cli.approval_options import wants_record
 from kbatch.cli.ui import console
 from kbatch.errors import Refused
+from kbatch.pipeline.load import MOST_JOBS
 from kbatch.planner.approval.consent import ConsentMethod, ConsentTerms, needs_ceiling
 from kbatch.planner.plan import Plan
 from kbatch.report.data.format import amount, count
@@ -27,6 +28,8 @@ _FLAGS = {
     "live": "--live",
     "accounts": "--account",
     "lockfile": "--lockfile",
+    "models": "--models",
+    "max_jobs": "--max-jobs",
 }
 """The flags that choose what a plan is about; a run needs them too, or its digest is another."""
 
@@ -105,6 +108,8 @@ def chosen_words(flags: Mapping[str, Any]) -> tuple[str, ...]:
 def _words(flags: Mapping[str, Any]) -> Iterable[str]:
     for name, flag in _FLAGS.items():
         value = flags.get(name)
+        if name == "max_jobs" and value == MOST_JOBS:
+            continue
         if value is True:
             yield flag
         elif isinstance(value, tuple):

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from kbatch.cli import completion
 from kbatch.errors import did_you_mean
-from kbatch.pipeline.load import DEFAULT_MANIFEST
+from kbatch.pipeline.load import DEFAULT_MANIFEST, MOST_JOBS
 from kbatch.planner.selection import Selection
 from kbatch.providers.account_keys import is_account_name
 from kbatch.providers.registry import NAMES
@@ -39,7 +39,7 @@ models = click.option(
     help="Use the model cards of this folder too; they win over the packaged ones. A manifest cannot name it.",
 )
 max_jobs = click.option(
-    "--max-jobs", type=click.IntRange(min=1), default=10_000, show_default=True, metavar="N",
+    "--max-jobs", type=click.IntRange(min=1), default=MOST_JOBS, show_default=True, metavar="N",
     help="Refuse a matrix that makes more jobs.",
 )  # fmt: skip
 

@@ -43,6 +43,8 @@ from kbatch.storage import resolve as resolve_links
 _log = logging.getLogger(__name__)
 
 DEFAULT_MANIFEST = "kbatch.yaml"
+MOST_JOBS = 10_000
+"""More is an error unless `--max-jobs` allows it (DESIGN §3)."""
 MOST_BYTES = 11 * 1024 * 1024
 """More than the limit of a manifest, so that its reader can name that limit."""
 
@@ -56,7 +58,7 @@ class LoadOptions(Struct, frozen=True, kw_only=True):
     profile: str | None = None
     models: Path | None = None
     simulated: bool = False
-    max_jobs: int = 10_000
+    max_jobs: int = MOST_JOBS
 
 
 class LoadedManifest(Struct, frozen=True, kw_only=True):
