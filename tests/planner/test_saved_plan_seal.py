@@ -9,7 +9,7 @@ import pytest
 
 from kbatch.errors import StateUnreadable
 from kbatch.planner import decisions
-from kbatch.planner.approval.plan_digest import seal_of
+from kbatch.planner.approval.plan_digest import seal_of, terms_of_document
 from kbatch.planner.approval.saved_plan import deviations, read_saved, to_save
 from kbatch.planner.selection import Selection
 from kbatch.receipts.receipt import ReceiptState
@@ -146,3 +146,35 @@ def test_a_saved_plan_shows_what_is_asked_for_and_whose_prices(campaign: Campaig
     assert "“a harbour”" in said
     assert "“z”" not in said
     assert "1,000 (stated by the manifest)" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"job_id": "job-of-another"}, id="another-job"),
+        pytest.param({"attempt": 2}, id="another-attempt"),
+        pytest.param({"state": ReceiptState.DELIVERED_WRONG}, id="another-state"),
+    ],
+)
+def test_a_digest_holds_for_the_receipts_that_it_was_made_beside(campaign: Campaign, change: dict[str, Any]) -> None:
+    """What was bought meanwhile makes another plan of it, also where the jobs' actions and prices stay the same."""
+    loaded = campaign(BODY)
+    first, *rest = loaded.jobs
+
+    def plan(**changes: Any) -> Any:
+        return plan_of(loaded, {job.fingerprint: receipt_of(job) for job in rest} | {first.fingerprint: changes["it"]})
+
+    assert plan(it=receipt_of(first)).digest == plan(it=receipt_of(first)).digest
+    assert plan(it=receipt_of(first)).digest != plan(it=receipt_of(first, **change)).digest
+
+
+@pytest.mark.parametrize("name", ["held", "attempts"])
+def test_no_job_is_shown_that_the_digest_leaves_out(campaign: Campaign, name: str) -> None:
+    """A file that says less of its jobs than it shows is refused, its new seal notwithstanding."""
+    _, document = document_of(campaign)
+    document["bound"][name].pop()
+    with pytest.raises(ValueError, match="shorter"):
+        terms_of_document(document, {})
+    document["seal"] = seal_of(document)
+    with pytest.raises(StateUnreadable):
+        read(document)
