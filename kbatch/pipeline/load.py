@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_MANIFEST = "kbatch.yaml"
 MOST_JOBS = 10_000
-"""More is an error unless `--max-jobs` allows it (DESIGN §3)."""
+"""More is an error unless `--max-jobs` allows it (§3 of .github/DESIGN.md)."""
 MOST_BYTES = 11 * 1024 * 1024
 """More than the limit of a manifest, so that its reader can name that limit."""
 

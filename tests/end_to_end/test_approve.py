@@ -145,7 +145,7 @@ def test_a_plan_is_compared_with_what_was_approved_last(rig: Rig, monkeypatch: p
     for form in ("text", "markdown", "html"):
         said = rig.kbatch("plan", "--compare-to", "approved", "--format", form)
         assert said.code == 0
-        assert "up to 8 of apiframe" in said.out
+        assert "up to 8 of apiframe" in " ".join(said.out.split())
         assert "it says: as agreed" in said.out
     rig.write(TWO + "  - {id: old, prompt: one}\n")
     assert "three" not in rig.kbatch("plan", "--compare-to", "approved").out
