@@ -54,7 +54,7 @@ def as_html(review: Review, parts: Parts) -> str:
         "charts": _charts(review),
         "sides": _sides(review),
         "filters": filters_of(rows, states, "Action"),
-        "shots": [_shot(name, list(each)) for name, each in groupby(jobs, key=lambda job: str(job["shot"]))],
+        "shots": _shots(jobs),
         "digest": plan.digest,
         "command": command_of(review) if review.agreeable else "",
         "things": "jobs",
@@ -62,6 +62,13 @@ def as_html(review: Review, parts: Parts) -> str:
         "foot": f"Made by kbatch from {review.name}. Credits are each provider's own.",
     }
     return render_page("plan.html", page, parts)
+
+
+def _shots(jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the jobs by shot, shots that cost nothing last: an approver reads what costs."""
+    shots = [(name, list(each)) for name, each in groupby(jobs, key=lambda job: str(job["shot"]))]
+    shots.sort(key=lambda shot: all(job["state"] == Action.REUSE.value for job in shot[1]))
+    return [_shot(name, each) for name, each in shots]
 
 
 def _headline(plan: Plan) -> str:
