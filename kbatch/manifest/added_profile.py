@@ -1,5 +1,6 @@
 """Adds a profile to a manifest's text, all else staying as it was written, comments included."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +9,21 @@ import yaml
 from kbatch.errors import Mark
 from kbatch.manifest.yaml.document import Document
 
+_END = re.compile(r"^\.\.\.(?:\s|$)", re.MULTILINE)
+"""Ends a document: nothing may be added behind it."""
+
 
 def add_profile(text: str, document: Document, name: str, profile: Mapping[str, Any]) -> str:
     """Return the text with a further profile, the first one of its `profiles`; `document` was read from this text.
 
     The text is to be read again: an unusual layout may make of it what a reader refuses.
     """
+    if "\r\n" not in text or text.count("\r\n") != text.count("\n"):
+        return _added(text, document, name, profile)
+    return _added(text.replace("\r\n", "\n"), document, name, profile).replace("\n", "\r\n")
+
+
+def _added(text: str, document: Document, name: str, profile: Mapping[str, Any]) -> str:
     if "profiles" in document.value:
         before, after, column = _split(text, document.mark(("profiles",)))
         if after.startswith("{"):
@@ -23,6 +33,9 @@ def add_profile(text: str, document: Document, name: str, profile: Mapping[str, 
     added = {"profiles": {name: dict(profile)}}
     if after.startswith("{"):
         return before + _inline(after, added)
+    if _END.search(text):
+        before, after, _ = _split(text, document.mark(("shots",), key=True))
+        return f"{before}{_block(added, '')}{after}"
     end = "" if text.endswith("\n") else "\n"
     return f"{text}{end}{_block(added, '')}"
 

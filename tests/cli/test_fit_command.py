@@ -83,6 +83,31 @@ def test_the_patch_applies_to_every_layout(coast: Path, run: Run, profiles: str)
     assert planned["totals"]["apiframe"]["expected"] <= 100
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(MANIFEST.replace("\n", "\r\n"), id="crlf"),
+        pytest.param(f"\ufeff{MANIFEST}", id="byte-order-mark"),
+        pytest.param(MANIFEST.rstrip("\n"), id="no-last-line-feed"),
+        pytest.param(f"{MANIFEST}...\n", id="end-marker"),
+        pytest.param(f"---\n{MANIFEST}", id="start-marker"),
+        pytest.param(
+            '{"kbatch": 1, "name": "c", "provider": "apiframe", '
+            '"shots": [{"id": "a", "model": "kling-3.0", "prompt": "x", "takes": 5}]}',
+            id="all-flow",
+        ),
+    ],
+)
+def test_a_profile_is_written_into_every_text(coast: Path, run: Run, text: str) -> None:
+    """Line ends, marks of a document and one flow mapping: the written profile plans below the limit."""
+    coast.write_bytes(text.encode())
+    assert run("fit", "coast.yaml", "--max-credits", "140", "--write-profile", "small").code == 0
+    written = coast.read_bytes()
+    assert written.count(b"\r\n") in (0, written.count(b"\n"))
+    planned = json.loads(run("plan", "coast.yaml", "--profile", "small", "--format", "json").out)
+    assert 0 < planned["totals"]["apiframe"]["expected"] <= 140
+
+
 def test_edits_lie_over_the_chosen_profile(coast: Path, run: Run) -> None:
     """Under `--profile` the written profile has that one's fields too, or it would plan to something else."""
     profile = "profiles: {draft: {override: {params: {duration: 7}}, shots: {hero: {without: {city: [rome]}}}}}\n"
