@@ -44,6 +44,10 @@ def fit(request: FitRequest) -> tuple[Fit, ...]:
     """Return how each provider with a limit fits; Refused when a price is unknown, as no sum could be trusted."""
     planned = make_plan(request.loaded, request.found, request.selection)
     for provider in request.limits:
+        if provider not in planned.plan.totals:
+            hint = f"these jobs use {' and '.join(planned.plan.providers) or 'no provider'}"
+            message = f"`--max-credits` names {provider}, which no selected job uses"
+            raise Invalid([Problem(code="unused-provider", message=message, hint=hint)])
         total = planned.plan.totals.get(provider)
         if total is not None and total.expected is None:
             message = f"{provider}: {total.unpriced:,} jobs have no known price, so nothing can be said to fit"
@@ -137,7 +141,7 @@ def _cost_after(request: FitRequest, done: EditSet, jobs: tuple[Job, ...], provi
 def edited_manifest(request: FitRequest, fits: Sequence[Fit], name: str) -> tuple[str, str]:
     """Return the manifest's text, and the text with the chosen edits of all providers as a profile.
 
-    Invalid when the name is taken, or when the text cannot be edited so that it plans as promised.
+    Invalid when the name is taken. `fit` has planned the same text, so that it plans as promised.
     """
     loaded = request.loaded
     if name in mapping_of(loaded.document.value.get("profiles")):

@@ -124,6 +124,7 @@ def test_edits_lie_over_the_chosen_profile(coast: Path, run: Run) -> None:
     [
         pytest.param(("--max-credits", "many"), "is not a ceiling", id="no-number"),
         pytest.param(("--max-credits", "5", "--write-profile", "../x"), "cannot name a profile", id="profile-as-path"),
+        pytest.param(("--max-credits", "aimlapi=5"), "which no selected job uses", id="provider-not-used"),
         pytest.param(("--max-credits", "5", "--diff", "--format", "json"), "--diff prints a patch", id="two-forms"),
     ],
 )
@@ -132,6 +133,15 @@ def test_mistakes_are_said(coast: Path, run: Run, words: tuple[str, ...], said: 
     ended = run("fit", "coast.yaml", *words)
     assert ended.code == 2
     assert said in ended.err
+
+
+@pytest.mark.parametrize("flag", [("--diff",), ("--write-profile", "small")], ids=["diff", "written"])
+def test_no_edit_is_said(coast: Path, run: Run, flag: tuple[str, ...]) -> None:
+    """Where the campaign fits as it is, an empty patch is explained and no profile is written."""
+    ended = run("fit", "coast.yaml", "--max-credits", "500", *flag)
+    assert ended.code == 0
+    assert "no edit is needed" in ended.err
+    assert coast.read_text(encoding="utf-8") == MANIFEST
 
 
 def test_a_taken_name_is_refused(coast: Path, run: Run) -> None:

@@ -22,6 +22,7 @@ from kbatch.report.text import fit_text
 from kbatch.storage import write_atomic
 
 _PROFILE = re.compile(r"(?![.-])[a-z0-9._-]+")
+_NO_EDIT = "no edit is needed, or a profile that fits is there already"
 _EXAMPLES = f"""\b
 Points of loss:
 {"".join(f"  {points:>3}  {words}{chr(10)}" for points, words in POINTS)}
@@ -90,6 +91,8 @@ def _profile_name(written: str | None) -> str:
 
 def _print_diff(request: FitRequest, fits: tuple[Fit, ...], name: str) -> None:
     before, after = edited_manifest(request, fits, name)
+    if before == after:
+        console.say(_NO_EDIT)
     path = request.loaded.path.as_posix()
     lines = difflib.unified_diff(
         before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}"
@@ -99,7 +102,7 @@ def _print_diff(request: FitRequest, fits: tuple[Fit, ...], name: str) -> None:
 
 def _write(request: FitRequest, fits: tuple[Fit, ...], name: str) -> None:
     if not any(one.chosen.edits for one in fits):
-        console.say("nothing was written: no edit is needed, or a profile that fits is there already")
+        console.say(f"nothing was written: {_NO_EDIT}")
         return
     _, after = edited_manifest(request, fits, name)
     write_atomic(request.loaded.path, after.encode())

@@ -41,7 +41,7 @@ def read_approvals(path: Path) -> Approvals:
 
 
 def make_approval(saved: SavedPlan, terms: ApprovalTerms, by: Person | None, now: datetime) -> Approval:
-    """Return an approval of a saved plan from now on; Invalid when nobody is known who could have given it."""
+    """Return an approval of a saved plan from now on; Invalid when git and CI name no person."""
     if by is None:
         hint = "`git config user.name` names you; a CI job is named by its actor"
         raise Invalid([Problem(code="no-approver", message="nothing says who approves", hint=hint)])

@@ -24,7 +24,7 @@ _ENOUGH = 5  # ended jobs that a reading is worth: it then costs a fifth of a ca
 _WAIT_FOR_MORE = 15  # a reading that showed fewer is followed by none for a fifteenth of a render: 3% late on average
 _MOST_WAIT_S = 15.0
 _MOST_PAGES = 25  # 2,500 jobs: more than run at once anywhere; what is further down is polled singly
-_FAILED_EVERY = 4  # readings of completed jobs to one of failed ones: failures are rare and nobody waits for a clip
+_FAILED_EVERY = 4  # readings of completed jobs to one of failed ones: failures are rare, and no clip waits for them
 _CREATED_BEFORE = timedelta(seconds=2)  # a `Date` is in whole seconds, and the time since is by another clock
 _LONGEST_PAUSE_S = 60.0  # between two tries to read a list that failed; meanwhile jobs are polled singly
 _ABSENCES = 32  # due polls by list until a job is polled singly: some minutes, so that few need one

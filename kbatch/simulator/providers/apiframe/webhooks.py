@@ -1,4 +1,4 @@
-"""Apiframe's webhooks: which events of a job are told, when, and signed how.
+"""Apiframe's webhooks: the events of a job that are sent, their times and their signatures.
 
 The signature is an HMAC-SHA256 of the body under the SHA-256 of the API key: under its bytes in the vendor's SDK, under
 its hex text in a public server; the world's terms say which.
@@ -22,7 +22,7 @@ from kbatch.simulator.webhooks import PENDING, Delivery, plan
 
 EVENTS = ("progress", "completed", "failed")
 TOLD_AT = (0.2, 0.6)
-"""When progress is told, as shares of the latency."""
+"""When progress is sent, as shares of the latency."""
 
 FORGED_CLIP = "https://forged.invalid/clip.mp4"
 _LATER_S = 0.05
@@ -43,7 +43,7 @@ class _Letter:
 
 
 def schedule(world: World, job: SimulatedJob, call: SimulatedRequest, body: Mapping[str, Any]) -> None:
-    """Plan the webhooks of a newly accepted job; without `webhookEvents` every event is told."""
+    """Plan the webhooks of a newly accepted job; without `webhookEvents` every event is sent."""
     if "webhookUrl" not in body:
         return
     world.outbox.status[job.id] = PENDING
