@@ -20,8 +20,12 @@ def offers(
 ) -> tuple[str, ...]:
     """Return sentences about what would fit below the ceilings that a plan exceeds, with the command for the rest.
 
-    Nothing is offered for a ceiling of single jobs, or for a plan with an unknown price.
+    Nothing is offered for a ceiling of single jobs, for a plan with an unknown price, or where flags choose purchases
+    that no edit changes: those bought again, those that failed, the first few.
     """
+    chosen = read_selection(flags)
+    if chosen.replace or chosen.failed or chosen.first is not None:
+        return ()
     limits: dict[str, int] = {}
     for each in over:
         total = plan.totals[each.provider]

@@ -180,6 +180,19 @@ def test_a_ceiling_of_single_jobs_offers_nothing(coast: Path, run: Run) -> None:
     assert "would fit" not in ended.err
 
 
+@pytest.mark.parametrize("words", [("--replace", "card"), ("--first", "1")], ids=["replace", "first"])
+def test_purchases_that_no_edit_changes_are_refused_without_an_offer(
+    coast: Path, run: Run, words: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A purchase that is made again, or the first one alone: exit 3 with the figures, and no bug."""
+    monkeypatch.setenv("KBATCH_POLL_SCALE", "0.001")
+    assert run("run", "coast.yaml", "--simulate", "--yes", "--only", "card").code == 0
+    ended = run("plan", "coast.yaml", "--simulate", "--max-credits", "1", *words)
+    assert ended.code == 3
+    assert "over-ceiling" in ended.err
+    assert "fit" not in ended.err
+
+
 @pytest.mark.parametrize("form", ["markdown", "html"])
 def test_a_review_offers_what_would_fit(coast: Path, run: Run, form: str) -> None:
     """The comment and the page of a refused plan say what would fit beside why it is refused."""
