@@ -5,7 +5,7 @@ from typing import Any
 
 from kbatch.cli.options import read_selection
 from kbatch.cli.session import load_options
-from kbatch.errors import Refused
+from kbatch.errors import KbatchError
 from kbatch.pipeline.load import LoadedManifest
 from kbatch.planner.ceilings import ExceededCeiling
 from kbatch.planner.plan import Plan
@@ -51,5 +51,5 @@ def _best(
     )
     try:
         return tuple(f"would fit: {each}" for each in sentences(fit(request)))
-    except Refused:
+    except KbatchError:  # an offer is a courtesy: a refusal stays a refusal where edits cannot be priced
         return ()
